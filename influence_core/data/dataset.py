@@ -1,0 +1,139 @@
+"""Examples as frozen arrays: one set (``Dataset``), a source before splitting (``Table``), and train/test (``Split``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence_core.compute import FloatArray, fingerprint, once
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message says what was expected, what came and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """n examples with d features.
+
+    Attributes:
+        x: (n, d) float64 features.
+        y: (n,) int64 class index, or float64 target for regression.
+        ids: (n,) stable example names (str).
+        feature_names: d names, in the unit the source gives.
+        class_names: c names; empty for regression.
+        target_name: what y means, with its unit.
+        images: (n, h, w) uint8 to show a person, or None.
+    """
+
+    x: FloatArray
+    y: NDArray[Any]
+    ids: NDArray[np.str_]
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    target_name: str = "target"
+    images: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        n, d = self.x.shape
+        if self.y.shape != (n,) or self.ids.shape != (n,) or len(self.feature_names) != d:
+            raise DataError(f"Expected {n} targets and ids and {d} feature names for x of shape {self.x.shape}.")
+        for array in (self.x, self.y, self.ids, self.images):
+            if array is not None:
+                array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes c; 0 for regression."""
+        return len(self.class_names)
+
+    @once
+    def fingerprint(self) -> str:
+        """Content hash of features, targets, ids and names."""
+        return fingerprint(self.x, self.y, self.ids, self.feature_names, self.class_names)
+
+    def take(self, rows: NDArray[Any]) -> Dataset:
+        """The examples at ``rows``, in that order.
+
+        Returns:
+            A new Dataset.
+        """
+        images = None if self.images is None else self.images[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], ids=self.ids[rows], images=images)
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """The exactly optimal boundary {x : weights·x = offset} of a generator, in unscaled units, and its error rate."""
+
+    weights: tuple[float, ...]
+    offset: float
+    bayes_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A source before splitting; ``train``/``test`` are row numbers where the source fixes them."""
+
+    dataset: Dataset
+    boundary: Boundary | None = None
+    train: NDArray[np.int64] | None = None
+    test: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """x ↦ (x − mean) / scale, fitted on the training part only; zero variance gets scale 1."""
+
+    mean: FloatArray
+    scale: FloatArray
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        """Scaled features.
+
+        Returns:
+            (n, d).
+        """
+        return (x - self.mean) / self.scale
+
+    def invert(self, x: FloatArray) -> FloatArray:
+        """Features in the unit of the source.
+
+        Returns:
+            (n, d).
+        """
+        return x * self.scale + self.mean
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """What a model is fitted on and asked about.  All x are scaled by ``scaling``.
+
+    Attributes:
+        train: n examples; their y may hold flipped labels.
+        validation: for curves and early stopping; may be empty.
+        test: m examples asked about.
+        flipped: (n,) bool, labels corrupted on purpose.
+        original_y: (n,) training labels before flipping.
+        scaling: the fitted transformation.
+        boundary: the optimal boundary in unscaled units, where known.
+    """
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    flipped: NDArray[np.bool_]
+    original_y: NDArray[Any]
+    scaling: Scaling
+    boundary: Boundary | None = None
+
+    @once
+    def fingerprint(self) -> str:
+        """Content hash of all parts."""
+        return fingerprint(self.train.fingerprint, self.validation.fingerprint, self.test.fingerprint)
