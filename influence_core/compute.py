@@ -165,7 +165,9 @@ def fingerprint(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes() if part.dtype.kind == "U" else np.ascontiguousarray(part).data)
+            digest.update(
+                np.ascontiguousarray(part).tobytes() if part.dtype.kind == "U" else np.ascontiguousarray(part).data
+            )
         else:
             digest.update(repr(part).encode())
         digest.update(b"\0")
@@ -206,5 +208,3 @@ def numpy(tensor: Tensor) -> FloatArray:
     """
     array: FloatArray = tensor.detach().cpu().numpy()
     return array
-
-

@@ -208,7 +208,9 @@ def from_query(query: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
     """
     settings, problems = Settings(), []
     if query.get("v", str(VERSION)) != str(VERSION):
-        problems.append(f"This link has version {query['v'][:10]}, this app reads {VERSION}: unknown parts are ignored.")
+        problems.append(
+            f"This link has version {query['v'][:10]}, this app reads {VERSION}: unknown parts are ignored."
+        )
     known = set(_flatten(settings))
     for name, text in query.items():
         if name in known or name.split(".")[0] in {"data", "model", "solver"}:

@@ -1,1 +1,22 @@
-""
+"""Data: frozen sets of examples, the registry of sources, and the way from a table to a split."""
+
+from influence_core.data.dataset import Boundary, DataError, Dataset, Scaling, Split, Table
+from influence_core.data.encoding import encode
+from influence_core.data.registry import DATASETS, load
+from influence_core.data.source import Source
+from influence_core.data.split import flip_labels, split
+
+__all__ = [
+    "DATASETS",
+    "Boundary",
+    "DataError",
+    "Dataset",
+    "Scaling",
+    "Source",
+    "Split",
+    "Table",
+    "encode",
+    "flip_labels",
+    "load",
+    "split",
+]

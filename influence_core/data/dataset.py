@@ -1,4 +1,4 @@
-"""Examples as frozen arrays: one set (``Dataset``), a source before splitting (``Table``), and train/test (``Split``)."""
+"""Examples as frozen arrays: one set (``Dataset``), a source before splitting (``Table``), train/test (``Split``)."""
 
 from __future__ import annotations
 
@@ -41,6 +41,10 @@ class Dataset:
         n, d = self.x.shape
         if self.y.shape != (n,) or self.ids.shape != (n,) or len(self.feature_names) != d:
             raise DataError(f"Expected {n} targets and ids and {d} feature names for x of shape {self.x.shape}.")
+        if self.images is not None and len(self.images) != n:
+            raise DataError(f"Expected {n} images, one for each example, got {len(self.images)}.")
+        if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
+            raise DataError("Expected finite numbers, got a missing or infinite one: remove that row or fill it in.")
         for array in (self.x, self.y, self.ids, self.images):
             if array is not None:
                 array.setflags(write=False)
@@ -55,7 +59,11 @@ class Dataset:
 
     @once
     def fingerprint(self) -> str:
-        """Content hash of features, targets, ids and names."""
+        """Content hash of features, targets, ids and names.
+
+        Returns:
+            32 hexadecimal digits.
+        """
         return fingerprint(self.x, self.y, self.ids, self.feature_names, self.class_names)
 
     def take(self, rows: NDArray[Any]) -> Dataset:
@@ -135,5 +143,10 @@ class Split:
 
     @once
     def fingerprint(self) -> str:
-        """Content hash of all parts."""
-        return fingerprint(self.train.fingerprint, self.validation.fingerprint, self.test.fingerprint)
+        """Content hash of all parts, the flips and the scaling.
+
+        Returns:
+            32 hexadecimal digits.
+        """
+        sets = (self.train.fingerprint, self.validation.fingerprint, self.test.fingerprint)
+        return fingerprint(*sets, self.flipped, self.scaling.mean, self.scaling.scale)

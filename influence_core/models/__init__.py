@@ -1,1 +1,187 @@
-""
+"""MODELS, and the one way from Settings and a Split to a FittedModel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import Task, choose_device, once
+from influence_core.data.dataset import Dataset, Split
+from influence_core.models.fitting import AdamW, Fit, NoMinimumError, adamw, newton
+from influence_core.models.linear import Batch, LinearModel
+from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
+from influence_core.models.quantities import QUANTITIES, Quantity, QuantityError
+from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
+
+__all__ = [
+    "MODELS",
+    "QUANTITIES",
+    "Batch",
+    "Fit",
+    "FittedModel",
+    "LinearModel",
+    "NoMinimumError",
+    "Quantity",
+    "QuantityError",
+    "applicable_models",
+    "build",
+    "fit",
+]
+
+FIT_METHODS = ("newton", "adamw")
+_ADAMW_OPTIONS = (
+    Option("epochs", 50, "Epochs (AdamW)", 1, 2_000),
+    Option("learning_rate", 0.05, "Learning rate (AdamW)", 1e-6, 10.0),
+    Option("schedule", "cosine", "Schedule (AdamW)", choices=("cosine", "constant")),
+    Option("batch_size", 256, "Batch size (AdamW)", 1, 100_000),
+)
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model on offer: for which task, how its loss is made, and its own options."""
+
+    title: str
+    formula: str
+    loss: Callable[[Mapping[str, Value], int], Loss]
+    applies: Callable[[Dataset], bool]
+    options: tuple[Option, ...] = ()
+    penalty: bool = True
+
+    @property
+    def all_options(self) -> tuple[Option, ...]:
+        """Its own options and those of the first-order optimiser."""
+        return self.options + _ADAMW_OPTIONS
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A model at θ̂ with the examples it was fitted on."""
+
+    model: LinearModel
+    train: Batch
+    fit: Fit
+
+    @property
+    def theta(self) -> Tensor:
+        """θ̂, shape (p,)."""
+        return self.fit.theta
+
+    @property
+    def size(self) -> int:
+        """P."""
+        return len(self.fit.theta)
+
+    @once
+    def outputs(self) -> Tensor:
+        """F at the training examples, (n, K)."""
+        return self.model.outputs(self.theta, self.train.x)
+
+    @once
+    def residuals(self) -> Tensor:
+        """∂ℓ/∂f at the training examples, (n, K)."""
+        return self.model.loss.residuals(self.outputs, self.train.y)
+
+    @once
+    def curvatures(self) -> Tensor:
+        """∂²ℓ/∂f² at the training examples, (n, K, K)."""
+        return self.model.loss.curvatures(self.outputs, self.train.y)
+
+    def batch(self, dataset: Dataset) -> Batch:
+        """Other examples on the same device.
+
+        Returns:
+            The Batch.
+        """
+        return self.model.batch(dataset, self.train.x.device)
+
+
+def build(settings: ModelSettings, dataset: Dataset) -> LinearModel:
+    """The model that the settings describe, for this kind of data.
+
+    Returns:
+        The unfitted model.
+
+    Raises:
+        SettingsError: unknown model, bad option, or a model that does not fit the data.
+    """
+    if settings.name not in MODELS:
+        raise SettingsError(f"Unknown model {settings.name[:40]!r}: expected one of {', '.join(MODELS)}.")
+    entry = MODELS[settings.name]
+    if not entry.applies(dataset):
+        kind = f"{dataset.classes} classes" if dataset.classes else "a numeric target"
+        offered = ", ".join(applicable_models(dataset))
+        raise SettingsError(f"{entry.title} does not fit data with {kind}: choose one of {offered}.")
+    options = resolve(settings.options, entry.all_options)
+    l2 = settings.l2 if entry.penalty else 0.0
+    return LinearModel(entry.loss(options, dataset.classes), l2, settings.intercept, settings.fold_penalty)
+
+
+def fit(
+    settings: ModelSettings, split: Split, seed: int = 0, device: str = "auto", task: Task | None = None
+) -> FittedModel:
+    """Fit the model of the settings on the training part.
+
+    Returns:
+        The fitted model, on ``device``.
+
+    Raises:
+        SettingsError: an unknown method of fitting.
+    """
+    model, where = build(settings, split.train), choose_device(device)
+    train = model.batch(split.train, where)
+    if settings.fit == "newton":
+        return FittedModel(model, train, newton(model, train))
+    if settings.fit == "adamw":
+        optimiser = AdamW.of(resolve(settings.options, MODELS[settings.name].all_options))
+        validation = model.batch(split.validation, where)
+        return FittedModel(model, train, adamw(model, train, optimiser, seed, validation, task or Task()))
+    raise SettingsError(f"Unknown way of fitting {settings.fit[:40]!r}: expected one of {', '.join(FIT_METHODS)}.")
+
+
+def applicable_models(dataset: Dataset) -> list[str]:
+    """Names of the models that fit this kind of data.
+
+    Returns:
+        Names in registry order.
+    """
+    return [name for name, entry in MODELS.items() if entry.applies(dataset)]
+
+
+MODELS: dict[str, ModelEntry] = {
+    "logistic": ModelEntry(
+        "Logistic regression",
+        r"\ell = \log(1 + e^{f}) - y f",
+        lambda _options, _classes: Logistic(),
+        lambda data: data.classes == 2,
+    ),
+    "softmax": ModelEntry(
+        "Softmax regression",
+        r"\ell = -\log \mathrm{softmax}(f)_y",
+        lambda _options, classes: Softmax(classes),
+        lambda data: data.classes >= 2,
+    ),
+    "hinge": ModelEntry(
+        "Linear SVC (smoothed hinge)",
+        r"\ell = t \log(1 + e^{(1 - y f)/t})",
+        lambda options, _classes: SmoothedHinge(float(options["t"])),
+        lambda data: data.classes == 2,
+        (Option("t", 0.1, "Smoothing t of the hinge", 1e-4, 10.0),),
+    ),
+    "ridge": ModelEntry(
+        "Ridge regression",
+        r"\ell = (f - y)^2",
+        lambda _options, _classes: Squared(),
+        lambda data: data.classes == 0,
+    ),
+    "linear": ModelEntry(
+        "Linear regression (no penalty)",
+        r"\ell = (f - y)^2",
+        lambda _options, _classes: Squared(),
+        lambda data: data.classes == 0,
+        penalty=False,
+    ),
+}

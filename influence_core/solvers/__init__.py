@@ -1,1 +1,69 @@
-""
+"""SOLVERS of (H + damping·I) V = B: factor once, apply many."""
+
+from __future__ import annotations
+
+from influence_core.curvature import Curvature
+from influence_core.settings import Option, SettingsError, SolverSettings, resolve
+from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, eigh
+from influence_core.solvers.iterative import ConjugateGradients, Identity
+from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry
+
+__all__ = [
+    "SOLVERS",
+    "CholeskyFactor",
+    "EighFactor",
+    "Factor",
+    "SingularError",
+    "Solution",
+    "SolverEntry",
+    "applicable_solvers",
+    "factor",
+]
+
+
+def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
+    """Factor the damped curvature with the solver of the settings.
+
+    Returns:
+        A callable that solves for many right-hand sides.
+
+    Raises:
+        SettingsError: an unknown solver, or one that is too expensive for this many parameters.
+    """
+    if settings.name not in SOLVERS:
+        raise SettingsError(f"Unknown solver {settings.name[:40]!r}: expected one of {', '.join(SOLVERS)}.")
+    entry = SOLVERS[settings.name]
+    if curvature.size > entry.limit:
+        offered = ", ".join(applicable_solvers(curvature.size))
+        raise SettingsError(
+            f"{entry.title} is offered up to {entry.limit:,} parameters, this model has {curvature.size:,}: "
+            f"choose one of {offered}."
+        )
+    return entry.factor(curvature, resolve(settings.options, entry.options))
+
+
+def applicable_solvers(size: int) -> list[str]:
+    """Names of the solvers offered for ``size`` parameters.
+
+    Returns:
+        Names in registry order.
+    """
+    return [name for name, entry in SOLVERS.items() if size <= entry.limit]
+
+
+SOLVERS: dict[str, SolverEntry] = {
+    "cholesky": SolverEntry("Cholesky", lambda a, _options: cholesky(a), "dense factor, O(np² + p³)"),
+    "eigh": SolverEntry(
+        "Eigendecomposition", lambda a, _options: eigh(a), "any damping for two matrix products", limit=3_000
+    ),
+    "cg": SolverEntry(
+        "Conjugate gradients",
+        lambda a, options: ConjugateGradients(a, float(options["tolerance"]), int(options["max_products"])),
+        "Martens 2010; Hessian products only",
+        (
+            Option("tolerance", 1e-10, "Tolerance (relative residual)", 1e-14, 1.0),
+            Option("max_products", 1_000, "Most products per right-hand side", 1, 100_000),
+        ),
+    ),
+    "identity": SolverEntry("Identity (no solve)", lambda a, _options: Identity(a), "gradient dot product, a baseline"),
+}

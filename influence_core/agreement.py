@@ -1,0 +1,98 @@
+"""How well predicted changes agree with measured ones: never one number alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from influence_core.compute import FloatArray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number, or None with the reason why it is undefined."""
+
+    value: float | None
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f}" if self.value is not None else f"undefined ({self.why})"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Measured against predicted changes of n points.
+
+    Attributes:
+        r: Pearson correlation.
+        rho: Spearman rank correlation.
+        slope: least-squares slope, with intercept, of measured on predicted; > 1: the prediction under-estimates.
+        sign: share of points whose signs agree (zero agrees with zero only).
+        top_k: share of the k largest measured |changes| among the k largest predicted ones.
+        n: number of points.
+        k: size of the top lists.
+    """
+
+    r: Measure
+    rho: Measure
+    slope: Measure
+    sign: Measure
+    top_k: Measure
+    n: int
+    k: int
+
+
+def agreement(measured: FloatArray, predicted: FloatArray, k: int = 20) -> Agreement:
+    """Compare measured (LOO) with predicted changes.
+
+    Args:
+        measured: (n,).
+        predicted: (n,).
+        k: size of the top lists.
+
+    Returns:
+        The agreement; each part undefined, with the reason, where it has no meaning.
+
+    Raises:
+        ValueError: different lengths.
+    """
+    if measured.shape != predicted.shape or measured.ndim != 1:
+        raise ValueError(f"Expected two vectors of one length, got {measured.shape} and {predicted.shape}.")
+    keep = np.isfinite(measured) & np.isfinite(predicted)
+    truth, guess, n = measured[keep], predicted[keep], int(keep.sum())
+    k = min(k, n)
+    if n < 2:
+        none = Measure(None, f"needs at least 2 finite points, got {n}")
+        return Agreement(none, none, none, none, none, n, k)
+    slope = _ratio(_centred(truth) @ _centred(guess), _centred(guess) @ _centred(guess), "all predictions are equal")
+    same = Measure(float(np.mean(np.sign(truth) == np.sign(guess))))
+    overlap = Measure(len(np.intersect1d(_top(truth, k), _top(guess, k))) / k)
+    return Agreement(
+        _correlation(truth, guess), _correlation(rankdata(truth), rankdata(guess)), slope, same, overlap, n, k
+    )
+
+
+def _centred(values: FloatArray) -> FloatArray:
+    centred: FloatArray = values - values.mean()
+    # Rounding of the mean must not make a constant vector look like a signal.
+    return centred if np.ptp(values) > 1e-14 * np.abs(values).max(initial=0.0) else np.zeros_like(centred)
+
+
+def _correlation(a: FloatArray, b: FloatArray) -> Measure:
+    a, b = _centred(a), _centred(b)
+    if not a.any():
+        return Measure(None, "all measured changes are equal")
+    if not b.any():
+        return Measure(None, "all predictions are equal")
+    return Measure(float(np.clip((a / np.linalg.norm(a)) @ (b / np.linalg.norm(b)), -1, 1)))
+
+
+def _ratio(above: float, below: float, why: str) -> Measure:
+    return Measure(float(above / below)) if below > 0 else Measure(None, why)
+
+
+def _top(values: FloatArray, k: int) -> NDArray[np.int64]:
+    return np.argsort(-np.abs(values), kind="stable")[:k]

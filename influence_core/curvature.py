@@ -1,0 +1,77 @@
+"""The matrix every solver is given: H + damping·I at θ̂, as an operator.  Damping is added here, once, absolutely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import product
+from influence_core.models import FittedModel
+from influence_core.models.linear import add_projector, project
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """A = H + damping·I, symmetric, (p, p).
+
+    Attributes:
+        size: p.
+        damping: δ, in the unit of H's eigenvalues; already inside ``matvec`` and ``dense``.
+        matvec: V (p, k) -> A V (p, k).
+        dense: () -> A (p, p), a fresh array the caller may overwrite.
+        diagonal: () -> diagonal of A (p,), for preconditioning; None where it is not cheap.
+        like: an empty tensor with the dtype and device of A.
+    """
+
+    size: int
+    damping: float
+    matvec: Callable[[Tensor], Tensor]
+    dense: Callable[[], Tensor]
+    like: Tensor
+    diagonal: Callable[[], Tensor] | None = None
+
+
+def exact_hessian(
+    fitted: FittedModel, damping: float = 0.0, penalty: float | None = None, weights: Tensor | None = None
+) -> Curvature:
+    """∇²J(θ̂) + damping·I; for a linear predictor the Gauss–Newton matrix is the same.
+
+    Softmax is singular along equal changes of all classes; the projector onto these directions is added, which is
+    exact because all gradients are orthogonal to them.
+
+    Args:
+        fitted: model at θ̂.
+        damping: δ ≥ 0.
+        penalty: another l2 than the model's (the Newton step under ``fold_penalty`` needs l2·(1 − 1/n)).
+        weights: (n,) example weights, 0 for examples left out.
+
+    Returns:
+        The damped curvature.
+
+    Raises:
+        ValueError: negative damping.
+    """
+    if not damping >= 0:
+        raise ValueError(f"Expected a damping of at least 0, got {damping}.")
+    model, x, c = fitted.model, fitted.train.x, fitted.curvatures
+    c = c if weights is None else c * weights[:, None, None]
+    l2 = model.penalty(weights) if penalty is None else penalty
+    outputs, null = model.loss.outputs, model.null_space(x)
+
+    def matvec(v: Tensor) -> Tensor:
+        return model.hvp(x, c, v, l2) + damping * v + project(v, null, outputs)
+
+    def dense() -> Tensor:
+        h = add_projector(model.hessian(fitted.theta, fitted.train, weights), null, outputs)
+        h.diagonal().add_((l2 - model.penalty(weights)) * model.penalised(x) + damping)
+        return h
+
+    def diagonal() -> Tensor:
+        data = product(c.diagonal(dim1=1, dim2=2).T.contiguous(), x**2).reshape(-1) / len(x)
+        deflation = torch.zeros_like(data) if null is None else null.repeat(outputs) / outputs
+        return data + l2 * model.penalised(x) + damping + deflation
+
+    return Curvature(fitted.size, damping, matvec, dense, x.new_empty(0), diagonal)

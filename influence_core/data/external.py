@@ -1,0 +1,199 @@
+"""Larger or separately licensed sets: read from the data folder, or fetched once from OpenML."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import fetch_openml
+
+from influence_core.compute import data_folder
+from influence_core.data.dataset import DataError, Dataset, Table
+from influence_core.data.encoding import encode
+from influence_core.data.images import Bytes, balanced_rows, image_dataset, parse_digits, read_digits
+from influence_core.data.source import HELD_OUT, Chosen, Source, hold_out
+from influence_core.settings import Option
+
+MNIST_FILE, FIRES_FILE = "mnist_32k.npz", "forestfires.csv"
+MNIST_TRAIN = 22_699
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+FIRES_COLUMNS = {
+    "X": "x of the park map, 1 to 9",
+    "Y": "y of the park map, 2 to 9",
+    "month": "month",
+    "day": "day",
+    "FFMC": "fine fuel moisture code",
+    "DMC": "duff moisture code",
+    "DC": "drought code",
+    "ISI": "initial spread index",
+    "temp": "temperature, °C",
+    "RH": "relative humidity, %",
+    "wind": "wind, km/h",
+    "rain": "rain, mm/m²",
+    "area": "burned area, ha",
+}
+
+Download = Callable[[], bytes]
+T = TypeVar("T")
+
+
+def fetch(path: Path, read: Callable[[Path], T], download: Download, manual: str) -> T:
+    """What ``read`` makes of the file, which is downloaded first where it is missing.
+
+    A download is read before it gets its final name, so that a damaged one never stays.
+
+    Args:
+        path: where the file lies or will lie.
+        read: reads and checks a file; raises DataError.
+        download: the content of the file, verified by a checksum.
+        manual: which file to put there by hand.
+
+    Returns:
+        The result of ``read``.
+
+    Raises:
+        DataError: the file is damaged, or is missing and cannot be downloaded or stored.
+    """
+    if path.is_file():
+        return read(path)
+    try:
+        return _store(path, read, download())
+    except (OSError, ValueError, RuntimeError, ImportError, HTTPException, KeyError) as error:
+        reason = str(error)[:80] or type(error).__name__
+        raise DataError(
+            f"{path.name} is not in {path.parent} and could not be fetched ({reason}): "
+            f"put {manual} there as {path.name}, or set INFLUENCE_DATA_DIR to the folder that holds it."
+        ) from None
+
+
+def _store(path: Path, read: Callable[[Path], T], content: bytes) -> T:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        result = read(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return result
+
+
+def openml_mnist() -> bytes:
+    """MNIST from OpenML, whose checksum scikit-learn verifies; the first 22,699 training images and all test images.
+
+    Returns:
+        An npz file.
+    """
+    bunch = fetch_openml("mnist_784", version=1, as_frame=False, cache=False, n_retries=1)
+    x, y = bunch.data.astype(np.uint8), bunch.target.astype(np.uint8)
+    train, test = slice(MNIST_TRAIN), slice(60_000, None)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, x_train=x[train], y_train=y[train], x_test=x[test], y_test=y[test])
+    return buffer.getvalue()
+
+
+def openml_fires() -> bytes:
+    """Forest fires from OpenML, whose checksum scikit-learn verifies.
+
+    Returns:
+        A CSV file with UCI's header.
+    """
+    frame = fetch_openml("forest_fires", version=1, as_frame=True, cache=False, n_retries=1).frame
+    spelled = {name.lower(): name for name in FIRES_COLUMNS}
+    frame = frame.rename(columns=lambda name: spelled.get(str(name).lower(), name))
+    return bytes(frame[list(FIRES_COLUMNS)].to_csv(index=False), "utf-8")
+
+
+def read_mnist(path: Path) -> tuple[Bytes, Bytes]:
+    """All images of the file, training images first.
+
+    Returns:
+        (N, 28, 28) pixels and (N,) digits.
+    """
+    return read_digits(path, ("x_train", "y_train"), ("x_test", "y_test"))
+
+
+def read_fires(path: Path) -> pd.DataFrame:
+    """The table with UCI's columns; month and day are texts such as ``aug`` and ``fri``.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: the file is not this table.
+    """
+    try:
+        frame = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path.name} is no readable CSV file ({str(error)[:80]}): replace or delete it.") from None
+    if list(frame.columns) != list(FIRES_COLUMNS):
+        found = ", ".join(map(str, frame.columns))[:80]
+        raise DataError(f"{path.name}: expected the columns {', '.join(FIRES_COLUMNS)}, got {found}: replace it.")
+    numbers = frame.drop(columns=["month", "day"])
+    if not frame["month"].isin(MONTHS).all() or not frame["day"].isin(DAYS).all():
+        raise DataError(f"{path.name}: expected months jan to dec and days mon to sun, got other texts: replace it.")
+    if not all(pd.api.types.is_numeric_dtype(kind) for kind in numbers.dtypes) or not np.isfinite(numbers).all(
+        axis=None
+    ):
+        raise DataError(f"{path.name}: expected numbers in all columns but month and day: replace or delete it.")
+    return frame
+
+
+def _mnist_large(options: Chosen, seed: int) -> Table:
+    manual = "an npz file with uint8 arrays x_train (n, 784), y_train (n,), x_test and y_test of MNIST"
+    images, labels = fetch(data_folder() / MNIST_FILE, read_mnist, openml_mnist, manual)
+    digits = parse_digits(str(options["digits"]))
+    rows = balanced_rows(labels, digits, int(options["size"]), seed)
+    return hold_out(image_dataset("mnist-large", images, labels, rows, digits), int(options["held_out"]))
+
+
+def _forest_fires(options: Chosen, _seed: int) -> Table:
+    manual = "the table of https://archive.ics.uci.edu/dataset/162/forest+fires"
+    frame = fetch(data_folder() / FIRES_FILE, read_fires, openml_fires, manual)
+    return hold_out(fires_dataset(frame, str(options["encoding"])), int(options["held_out"]))
+
+
+def fires_dataset(frame: pd.DataFrame, encoding: str) -> Dataset:
+    """The fires with month and day as numbers (month 1 to 12, Monday = 1), or with one column for each.
+
+    Returns:
+        517 examples with 12 features (ordinal) or 27 (one-hot).
+    """
+    if encoding == "ordinal":
+        month = frame["month"].map({name: number for number, name in enumerate(MONTHS, 1)})
+        day = frame["day"].map({name: number for number, name in enumerate(DAYS, 1)})
+        frame = frame.assign(month=month, day=day)
+    return encode(frame.rename(columns=FIRES_COLUMNS), FIRES_COLUMNS["area"], "fire", "regression")
+
+
+MNIST_LARGE = Source(
+    title="MNIST, 32,699 images",
+    summary="Handwritten digits of 28 x 28 pixels (LeCun, Cortes, Burges), from the data folder or OpenML.",
+    task="classification",
+    make=_mnist_large,
+    options=(
+        Option("digits", "1,7", "Digits", help="'all', or digits with commas."),
+        Option("size", 7100, "Images at most", 20, 32_699),
+        HELD_OUT,
+    ),
+    image=True,
+    file=MNIST_FILE,
+)
+FOREST_FIRES = Source(
+    title="Forest fires",
+    summary="Burned area of 517 fires in a Portuguese park (Cortez and Morais 2007), from the data folder or OpenML.",
+    task="regression",
+    make=_forest_fires,
+    options=(Option("encoding", "ordinal", "Month and day as", choices=("ordinal", "one-hot")), HELD_OUT),
+    file=FIRES_FILE,
+)

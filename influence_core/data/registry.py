@@ -1,0 +1,45 @@
+"""The one list of data sources; a new one is a function, a ``Source`` and a line here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from influence_core.data.bundled import BREAST_CANCER, DIABETES, DIGITS, IRIS, MNIST
+from influence_core.data.dataset import Split
+from influence_core.data.external import FOREST_FIRES, MNIST_LARGE
+from influence_core.data.generators import BLOBS, LINEAR_EXAMPLE, MOONS
+from influence_core.data.source import Source
+from influence_core.data.split import split
+from influence_core.settings import DataSettings, SettingsError, resolve
+
+
+def load(settings: DataSettings, seed: int) -> Split:
+    """The split that the settings name, the same on every call.
+
+    Returns:
+        Train, validation and test.
+
+    Raises:
+        SettingsError: an unknown source or option, or a value outside its range.
+    """
+    source = DATASETS.get(settings.name)
+    if source is None:
+        raise SettingsError(f"Data: expected one of {', '.join(DATASETS)}, got {settings.name[:40]!r}.")
+    if not 0 <= seed < 2**31:
+        raise SettingsError(f"Seed: expected a whole number from 0 to {2**31 - 1}, got {seed}.")
+    table = source.make(resolve(settings.options, source.options), seed)
+    return split(table, replace(settings, standardise=settings.standardise and source.standardise), seed)
+
+
+DATASETS: dict[str, Source] = {
+    "mnist": MNIST,
+    "blobs": BLOBS,
+    "moons": MOONS,
+    "iris": IRIS,
+    "breast_cancer": BREAST_CANCER,
+    "digits": DIGITS,
+    "linear_example": LINEAR_EXAMPLE,
+    "diabetes": DIABETES,
+    "mnist_large": MNIST_LARGE,
+    "forest_fires": FOREST_FIRES,
+}

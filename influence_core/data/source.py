@@ -1,0 +1,76 @@
+"""What a registry entry of the data says about itself, and the words that several sources share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence_core.compute import data_folder
+from influence_core.data.dataset import Dataset, Table
+from influence_core.settings import Option, SettingsError, Value
+
+Task = Literal["classification", "regression"]
+Chosen = Mapping[str, Value]
+
+HELD_OUT = Option("held_out", -1, "Held-out row", -1, 10**6, help="This row alone is the test set; -1: random split.")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of ``DATASETS``.
+
+    Attributes:
+        title: the name a person reads.
+        summary: one sentence, with where the data come from.
+        task: what y is.
+        make: (options, seed) to a table; deterministic.
+        options: what can be chosen, beside the name of the source.
+        image: whether examples can be shown as pictures.
+        standardise: False where the features are used as they are, whatever the settings say.
+        file: name of the file it needs in the data folder; empty where nothing is needed.
+    """
+
+    title: str
+    summary: str
+    task: Task
+    make: Callable[[Chosen, int], Table]
+    options: tuple[Option, ...] = ()
+    image: bool = False
+    standardise: bool = True
+    file: str = ""
+
+    @property
+    def present(self) -> bool:
+        """Whether it loads without fetching anything."""
+        return not self.file or (data_folder() / self.file).is_file()
+
+
+def row_ids(name: str, rows: NDArray[np.integer]) -> NDArray[np.str_]:
+    """Names such as ``iris-00042``, 42 being the row in the source: the same whatever subset is chosen.
+
+    Returns:
+        (n,) texts.
+    """
+    return np.array([f"{name}-{row:05d}" for row in rows])
+
+
+def hold_out(dataset: Dataset, row: int) -> Table:
+    """One example asked about and all others fitted on; with row -1 the split is left to chance.
+
+    Returns:
+        The table.
+
+    Raises:
+        SettingsError: there is no such row.
+    """
+    if row < 0:
+        return Table(dataset)
+    n = len(dataset)
+    if row >= n:
+        raise SettingsError(f"Held-out row: expected -1 or a row from 0 to {n - 1}, got {row}.")
+    rows = np.arange(n)
+    return Table(dataset, train=np.delete(rows, row), test=rows[row : row + 1])

@@ -1,0 +1,137 @@
+"""Other experiments on the training set: groups removed, a label changed, a feature moved; and the change of θ itself.
+
+Each predicts new minus old, like the estimators; each is tested against the refit it predicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from influence_core.compute import FloatArray, numpy, product
+from influence_core.curvature import exact_hessian
+from influence_core.estimators import newton_steps, scores, stepped
+from influence_core.influence import Influence, Watched, rank_corrected, training_gradients
+from influence_core.models import QUANTITIES
+from influence_core.solvers import cholesky
+
+
+def parameter_change(influence: Influence, rows: NDArray[np.int64], newton: bool = False) -> FloatArray:
+    """Predicted θ without i minus θ̂: (H + δI)⁻¹ g_i / n, or the one-step Newton change (minus the DFBETA of statistics).
+
+    Returns:
+        (number of rows, p).
+    """
+    if newton:
+        return numpy(torch.cat([step.T for _, step in newton_steps(influence)]))[rows]
+    columns = training_gradients(influence, torch.as_tensor(rows))
+    return numpy(influence.solve(columns).value.T / len(influence.fitted.train))
+
+
+def parameter_change_norm(influence: Influence) -> FloatArray:
+    """‖(H + δI)⁻¹ g_i‖ / n for every training point.
+
+    Returns:
+        (n,), in the unit of θ.
+    """
+    return numpy(influence.forms[0] / len(influence.fitted.train))
+
+
+def group_change(
+    influence: Influence, watched: Watched, groups: Sequence[NDArray[np.int64]], newton: bool = False
+) -> FloatArray:
+    """Predicted change when each group of training points leaves at once.
+
+    First order the single changes add.  Newton takes one step with H − H_S/n: m_j(θ̂ + δθ_S) − m_j(θ̂).
+
+    Returns:
+        (number of groups, m).
+    """
+    if not newton:
+        single = scores(influence, watched)
+        return np.stack([single[rows].sum(0) for rows in groups])
+    steps = torch.stack([_group_step(influence, torch.as_tensor(rows)) for rows in groups], 1)
+    return numpy(_quantity_change(influence, watched, steps))
+
+
+def _group_step(influence: Influence, rows: Tensor) -> Tensor:
+    """(H + δI − H_S/n)⁻¹ g_S / n: Woodbury of rank |S|·K for small groups, a factor of its own for large ones."""
+    fitted = influence.fitted
+    n, outputs = len(fitted.train), fitted.model.loss.outputs
+    total = training_gradients(influence, rows).sum(1)
+    if fitted.model.fold_penalty or len(rows) * outputs > fitted.size // 2:
+        weights = torch.ones_like(fitted.train.y)
+        weights[rows] = 0
+        curvature = exact_hessian(fitted, influence.settings.damping, weights=weights)
+        return cholesky(curvature)(total[:, None]).value[:, 0] / n
+    eye = torch.eye(outputs, dtype=total.dtype, device=total.device)
+    # Columns K_i side by side: one per example and output.
+    k = torch.einsum("ab,nd->adnb", eye, fitted.train.x[rows]).reshape(fitted.size, -1)
+    solved = influence.solve(torch.cat([total[:, None], k], 1)).value
+    base, solved_k = solved[:, :1], solved[:, 1:]
+    c = torch.block_diag(*fitted.curvatures[rows]) / n
+    inner = torch.eye(k.shape[1], dtype=total.dtype, device=total.device) - c @ product(k.T, solved_k)
+    correction = torch.linalg.solve(inner, c @ product(k.T, base))
+    return (base + product(solved_k, correction))[:, 0] / n
+
+
+def _quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
+    """m_j(θ̂ + δθ) − m_j(θ̂) for columns δθ (p, g), shape (g, m)."""
+    fitted, batch = influence.fitted, watched.batch
+    loss = fitted.model.loss
+    base = watched.quantity.values(loss, watched.outputs, batch.y, watched.target)
+    moved = torch.stack([fitted.model.outputs(fitted.theta + step, batch.x) for step in steps.T])
+    change = watched.quantity.values(loss, moved, batch.y, watched.target) - base
+    if fitted.model.fold_penalty and watched.quantity is QUANTITIES["loss"]:
+        weight = (fitted.model.l2 * fitted.model.penalised(batch.x))[:, None]
+        change += (weight * steps * (fitted.theta[:, None] + steps / 2)).sum(0)[:, None]
+    return change if watched.combine is None else product(change, watched.combine)
+
+
+def relabel_change(
+    influence: Influence, watched: Watched, labels: NDArray[np.int64], newton: bool = False
+) -> FloatArray:
+    """Predicted change when training point i gets label ``labels[i]`` instead of its own, for every i.
+
+    First order −q_jᵀ (H + δI)⁻¹ (g(x_i, y′) − g(x_i, y_i)) / n; Newton replaces H by H + (H′_i − H_i)/n.
+
+    Returns:
+        (n, m).
+    """
+    fitted = influence.fitted
+    n, loss = len(fitted.train), fitted.model.loss
+    y = torch.as_tensor(labels, dtype=fitted.train.y.dtype, device=fitted.train.y.device)
+    moved = fitted.residuals - loss.residuals(fitted.outputs, y)
+    if not newton:
+        solved = influence.solve(watched.gradient).value
+        return numpy(fitted.model.gradient_dot(fitted.train.x, moved, solved, 1 / n))
+    # The penalty stays complete, so the curvature is H itself also under fold_penalty.
+    if fitted.model.fold_penalty:
+        raise ValueError("The one-step Newton relabel_change is not defined with fold_penalty: use first order.")
+    change = fitted.curvatures - loss.curvatures(fitted.outputs, y)
+    rho = rank_corrected(change, influence.spread, moved)
+    result = stepped(influence, watched, rho, torch.zeros_like(fitted.theta))
+    return numpy(result if watched.combine is None else product(result, watched.combine))
+
+
+def perturbation_change(influence: Influence, watched: Watched, rows: NDArray[np.int64]) -> FloatArray:
+    """Predicted change when feature k of training point i grows by one unit (of the scaled features).
+
+    −q_jᵀ (H + δI)⁻¹ ∂_{x_k} ∇_θ ℓ_i / n with ∂_{x_k} (r ⊗ x̃) = r ⊗ e_k + (C θ_k) ⊗ x̃.
+
+    Returns:
+        (number of rows, d, m).
+    """
+    fitted, chosen = influence.fitted, torch.as_tensor(rows)
+    outputs, x = fitted.model.loss.outputs, fitted.train.x[chosen]
+    d = x.shape[1] - int(fitted.model.intercept)
+    solved = influence.solve(watched.gradient).value.view(outputs, x.shape[1], -1)
+    theta = fitted.theta.view(outputs, -1)[:, :d]
+    direct = torch.einsum("na,adm->ndm", fitted.residuals[chosen], solved[:, :d])
+    slopes = torch.einsum("nab,bd->nad", fitted.curvatures[chosen], theta)
+    indirect = torch.einsum("nad,nam->ndm", slopes, torch.einsum("ne,aem->nam", x, solved))
+    return numpy(-(direct + indirect) / len(fitted.train))

@@ -1,0 +1,195 @@
+"""ESTIMATORS: predicted changes when a training point is removed, without refitting.
+
+    change[i, j] = m_j(θ̂ without i) − m_j(θ̂)           (new minus old)
+
+For the loss: > 0 means removing i hurts the prediction, so i is helpful; < 0 means i is harmful.  First order it is
++ q_jᵀ (H + δI)⁻¹ g_i / n (Koh & Liang 2017 print −n times this as I_up,loss).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import FloatArray, blocks, numpy, product
+from influence_core.influence import Influence, Watched
+from influence_core.models import QUANTITIES
+from influence_core.settings import SettingsError
+
+
+def _dot(influence: Influence, columns: Tensor) -> Tensor:
+    """g_iᵀ v_j / n for all training points and columns, shape (n, k)."""
+    fitted, n = influence.fitted, len(influence.fitted.train)
+    scores = fitted.model.gradient_dot(fitted.train.x, fitted.residuals, columns, 1 / n)
+    if fitted.model.fold_penalty:
+        scores += (influence.folded @ columns) / n
+    return scores
+
+
+def gradient_dot(influence: Influence, watched: Watched) -> Tensor:
+    """q_jᵀ g_i / n: the baseline without curvature, exact nowhere.
+
+    Returns:
+        (n, m).
+    """
+    return _dot(influence, watched.gradient)
+
+
+def gradient_cosine(influence: Influence, watched: Watched) -> Tensor:
+    """Cosine between q_j and g_i, a baseline without scale.
+
+    Returns:
+        (n, m), in [−1, 1]; 0 where a gradient vanishes.
+    """
+    n = len(influence.fitted.train)
+    norms = influence.gradient_norms[:, None] * watched.gradient.norm(dim=0)
+    return torch.where(norms > 0, n * _dot(influence, watched.gradient) / norms.clamp(min=1e-300), 0.0)
+
+
+def loss_change(influence: Influence, watched: Watched) -> Tensor:
+    """First order: q_jᵀ (H + δI)⁻¹ g_i / n, exact as n → ∞ (Koh & Liang 2017, with n and the sign of removal).
+
+    Returns:
+        (n, m), in the unit of the watched quantity.
+    """
+    return _dot(influence, influence.solve(watched.gradient).value)
+
+
+def newton_change(influence: Influence, watched: Watched) -> Tensor:
+    """One Newton step of J(·; 1 − e_i) from θ̂: m_j(θ̂ + δθ_i) − m_j(θ̂), δθ_i = (H + δI − H_i/n)⁻¹ g_i / n.
+
+    Exact for squared loss.  The leverage of i enters through the c×c Woodbury form.
+
+    Returns:
+        (n, m), in the unit of the watched quantity.
+    """
+    changes = stepped(influence, watched, influence.newton_residuals, influence.drift)
+    if influence.fitted.model.fold_penalty and watched.quantity is QUANTITIES["loss"]:
+        changes += penalty_change(influence)[:, None]
+    return changes if watched.combine is None else product(changes, watched.combine)
+
+
+def stepped(influence: Influence, watched: Watched, rho: Tensor, drift: Tensor) -> Tensor:
+    """m_j(θ̂ + A⁻¹(K_i ρ_i)/n + drift/n) − m_j(θ̂) for all i, j: one solve per test output and one product.
+
+    Returns:
+        (n, m).
+    """
+    fitted, n = influence.fitted, len(influence.fitted.train)
+    model, m = fitted.model, len(watched.batch)
+    base = watched.quantity.values(model.loss, watched.outputs, watched.batch.y, watched.target)
+    shared = model.outputs(drift, watched.batch.x) / n
+    columns = _output_columns(watched.batch.x, model.loss.outputs)
+    solved = influence.removal_solve(columns).value
+    parts = []
+    for part in blocks(n, 8.0 * 4 * m * model.loss.outputs):
+        moved = model.gradient_dot(fitted.train.x[part], rho[part], solved, 1 / n).view(-1, m, model.loss.outputs)
+        f = moved + shared + watched.outputs
+        parts.append(watched.quantity.values(model.loss, f, watched.batch.y, watched.target) - base)
+    return torch.cat(parts)
+
+
+def _output_columns(x: Tensor, outputs: int) -> Tensor:
+    """K_j = I_c ⊗ x̃_j for every test point, (p, m·K), the K outputs of a point next to each other."""
+    columns = x.new_zeros(outputs, x.shape[1], len(x), outputs)
+    for k in range(outputs):
+        columns[k, :, :, k] = x.T
+    return columns.view(outputs * x.shape[1], -1)
+
+
+def penalty_change(influence: Influence) -> Tensor:
+    """Change of the penalty's share in a loss under ``fold_penalty``: (l2/2)(‖θ̂ + δθ_i‖² − ‖θ̂‖²).
+
+    Returns:
+        (n,).
+    """
+    fitted = influence.fitted
+    weight = fitted.model.l2 * fitted.model.penalised(fitted.train.x)
+    parts = [
+        (weight[:, None] * step * (fitted.theta[:, None] + step / 2)).sum(0) for _, step in newton_steps(influence)
+    ]
+    return torch.cat(parts)
+
+
+def newton_steps(influence: Influence) -> Iterator[tuple[slice, Tensor]]:
+    """One-step Newton changes of θ in blocks of training points.
+
+    Yields:
+        Pairs of rows and δθ (p, block).
+    """
+    fitted, n = influence.fitted, len(influence.fitted.train)
+    for part in blocks(n, 32.0 * fitted.size):
+        right = fitted.model.pullback(fitted.train.x[part], influence.newton_residuals[part]) + influence.folded
+        yield part, influence.removal_solve(right.T.contiguous()).value / n
+
+
+def theta_relative(influence: Influence, watched: Watched) -> Tensor:
+    """Influence divided by ‖(H + δI)⁻¹ g_i‖: a ranking that ignores how far θ moves (Barshan et al. 2020).
+
+    Returns:
+        (n, m); 0 where the gradient vanishes.
+    """
+    norms = influence.forms[0][:, None]
+    return torch.where(norms > 0, loss_change(influence, watched) / norms.clamp(min=1e-300), 0.0)
+
+
+def loss_relative(influence: Influence, watched: Watched) -> Tensor:
+    """Influence divided by √(g_iᵀ (H + δI)⁻¹ g_i) (Barshan et al. 2020).
+
+    Returns:
+        (n, m); 0 where the gradient vanishes.
+    """
+    scale = influence.forms[1].clamp(min=0).sqrt()[:, None]
+    return torch.where(scale > 0, loss_change(influence, watched) / scale.clamp(min=1e-300), 0.0)
+
+
+def self_influence(influence: Influence, newton: bool = False) -> FloatArray:
+    """Predicted loss_change of i on itself: g_iᵀ (H + δI)⁻¹ g_i / n ≥ 0, or its one-step Newton form.
+
+    Returns:
+        (n,).
+    """
+    fitted = influence.fitted
+    if not newton:
+        return numpy(influence.forms[1] / len(fitted.train))
+    shared = fitted.model.outputs(influence.drift, fitted.train.x) / len(fitted.train)
+    f = fitted.outputs + torch.einsum("nab,nb->na", influence.spread, influence.newton_residuals) + shared
+    change = fitted.model.loss.values(f, fitted.train.y) - fitted.model.loss.values(fitted.outputs, fitted.train.y)
+    return numpy(change + penalty_change(influence) if fitted.model.fold_penalty else change)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One way to predict the change; ``predicts`` is False for rankings whose values are not changes."""
+
+    title: str
+    scores: Callable[[Influence, Watched], Tensor]
+    exact: str
+    predicts: bool = True
+
+
+def scores(influence: Influence, watched: Watched, estimator: str = "influence") -> FloatArray:
+    """Predicted change[i, j] of the watched quantity when training point i is removed.
+
+    Returns:
+        (n, m), or (n, g) for groups of test points.
+
+    Raises:
+        SettingsError: an unknown estimator.
+    """
+    if estimator not in ESTIMATORS:
+        raise SettingsError(f"Unknown estimator {estimator[:40]!r}: expected one of {', '.join(ESTIMATORS)}.")
+    return numpy(ESTIMATORS[estimator].scores(influence, watched))
+
+
+ESTIMATORS: dict[str, Estimator] = {
+    "influence": Estimator("Influence (first order)", loss_change, "as n grows"),
+    "newton": Estimator("One-step Newton", newton_change, "squared loss"),
+    "gradient_dot": Estimator("Gradient dot product", gradient_dot, "nowhere (a baseline)"),
+    "gradient_cosine": Estimator("Gradient cosine", gradient_cosine, "nowhere (a baseline)", predicts=False),
+    "theta_relative": Estimator("θ-relative influence", theta_relative, "a ranking", predicts=False),
+    "loss_relative": Estimator("ℓ-relative influence", loss_relative, "a ranking", predicts=False),
+}

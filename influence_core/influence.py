@@ -1,0 +1,181 @@
+"""What every prediction is made of: the watched quantity, and the model linearised at θ̂ with its factored curvature.
+
+    change[i, j] = m_j(θ̂ without i) − m_j(θ̂)           (new minus old)
+
+For the loss: > 0 means removing i hurts the prediction, so i is helpful; < 0 means i is harmful.  The sign lives here
+and nowhere else: first order it is + q_jᵀ (H + δI)⁻¹ g_i / n (Koh & Liang 2017 print −n times this as I_up,loss).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import Task, blocks, once, product
+from influence_core.curvature import exact_hessian
+from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
+from influence_core.models.quantities import QuantityError
+from influence_core.settings import SolverSettings
+from influence_core.solvers import Factor, SingularError, factor
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """The watched quantity m at test points, or at weighted groups of them.
+
+    Attributes:
+        quantity: what is watched.
+        batch: m test points.
+        outputs: (m, K) f at θ̂.
+        gradient: (p, m) columns q_j, or (p, g) sums over groups.
+        target: class whose probability is watched; −1 for the default.
+        combine: (m, g) weights of the test points in each group, or None.
+    """
+
+    quantity: Quantity
+    batch: Batch
+    outputs: Tensor
+    gradient: Tensor
+    target: int = -1
+    combine: Tensor | None = None
+
+
+def watch(
+    fitted: FittedModel, batch: Batch, quantity: str = "loss", target: int = -1, combine: Tensor | None = None
+) -> Watched:
+    """Describe what is watched at the test points of ``batch``.
+
+    Returns:
+        The watched quantity with its gradients q_j = ∂m_j/∂θ at θ̂.
+
+    Raises:
+        QuantityError: the quantity is unknown or not defined by this model.
+    """
+    model = fitted.model
+    if quantity not in QUANTITIES or not QUANTITIES[quantity].applies(model.loss):
+        offered = ", ".join(name for name, entry in QUANTITIES.items() if entry.applies(model.loss))
+        raise QuantityError(f"This model does not define {quantity[:40]!r}: expected one of {offered}.")
+    entry = QUANTITIES[quantity]
+    f = model.outputs(fitted.theta, batch.x)
+    gradient = model.pullback(batch.x, entry.residuals(model.loss, f, batch.y, target))
+    if quantity == "loss":
+        gradient += model.folded(fitted.theta, batch.x)
+    columns = gradient.T.contiguous()
+    return Watched(entry, batch, f, columns if combine is None else product(columns, combine), target, combine)
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """A fitted model with its factored curvature: everything below is linear algebra around θ̂."""
+
+    fitted: FittedModel
+    settings: SolverSettings
+    task: Task = Task()  # noqa: RUF009 - frozen
+
+    @once
+    def solve(self) -> Factor:
+        """(H + δI)⁻¹, factored once."""
+        return factor(self.settings, exact_hessian(self.fitted, self.settings.damping))
+
+    @once
+    def removal_solve(self) -> Factor:
+        """The curvature that stays when one example leaves, its own H_i aside: under ``fold_penalty`` l2·(1 − 1/n)."""
+        model, n = self.fitted.model, len(self.fitted.train)
+        if not model.fold_penalty:
+            return self.solve
+        curvature = exact_hessian(self.fitted, self.settings.damping, model.l2 * (1 - 1 / n))
+        return factor(self.settings, curvature)
+
+    @once
+    def folded(self) -> Tensor:
+        """(p,) share of the penalty in every training gradient; zero unless ``fold_penalty``."""
+        return self.fitted.model.folded(self.fitted.theta, self.fitted.train.x)
+
+    @once
+    def spread(self) -> Tensor:
+        """M_i = K_iᵀ A⁻¹ K_i / n with K_i = I_c ⊗ x̃_i, shape (n, K, K), from the blocks of A⁻¹."""
+        x, outputs = self.fitted.train.x, self.fitted.model.loss.outputs
+        inverse = self.removal_solve.inverse().view(outputs, x.shape[1], outputs, x.shape[1])
+        m = x.new_empty(len(x), outputs, outputs)
+        parts = list(blocks(len(x), 8.0 * x.shape[1]))
+        total, done = outputs * (outputs + 1) // 2 * len(parts), 0
+        for a in range(outputs):
+            for b in range(a + 1):
+                for part in parts:
+                    rows = x[part]
+                    m[part, a, b] = m[part, b, a] = (product(rows, inverse[a, :, b, :]) * rows).sum(1) / len(x)
+                    done += 1
+                    self.task.tick(done, total)
+        return m
+
+    @once
+    def leverage(self) -> Tensor:
+        """(n,) largest eigenvalue of C_i M_i; for one output ℓ''_i x̃_iᵀ H⁻¹ x̃_i / n, the hat diagonal of statistics."""
+        c, m = self.fitted.curvatures, self.spread
+        if m.shape[1] == 1:
+            return (c * m)[:, 0, 0]
+        lower = torch.linalg.cholesky(m)
+        return torch.linalg.eigvalsh(lower.mT @ c @ lower)[:, -1]
+
+    @once
+    def drift(self) -> Tensor:
+        """(p,) A⁻¹ times the folded penalty gradient: what every removal shares; zero unless ``fold_penalty``."""
+        return self.removal_solve(self.folded[:, None]).value[:, 0]
+
+    @once
+    def newton_residuals(self) -> Tensor:
+        """ρ_i (n, K) with δθ_i = A⁻¹(K_i ρ_i + folded) / n, the one-step Newton change when i leaves (Woodbury)."""
+        fitted, n = self.fitted, len(self.fitted.train)
+        if float(self.leverage.max()) >= 1 - 1e-9:
+            raise SingularError(
+                "A training point has leverage 1: without it H + damping·I is no longer positive definite, "
+                "so one Newton step is undefined. Set a damping or a larger l2."
+            )
+        shared = fitted.model.outputs(self.drift, fitted.train.x)
+        right = fitted.residuals + torch.einsum("nab,nb->na", fitted.curvatures, shared) / n
+        return rank_corrected(fitted.curvatures, self.spread, right)
+
+    @once
+    def forms(self) -> tuple[Tensor, Tensor]:
+        """(n,) ‖A⁻¹g_i‖ and g_iᵀA⁻¹g_i, in blocks of solves."""
+        train, norms, energies = self.fitted.train, [], []
+        for part in blocks(len(train), 32.0 * self.fitted.size):
+            g = training_gradients(self, part)
+            solved = self.solve(g).value
+            norms.append(solved.norm(dim=0))
+            energies.append((g * solved).sum(0))
+            self.task.tick(part.stop, len(train))
+        return torch.cat(norms), torch.cat(energies)
+
+    @once
+    def gradient_norms(self) -> Tensor:
+        """(n,) ‖g_i‖."""
+        x, r, v = self.fitted.train.x, self.fitted.residuals, self.folded
+        cross = self.fitted.model.gradient_dot(x, r, v[:, None])[:, 0]
+        return (r.square().sum(1) * x.square().sum(1) + 2 * cross + v @ v).clamp(min=0).sqrt()
+
+
+def training_gradients(influence: Influence, rows: slice | Tensor) -> Tensor:
+    """Columns g_i of some training points.
+
+    Returns:
+        (p, number of rows).
+    """
+    fitted = influence.fitted
+    columns = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows]) + influence.folded
+    return columns.T.contiguous()
+
+
+def rank_corrected(change: Tensor, spread: Tensor, right: Tensor) -> Tensor:
+    """(I − ΔC_i M_i)⁻¹ b_i for every i; for one output a division.
+
+    Returns:
+        (n, K).
+    """
+    if right.shape[1] == 1:
+        return right / (1 - (change * spread)[:, 0])
+    eye = torch.eye(right.shape[1], dtype=right.dtype, device=right.device)
+    corrected: Tensor = torch.linalg.solve(eye - change @ spread, right)
+    return corrected

@@ -1,0 +1,246 @@
+"""Minimising J: Newton with line search (the default), and AdamW to show what an unconverged fit does to influence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import Task, gram, product
+from influence_core.models.linear import Batch, LinearModel, add_projector, project
+
+TOLERANCE = 1e-10
+DENSE_LIMIT = 1_500  # above this many parameters a Newton direction by conjugate gradients is cheaper than H itself
+MAX_STEPS = 200
+
+
+class NoMinimumError(ValueError):
+    """J has no minimum, for example separable data without a penalty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Where a fit ended and how it got there.
+
+    Attributes:
+        theta: (p,) fitted parameters.
+        method: ``newton`` or ``adamw``.
+        gradient_norm: ‖∇J(θ̂)‖.
+        goal: what a converged fit reaches, 1e-10·max(1, ‖∇J(0)‖).
+        history: J after every step or epoch.
+        validation: mean validation loss after every epoch; empty without a validation set.
+    """
+
+    theta: Tensor
+    method: str
+    gradient_norm: float
+    goal: float
+    history: tuple[float, ...]
+    validation: tuple[float, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether ‖∇J(θ̂)‖ reached the goal."""
+        return self.gradient_norm <= self.goal
+
+
+def newton(
+    model: LinearModel,
+    batch: Batch,
+    weights: Tensor | None = None,
+    start: Tensor | None = None,
+    goal: float | None = None,
+) -> Fit:
+    """Minimise J(·; weights) by Newton steps with Armijo backtracking until ‖∇J‖ ≤ goal.
+
+    Args:
+        model: the objective.
+        batch: n examples.
+        weights: (n,) example weights a_i.
+        start: (p,) first θ, default 0.
+        goal: default 1e-10·max(1, ‖∇J(0)‖).
+
+    Returns:
+        The fit.  ``converged`` is False where rounding stopped the descent first.
+    """
+    width = model.loss.outputs * batch.x.shape[1]
+    zero = torch.zeros(width, dtype=batch.x.dtype, device=batch.x.device)
+    if goal is None:
+        goal = TOLERANCE * max(1.0, float(model.objective(zero, batch, weights)[1].norm()))
+    theta = zero if start is None else start
+    value, gradient = model.objective(theta, batch, weights)
+    history, ridge, directions = [value], 0.0, _directions(model, batch)
+    while float(gradient.norm()) > goal and len(history) < MAX_STEPS:
+        _refuse_separable(model, theta, batch, weights)
+        direction = directions(theta, weights, gradient, ridge)
+        step = _line_search(model, batch, weights, (theta, value, gradient), direction)
+        # Levenberg: where the curvature says nothing (a smoothed hinge far from its data) shorten towards -gradient.
+        if step is None or step[3] < 0.1:
+            ridge = max(10 * ridge, 1e-4)
+        else:
+            ridge = 0.0 if ridge < 1e-6 else ridge / 10
+        if step is not None:
+            theta, value, gradient, _ = step
+            history.append(value)
+        elif ridge > 1e6:
+            break
+    _refuse_separable(model, theta, batch, weights)
+    return Fit(theta, "newton", float(gradient.norm()), goal, tuple(history))
+
+
+def _refuse_separable(model: LinearModel, theta: Tensor, batch: Batch, weights: Tensor | None) -> None:
+    """Without a penalty, any θ that classifies everything right can be scaled up for ever."""
+    if model.l2 > 0:
+        return
+    margins = model.loss.margins(model.outputs(theta, batch.x), batch.y)
+    if margins is None:
+        return
+    kept = margins if weights is None else margins[weights > 0]
+    if bool((kept > 0).all()):
+        raise NoMinimumError(
+            "These classes are perfectly separable and l2 = 0: the loss falls for ever and has no minimum. "
+            "Choose l2 > 0, for example 0.001."
+        )
+
+
+def _directions(model: LinearModel, batch: Batch) -> Callable[[Tensor, Tensor | None, Tensor, float], Tensor]:
+    """−(H + ridge I)⁻¹∇J, by a dense factor for few parameters, by conjugate gradients for many."""
+    outputs, width, null = model.loss.outputs, batch.x.shape[1], model.null_space(batch.x)
+    if outputs * width > DENSE_LIMIT:
+        return _TruncatedCG(model, batch, *torch.linalg.eigh(gram(batch.x) / len(batch)))
+
+    def dense(theta: Tensor, weights: Tensor | None, gradient: Tensor, ridge: float) -> Tensor:
+        h = add_projector(model.hessian(theta, batch, weights), null, outputs)
+        h.diagonal().add_(ridge)
+        factor, failed = torch.linalg.cholesky_ex(h)
+        while int(failed):  # rank-deficient to rounding: the smallest ridge that factors
+            ridge = max(100 * ridge, 1e-14 * float(h.diagonal().mean()) + 1e-300)
+            factor, failed = torch.linalg.cholesky_ex(h + ridge * torch.eye(len(h), dtype=h.dtype, device=h.device))
+        return -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+
+    return dense
+
+
+@dataclass(frozen=True, eq=False)
+class _TruncatedCG:
+    """Directions to a relative residual of min(0.1, √‖∇J‖): Newton stays superlinear (Nocedal & Wright, alg. 7.1).
+
+    Preconditioned by the Kronecker product of the mean curvature C̄ and XᵀX/n = QΛQᵀ, which is exact where all
+    examples share their C_i.
+    """
+
+    model: LinearModel
+    batch: Batch
+    values: Tensor
+    vectors: Tensor
+
+    def __call__(self, theta: Tensor, weights: Tensor | None, gradient: Tensor, ridge: float) -> Tensor:
+        model, x_, outputs = self.model, self.batch.x, self.model.loss.outputs
+        c, penalty = model.curvatures(theta, self.batch, weights), model.penalty(weights)
+        null, precondition = model.null_space(x_), self._preconditioner(c, penalty + ridge)
+        x, r = torch.zeros_like(gradient), gradient.clone()
+        goal = float(gradient.norm()) * min(0.1, float(gradient.norm()) ** 0.5)
+        direction = z = precondition(r)
+        rz = float(r @ z)
+        for _ in range(2 * len(theta)):
+            column = direction[:, None]
+            a_direction = model.hvp(x_, c, column, penalty) + project(column, null, outputs) + ridge * column
+            alpha = rz / float(direction @ a_direction[:, 0])
+            x, r = x + alpha * direction, r - alpha * a_direction[:, 0]
+            if float(r.norm()) <= goal:
+                break
+            z = precondition(r)
+            rz, old = float(r @ z), rz
+            direction = z + (rz / old) * direction
+        return -x
+
+    def _preconditioner(self, c: Tensor, shift: float) -> Callable[[Tensor], Tensor]:
+        scales, sides = torch.linalg.eigh(c.mean(0))
+        divisor = scales.clamp(min=0)[:, None] * self.values.clamp(min=0) + max(shift, 1e-12 * float(self.values[-1]))
+
+        def apply(r: Tensor) -> Tensor:
+            rotated = sides.T @ r.view(len(scales), -1) @ self.vectors / divisor
+            return (sides @ rotated @ self.vectors.T).reshape(-1)
+
+        return apply
+
+
+def _line_search(
+    model: LinearModel, batch: Batch, weights: Tensor | None, at: tuple[Tensor, float, Tensor], direction: Tensor
+) -> tuple[Tensor, float, Tensor, float] | None:
+    """Halve the step until J falls enough, or, at the rounding floor of J, until ‖∇J‖ falls."""
+    theta, value, gradient = at
+    descent, floor = float(gradient @ direction), 1e-14 * max(abs(value), 1e-300)
+    for halving in range(40):
+        step = 0.5**halving
+        candidate = theta + step * direction
+        new_value, new_gradient = model.objective(candidate, batch, weights)
+        if new_value <= value + 1e-4 * step * descent and value - new_value > floor:
+            return candidate, new_value, new_gradient, step
+        if abs(new_value - value) <= 10 * floor + 1e-300 and float(new_gradient.norm()) < float(gradient.norm()):
+            return candidate, new_value, new_gradient, step
+    return None
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """First-order training: mean loss over batches, decoupled decay l2 (so its fixed point is no minimum of J)."""
+
+    epochs: int = 50
+    learning_rate: float = 0.05
+    schedule: str = "cosine"
+    batch_size: int = 256
+
+    @staticmethod
+    def of(options: Mapping[str, object]) -> AdamW:
+        """The optimiser described by the options of a model.
+
+        Returns:
+            The optimiser.
+        """
+        names = ("epochs", "learning_rate", "schedule", "batch_size")
+        return AdamW(**{name: options[name] for name in names if name in options})  # type: ignore[arg-type]
+
+
+def adamw(
+    model: LinearModel,
+    batch: Batch,
+    optimiser: AdamW,
+    seed: int,
+    validation: Batch | None = None,
+    task: Task = Task(),  # noqa: B008 - frozen
+) -> Fit:
+    """Train by AdamW from θ = 0, reporting J and the validation loss after every epoch.
+
+    Returns:
+        The fit, usually not converged in the sense of J: the reason this path exists.
+    """
+    width = model.loss.outputs * batch.x.shape[1]
+    theta = torch.zeros(width, dtype=batch.x.dtype, device=batch.x.device, requires_grad=True)
+    step = torch.optim.AdamW([theta], lr=optimiser.learning_rate, weight_decay=0.0)
+    schedule = (
+        torch.optim.lr_scheduler.CosineAnnealingLR(step, optimiser.epochs) if optimiser.schedule == "cosine" else None
+    )
+    random = torch.Generator().manual_seed(seed)
+    penalised, history, curve = model.penalised(batch.x), [], []
+    for epoch in range(optimiser.epochs):
+        for rows in torch.randperm(len(batch), generator=random).split(optimiser.batch_size):
+            part = batch.take(rows.to(batch.x.device))
+            with torch.no_grad():
+                residuals = model.loss.residuals(model.outputs(theta, part.x), part.y)
+                theta.grad = product(residuals.T.contiguous(), part.x).reshape(-1) / len(part)
+                theta *= 1 - step.param_groups[0]["lr"] * model.l2 * penalised  # decoupled, the intercept spared
+            step.step()
+        if schedule is not None:
+            schedule.step()
+        fixed = theta.detach()
+        history.append(model.objective(fixed, batch)[0])
+        if validation is not None and len(validation):
+            curve.append(float(model.losses(fixed, validation).mean()))
+        task.tick(epoch + 1, optimiser.epochs)
+    final = theta.detach().clone()
+    start = float(model.objective(torch.zeros_like(final), batch)[1].norm())
+    norm = float(model.objective(final, batch)[1].norm())
+    return Fit(final, "adamw", norm, TOLERANCE * max(1.0, start), tuple(history), tuple(curve))

@@ -1,0 +1,98 @@
+"""QUANTITIES: what is watched at a test point while training points come and go.
+
+A quantity is one differentiable function of the outputs f; its gradient with respect to f is left to autodiff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.models.losses import Loss, Softmax
+
+Values = Callable[[Loss, Tensor, Tensor, int], Tensor]
+
+
+class QuantityError(ValueError):
+    """A quantity that this model does not define."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """m(f, y): title for charts, the function, and the sign that makes its change helpful.
+
+    ``helpful`` is +1 where a rise on removal means the removed point was helpful (loss), −1 where a fall does
+    (margin, probability of the true class), 0 where neither word applies (a plain prediction).
+    """
+
+    title: str
+    helpful: int
+    values: Values
+    unit: str = ""
+    needs: str = ""  # the Loss method that must not return None
+
+    def applies(self, loss: Loss) -> bool:
+        """Whether ``loss`` defines what this quantity needs.
+
+        Returns:
+            True or False.
+        """
+        if not self.needs:
+            return True
+        f, y = torch.zeros(1, loss.outputs), torch.zeros(1)
+        return (loss.margins(f, y) if self.needs == "margins" else loss.probabilities(f)) is not None
+
+    def residuals(self, loss: Loss, f: Tensor, y: Tensor, target: int = -1) -> Tensor:
+        """∂m/∂f for ``f`` of shape (m, K).
+
+        Returns:
+            (m, K).
+        """
+        free = f.detach().clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(self.values(loss, free, y, target).sum(), free)
+        return gradient
+
+
+def _loss(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
+    return loss.values(f, y)
+
+
+def _margin(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
+    """Log-odds of the true class: y f for two classes, f_y − log Σ_{k≠y} e^{f_k} for more."""
+    if isinstance(loss, Softmax):
+        index = y.long().expand(f.shape[:-1])[..., None]
+        others = torch.logsumexp(f.scatter(-1, index, float("-inf")), -1)
+        return f.gather(-1, index)[..., 0] - others
+    margin = loss.margins(f, y)
+    if margin is None:
+        raise QuantityError("The margin needs a classifier: choose the loss or the prediction.")
+    return margin
+
+
+def _probability(loss: Loss, f: Tensor, y: Tensor, target: int) -> Tensor:
+    probability = loss.probabilities(f)
+    if probability is None:
+        raise QuantityError("This model gives no class probability: choose the loss, the margin or the prediction.")
+    if target >= probability.shape[-1]:
+        raise QuantityError(f"Expected a class from 0 to {probability.shape[-1] - 1}, got {target}.")
+    index = y.long() if target < 0 else torch.full_like(y, target).long()
+    return probability.gather(-1, index.expand(f.shape[:-1])[..., None])[..., 0]
+
+
+def _prediction(loss: Loss, f: Tensor, y: Tensor, target: int) -> Tensor:
+    """The output itself; with probabilities, that of ``target`` (default: the last class, '1' of a binary model)."""
+    probability = loss.probabilities(f)
+    if probability is None:
+        return f[..., 0]
+    return _probability(loss, f, y, target if target >= 0 else probability.shape[-1] - 1)
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "loss": Quantity("test loss", +1, _loss),
+    "margin": Quantity("margin (log-odds of the true class)", -1, _margin, "log-odds", needs="margins"),
+    "probability": Quantity("probability of the true class", -1, _probability, "probability", needs="probabilities"),
+    "prediction": Quantity("prediction", 0, _prediction),
+}

@@ -1,0 +1,159 @@
+"""Dense solvers: Cholesky, and the eigendecomposition that makes any damping free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.linalg.blas import dtrsv
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+from torch import Tensor
+
+from influence_core.compute import FloatArray, numpy, product
+from influence_core.curvature import Curvature
+from influence_core.solvers.solution import SingularError, Solution, residuals
+
+ACCURATE = 1e-8
+FEW_COLUMNS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CholeskyFactor:
+    """A = L Lᵀ."""
+
+    lower: Tensor
+    curvature: Curvature
+    eigenvalues: None = None
+
+    def __call__(self, b: Tensor) -> Solution:
+        """Two triangular solves, O(p² k), and one product for the residual.
+
+        Returns:
+            The solution.
+        """
+        if b.device.type != "cpu":
+            return _checked(self.curvature, torch.cholesky_solve(b, self.lower), b)
+        return _checked(self.curvature, torch.from_numpy(_solve_lapack(self.lower.numpy().T, b.numpy())), b)
+
+    def inverse(self) -> Tensor:
+        """A⁻¹, O(p³).
+
+        Returns:
+            (p, p).
+        """
+        if self.lower.device.type != "cpu":
+            return torch.cholesky_inverse(self.lower)
+        triangle, _ = dpotri(self.lower.numpy().T, lower=0)
+        half = torch.from_numpy(triangle.T).tril_()
+        return half.tril(-1).T + half
+
+
+def cholesky(curvature: Curvature) -> CholeskyFactor:
+    """Factor A = L Lᵀ in O(p³).
+
+    Returns:
+        The factor.
+
+    Raises:
+        SingularError: A is not positive definite, or singular to rounding.
+    """
+    a = curvature.dense()
+    scale = float(a.diagonal().abs().max())
+    if a.device.type == "cpu":
+        lower, failed = _cholesky_lapack(a)
+    else:
+        lower, info = torch.linalg.cholesky_ex(a)
+        failed = int(info)
+    pivots = lower.diagonal() ** 2
+    if failed or float(pivots.min()) <= len(a) * torch.finfo(a.dtype).eps * scale:
+        raise SingularError(_advice(scale))
+    return CholeskyFactor(lower, curvature)
+
+
+def _cholesky_lapack(a: Tensor) -> tuple[Tensor, int]:
+    """LAPACK on NumPy's BLAS, in place: half the memory of a copy, and faster than torch's on AMD processors."""
+    # A is symmetric, so the row-major array read as column-major is A itself; the factor comes back transposed.
+    upper, failed = dpotrf(a.numpy().T, lower=0, clean=1, overwrite_a=1)
+    return torch.from_numpy(upper.T), int(failed)
+
+
+def _solve_lapack(upper: FloatArray, b: FloatArray) -> FloatArray:
+    """UᵀU v = b without copying U; for a few columns the level-2 routine, measured 5 times faster than the blocked."""
+    if b.shape[1] > FEW_COLUMNS:
+        value: FloatArray = dpotrs(upper, b, lower=0)[0]
+        return value
+    columns = [dtrsv(upper, dtrsv(upper, b[:, k], trans=1)) for k in range(b.shape[1])]
+    return np.stack(columns, 1) if columns else b.copy()
+
+
+def _advice(scale: float) -> str:
+    return (
+        "The Hessian plus damping is singular or indefinite, so this system has no reliable solution. "
+        f"Set the damping to at least {1e-6 * scale:.1e}, or choose a larger l2."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class EighFactor:
+    """H + δI = Q (Λ + δ) Qᵀ; another δ costs two products."""
+
+    values: Tensor
+    vectors: Tensor
+    curvature: Curvature
+
+    @property
+    def eigenvalues(self) -> Tensor:
+        """Ascending eigenvalues of H without the damping."""
+        return self.values
+
+    def __call__(self, b: Tensor, damping: float | None = None) -> Solution:
+        """Solve for any ``damping`` (default: the curvature's) in two products.
+
+        Returns:
+            The solution.
+
+        Raises:
+            SingularError: H + damping·I is singular or indefinite.
+        """
+        delta = self.curvature.damping if damping is None else damping
+        shifted = self.values + delta
+        if float(shifted[0]) <= len(shifted) * torch.finfo(shifted.dtype).eps * float(shifted[-1]):
+            raise SingularError(_advice(float(shifted[-1])))
+        value = product(self.vectors, product(self.vectors.T, b) / shifted[:, None])
+        extra = delta - self.curvature.damping
+        return _checked(self.curvature, value, b, extra)
+
+    def inverse(self) -> Tensor:
+        """A⁻¹, O(p³).
+
+        Returns:
+            (p, p).
+        """
+        return product(self.vectors / (self.values + self.curvature.damping), self.vectors.T)
+
+
+def eigh(curvature: Curvature) -> EighFactor:
+    """Factor H = Q Λ Qᵀ in O(p³), about ten times a Cholesky factor.
+
+    Returns:
+        The factor.
+    """
+    a = curvature.dense()
+    a.diagonal().sub_(curvature.damping)
+    values, vectors = torch.linalg.eigh(a)
+    return EighFactor(values, vectors, curvature)
+
+
+def _checked(curvature: Curvature, value: Tensor, b: Tensor, extra: float = 0.0) -> Solution:
+    """Attach the residual; a direct solver that is not accurate says so."""
+    relative = residuals(lambda v: curvature.matvec(v) + extra * v, value, b)
+    worst = float(numpy(relative).max(initial=0.0))
+    advice = (
+        ""
+        if worst <= ACCURATE
+        else (
+            f"The system is badly conditioned (relative residual {worst:.0e}): a larger damping or l2 makes it reliable."
+        )
+    )
+    return Solution(value, relative, 0, worst <= ACCURATE, advice)

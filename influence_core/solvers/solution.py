@@ -1,0 +1,72 @@
+"""What a solver returns, and how a solver is described: factor once, apply many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from influence_core.curvature import Curvature
+from influence_core.settings import Option, Value
+
+
+class SingularError(ValueError):
+    """H + damping·I is singular or indefinite; the message suggests a damping."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """V with (H + δI) V ≈ B, and what happened.
+
+    Attributes:
+        value: (p, k).
+        residual: (k,) relative residuals ‖A v − b‖ / ‖b‖ (0 where b = 0), measured with the operator.
+        products: Hessian–vector products used by the solve, the residual check not counted.
+        converged: whether every residual reached what the solver promises.
+        advice: one sentence where it did not, else empty.
+    """
+
+    value: Tensor
+    residual: Tensor
+    products: int
+    converged: bool
+    advice: str = ""
+
+
+class Factor(Protocol):
+    """A factored system; calling it solves for many right-hand sides."""
+
+    def __call__(self, b: Tensor) -> Solution:
+        """Solve A V = B for B (p, k)."""
+
+    @property
+    def eigenvalues(self) -> Tensor | None:
+        """Ascending eigenvalues of H (without the damping), where the solver knows them."""
+
+    def inverse(self) -> Tensor:
+        """A⁻¹ (p, p), for leverages."""
+
+
+@dataclass(frozen=True)
+class SolverEntry:
+    """One solver on offer."""
+
+    title: str
+    factor: Callable[[Curvature, dict[str, Value]], Factor]
+    source: str
+    options: tuple[Option, ...] = ()
+    limit: int = 20_000  # largest p for which it is offered
+
+
+def residuals(matvec: Callable[[Tensor], Tensor], value: Tensor, b: Tensor) -> Tensor:
+    """‖A v − b‖ / ‖b‖ per column; 0 for zero columns.
+
+    Returns:
+        (k,).
+    """
+    norms = b.norm(dim=0)
+    errors = (matvec(value) - b).norm(dim=0)
+    return torch.where(norms > 0, errors / norms.clamp(min=1e-300), errors)

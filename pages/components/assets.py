@@ -1,0 +1,87 @@
+"""What the browser components share: the plotly.js file, their script texts and the message format."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+HERE = Path(__file__).parent
+STATIC = HERE.parents[1] / "static"
+
+
+def ensure_plotly(folder: Path = STATIC) -> None:
+    """Put plotly.js of the installed plotly package where the server serves it (``./app/static``).
+
+    The file appears at once and whole, so servers that start together do not disturb each other.
+
+    Args:
+        folder: served folder; its content is public.
+    """
+    import plotly
+
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    target = folder / source.name
+    if target.exists() and target.stat().st_size == source.stat().st_size:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=folder, suffix=".part")
+    with os.fdopen(handle, "wb") as file:
+        file.write(source.read_bytes())
+    os.chmod(draft, 0o644)
+    os.replace(draft, target)
+
+
+def text(*names: str) -> str:
+    """Files beside this one, joined: component scripts cannot import one another.
+
+    Returns:
+        For scripts, one module; its last file holds the default export.
+    """
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:
+    """Header and numbers as raw bytes, the cheapest message a component takes; ``wire.js`` reads it.
+
+    Args:
+        header: anything JSON can hold.
+        arrays: by name; floats travel as float32 and everything else as int32.
+
+    Returns:
+        Length of the JSON text (uint32), the text padded to four bytes, then the arrays in the order of the text.
+    """
+    flat = {
+        name: np.ascontiguousarray(array, "<f4" if array.dtype.kind == "f" else "<i4") for name, array in arrays.items()
+    }
+    index = [[name, array.dtype.kind, array.size] for name, array in flat.items()]
+    words = json.dumps({**header, "arrays": index}, allow_nan=False).encode()
+    words += b" " * (-len(words) % 4)
+    return struct.pack("<I", len(words)) + words + b"".join(array.tobytes() for array in flat.values())
+
+
+# Invisible, and out of the flow: an element of no height would still get the gap between elements.
+_parcel = st.components.v2.component(
+    "influence_parcel",
+    html='<div class="if-parcel" hidden></div>\n',
+    css=text("parcel.css"),
+    js=text("wire.js", "positions.js"),
+    isolate_styles=False,
+)
+
+
+def send_once(message: bytes, key: str) -> None:
+    """Keep a packed message in the page, under its header's ``fingerprint``, for components that refer to it.
+
+    Args:
+        message: constant for its fingerprint.
+        key: of the element.
+    """
+    _parcel(key=key, data=message)

@@ -1,0 +1,208 @@
+// From a parked scene and a message of scores to a Plotly figure.  Every point trace is scattergl: Plotly paints that
+// above any SVG trace, whatever the order.
+const HELPFUL = '#0072B2';
+const HARMFUL = '#D55E00';
+const SHAPES = ['circle', 'square', 'diamond-tall', 'triangle-up', 'triangle-down', 'cross', 'pentagon', 'hexagram',
+  'bowtie', 'star-square'];
+// An open ring as a circle without fill: '-open' symbols go through a shader that paints four times the area.
+const CLEAR = 'rgba(0,0,0,0)';
+const FLIPPED = 'label flipped on purpose';
+const STRONG = 150; // so many points are drawn above those of all other classes
+const LIGHT = { neutral: '#F7F7F7', outline: '#8A8F98', idle: '#C3C7CE', strength: '#6A3D9A', grid: '#E6E8EC' };
+const DARK = { neutral: '#3A3F4B', outline: '#868C99', idle: '#5C6270', strength: '#C9A6FF', grid: '#2A2E38' };
+const FIELD = [[204, 121, 167, 46], [0, 158, 115, 36]]; // tints of class 0 and class 1, the last number their strength
+
+function palette(root) {
+  const style = getComputedStyle(root);
+  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const paint = document.createElement('canvas').getContext('2d');
+  paint.fillStyle = read('--st-background-color', '#ffffff');
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(paint.fillStyle.slice(at, at + 2), 16));
+  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
+  return { ...(dark ? DARK : LIGHT), dark, background: paint.fillStyle, font: read('--st-font', 'sans-serif'),
+    text: read('--st-text-color', dark ? '#fafafa' : '#31333F') };
+}
+
+// A score's place on the colour scale: 0 is neutral, 1 is the limit.
+function place(score, view) {
+  if (view.magnitude_only) score = Math.abs(score);
+  if (!view.symlog) return score / view.limit;
+  const bend = view.limit / 100;
+  return (Math.sign(score) * Math.log1p(Math.abs(score) / bend)) / Math.log1p(view.limit / bend);
+}
+
+function number(value) {
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  const digits = size < 1e-3 || size >= 1e5 ? size.toExponential(1) : String(Number(size.toPrecision(2)));
+  return (value < 0 ? '−' : '+') + digits;
+}
+
+function colourAxis(message, theme) {
+  const { limit, magnitude_only: unsigned } = message;
+  const marks = message.symlog ? [-limit, -limit / 10, 0, limit / 10, limit] : [-limit, -limit / 2, 0, limit / 2, limit];
+  const shown = unsigned ? marks.slice(2) : marks;
+  const text = shown.map(number);
+  if (message.scores.some((s) => (unsigned ? Math.abs(s) : s) > limit)) text[text.length - 1] = '≥ ' + text.at(-1);
+  if (!unsigned && message.scores.some((s) => s < -limit)) text[0] = '≤ ' + text[0];
+  const words = unsigned ? 'weak → strong' : '← harmful | helpful →';
+  return {
+    cmin: unsigned ? 0 : -1, cmax: 1,
+    colorscale: unsigned ? [[0, theme.neutral], [1, theme.strength]] : [[0, HARMFUL], [0.5, theme.neutral], [1, HELPFUL]],
+    colorbar: { orientation: 'h', x: 0.5, y: 1, yanchor: 'bottom', ypad: 4, len: 0.62, thickness: 10, outlinewidth: 0,
+      title: { text: `${words}   (${escapeText(message.unit)}${message.symlog ? ', logarithmic' : ''})`, side: 'top',
+        font: { size: 12 } },
+      tickvals: shown.map((mark) => place(mark, message)), ticktext: text, tickfont: { size: 11 }, ticklen: 3,
+      tickcolor: theme.outline },
+  };
+}
+
+const escapeText = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+// Ascending |score|.  A non-negative float32 sorts like its bits, so bits and index in one double let the typed array's
+// own sort do the work; with a comparison function it takes several times as long.
+function drawOrder(scores, count) {
+  if (!scores) return Int32Array.from({ length: count }, (_, i) => i);
+  const bits = new Uint32Array(Float32Array.from(scores, Math.abs).buffer);
+  const keys = Float64Array.from(bits, (value, i) => value * 2 ** 21 + i).sort();
+  return Int32Array.from(keys, (value) => value % 2 ** 21);
+}
+
+function marks(scene, message, side, ids, look) {
+  const scored = message.scores && message.target === side;
+  const pick = (from) => Float32Array.from(ids, (i) => from[i]);
+  const colours = scored && Float32Array.from(ids, (i) => place(message.scores[i], message));
+  return { type: 'scattergl', mode: 'markers', hoverinfo: 'none', meta: side, customdata: Int32Array.from(ids),
+    x: pick(scene[side + '_x']), y: pick(scene[side + '_y']),
+    marker: scored ? { ...look, coloraxis: 'coloraxis', color: colours, size: pick(message.sizes), opacity: 1 }
+      : { ...look, opacity: 1 } };
+}
+
+// Two layers of one trace per class, weak and strong points: a trace lies wholly above the one before it, so with one
+// layer a weak point of a later class would hide a strong one of an earlier class.
+function trainTraces(scene, message, theme) {
+  const count = scene.train_x.length;
+  const classes = Math.max(scene.class_names.length, 1);
+  const order = drawOrder(message.target === 'train' ? message.scores : null, count);
+  const weak = classes > 1 && message.scores ? count - Math.min(STRONG, count >> 2) : count;
+  const layers = [0, 1].map(() => Array.from({ length: classes }, () => []));
+  order.forEach((id, rank) => layers[rank < weak ? 0 : 1][scene.train_class[id]].push(id));
+  return layers.flatMap((groups, layer) => groups.map((ids, kind) => ({
+    ...marks(scene, message, 'train', ids, { symbol: SHAPES[kind % SHAPES.length], color: theme.idle, size: 6,
+      line: { width: 0.8, color: theme.outline } }),
+    legendgroup: 'train' + kind, showlegend: false,
+  }))).slice(0, classes > 1 ? undefined : 1);
+}
+
+// The legend paints a trace coloured by numbers black, so each shape gets an entry of its own that draws nothing.
+function shapeKeys(scene, theme) {
+  const names = scene.class_names.length ? scene.class_names : ['training point'];
+  return names.map((name, kind) => ({ type: 'scattergl', mode: 'markers', hoverinfo: 'skip', name, x: [null], y: [null],
+    legendgroup: 'train' + kind, marker: { symbol: SHAPES[kind % SHAPES.length], color: theme.idle, size: 8,
+      line: { width: 0.8, color: theme.outline } } }));
+}
+
+function testTrace(scene, message, theme) {
+  const scored = message.scores && message.target === 'test';
+  const ids = drawOrder(scored ? message.scores : null, scene.test_x.length);
+  const symbol = Array.from(ids, (i) => SHAPES[scene.test_class[i] % SHAPES.length]);
+  const look = scored ? { symbol, line: { width: 1.2, color: theme.text } }
+    : { symbol, color: CLEAR, size: 9, line: { width: 1.6, color: theme.text } };
+  return { ...marks(scene, message, 'test', ids, look), name: 'test point (open shape)' };
+}
+
+const ring = (name, x, y, marker) => ({ type: 'scattergl', mode: 'markers', hoverinfo: 'skip', name, x, y,
+  showlegend: x.length > 0, marker: { opacity: 1, ...marker } });
+
+// WebGL markers cannot be dashed: a ring with an eight-armed star in the background colour over it looks dashed.  Both
+// lie below the points, so the point itself stays whole.
+function flippedTraces(scene, message, theme) {
+  const x = Array.from(scene.flipped, (i) => scene.train_x[i]);
+  const y = Array.from(scene.flipped, (i) => scene.train_y[i]);
+  const sizes = message.target === 'train' ? message.sizes : null;
+  const size = Array.from(scene.flipped, (i) => (sizes ? sizes[i] : 6) + 7);
+  const dashed = ring(FLIPPED, x, y,
+    { symbol: 'circle', size, color: CLEAR, line: { width: 2, color: theme.text } });
+  const gaps = ring('gaps', x, y,
+    { symbol: 'asterisk-open', size: size.map((s) => s + 2), color: theme.background, line: { width: 2, color: theme.background } });
+  return [{ ...dashed, legendgroup: 'flipped' }, { ...gaps, legendgroup: 'flipped', showlegend: false }];
+}
+
+function selectionTraces(scene, message, theme) {
+  const at = (side, index) => (index === null ? [[], []] : [[scene[side + '_x'][index]], [scene[side + '_y'][index]]]);
+  const [tx, ty] = at('train', message.selected_train);
+  const [sx, sy] = at('test', message.selected_test);
+  const line = { width: 2, color: theme.text };
+  return [
+    ring('selected training point', tx, ty, { symbol: 'diamond-open', size: 26, color: theme.text, line: { ...line, width: 3 } }),
+    { ...ring('test ring', sx, sy, { symbol: 'circle', size: 28, color: CLEAR, line }), legendgroup: 'star', showlegend: false },
+    { ...ring('selected test point', sx, sy, { symbol: 'star', size: 17, color: '#F0E442', line: { width: 1.2, color: theme.dark ? '#000' : '#31333F' } }),
+      legendgroup: 'star' },
+  ];
+}
+
+function lineTraces(scene, theme) {
+  const line = (name, x, y, dash) => ({ type: 'scattergl', mode: 'lines', hoverinfo: 'skip', name, x, y,
+    line: { color: theme.text, width: 2, dash }, opacity: 0.85 });
+  const traces = [];
+  if (scene.boundary_x) traces.push(line('decision boundary (p = 0.5)', scene.boundary_x, scene.boundary_y, 'solid'));
+  if (scene.optimal_x) traces.push(line('optimal boundary', scene.optimal_x, scene.optimal_y, 'dash'));
+  return traces;
+}
+
+// The field as a small picture stretched by the browser: a contour trace would be computed anew at every click.
+function fieldImage(scene, theme) {
+  if (!scene.field_p) return null;
+  const cached = (scene.pictures ??= {});
+  const [columns, rows] = [scene.field_x.length, scene.field_y.length];
+  cached[theme.dark] ??= (() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: columns, height: rows });
+    const paint = canvas.getContext('2d');
+    const picture = paint.createImageData(columns, rows);
+    scene.field_p.forEach((p, i) => {
+      const pixel = 4 * ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns));
+      const [r, g, b, strength] = FIELD[p > 0.5 ? 1 : 0];
+      picture.data.set([r, g, b, Math.abs(2 * p - 1) * strength * (theme.dark ? 1.3 : 1)], pixel);
+    });
+    paint.putImageData(picture, 0, 0);
+    return canvas.toDataURL();
+  })();
+  const [x, y] = [scene.field_x, scene.field_y];
+  const [dx, dy] = [(x.at(-1) - x[0]) / (columns - 1), (y.at(-1) - y[0]) / (rows - 1)];
+  return { source: cached[theme.dark], xref: 'x', yref: 'y', x: x[0] - dx / 2, y: y.at(-1) + dy / 2,
+    sizex: dx * columns, sizey: dy * rows, sizing: 'stretch', layer: 'below' };
+}
+
+function rangeOf(scene, axis) {
+  if (scene['field_' + axis]) return [scene['field_' + axis][0], scene['field_' + axis].at(-1)];
+  let [low, high] = [Infinity, -Infinity];
+  for (const side of ['train_', 'test_']) {
+    for (const value of scene[side + axis]) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  const pad = 0.05 * (high - low || 1);
+  return [low - pad, high + pad];
+}
+
+function layoutOf(scene, message, theme) {
+  const axis = (name, k) => ({ title: { text: scene.axis_titles[k] }, range: rangeOf(scene, name),
+    gridcolor: theme.grid, zeroline: false, tickcolor: theme.grid, automargin: false });
+  const image = fieldImage(scene, theme);
+  return {
+    height: message.height, uirevision: scene.fingerprint, hovermode: 'closest', hoverdistance: 12, dragmode: 'pan',
+    clickmode: 'event', margin: { l: 56, r: 12, t: 62, b: 100 }, images: image ? [image] : [],
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: theme.text, family: theme.font, size: 12 },
+    xaxis: axis('x', 0), yaxis: axis('y', 1), modebar: { orientation: 'v', bgcolor: 'rgba(0,0,0,0)', color: theme.outline, activecolor: theme.text },
+    legend: { orientation: 'h', x: 0, y: 0, yref: 'container', yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },
+    ...(message.scores ? { coloraxis: colourAxis(message, theme) } : {}),
+    meta: { test: message.selected_test, train: message.selected_train, scored: Boolean(message.scores) },
+  };
+}
+
+function figureOf(scene, message, theme) {
+  const data = [...lineTraces(scene, theme), ...flippedTraces(scene, message, theme),
+    ...shapeKeys(scene, theme), ...trainTraces(scene, message, theme), testTrace(scene, message, theme), ...selectionTraces(scene, message, theme)];
+  return { data, layout: layoutOf(scene, message, theme) };
+}

@@ -1,0 +1,64 @@
+// Two rows of buttons and the test image between them; all text goes in as text, never as HTML.
+const SIDE = 64; // pixels of a thumbnail's longer side, to the nearest whole multiple of its own size
+const ROWS = [
+  { helpful: true, hue: '#0072B2', title: 'Helpful: removing one of these would raise the loss' },
+  { helpful: false, hue: '#D55E00', title: 'Harmful: removing one of these would lower the loss' },
+];
+
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function picture(sprite, tile, scale) {
+  const zoom = Math.max(1, Math.round((SIDE * scale) / Math.max(sprite.tile_h, sprite.tile_w)));
+  const [w, h] = [sprite.tile_w * zoom, sprite.tile_h * zoom];
+  const node = element('div', 'tile');
+  Object.assign(node.style, { width: w + 'px', height: h + 'px', backgroundImage: `url("${sprite.data_uri}")`,
+    backgroundSize: `${w * sprite.columns}px ${h}px`, backgroundPosition: `${-w * tile}px 0` });
+  return node;
+}
+
+function card(root, message, item, word) {
+  const button = element('button', 'card');
+  button.type = 'button';
+  button.title = item.caption;
+  button.setAttribute('aria-pressed', String(item.index === message.selected));
+  button.setAttribute('aria-label', `${item.caption}, ${item.score} ${message.unit}, ${word}`);
+  const image = picture(message.sprite, item.tile, 1);
+  const caption = element('div', 'caption', item.caption);
+  caption.style.maxWidth = `max(6.2rem, ${image.style.width})`;
+  button.append(image, element('div', 'score', item.score), caption);
+  button.addEventListener('click', () =>
+    root.component.setTriggerValue('clicked', { index: item.index, nonce: Date.now() }));
+  return button;
+}
+
+function row(root, message, { items }, { hue, title, helpful }) {
+  const section = element('section', 'side');
+  section.style.setProperty('--hue', hue);
+  const line = element('div', 'row');
+  line.append(...items.map((item) => card(root, message, item, helpful ? 'helpful' : 'harmful')));
+  const none = element('p', 'none', `No training point is ${helpful ? 'helpful' : 'harmful'} here.`);
+  section.append(element('h4', '', `${title} (${message.unit})`), items.length ? line : none);
+  return section;
+}
+
+function middle(message) {
+  const box = element('div', 'test');
+  const image = picture(message.sprite, 0, 1.3);
+  image.setAttribute('role', 'img');
+  image.setAttribute('aria-label', message.test);
+  box.append(image, element('div', 'caption', message.test));
+  return box;
+}
+
+export default function (component) {
+  const root = component.parentElement.querySelector('.if-strip');
+  const message = unpack(component.data);
+  root.component = component;
+  const [helpful, harmful] = ROWS.map((look, k) => row(root, message, message.rows[k], look));
+  root.replaceChildren(helpful, middle(message), harmful);
+}

@@ -1,0 +1,89 @@
+"""What helped and what harmed one prediction: two rows of training thumbnails with the test image between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from pages.components.assets import pack, text
+from pages.components.gallery import sprite
+
+_strip = st.components.v2.component(
+    "influence_strip", html='<div class="if-strip"></div>\n', css=text("strips.css"), js=text("wire.js", "strips.js")
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """One test image and the training images that matter most to it.
+
+    Attributes:
+        test_image: (h, w) uint8.
+        test_caption: what it is, and what the model says it is.
+        helpful: training indices, most helpful first.
+        harmful: training indices, most harmful first.
+        scores: (n,) signed scores of all training points, shown raw.
+        unit: of the scores.
+        selected: training index with a ring.
+    """
+
+    test_image: NDArray[np.uint8]
+    test_caption: str
+    helpful: Sequence[int]
+    harmful: Sequence[int]
+    scores: NDArray[np.floating[Any]]
+    unit: str = "nats"
+    selected: int | None = None
+
+
+def signed(score: float) -> str:
+    """A score in words for people: three digits, always with its sign, and a real minus.
+
+    Returns:
+        For example ``+0.0123``, ``−4.1e-06`` or ``0``.
+    """
+    return "0" if score == 0 else f"{score:+.3g}".replace("-", "−", 1) if score < 0 else f"{score:+.3g}"
+
+
+def strip(
+    images: NDArray[np.uint8], captions: Sequence[str], content: Strip, on_click: Callable[[int], None], key: str
+) -> None:
+    """Draw the rows; clicking a thumbnail selects that training point.
+
+    Pixels are shown as they are, enlarged by a whole factor: nothing is rescaled or smoothed.
+
+    Args:
+        images: (n, h, w) uint8 training images.
+        captions: n short texts, such as id and label.
+        content: what to show.
+        on_click: called with the training index.
+        key: of the element.
+    """
+    rows = [("Helpful", content.helpful), ("Harmful", content.harmful)]
+    shown = [int(index) for _, indices in rows for index in indices]
+    tiles = sprite(np.concatenate([content.test_image[None], images[shown]]), columns=len(shown) + 1)
+    items = [
+        {"index": index, "tile": 1 + place, "score": signed(float(content.scores[index])), "caption": captions[index]}
+        for place, index in enumerate(shown)
+    ]
+    split = len(content.helpful)
+    header = {
+        "sprite": vars(tiles),
+        "test": content.test_caption,
+        "unit": content.unit,
+        "selected": content.selected,
+        "rows": [{"helpful": True, "items": items[:split]}, {"helpful": False, "items": items[split:]}],
+    }
+
+    def clicked() -> None:
+        event: Any = st.session_state[key]["clicked"]
+        index = event.get("index") if isinstance(event, dict) else None
+        if isinstance(index, int) and 0 <= index < len(images):
+            on_click(index)
+
+    _strip(key=key, data=pack(header), on_clicked_change=clicked)

@@ -1,0 +1,107 @@
+"""The page that the browser tests drive: ``?n=``, ``?field=1``, ``?classes=``, ``?magnitude=1`` choose the scene."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from pages.components.assets import ensure_plotly  # noqa: E402
+from pages.components.gallery import Gallery, gallery, sprite  # noqa: E402
+from pages.components.influence_map import Field, MapView, Scene, colour_limit, influence_map, park  # noqa: E402
+from pages.components.strips import Strip, strip  # noqa: E402
+
+st.set_page_config(layout="wide")
+ensure_plotly(Path(__file__).parent / "static")  # served from beside the main script
+query, state = st.query_params, st.session_state
+N, CLASSES = int(query.get("n", 300)), int(query.get("classes", 2))
+TESTS = 40
+
+
+def digits(kind: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Blurred bars and boxes: something to look at.
+
+    Returns:
+        (n, 14, 14) uint8.
+    """
+    images = np.zeros((len(kind), 14, 14), np.uint8)
+    for image, k in zip(images, kind, strict=True):
+        a, b = rng.integers(2, 5, 2)
+        image[a:-b, a:-b] = 200
+        image[a + 2 : -b - 2 + k % 3, a + 2 : -b - 2] = 0 if k % 2 else 120
+    return images + rng.integers(0, 40, images.shape).astype(np.uint8)
+
+
+@st.cache_resource
+def scene(n: int, classes: int, with_field: bool) -> tuple[Scene, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    kind, test_kind = rng.integers(0, classes, n), rng.integers(0, classes, TESTS)
+    angle = 2 * np.pi * np.arange(classes) / classes
+    centre = 1.2 * np.column_stack([np.cos(angle), np.sin(angle)])
+    xy, test = centre[kind] + rng.normal(size=(n, 2)), centre[test_kind] + rng.normal(size=(TESTS, 2))
+    gx, gy = np.linspace(-4.5, 4.5, 100), np.linspace(-4, 4, 100)
+    p = 1 / (1 + np.exp(2.2 * gx[None] + 0.5 * np.sin(2 * gy[:, None]) + 0.3))
+    images, test_images = digits(kind, rng), digits(test_kind, rng)
+    flipped = rng.random(n) < min(0.08, 60 / n)
+    value = Scene(
+        fingerprint=f"demo {n} {classes} {with_field}",
+        train_xy=xy,
+        test_xy=test,
+        train_class=kind,
+        test_class=test_kind,
+        class_names=tuple(f"<b>class</b> {k}" for k in range(classes)),
+        train_labels=[f"train-{i} · label {k}" for i, k in enumerate(kind)],
+        test_labels=[f"test-{i} · <i>label</i> {k}" for i, k in enumerate(test_kind)],
+        flipped=flipped,
+        axis_titles=("first component", "second component"),
+        sprite=sprite(np.concatenate([images, test_images])),
+        field=Field(gx, gy, p) if with_field else None,
+        optimal=np.array([[0.0, -4.0], [0.0, 4.0]]) if with_field else None,
+    )
+    return value, images, test_images
+
+
+@st.cache_resource
+def tiles(n: int, classes: int) -> Gallery:
+    value, _, test_images = scene(n, classes, False)
+    return Gallery(f"tests {n} {classes}", sprite(test_images), value.test_labels, np.arange(TESTS) % 7 == 3)
+
+
+shown, train_images, test_images = scene(N, CLASSES, "field" in query)
+for name in ("test", "train", "last"):
+    state.setdefault(name, None)
+
+
+def clicked(side: str, index: int) -> None:
+    state[side], state.last = index, f"{side} {index}"
+
+
+def scores() -> np.ndarray | None:
+    if state.test is None:
+        return None
+    gap = np.linalg.norm(shown.train_xy - shown.test_xy[state.test], axis=1)
+    same = np.where(shown.train_class == shown.test_class[state.test], 1.0, -1.0)
+    return same * np.where(shown.flipped, -1, 1) * np.exp(-(gap**2)) * 0.013
+
+
+park(shown, "scene")
+
+
+@st.fragment
+def explore() -> None:
+    values = scores()
+    limit = 1.0 if values is None else colour_limit(values)
+    view = MapView(state.test, state.train, limit, symlog="symlog" in query, magnitude_only="magnitude" in query)
+    influence_map(shown, values, view, clicked, "map")
+    st.code(f"last={state.last} selected={state.test}")
+    gallery(tiles(N, CLASSES), state.test, lambda index: clicked("test", index), "gallery")
+    if values is not None:
+        order = np.argsort(values)
+        said = f"test-{state.test} · label 1, model says 0"
+        content = Strip(test_images[state.test], said, order[::-1][:8], order[:8], values, selected=state.train)
+        strip(train_images, shown.train_labels, content, lambda index: clicked("train", index), "strip")
+
+
+explore()

@@ -1,0 +1,196 @@
+"""The parts of the browser components that need no browser."""
+
+import base64
+import io
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pages.components.assets import ensure_plotly, pack
+from pages.components.gallery import Gallery, sprite
+from pages.components.influence_map import (
+    LARGEST_MARKER,
+    SMALLEST_MARKER,
+    Field,
+    Scene,
+    clicked_point,
+    colour_limit,
+    level_lines,
+    marker_sizes,
+    plain,
+)
+from pages.components.strips import signed
+
+
+def unpack(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+    length = struct.unpack_from("<I", message)[0]
+    header = json.loads(message[4 : 4 + length])
+    offset, arrays = 4 + length, {}
+    for name, kind, size in header["arrays"]:
+        arrays[name] = np.frombuffer(message, "<f4" if kind == "f" else "<i4", size, offset)
+        offset += 4 * size
+    assert offset == len(message) and offset % 4 == 0
+    return header, arrays
+
+
+@pytest.fixture
+def scene() -> Scene:
+    rng = np.random.default_rng(0)
+    return Scene(
+        fingerprint="f",
+        train_xy=rng.normal(size=(5, 2)),
+        test_xy=rng.normal(size=(3, 2)),
+        train_class=np.array([0, 1, 0, 1, 0]),
+        test_class=np.array([0, 1, 1]),
+        class_names=("a<b", "c&d"),
+        train_labels=[f"train-{i}" for i in range(5)],
+        test_labels=[f"test-{i}" for i in range(3)],
+        flipped=np.array([False, True, False, False, True]),
+        axis_titles=("x", "<y>"),
+    )
+
+
+def test_area_is_proportional_to_the_score():
+    sizes = marker_sizes(np.array([0.5, -1.0, 1.0]), 1.0)
+    assert sizes.dtype == np.float32
+    np.testing.assert_allclose(sizes[1:] ** 2, 2 * sizes[0] ** 2, rtol=1e-6)
+
+
+def test_sizes_have_a_floor_and_stop_at_the_limit():
+    np.testing.assert_allclose(marker_sizes(np.array([0.0, 1.0, 1e9]), 1.0), [SMALLEST_MARKER] + [LARGEST_MARKER] * 2)
+
+
+def test_a_crowd_gets_smaller_markers():
+    assert marker_sizes(np.ones(20_000), 1.0).max() < marker_sizes(np.ones(500), 1.0).max()
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, np.nan])
+def test_sizes_refuse_a_limit_that_is_not_positive(limit):
+    with pytest.raises(ValueError, match="positive"):
+        marker_sizes(np.ones(3), limit)
+
+
+def test_colour_limit_is_the_99th_percentile_and_never_zero():
+    scores = np.append(np.linspace(-1, 1, 1001), 50.0)
+    assert colour_limit(scores) == pytest.approx(np.percentile(np.abs(scores), 99))
+    assert colour_limit(np.append(np.zeros(999), -3.0)) == 3.0
+    assert colour_limit(np.zeros(4)) == colour_limit(np.zeros(0)) == 1.0
+
+
+def test_plain_leaves_plotly_nothing_to_interpret():
+    assert plain("<b>1 & 2</b>") == "&lt;b&gt;1 &amp; 2&lt;/b&gt;"
+
+
+def test_level_lines_follow_a_circle():
+    grid = np.linspace(-2, 2, 61)
+    x, y = np.meshgrid(grid, grid)
+    lines = level_lines(Field(grid, grid, x**2 + y**2), 1.0)
+    np.testing.assert_allclose(np.linalg.norm(lines, axis=-1), 1.0, atol=2e-3)
+    assert np.linalg.norm(lines[:, 0] - lines[:, 1], axis=-1).sum() == pytest.approx(2 * np.pi, rel=1e-2)
+
+
+@pytest.mark.parametrize(("middle", "joined"), [(0.3, True), (-0.3, False)])
+def test_level_lines_on_a_saddle_keep_the_corners_of_the_middle_together(middle, joined):
+    axis = np.array([0.0, 1.0])
+    lines = level_lines(Field(axis, axis, np.array([[0.5 + middle, -0.5], [-0.5, 0.5 + middle]])), 0.0)
+    assert lines.shape == (2, 2, 2)
+    # Joined high corners (0,0) and (1,1): each segment cuts off one of the low corners, (1,0) or (0,1).
+    nearest = {int(np.argmin([np.hypot(*(s.mean(0) - c)) for c in ((1, 0), (0, 1), (0, 0), (1, 1))])) for s in lines}
+    assert nearest == ({0, 1} if joined else {2, 3})
+
+
+def test_level_lines_without_a_crossing_are_empty():
+    axis = np.linspace(0, 1, 4)
+    assert level_lines(Field(axis, axis, np.ones((4, 4))), 0.5).shape == (0, 2, 2)
+
+
+def test_scene_travels_whole(scene):
+    header, arrays = unpack(scene.message)
+    assert header["class_names"] == ["a&lt;b", "c&amp;d"] and header["axis_titles"][1] == "&lt;y&gt;"
+    assert header["train_labels"][4] == "train-4" and header["sprite"] is None
+    np.testing.assert_array_equal(arrays["flipped"], [1, 4])
+    np.testing.assert_allclose(arrays["test_y"], scene.test_xy[:, 1], rtol=1e-6)
+    assert scene.message is scene.message
+
+
+def test_scene_sends_field_and_boundary(scene):
+    grid = np.linspace(-1, 1, 11)
+    field = Field(grid, grid, np.tile(0.5 + grid / 2 + 0.01, (11, 1)))
+    _, arrays = unpack(replace(scene, field=field, optimal=np.array([[0, -1], [0, 1.0]])).message)
+    assert arrays["field_p"].size == 121 and arrays["optimal_y"].tolist() == [-1, 1]
+    x = arrays["boundary_x"].reshape(-1, 3)
+    assert np.isnan(x[:, 2]).all()
+    np.testing.assert_allclose(x[:, :2], -0.02, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        "x",
+        {},
+        {"fingerprint": "other", "side": "test", "index": 0},
+        {"fingerprint": "f", "side": "test", "index": 3},
+        {"fingerprint": "f", "side": "train", "index": -1},
+        {"fingerprint": "f", "side": "both", "index": 0},
+        {"fingerprint": "f", "side": [], "index": 0},
+        {"fingerprint": "f", "side": "test", "index": 1.5},
+        {"fingerprint": "f", "side": "test", "index": True},
+    ],
+)
+def test_clicks_on_nothing_known_are_ignored(scene, event):
+    assert clicked_point(scene, event) is None
+
+
+def test_click_names_side_and_index(scene):
+    assert clicked_point(scene, {"fingerprint": "f", "side": "train", "index": 4}) == ("train", 4)
+
+
+def test_pack_refuses_numbers_json_has_not():
+    with pytest.raises(ValueError, match="JSON"):
+        pack({"limit": float("nan")})
+
+
+@pytest.mark.parametrize("shape", [(7, 4, 5), (7, 4, 5, 3)])
+def test_sprite_keeps_every_pixel(shape):
+    images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    made = sprite(images, columns=3)
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(made.data_uri.split(",")[1]))))
+    assert (made.columns, made.tile_h, made.tile_w, made.count) == (3, 4, 5, 7) and sheet.shape[:2] == (12, 15)
+    for i, image in enumerate(images):
+        top, left = 4 * (i // 3), 5 * (i % 3)
+        np.testing.assert_array_equal(sheet[top : top + 4, left : left + 5], image)
+
+
+def test_sprite_refuses_to_rescale():
+    with pytest.raises(ValueError, match="uint8"):
+        sprite(np.zeros((2, 3, 3)))
+
+
+def test_gallery_says_the_mark_in_words():
+    tiles = Gallery("f", sprite(np.zeros((2, 3, 3), np.uint8)), ["a", "b"], np.array([False, True]))
+    header, arrays = unpack(tiles.message)
+    assert header["labels"] == ["a", "b, misclassified"] and arrays["marked"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("score", "words"), [(0.01234, "+0.0123"), (-4.1e-6, "−4.1e-06"), (0.0, "0"), (-0.0, "0"), (-12, "−12")]
+)
+def test_signed(score, words):
+    assert signed(score) == words
+
+
+def test_ensure_plotly_copies_once_and_repairs(tmp_path: Path):
+    ensure_plotly(tmp_path / "static")
+    (file,) = (tmp_path / "static").iterdir()
+    before, size = file.stat().st_mtime_ns, file.stat().st_size
+    ensure_plotly(tmp_path / "static")
+    assert file.stat().st_mtime_ns == before and size > 1_000_000
+    file.write_text("cut short")
+    ensure_plotly(tmp_path / "static")
+    assert file.stat().st_size == size and len(list(file.parent.iterdir())) == 1

@@ -1,0 +1,175 @@
+"""Fetching with a stand-in for the network, and the tables that come from the data folder."""
+
+import io
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from influence_core.data import DATASETS, DataError, external, load
+from influence_core.data.external import DAYS, FIRES_COLUMNS, MONTHS, fetch, fires_dataset, read_fires, read_mnist
+from influence_core.settings import DataSettings
+
+CSV = (
+    ",".join(FIRES_COLUMNS)
+    + "\n7,5,mar,fri,86.2,26.2,94.3,5.1,8.2,51,6.7,0,0\n7,4,oct,tue,90.6,35.4,669.1,6.7,18,33,0.9,0,2.5\n"
+)
+
+
+class Fake:
+    """A download that counts its calls and returns or raises what it is given."""
+
+    def __init__(self, answer):
+        self.answer, self.calls = answer, 0
+
+    def __call__(self):
+        self.calls += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def digits_file():
+    random, buffer = np.random.default_rng(0), io.BytesIO()
+    x = random.integers(0, 256, (60, 784), np.uint8)
+    y = np.tile(np.array([1, 7], np.uint8), 30)
+    np.savez_compressed(buffer, x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
+    return buffer.getvalue(), x, y
+
+
+def test_a_missing_file_is_downloaded_once_and_kept(tmp_path):
+    path, download = tmp_path / "new" / "forestfires.csv", Fake(CSV.encode())
+    first, second = (fetch(path, read_fires, download, "the table") for _ in range(2))
+    assert download.calls == 1 and path.read_text() == CSV and first.equals(second) and len(first) == 2
+    assert [entry.name for entry in path.parent.iterdir()] == ["forestfires.csv"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        URLError("no route to host"),
+        TimeoutError("timed out"),
+        ValueError("md5 checksum of local file does not match"),
+        ImportError("needs pandas"),
+    ],
+)
+def test_a_failed_download_says_what_to_put_where(tmp_path, failure):
+    path = tmp_path / "forestfires.csv"
+    with pytest.raises(DataError) as caught:
+        fetch(path, read_fires, Fake(failure), "the UCI table")
+    for words in ("forestfires.csv", str(tmp_path), "put the UCI table there", "INFLUENCE_DATA_DIR", str(failure)[:20]):
+        assert words in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_download_is_not_kept(tmp_path):
+    content = digits_file()[0]
+    for damaged in (b"", b"<html>sorry</html>", content[:1000], CSV.encode()):
+        with pytest.raises(DataError, match="could not be fetched"):
+            fetch(tmp_path / "mnist_32k.npz", read_mnist, Fake(damaged), "an npz file")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_reported_and_not_replaced(tmp_path):
+    path, download = tmp_path / "mnist_32k.npz", Fake(digits_file()[0])
+    path.write_bytes(b"not an archive")
+    with pytest.raises(DataError, match=r"mnist_32k.npz is damaged .* replace or delete it"):
+        fetch(path, read_mnist, download, "an npz file")
+    assert download.calls == 0 and path.read_bytes() == b"not an archive"
+
+
+def test_a_download_appears_under_its_name_only_when_it_is_whole(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(DataError, match="disk full"):
+        fetch(tmp_path / "forestfires.csv", read_fires, Fake(CSV.encode()), "the table")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
+    (tmp_path / "occupied").write_text("a file")
+    with pytest.raises(DataError, match="could not be fetched"):
+        fetch(tmp_path / "occupied" / "forestfires.csv", read_fires, Fake(CSV.encode()), "the table")
+
+
+def test_sources_fetch_into_the_data_folder(tmp_path, monkeypatch):
+    content, x, y = digits_file()
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(external, "openml_mnist", Fake(content))
+    monkeypatch.setattr(external, "openml_fires", Fake(URLError("offline")))
+    assert not DATASETS["mnist_large"].present
+    split = load(DataSettings("mnist_large", standardise=False), 0)
+    assert DATASETS["mnist_large"].present and (tmp_path / "mnist_32k.npz").is_file()
+    rows = [int(name.removeprefix("mnist-large-")) for name in split.train.ids]
+    assert np.array_equal(split.train.x, x[rows] / 255) and np.array_equal(split.train.y, y[rows] == 7)
+    with pytest.raises(DataError, match=r"put the table of https://archive.ics.uci.edu/\S+ there as forestfires.csv"):
+        load(DataSettings("forest_fires"), 0)
+
+
+def test_openml_answers_become_the_files_we_read(tmp_path, monkeypatch):
+    class Bunch:
+        frame = pd.read_csv(io.StringIO(CSV)).rename(columns=str.lower).iloc[:, ::-1]
+        data = np.repeat(np.arange(70_000, dtype=np.int64)[:, None] % 256, 784, axis=1)
+        target = np.array(["5", "0"] * 35_000, dtype=object)
+
+    asked = []
+    monkeypatch.setattr(external, "fetch_openml", lambda name, **_: asked.append(name) or Bunch)
+    fires = fetch(tmp_path / "f.csv", read_fires, external.openml_fires, "")
+    pd.testing.assert_frame_equal(fires, pd.read_csv(io.StringIO(CSV)))
+    pixels, labels = fetch(tmp_path / "m.npz", read_mnist, external.openml_mnist, "")
+    assert asked == ["forest_fires", "mnist_784"] and len(pixels) == len(labels) == 32_699
+    assert pixels[[0, 22_698, 22_699], 0, 0].tolist() == [0, 22_698 % 256, 60_000 % 256] and set(labels) == {0, 5}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("area", "size", "expected the columns"),
+        ("oct", "okt", "months jan to dec"),
+        ("tue", "2", "days mon to sun"),
+        ("94.3", "dry", "expected numbers in all columns"),
+        ("94.3", "", "expected numbers in all columns"),
+        ("94.3", "inf", "expected numbers in all columns"),
+    ],
+)
+def test_a_table_that_is_not_the_fires_is_refused(tmp_path, old, new, words):
+    path = tmp_path / "forestfires.csv"
+    path.write_text(CSV.replace(old, new, 1))
+    with pytest.raises(DataError, match=words):
+        read_fires(path)
+
+
+def test_month_and_day_as_numbers_or_as_columns(tmp_path):
+    path = tmp_path / "forestfires.csv"
+    path.write_text(CSV)
+    ordinal, one_hot = (fires_dataset(read_fires(path), encoding) for encoding in ("ordinal", "one-hot"))
+    assert ordinal.x[:, ordinal.feature_names.index("month")].tolist() == [3, 10]
+    assert ordinal.x[:, ordinal.feature_names.index("day")].tolist() == [5, 2]
+    assert {"month=mar", "month=oct", "day=fri", "day=tue"} < set(one_hot.feature_names)
+    assert one_hot.x[:, one_hot.feature_names.index("day=tue")].tolist() == [0, 1]
+    assert ordinal.y.tolist() == one_hot.y.tolist() == [0, 2.5] and ordinal.target_name == "burned area, ha"
+    assert "temperature, °C" in ordinal.feature_names and ordinal.ids.tolist() == ["fire-00000", "fire-00001"]
+    assert "area" not in " ".join(ordinal.feature_names)
+
+
+@pytest.mark.skipif(not DATASETS["forest_fires"].present, reason="forestfires.csv is not in the data folder")
+def test_the_real_fires_hold_out_one_row():
+    options = (("held_out", 41),)
+    split = load(DataSettings("forest_fires", options, standardise=False), 0)
+    assert split.test.ids.tolist() == ["fire-00041"] and split.train.x.shape == (516, 12)
+    wide = load(DataSettings("forest_fires", (("encoding", "one-hot"), *options)), 0)
+    assert wide.train.x.shape == (516, 10 + len(MONTHS) + len(DAYS))
+    assert wide.train.y.max() == 1090.84
+
+
+@pytest.mark.skipif(not DATASETS["mnist_large"].present, reason="mnist_32k.npz is not in the data folder")
+def test_the_real_digits_are_all_ones_and_sevens():
+    split = load(DataSettings("mnist_large", (("held_out", 6),), standardise=False), 0)
+    assert len(split.train) == 7099 and np.bincount(np.r_[split.train.y, split.test.y]).tolist() == [3716, 3384]
+    with np.load(Path(external.data_folder()) / "mnist_32k.npz", allow_pickle=False) as stored:
+        wanted = np.flatnonzero(np.isin(stored["y_train"], [1, 7]))[6]
+        assert np.array_equal(split.test.images[0].ravel(), stored["x_train"][wanted])
