@@ -24,12 +24,12 @@ STORE_BYTES = 2 * 2**30
 T = TypeVar("T")
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - no error: the user asked for it
     """The user cancelled; finished blocks are kept."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """``auto`` is cuda where present, else cpu.  (mps has no float64, which convex models need.)
+    """``auto`` is cuda where present, else cpu; mps has no float64, which convex models need.
 
     Returns:
         The device.
@@ -165,9 +165,7 @@ def fingerprint(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(
-                np.ascontiguousarray(part).tobytes() if part.dtype.kind == "U" else np.ascontiguousarray(part).data
-            )
+            digest.update(np.ascontiguousarray(part).tobytes())
         else:
             digest.update(repr(part).encode())
         digest.update(b"\0")

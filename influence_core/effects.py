@@ -21,7 +21,7 @@ from influence_core.solvers import cholesky
 
 
 def parameter_change(influence: Influence, rows: NDArray[np.int64], newton: bool = False) -> FloatArray:
-    """Predicted θ without i minus θ̂: (H + δI)⁻¹ g_i / n, or the one-step Newton change (minus the DFBETA of statistics).
+    """Predicted θ without i minus θ̂: (H + δI)⁻¹ g_i / n, or the one-step Newton change (−DFBETA in statistics).
 
     Returns:
         (number of rows, p).
@@ -73,7 +73,7 @@ def _group_step(influence: Influence, rows: Tensor) -> Tensor:
     k = torch.einsum("ab,nd->adnb", eye, fitted.train.x[rows]).reshape(fitted.size, -1)
     solved = influence.solve(torch.cat([total[:, None], k], 1)).value
     base, solved_k = solved[:, :1], solved[:, 1:]
-    c = torch.block_diag(*fitted.curvatures[rows]) / n
+    c: Tensor = torch.block_diag(*fitted.curvatures[rows]) / n  # type: ignore[no-untyped-call]
     inner = torch.eye(k.shape[1], dtype=total.dtype, device=total.device) - c @ product(k.T, solved_k)
     correction = torch.linalg.solve(inner, c @ product(k.T, base))
     return (base + product(solved_k, correction))[:, 0] / n
@@ -101,6 +101,9 @@ def relabel_change(
 
     Returns:
         (n, m).
+
+    Raises:
+        ValueError: the Newton form under ``fold_penalty``.
     """
     fitted = influence.fitted
     n, loss = len(fitted.train), fitted.model.loss

@@ -8,7 +8,7 @@ and nowhere else: first order it is + q_jᵀ (H + δI)⁻¹ g_i / n (Koh & Liang
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from influence_core.curvature import exact_hessian
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
 from influence_core.settings import SolverSettings
-from influence_core.solvers import Factor, SingularError, factor
+from influence_core.solvers import EighFactor, Factor, SingularError, factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,16 @@ class Influence:
 
     fitted: FittedModel
     settings: SolverSettings
-    task: Task = Task()  # noqa: RUF009 - frozen
+    task: Task = field(default_factory=Task)
+    spectrum: EighFactor | None = None  # an eigendecomposition of the same H, where one is at hand
 
     @once
     def solve(self) -> Factor:
         """(H + δI)⁻¹, factored once."""
-        return factor(self.settings, exact_hessian(self.fitted, self.settings.damping))
+        curvature = exact_hessian(self.fitted, self.settings.damping)
+        if self.spectrum is not None and self.settings.name == "eigh":
+            return replace(self.spectrum, curvature=curvature)
+        return factor(self.settings, curvature)
 
     @once
     def removal_solve(self) -> Factor:
@@ -116,8 +120,9 @@ class Influence:
         c, m = self.fitted.curvatures, self.spread
         if m.shape[1] == 1:
             return (c * m)[:, 0, 0]
-        lower = torch.linalg.cholesky(m)
-        return torch.linalg.eigvalsh(lower.mT @ c @ lower)[:, -1]
+        lower: Tensor = torch.linalg.cholesky(m)
+        largest: Tensor = torch.linalg.eigvalsh(lower.mT @ c @ lower)[:, -1]
+        return largest
 
     @once
     def drift(self) -> Tensor:
@@ -126,7 +131,11 @@ class Influence:
 
     @once
     def newton_residuals(self) -> Tensor:
-        """ρ_i (n, K) with δθ_i = A⁻¹(K_i ρ_i + folded) / n, the one-step Newton change when i leaves (Woodbury)."""
+        """ρ_i (n, K) with δθ_i = A⁻¹(K_i ρ_i + folded) / n, the one-step Newton change when i leaves (Woodbury).
+
+        Raises:
+            SingularError: a point of leverage 1.
+        """
         fitted, n = self.fitted, len(self.fitted.train)
         if float(self.leverage.max()) >= 1 - 1e-9:
             raise SingularError(

@@ -116,7 +116,7 @@ class ModelSettings:
 class SolverSettings:
     """Which solver of (H + damping I) V = B."""
 
-    name: str = "cholesky"
+    name: str = "eigh"
     damping: float = 0.0
     options: Options = ()
 
@@ -176,12 +176,16 @@ def _assign(settings: Settings, name: str, text: Value) -> Settings:
         if not is_dataclass(part) or isinstance(part, type):
             raise SettingsError(f"Unknown setting {name[:40]!r}.")
         if tail in {item.name for item in fields(part)} - {"options"}:
-            return replace(settings, **{head: replace(part, **{tail: _leaf(name, getattr(part, tail), text)})})
+            return _replaced(settings, head, replace(part, **{tail: _leaf(name, getattr(part, tail), text)}))
         options = {**dict(part.options), tail: text}  # type: ignore[attr-defined]
-        return replace(settings, **{head: replace(part, options=tuple(sorted(options.items())))})
+        return _replaced(settings, head, replace(part, options=tuple(sorted(options.items()))))
     if head not in {item.name for item in fields(settings)} or is_dataclass(getattr(settings, head)):
         raise SettingsError(f"Unknown setting {name[:40]!r}.")
-    return replace(settings, **{head: _leaf(name, getattr(settings, head), text)})
+    return _replaced(settings, head, _leaf(name, getattr(settings, head), text))
+
+
+def _replaced(settings: Settings, name: str, value: Any) -> Settings:
+    return replace(settings, **{name: value})
 
 
 def _leaf(name: str, current: Value, text: Value) -> Value:
@@ -208,9 +212,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
     """
     settings, problems = Settings(), []
     if query.get("v", str(VERSION)) != str(VERSION):
-        problems.append(
-            f"This link has version {query['v'][:10]}, this app reads {VERSION}: unknown parts are ignored."
-        )
+        problems.append(f"This link has version {query['v'][:10]}, this app reads {VERSION}: other parts are ignored.")
     known = set(_flatten(settings))
     for name, text in query.items():
         if name in known or name.split(".")[0] in {"data", "model", "solver"}:

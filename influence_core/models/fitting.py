@@ -77,10 +77,8 @@ def newton(
         direction = directions(theta, weights, gradient, ridge)
         step = _line_search(model, batch, weights, (theta, value, gradient), direction)
         # Levenberg: where the curvature says nothing (a smoothed hinge far from its data) shorten towards -gradient.
-        if step is None or step[3] < 0.1:
-            ridge = max(10 * ridge, 1e-4)
-        else:
-            ridge = 0.0 if ridge < 1e-6 else ridge / 10
+        short = step is None or step[3] < 0.1
+        ridge = max(10 * ridge, 1e-4) if short else ridge / 10 * (ridge >= 1e-6)
         if step is not None:
             theta, value, gradient, _ = step
             history.append(value)
@@ -91,7 +89,11 @@ def newton(
 
 
 def _refuse_separable(model: LinearModel, theta: Tensor, batch: Batch, weights: Tensor | None) -> None:
-    """Without a penalty, any θ that classifies everything right can be scaled up for ever."""
+    """Without a penalty, any θ that classifies everything right can be scaled up for ever.
+
+    Raises:
+        NoMinimumError: that is the case.
+    """
     if model.l2 > 0:
         return
     margins = model.loss.margins(model.outputs(theta, batch.x), batch.y)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -139,7 +140,7 @@ class Softmax:
         return probability.scatter(-1, index, -others)
 
     def curvatures(self, f: Tensor, y: Tensor) -> Tensor:
-        probability = torch.softmax(f, -1).expand(*torch.broadcast_shapes(f.shape[:-1], y.shape), self.outputs)
+        probability = torch.softmax(f, -1).expand(*np.broadcast_shapes(f.shape[:-1], y.shape), self.outputs)
         return torch.diag_embed(probability) - probability[..., :, None] * probability[..., None, :]
 
     def margins(self, f: Tensor, y: Tensor) -> Tensor:

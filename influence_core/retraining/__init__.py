@@ -6,7 +6,7 @@ again on purpose (a start cannot bias a certified minimum).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,22 +90,42 @@ class LeaveOneOut:
         Returns:
             Measured changes for the question (none: (n, 0)), with a certificate per point.
         """
-        n, outputs = len(self.fitted.train), self.fitted.model.loss.outputs
-        chosen = np.arange(n) if rows is None else np.asarray(rows, dtype=np.int64)
+        chosen = np.arange(len(self.fitted.train)) if rows is None else np.asarray(rows, dtype=np.int64)
         parts = []
-        for part in blocks(len(chosen), 8.0 * max(n * outputs, 4 * self.fitted.size), BLOCK_BYTES):
+        for part in self._blocks(len(chosen)):
             parts.append(self._stored(chosen[part], question, keep_parameters))
             self.task.tick(part.stop, len(chosen))
         return _joined(parts)
 
+    def stored(self, question: Question | None = None) -> Refits | None:
+        """What an earlier run over all training points left in the store.
+
+        Returns:
+            The refits, or None where a block is missing.
+        """
+        parts = [self._load(np.arange(part.start, part.stop)) for part in self._blocks(len(self.fitted.train))]
+        found = [part for part in parts if part is not None and part.change.shape[1] == _columns(question)]
+        return _joined(found) if len(found) == len(parts) else None
+
+    def _blocks(self, count: int) -> Iterator[slice]:
+        n, outputs = len(self.fitted.train), self.fitted.model.loss.outputs
+        return blocks(count, 8.0 * max(n * outputs, 4 * self.fitted.size), BLOCK_BYTES)
+
+    def _name(self, rows: NDArray[np.int64]) -> str:
+        return f"loo:{self.key}:{fingerprint(rows)}"
+
+    def _load(self, rows: NDArray[np.int64]) -> Refits | None:
+        found = self.task.store.load(self._name(rows)) if self.task.store and self.key else None
+        if found is None or set(found) != set(STORED) or found["change"].shape[0] != len(rows):
+            return None
+        return Refits(**{name: found[name] for name in STORED})
+
     def _stored(self, rows: NDArray[np.int64], question: Question | None, keep: bool) -> Refits:
-        store = self.task.store if self.key and not keep else None
-        key = f"loo:{self.key}:{fingerprint(rows)}"
-        if store is not None and (found := store.load(key)) is not None and set(found) == set(STORED):
-            return Refits(**{name: found[name] for name in STORED})
+        if not keep and (found := self._load(rows)) is not None:
+            return found
         refits = self._block(torch.as_tensor(rows, device=self.fitted.theta.device), question, keep)
-        if store is not None:
-            store.save(key, **{name: getattr(refits, name) for name in STORED})
+        if self.task.store and self.key:
+            self.task.store.save(self._name(rows), **{name: getattr(refits, name) for name in STORED})
         return refits
 
     def _block(self, rows: Tensor, question: Question | None, keep: bool) -> Refits:
@@ -180,6 +200,10 @@ def refit_changed(fitted: FittedModel, question: Question, train: Batch) -> Floa
     """
     fit = newton(fitted.model, train, None, fitted.theta)
     return numpy(_changes(fitted, question, fit.theta[None])[0])
+
+
+def _columns(question: Question | None) -> int:
+    return 0 if question is None else len(question.batch)
 
 
 def _changes(fitted: FittedModel, question: Question | None, theta: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ __all__ = [
     "Solution",
     "SolverEntry",
     "applicable_solvers",
+    "cholesky",
+    "eigh",
     "factor",
 ]
 

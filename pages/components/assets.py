@@ -67,6 +67,15 @@ def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:
     return struct.pack("<I", len(words)) + words + b"".join(array.tobytes() for array in flat.values())
 
 
+def is_index(value: Any, count: int) -> bool:
+    """Whether a value from the browser is one of ``count`` indices.
+
+    Returns:
+        False for anything but a whole number in range.
+    """
+    return type(value) is int and 0 <= value < count
+
+
 # Invisible, and out of the flow: an element of no height would still get the gap between elements.
 _parcel = st.components.v2.component(
     "influence_parcel",

@@ -14,7 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pages.components.assets import pack, send_once, text
+from pages.components.assets import is_index, pack, send_once, text
 
 _gallery = st.components.v2.component(
     "influence_gallery",
@@ -113,7 +113,7 @@ def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None
     def clicked() -> None:
         event: Any = st.session_state[key]["clicked"]
         index = event.get("index") if isinstance(event, dict) else None
-        if isinstance(index, int) and 0 <= index < tiles.sprite.count:
+        if is_index(index, tiles.sprite.count):
             on_click(index)
 
     send_once(tiles.message, f"{key}-tiles")

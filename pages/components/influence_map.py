@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.assets import pack, send_once, text
+from pages.components.assets import is_index, pack, send_once, text
 from pages.components.gallery import Sprite
 
 Floats = NDArray[np.floating[Any]]
@@ -272,8 +272,8 @@ def clicked_point(scene: Scene, event: Any) -> tuple[Side, int] | None:
     """
     if not isinstance(event, dict) or event.get("fingerprint") != scene.fingerprint:
         return None
-    count = {"train": len(scene.train_xy), "test": len(scene.test_xy)}.get(event.get("side"))  # type: ignore[arg-type]
-    index = event.get("index")
-    if count is None or not isinstance(index, int) or not 0 <= index < count:
+    side, index = event.get("side"), event.get("index")
+    if side not in ("train", "test"):
         return None
-    return event["side"], index
+    count = len(scene.train_xy if side == "train" else scene.test_xy)
+    return (side, index) if is_index(index, count) else None

@@ -42,7 +42,7 @@ function colourAxis(message, theme) {
   const { limit, magnitude_only: unsigned } = message;
   const marks = message.symlog ? [-limit, -limit / 10, 0, limit / 10, limit] : [-limit, -limit / 2, 0, limit / 2, limit];
   const shown = unsigned ? marks.slice(2) : marks;
-  const text = shown.map(number);
+  const text = shown.map((mark) => (unsigned ? number(mark).replace('+', '') : number(mark)));
   if (message.scores.some((s) => (unsigned ? Math.abs(s) : s) > limit)) text[text.length - 1] = '≥ ' + text.at(-1);
   if (!unsigned && message.scores.some((s) => s < -limit)) text[0] = '≤ ' + text[0];
   const words = unsigned ? 'weak → strong' : '← harmful | helpful →';
@@ -202,7 +202,8 @@ function layoutOf(scene, message, theme) {
 }
 
 function figureOf(scene, message, theme) {
-  const data = [...lineTraces(scene, theme), ...flippedTraces(scene, message, theme),
-    ...shapeKeys(scene, theme), ...trainTraces(scene, message, theme), testTrace(scene, message, theme), ...selectionTraces(scene, message, theme)];
+  // Lines after the rings, whose gaps would cut them.
+  const data = [...flippedTraces(scene, message, theme), ...lineTraces(scene, theme), ...shapeKeys(scene, theme),
+    ...trainTraces(scene, message, theme), testTrace(scene, message, theme), ...selectionTraces(scene, message, theme)];
   return { data, layout: layoutOf(scene, message, theme) };
 }

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.assets import pack, text
+from pages.components.assets import is_index, pack, text
 from pages.components.gallery import sprite
 
 _strip = st.components.v2.component(
@@ -83,7 +83,7 @@ def strip(
     def clicked() -> None:
         event: Any = st.session_state[key]["clicked"]
         index = event.get("index") if isinstance(event, dict) else None
-        if isinstance(index, int) and 0 <= index < len(images):
+        if is_index(index, len(images)):
             on_click(index)
 
     _strip(key=key, data=pack(header), on_clicked_change=clicked)

@@ -86,7 +86,9 @@ def scores() -> np.ndarray | None:
     return same * np.where(shown.flipped, -1, 1) * np.exp(-(gap**2)) * 0.013
 
 
-park(shown, "scene")
+show = st.toggle("Show", True)
+if show:
+    park(shown, "scene")
 
 
 @st.fragment
@@ -104,4 +106,5 @@ def explore() -> None:
         strip(train_images, shown.train_labels, content, lambda index: clicked("train", index), "strip")
 
 
-explore()
+if show:
+    explore()

@@ -18,6 +18,7 @@ TRACES = """() => document.querySelector('.js-plotly-plot')._fullData.map((t) =>
     ? Array.from(t.marker.color) : t.marker?.color, size: t.marker?.size?.length ? Array.from(t.marker.size) : null,
   count: t.x?.length ?? 0 }))"""
 LAYOUT = "() => document.querySelector('.js-plotly-plot')._fullLayout"
+RANGES = f"() => [({LAYOUT})().xaxis.range, ({LAYOUT})().yaxis.range]"
 READY = "() => document.querySelector('.js-plotly-plot')?._fullData?.length > 0"
 SHOWS = "(wanted) => document.querySelector('.js-plotly-plot').layout.meta.test === wanted"
 
@@ -52,13 +53,18 @@ def trained(page: Any) -> list[dict[str, Any]]:
 
 def test_click_recolours_and_keeps_the_zoom(page: Any, address: str) -> None:
     visit(page, address)
-    assert all(isinstance(trace["colour"], str) for trace in trained(page))
+    assert not any(isinstance(trace["colour"], list) for trace in trained(page))
     pick(page, 3)
     page.get_by_text("selected=3").wait_for()
     first = trained(page)
     assert sorted(i for trace in first for i in trace["ids"]) == list(range(300))
-    page.evaluate("""() => Plotly.relayout(document.querySelector('.js-plotly-plot'),
-        { 'xaxis.range': [0, 4], 'yaxis.range': [-2.5, 2] })""")
+    whole = page.evaluate(RANGES)
+    page.mouse.move(*page.evaluate(PLACE, ["test", 0]))
+    page.mouse.wheel(0, -300)
+    page.wait_for_function(f"(whole) => JSON.stringify(({RANGES})()) !== JSON.stringify(whole)", arg=whole)
+    page.wait_for_timeout(400)
+    zoomed = page.evaluate(RANGES)
+    assert zoomed[0][1] - zoomed[0][0] < 0.95 * (whole[0][1] - whole[0][0])
     pick(page, 0)
     second = trained(page)
     assert {trace["name"] for trace in first} == {trace["name"] for trace in second}
@@ -66,8 +72,7 @@ def test_click_recolours_and_keeps_the_zoom(page: Any, address: str) -> None:
         dict(pair for t in traces for pair in zip(t["ids"], t["colour"], strict=True)) for traces in (first, second)
     ]
     assert by_id[0] != by_id[1]
-    assert page.evaluate(f"({LAYOUT})().xaxis.range") == [0, 4]
-    assert page.evaluate(f"({LAYOUT})().yaxis.range") == [-2.5, 2]
+    assert page.evaluate(RANGES) == zoomed
 
 
 def test_stronger_points_lie_on_top(page: Any, address: str) -> None:
@@ -89,7 +94,8 @@ def test_a_training_point_under_strong_ones_is_still_itself(page: Any, address: 
       scene.train_x.forEach((x, i) => {
         let gap = Infinity;
         for (const side of ['train', 'test']) scene[side + '_x'].forEach((u, k) => {
-          if (side === 'test' || k !== i) gap = Math.min(gap, Math.hypot(u - x, scene[side + '_y'][k] - scene.train_y[i]));
+          const away = Math.hypot(u - x, scene[side + '_y'][k] - scene.train_y[i]);
+          if (side === 'test' || k !== i) gap = Math.min(gap, away);
         });
         if (gap > best.gap) Object.assign(best, { gap, i });
       });
@@ -189,3 +195,27 @@ def test_boundary_and_field_are_drawn_once_and_not_hovered(page: Any, address: s
     before = page.evaluate(source)
     pick(page, 3)
     assert page.evaluate(source) == before
+
+
+def test_map_follows_a_change_of_theme(page: Any, address: str) -> None:
+    visit(page, address)
+    pick(page, 3)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"() => ({LAYOUT})().coloraxis.colorscale[1][1] === '#3A3F4B'")
+
+
+def test_map_leaves_and_comes_back(page: Any, address: str) -> None:
+    visit(page, address)
+    for _ in range(3):
+        page.get_by_text("Show", exact=True).click()
+        page.locator(".js-plotly-plot").wait_for(state="detached")
+        assert page.evaluate("window.influenceStore.size") == 0
+        page.get_by_text("Show", exact=True).click()
+        page.wait_for_function(READY)
+    pick(page, 3)
+
+
+def test_map_fills_a_width_that_changes(page: Any, address: str) -> None:
+    visit(page, address)
+    page.evaluate("() => (document.querySelector('.if-map').style.width = '600px')")
+    page.wait_for_function(f"() => ({LAYOUT})().width === 600")

@@ -1,0 +1,74 @@
+"""The core behind Streamlit's caches, keyed by settings and never by arrays; imported lazily for a fast first paint."""
+
+from __future__ import annotations
+
+import gc
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from influence_core.settings import Settings
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Analysis, Problem, Refits
+
+
+@st.cache_resource(show_spinner=False)
+def core() -> ModuleType:
+    """Import the core once; sessions that arrive meanwhile wait here, so that imports never race.
+
+    Returns:
+        ``influence_core.analysis``.
+    """
+    import plotly.graph_objects  # noqa: F401, PLC0415 - in one fixed order: numpy, pandas and plotly before torch
+
+    import influence_core.analysis as analysis  # noqa: PLC0415
+
+    gc.collect()
+    gc.freeze()
+    return analysis
+
+
+def problem(settings: Settings) -> Problem:
+    """Data and fitted model of the settings, shared by all sessions.
+
+    Returns:
+        The problem; data and fit happen when first asked for.
+    """
+    return _problem(settings.key("data", "model", "seed"), settings)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _problem(key: str, _settings: Settings) -> Problem:
+    found: Problem = core().Problem(_settings)
+    return found
+
+
+def analysis(settings: Settings) -> Analysis:
+    """The whole analysis of the settings, shared by all sessions.
+
+    Returns:
+        The analysis; each step happens when first asked for.
+    """
+    return _analysis(settings.key(), settings)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _analysis(key: str, _settings: Settings) -> Analysis:
+    found: Analysis = core().Analysis(_settings, problem(_settings))
+    return found
+
+
+def instant_loo(settings: Settings) -> Refits:
+    """Exact LOO where it takes a fraction of a second.
+
+    Returns:
+        Measured changes for all test points.
+    """
+    return _loo(settings.key("data", "model", "quantity", "target", "seed"), settings)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _loo(key: str, _settings: Settings) -> Refits:
+    return problem(_settings).loo(_settings.quantity, _settings.target)

@@ -1,0 +1,64 @@
+"""Widgets for settings: one Option becomes one widget, and every change goes through ``state``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from influence_core.settings import Option, SettingsError, Value
+from pages.components import state
+
+
+def option(part: str, described: Option) -> None:
+    """A widget for one option of the chosen dataset, model or solver."""
+    try:
+        current = described.parse(dict(getattr(state.settings(), part).options).get(described.name, described.default))
+    except SettingsError as error:
+        st.caption(f":orange[{error} The default is shown.]")
+        current = described.default
+    key = f"{part}.{getattr(state.settings(), part).name}.{described.name}"
+    value(described, current, key, lambda new: state.change_option(part, described.name, new))
+
+
+def value(described: Option, current: Value, key: str, put: Callable[[Value], None]) -> None:
+    """A widget whose change calls ``put``: select box, check box, number or text by the type of the default."""
+    st.session_state[key] = current
+
+    def changed() -> None:
+        put(st.session_state[key])
+
+    common = {"label": described.label, "key": key, "help": described.help or None, "on_change": changed}
+    if described.choices:
+        st.selectbox(options=described.choices, **common)
+    elif isinstance(described.default, bool):
+        st.checkbox(**common)
+    elif isinstance(described.default, str):
+        st.text_input(**common)
+    elif isinstance(described.default, int):
+        st.number_input(min_value=_bound(described.low, int), max_value=_bound(described.high, int), step=1, **common)
+    else:
+        low, high = _bound(described.low, float), _bound(described.high, float)
+        st.number_input(min_value=low, max_value=high, step=_step(float(current)), format="%g", **common)
+
+
+def _bound(limit: float | None, kind: type) -> int | float | None:
+    return None if limit is None else kind(limit)
+
+
+def _step(current: float) -> float:
+    """A tenth of the leading digit's unit, so that the stepper moves 0.1 to 0.11 and 1000 to 1100."""
+    return 10.0 ** (len(f"{abs(current):.0f}") - 2) if abs(current) >= 1 else 0.01
+
+
+def choice(
+    label: str, names: Sequence[str], current: str, key: str, put: Callable[[str], None], **more: object
+) -> None:
+    """A select box over registry names whose change calls ``put``; ``titles`` maps names to words."""
+    titles: Mapping[str, str] = more.pop("titles", {})  # type: ignore[assignment]
+    st.session_state[key] = current if current in names else names[0]
+
+    def changed() -> None:
+        put(st.session_state[key])
+
+    st.selectbox(label, names, key=key, on_change=changed, format_func=lambda name: titles.get(name, name), **more)
