@@ -229,6 +229,11 @@ class Analysis:
         return estimators.scores(self.influence, self.watched(test, mean), self.settings.estimator)
 
     @once
+    def all_scores(self) -> FloatArray:
+        """(n, m) scores at every test point, for a colour scale that stays."""
+        return self.scores()
+
+    @once
     def self_influence(self) -> FloatArray:
         """(n,) predicted loss_change of every training point on itself."""
         return estimators.self_influence(self.influence, self.settings.estimator == "newton")

@@ -105,7 +105,7 @@ class ModelSettings:
     """Which model, its penalty l2, and how it is fitted."""
 
     name: str = "logistic"
-    l2: float = 0.1
+    l2: float = 1.0
     intercept: bool = True
     fold_penalty: bool = False
     fit: str = "newton"

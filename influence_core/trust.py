@@ -109,7 +109,7 @@ def check_leverage(leverage: FloatArray, scores: FloatArray) -> tuple[str, ...]:
     count = int((leverage[top] > LEVERAGE_LIMIT).sum())
     if not count:
         return ()
-    points = "point has" if count == 1 else "points have"
+    points = "points has" if count == 1 else "points have"
     return (
         f"{count} of the {len(top)} strongest {points} leverage above {LEVERAGE_LIMIT} (up to {leverage[top].max():.2f}): "
         "first order under-estimates them; use one-step Newton or exact LOO.",

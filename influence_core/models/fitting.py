@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from influence_core.compute import Task, gram, product
 from influence_core.models.linear import Batch, LinearModel, add_projector, project
+from influence_core.models.losses import SmoothedHinge
 
 TOLERANCE = 1e-10
 DENSE_LIMIT = 1_500  # above this many parameters a Newton direction by conjugate gradients is cheaper than H itself
 MAX_STEPS = 200
+SMOOTH = 0.1  # hinges with a smaller t start from the fit with a larger one
 
 
 class NoMinimumError(ValueError):
@@ -59,7 +61,7 @@ def newton(
         model: the objective.
         batch: n examples.
         weights: (n,) example weights a_i.
-        start: (p,) first θ, default 0.
+        start: (p,) first θ, default 0 (a nearly kinked hinge: the fit with a smoother one).
         goal: default 1e-10·max(1, ‖∇J(0)‖).
 
     Returns:
@@ -67,9 +69,10 @@ def newton(
     """
     width = model.loss.outputs * batch.x.shape[1]
     zero = torch.zeros(width, dtype=batch.x.dtype, device=batch.x.device)
-    if goal is None:
-        goal = TOLERANCE * max(1.0, float(model.objective(zero, batch, weights)[1].norm()))
-    theta = zero if start is None else start
+    norm = float(model.objective(zero, batch, weights)[1].norm())
+    goal = TOLERANCE * max(1.0, norm) if goal is None else goal
+    theta = _smoother_start(model, batch, weights, 1e-3 * norm) if start is None else start
+    theta = zero if theta is None else theta
     value, gradient = model.objective(theta, batch, weights)
     history, ridge, directions = [value], 0.0, _directions(model, batch)
     while float(gradient.norm()) > goal and len(history) < MAX_STEPS:
@@ -86,6 +89,15 @@ def newton(
             break
     _refuse_separable(model, theta, batch, weights)
     return Fit(theta, "newton", float(gradient.norm()), goal, tuple(history))
+
+
+def _smoother_start(model: LinearModel, batch: Batch, weights: Tensor | None, goal: float) -> Tensor | None:
+    """Roughly fitted θ of the hinge with 3t, itself found this way, whose kink Newton steps can still see."""
+    loss = model.loss
+    if not isinstance(loss, SmoothedHinge) or not 0 < loss.t < SMOOTH:
+        return None
+    smoother = replace(model, loss=replace(loss, t=min(3 * loss.t, SMOOTH)))
+    return newton(smoother, batch, weights, goal=goal).theta
 
 
 def _refuse_separable(model: LinearModel, theta: Tensor, batch: Batch, weights: Tensor | None) -> None:

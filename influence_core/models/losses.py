@@ -41,6 +41,11 @@ class Loss(Protocol):
         """Class probabilities, shape (..., c); None where the loss defines none."""
 
 
+def _softplus(z: Tensor) -> Tensor:
+    """log(1 + eᶻ), exact to rounding: torch's own threshold of 20 would drop e^{−20}."""
+    return torch.nn.functional.softplus(z, threshold=40)
+
+
 @dataclass(frozen=True)
 class Squared:
     """(f − y)²."""
@@ -72,7 +77,7 @@ class Logistic:
     unit: str = "nats"
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
-        return torch.nn.functional.softplus((1 - 2 * y) * f[..., 0])
+        return _softplus((1 - 2 * y) * f[..., 0])
 
     def residuals(self, f: Tensor, y: Tensor) -> Tensor:
         # σ(f) − y without cancellation for confident examples: ±σ(∓f).
@@ -129,8 +134,12 @@ class Softmax:
     unit: str = "nats"
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
+        return _softplus(-self.log_odds(f, y))
+
+    def log_odds(self, f: Tensor, y: Tensor) -> Tensor:
+        """f_y − log Σ_{k≠y} e^{f_k}, shape (...); no cancellation, so that confident losses keep their precision."""
         index = y.long().expand(f.shape[:-1])[..., None]
-        return torch.logsumexp(f, -1) - f.gather(-1, index)[..., 0]
+        return f.gather(-1, index)[..., 0] - torch.logsumexp(f.scatter(-1, index, float("-inf")), -1)
 
     def residuals(self, f: Tensor, y: Tensor) -> Tensor:
         probability = torch.softmax(f, -1)

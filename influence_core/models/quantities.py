@@ -63,9 +63,7 @@ def _loss(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
 def _margin(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
     """Log-odds of the true class: y f for two classes, f_y − log Σ_{k≠y} e^{f_k} for more."""
     if isinstance(loss, Softmax):
-        index = y.long().expand(f.shape[:-1])[..., None]
-        others = torch.logsumexp(f.scatter(-1, index, float("-inf")), -1)
-        return f.gather(-1, index)[..., 0] - others
+        return loss.log_odds(f, y)
     margin = loss.margins(f, y)
     if margin is None:
         raise QuantityError("The margin needs a classifier: choose the loss or the prediction.")

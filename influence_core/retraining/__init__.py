@@ -29,7 +29,7 @@ __all__ = [
     "refit_changed",
 ]
 
-BLOCK_BYTES = 128 * 2**20
+BLOCK_BYTES = 40 * 2**20  # refits between two reports of progress
 STORED = ("change", "certificate", "certified", "self_change", "passes")
 
 

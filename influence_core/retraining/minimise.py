@@ -40,6 +40,29 @@ class Minimised:
 
 
 @dataclass(frozen=True, eq=False)
+class Removals:
+    """Which points leave, one per refit, and what their rank-K corrections need.
+
+    Attributes:
+        rows: (b,) training points.
+        spread: (b, K, K) K_iᵀ H⁻¹ K_i / n.
+        solved: (b, p) H⁻¹ x̃_i for a single output, where it saves half the work of a chord step; else None.
+    """
+
+    rows: Tensor
+    spread: Tensor
+    solved: Tensor | None
+
+    def take(self, some: Tensor) -> Removals:
+        """Some of the refits.
+
+        Returns:
+            Their removals.
+        """
+        return Removals(self.rows[some], self.spread[some], None if self.solved is None else self.solved[some])
+
+
+@dataclass(frozen=True, eq=False)
 class LeftOut:
     """The objectives J(·; 1 − e_i) of one fitted model."""
 
@@ -96,9 +119,9 @@ class LeftOut:
         Returns:
             The refits; a norm above its goal marks one that did not get there.
         """
-        spread, previous = self.spread(rows), self.sizes(rows)
+        removals, previous = self._removals(rows), self.sizes(rows)
         goals = (CERTIFIED * previous).clamp(min=self.floor)
-        theta = self.fitted.theta + self._start(rows, spread)
+        theta = self.fitted.theta + self._start(removals)
         norms, live, spent = torch.empty_like(goals), torch.arange(len(rows), device=rows.device), 0
         slow = []
         while len(live):
@@ -111,48 +134,52 @@ class LeftOut:
             previous[live], moving = norm, unsettled & halved
             live, gradient = live[moving], gradient[moving]
             if len(live):
-                theta[live] -= self.chord(rows[live], spread[live], gradient)
+                theta[live] -= self.chord(removals.take(live), gradient)
         hard = torch.cat(slow) if slow else live
         for span in blocks(len(hard), 1, self._block_size()):
             part = hard[span]
-            theta[part], norms[part], used = self._newton(theta[part], rows[part], spread[part], goals[part])
+            theta[part], norms[part], used = self._newton(theta[part], removals.take(part), goals[part])
             spent += used
         self._refuse_separable(theta, rows, norms)
         return Minimised(theta, norms, goals, spent)
 
-    def spread(self, rows: Tensor) -> Tensor:
-        """K_iᵀ H⁻¹ K_i / n from the blocks of the inverse.
-
-        Returns:
-            (b, K, K).
-        """
+    def _removals(self, rows: Tensor) -> Removals:
+        """K_iᵀ H⁻¹ K_i / n from the blocks of the inverse."""
         x, outputs = self.fitted.train.x[rows], self.fitted.model.loss.outputs
         parts, m = self.inverse.view(outputs, x.shape[1], outputs, x.shape[1]), x.new_empty(len(x), outputs, outputs)
+        solved = None
         for a in range(outputs):
             for b in range(a + 1):
-                m[:, a, b] = m[:, b, a] = (product(x, parts[a, :, b, :]) * x).sum(1) / len(self.fitted.train)
-        return m
+                solved = product(x, parts[a, :, b, :])
+                m[:, a, b] = m[:, b, a] = (solved * x).sum(1) / len(self.fitted.train)
+        return Removals(rows, m, solved if outputs == 1 else None)
 
-    def _start(self, rows: Tensor, spread: Tensor) -> Tensor:
+    def _start(self, removals: Removals) -> Tensor:
         """One Newton step of J(·; 1 − e_i) from θ̂; where it is undefined (leverage 1), none."""
-        fitted = self.fitted
-        g = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows])
-        g = g + fitted.model.folded(fitted.theta, fitted.train.x)
-        step = self.chord(rows, spread, g / len(fitted.train))
+        fitted, rows = self.fitted, removals.rows
+        if removals.solved is not None and not fitted.model.fold_penalty:
+            correction = 1 - (fitted.curvatures[rows] * removals.spread)[:, :, 0]
+            step = removals.solved * (fitted.residuals[rows] / correction / len(fitted.train))
+        else:
+            g = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows])
+            g = g + fitted.model.folded(fitted.theta, fitted.train.x)
+            step = self.chord(removals, g / len(fitted.train))
         return torch.where(torch.isfinite(step).all(1, keepdim=True), step, 0.0)
 
-    def chord(self, rows: Tensor, spread: Tensor, gradient: Tensor) -> Tensor:
+    def chord(self, removals: Removals, gradient: Tensor) -> Tensor:
         """(H − H_i/n)⁻¹ ∇ for every refit, by the fixed inverse and its rank-K correction.
 
         Returns:
             (b, p).
         """
-        fitted, n = self.fitted, len(self.fitted.train)
+        fitted, rows, n = self.fitted, removals.rows, len(self.fitted.train)
         x, c = fitted.train.x[rows], fitted.curvatures[rows]
         u = product(gradient, self.inverse)
         t = torch.einsum("bkd,bd->bk", u.view(len(rows), c.shape[1], -1), x)
         eye = torch.eye(c.shape[1], dtype=c.dtype, device=c.device)
-        s, _ = torch.linalg.solve_ex(eye - c @ spread, torch.einsum("bij,bj->bi", c, t) / n)
+        s, _ = torch.linalg.solve_ex(eye - c @ removals.spread, torch.einsum("bij,bj->bi", c, t) / n)
+        if removals.solved is not None:
+            return u.addcmul_(removals.solved, s)
         return u + product(fitted.model.pullback(x, s), self.inverse)
 
     def _block_size(self) -> int:
@@ -201,8 +228,9 @@ class LeftOut:
         losses[rows, torch.arange(len(rows), device=rows.device)] = 0
         return losses.sum(0) / len(train) + self.penalty * (theta**2 @ model.penalised(train.x)) / 2
 
-    def _newton(self, theta: Tensor, rows: Tensor, spread: Tensor, goals: Tensor) -> tuple[Tensor, Tensor, int]:
+    def _newton(self, theta: Tensor, removals: Removals, goals: Tensor) -> tuple[Tensor, Tensor, int]:
         """Newton steps by conjugate gradients with line search for a block of refits."""
+        rows = removals.rows
         theta = torch.where(torch.isfinite(theta), theta, self.fitted.theta)
         values, gradient = self.values(theta, rows), self.gradients(theta, rows)
         norms, spent = gradient.norm(dim=1), 2 * len(rows)
@@ -210,7 +238,7 @@ class LeftOut:
         for _ in range(NEWTON_STEPS):
             if not len(live):
                 break
-            direction, used = self._direction(theta[live], rows[live], spread[live], gradient[live])
+            direction, used = self._direction(theta[live], removals.take(live), gradient[live])
             moved, tried = self._line_search(theta[live], rows[live], values[live], gradient[live], direction)
             theta[live], spent = moved, spent + used + tried
             values[live], gradient[live] = self.values(moved, rows[live]), self.gradients(moved, rows[live])
@@ -223,9 +251,9 @@ class LeftOut:
             self.task.tick(0, 0)
         return theta, norms, spent
 
-    def _direction(self, theta: Tensor, rows: Tensor, spread: Tensor, gradient: Tensor) -> tuple[Tensor, int]:
+    def _direction(self, theta: Tensor, removals: Removals, gradient: Tensor) -> tuple[Tensor, int]:
         """−H(θ_i)⁻¹∇ by conjugate gradients to 1e-3, preconditioned by the chord's fixed inverse."""
-        model, train = self.fitted.model, self.fitted.train
+        model, train, rows = self.fitted.model, self.fitted.train, removals.rows
         c = model.loss.curvatures(self._outputs(theta), train.y[:, None])
         c[rows, torch.arange(len(rows), device=rows.device)] = 0
         diagonal, null = self.penalty * model.penalised(train.x), model.null_space(train.x)
@@ -237,7 +265,7 @@ class LeftOut:
 
         x, r = torch.zeros_like(gradient), gradient.clone()
         goal, spent = 1e-3 * gradient.norm(dim=1), 0
-        direction = z = self.chord(rows, spread, r)
+        direction = z = self.chord(removals, r)
         rz = (r * z).sum(1)
         for _ in range(CG_STEPS):
             a_direction = matvec(direction)
@@ -246,7 +274,7 @@ class LeftOut:
             x, r = x + alpha[:, None] * direction, r - alpha[:, None] * a_direction
             if bool((r.norm(dim=1) <= goal).all()):
                 break
-            z = self.chord(rows, spread, r)
+            z = self.chord(removals, r)
             rz, old = (r * z).sum(1), rz
             direction = z + (rz / old.clamp(min=1e-300))[:, None] * direction
         return -x, spent

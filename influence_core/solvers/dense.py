@@ -10,7 +10,7 @@ from scipy.linalg.blas import dtrsv
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from torch import Tensor
 
-from influence_core.compute import FloatArray, numpy, product
+from influence_core.compute import FloatArray, gram, numpy, product
 from influence_core.curvature import Curvature
 from influence_core.solvers.solution import SingularError, Solution, residuals
 
@@ -112,15 +112,9 @@ class EighFactor:
 
         Returns:
             The solution.
-
-        Raises:
-            SingularError: H + damping·I is singular or indefinite.
         """
         delta = self.curvature.damping if damping is None else damping
-        shifted = self.values + delta
-        if float(shifted[0]) <= len(shifted) * torch.finfo(shifted.dtype).eps * float(shifted[-1]):
-            raise SingularError(_advice(float(shifted[-1])))
-        value = product(self.vectors, product(self.vectors.T, b) / shifted[:, None])
+        value = product(self.vectors, product(self.vectors.T, b) / self._shifted(delta)[:, None])
         extra = delta - self.curvature.damping
         return _checked(self.curvature, value, b, extra)
 
@@ -130,7 +124,14 @@ class EighFactor:
         Returns:
             (p, p).
         """
-        return product(self.vectors / (self.values + self.curvature.damping), self.vectors.T)
+        return gram((self.vectors / self._shifted(self.curvature.damping).sqrt()).T)
+
+    def _shifted(self, delta: float) -> Tensor:
+        """Λ + δ, refused where H + δI is singular or indefinite."""
+        shifted = self.values + delta
+        if float(shifted[0]) <= len(shifted) * torch.finfo(shifted.dtype).eps * float(shifted[-1]):
+            raise SingularError(_advice(float(shifted[-1])))
+        return shifted
 
 
 def eigh(curvature: Curvature) -> EighFactor:

@@ -45,6 +45,11 @@ def _problem(key: str, _settings: Settings) -> Problem:
     return found
 
 
+def fit(settings: Settings) -> None:
+    """Fit now, where the page shows a spinner, instead of when a result is first asked for."""
+    _ = problem(settings).fitted
+
+
 def analysis(settings: Settings) -> Analysis:
     """The whole analysis of the settings, shared by all sessions.
 

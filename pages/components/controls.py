@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, SettingsError, Value
@@ -40,6 +41,29 @@ def value(described: Option, current: Value, key: str, put: Callable[[Value], No
     else:
         low, high = _bound(described.low, float), _bound(described.high, float)
         st.number_input(min_value=low, max_value=high, step=_step(float(current)), format="%g", **common)
+
+
+def plain_markdown(text: str) -> str:
+    """Text without Markdown meaning: file names, labels and links may hold anything.
+
+    Returns:
+        The text with every mark escaped.
+    """
+    return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#+!|<>$~:" else mark for mark in text)
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """A table as CSV whose text cells no spreadsheet takes for a formula.
+
+    Returns:
+        UTF-8 bytes.
+    """
+    safe = frame.copy()
+    for name in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
+        text = safe[name].astype(str)
+        safe[name] = text.where(~text.str.match(r"[=+\-@\t\r]"), "'" + text)
+    safe.columns = [f"'{name}" if str(name)[:1] in "=+-@\t\r" else name for name in safe.columns]
+    return safe.to_csv(index=False).encode()
 
 
 def _bound(limit: float | None, kind: type) -> int | float | None:

@@ -85,11 +85,15 @@ function signed(score) {
   return (score < 0 ? '−' : score > 0 ? '+' : '') + String(Number(Math.abs(score).toPrecision(3)));
 }
 
-// The ring of the legend is an SVG path, which can be dashed like the rings of the plot look.
-function dashLegend(plot) {
+// The legend's own marks are SVG: its ring can be dashed as the rings of the plot look, and a shape whose points are
+// coloured by numbers, which Plotly paints black there, gets the grey of unscored points.
+function dressLegend(root, plot) {
   for (const item of plot.querySelectorAll('.legend .traces')) {
-    if (item.textContent !== FLIPPED) continue;
-    for (const path of item.querySelectorAll('.legendpoints path')) path.style.strokeDasharray = '3 2';
+    const trace = item.__data__?.[0]?.trace;
+    for (const path of item.querySelectorAll('.legendpoints path')) {
+      if (trace?.name === FLIPPED) path.style.strokeDasharray = '3 2';
+      if (trace?.meta === 'train') path.style.fill = root.state.theme.idle;
+    }
   }
 }
 
@@ -100,8 +104,8 @@ function wire(Plotly, root, plot) {
   plot.on('plotly_click', (event) => onClick(root, event));
   plot.on('plotly_hover', (event) => onHover(root, event));
   plot.on('plotly_unhover', () => onLeave(root));
-  plot.on('plotly_afterplot', () => dashLegend(plot));
-  dashLegend(plot);
+  plot.on('plotly_afterplot', () => dressLegend(root, plot));
+  dressLegend(root, plot);
   let width = plot.clientWidth; // a sidebar or a tab changes the width without any resize of the window
   state.observer = new ResizeObserver(() => {
     if (!plot.clientWidth || plot.clientWidth === width) return;
@@ -112,10 +116,11 @@ function wire(Plotly, root, plot) {
 }
 
 function draw(Plotly, root, scene, message) {
-  const { data, layout } = figureOf(scene, message, palette(root));
+  const theme = palette(root);
+  const { data, layout } = figureOf(scene, message, theme);
   const plot = root.querySelector('.if-plot');
   if (root.state.scene !== scene) onLeave(root);
-  Object.assign(root.state, { scene, message });
+  Object.assign(root.state, { scene, message, theme });
   root.querySelector('.if-error').textContent = '';
   if (root.state.hovered) fillTip(root); // Plotly tells of a point once, and its score has just changed
   return Plotly.react(plot, data, layout, CONFIG).then(() => wire(Plotly, root, plot));

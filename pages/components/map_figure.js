@@ -90,16 +90,9 @@ function trainTraces(scene, message, theme) {
   return layers.flatMap((groups, layer) => groups.map((ids, kind) => ({
     ...marks(scene, message, 'train', ids, { symbol: SHAPES[kind % SHAPES.length], color: theme.idle, size: 6,
       line: { width: 0.8, color: theme.outline } }),
-    legendgroup: 'train' + kind, showlegend: false,
+    name: scene.class_names[kind] ?? 'training point', legendgroup: 'train' + kind,
+    showlegend: layer === (layers[0][kind].length ? 0 : 1),
   }))).slice(0, classes > 1 ? undefined : 1);
-}
-
-// The legend paints a trace coloured by numbers black, so each shape gets an entry of its own that draws nothing.
-function shapeKeys(scene, theme) {
-  const names = scene.class_names.length ? scene.class_names : ['training point'];
-  return names.map((name, kind) => ({ type: 'scattergl', mode: 'markers', hoverinfo: 'skip', name, x: [null], y: [null],
-    legendgroup: 'train' + kind, marker: { symbol: SHAPES[kind % SHAPES.length], color: theme.idle, size: 8,
-      line: { width: 0.8, color: theme.outline } } }));
 }
 
 function testTrace(scene, message, theme) {
@@ -203,7 +196,7 @@ function layoutOf(scene, message, theme) {
 
 function figureOf(scene, message, theme) {
   // Lines after the rings, whose gaps would cut them.
-  const data = [...flippedTraces(scene, message, theme), ...lineTraces(scene, theme), ...shapeKeys(scene, theme),
+  const data = [...flippedTraces(scene, message, theme), ...lineTraces(scene, theme),
     ...trainTraces(scene, message, theme), testTrace(scene, message, theme), ...selectionTraces(scene, message, theme)];
   return { data, layout: layoutOf(scene, message, theme) };
 }

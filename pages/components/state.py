@@ -46,6 +46,15 @@ def settings() -> Settings:
     return current
 
 
+def test() -> int:
+    """The selected test point.
+
+    Returns:
+        Its index.
+    """
+    return int(st.session_state.test)
+
+
 def put(new: Settings) -> None:
     """Replace the settings; another data set or seed starts at its first test point."""
     old = settings()

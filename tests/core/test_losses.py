@@ -70,9 +70,9 @@ def test_many_models_at_once_give_what_one_by_one_gives(kind, loss):
 
 
 def exact(kind, f, y, t):
-    """Value and residuals in 60 digits."""
+    """Value and residuals in as many digits as it takes."""
     with localcontext() as context:
-        context.prec = 1_000
+        context.prec = 400
         f = [Decimal(float(z)) for z in f]
         if kind == "softmax":
             shifted = [(z - f[int(y)]).exp() for z in f]
@@ -96,10 +96,9 @@ def test_confident_and_wrong_examples_keep_their_relative_precision(kind, loss, 
             expected, slopes = exact(kind, f, y, t)
             if expected < Decimal("1e-300"):
                 continue
-            assert apply(loss.values, f, y) == pytest.approx(float(expected), rel=1e-13 * max(size, 1) / min(t, 1))
-            np.testing.assert_allclose(
-                apply(loss.residuals, f, y), [float(s) for s in slopes], rtol=1e-13 * max(size, 1) / min(t, 1)
-            )
+            tolerance = 1e-15 * (1 + size / min(t, 1))  # rounding of f itself, magnified by the exponential
+            np.testing.assert_allclose(apply(loss.values, f, y), float(expected), rtol=tolerance)
+            np.testing.assert_allclose(apply(loss.residuals, f, y), [float(s) for s in slopes], rtol=tolerance)
 
 
 @pairs
@@ -118,8 +117,8 @@ def test_the_smoothed_hinge_tends_to_the_hinge(t):
     f, y = outputs_and_labels(SmoothedHinge(t), n=200)
     hinge = np.maximum(0, 1 - (2 * y - 1) * f[:, 0])
     gap = apply(SmoothedHinge(t).values, f, y) - hinge
-    assert (gap >= 0).all()
-    assert gap.max() <= t * np.log(2) * (1 + 1e-12) + 1e-15
+    assert gap.min() >= -1e-14
+    assert gap.max() <= t * np.log(2) + 1e-14
 
 
 def test_at_t_0_it_is_the_hinge():

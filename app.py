@@ -1,0 +1,41 @@
+"""Home: the question in one sentence, the current problem, and presets that open the pages in a chosen state."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components import state
+from pages.components.bootstrap import bootstrap
+from pages.components.presets import PRESETS, Preset
+
+
+def card(name: str, preset: Preset) -> None:
+    """One preset with the button that opens it."""
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{preset.title}**")
+        st.caption(preset.sentence)
+        if st.button("Explore", key=f"preset-{name}", icon=":material/arrow_forward:", width="stretch"):
+            state.put(preset.settings)
+            state.choose_test(preset.test)
+            st.switch_page("pages/3_Explore.py")
+
+
+bootstrap(
+    "Influence Explorer",
+    "**Which training points shaped this prediction?** Remove one, refit, and the prediction changes. This app "
+    "predicts that change for every training point at once, and measures it by exact refits beside it.",
+)
+names = list(PRESETS)
+for start in range(0, len(names), 3):
+    for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
+        with column:
+            card(name, PRESETS[name])
+
+st.subheader("What the numbers mean", anchor=False)
+st.markdown(
+    "**change** = test loss without the training point minus test loss with it.  \n"
+    ":blue[**Helpful**] (> 0): removing the point hurts the prediction.  "
+    ":orange[**Harmful**] (< 0): removing it improves the prediction.  \n"
+    "*Influence* and *one-step Newton* predict this change from one factorisation of the Hessian; *exact LOO* refits "
+    "the model without each point, with a certificate per refit."
+)

@@ -1,0 +1,46 @@
+"""The frame around every picture: title, chart, caption, and its twin as a table and a CSV file."""
+
+from __future__ import annotations
+
+import html
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.components import controls
+
+ROWS_SHOWN = 12
+
+
+def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None:
+    """Draw a figure whose title is a sentence, with its definition below and its numbers behind it.
+
+    Args:
+        figure: its layout title becomes the text above the chart, so that it wraps and is read aloud.
+        caption: plain text; what is shown, in which unit, with the numbers that matter.
+        table: the numbers of the figure.
+        key: of the elements, and the name of the CSV file.
+    """
+    title = html.unescape(figure.layout.title.text or "")
+    st.markdown(f"**{controls.plain_markdown(title)}**")
+    drawn = go.Figure(figure).update_layout(title=None)
+    st.plotly_chart(drawn, key=key, alt=f"{title}. {caption}", config={"displaylogo": False})
+    st.caption(controls.plain_markdown(caption))
+    twin(table, key)
+
+
+def twin(table: pd.DataFrame, key: str) -> None:
+    """The numbers behind a picture, closed until asked for."""
+    with st.expander("Table and CSV", icon=":material/table:"):
+        height = 36 * (1 + min(len(table), ROWS_SHOWN)) + 2
+        st.dataframe(table, hide_index=True, height=height, alt=f"Table of {len(table)} rows")
+        st.download_button(
+            "Download CSV",
+            lambda: controls.csv(table),
+            f"{key}.csv",
+            "text/csv",
+            key=f"{key}-csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )

@@ -1,0 +1,66 @@
+"""Exact LOO beside the scores: at once where it is cheap, from the store where it was run, else a job with Cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from influence_core.settings import Settings
+from pages.components import cached
+from pages.components.jobs import Job, jobs
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Refits
+
+PARTS = ("data", "model", "quantity", "target", "seed")
+
+
+def refits(settings: Settings) -> Refits | None:
+    """Measured changes where they exist: cheap enough to compute now, finished by a job, or stored earlier.
+
+    Returns:
+        The refits, or None.
+    """
+    if cached.problem(settings).refits_are_instant:
+        return cached.instant_loo(settings)
+    key = settings.key(*PARTS)
+    job = jobs().get(key)
+    if job is not None:
+        return job.result if job.state == "done" else None
+    stored = cached.problem(settings).stored_loo(settings.quantity, settings.target)
+    if stored is not None:
+        jobs().submit(key, lambda _task: stored)
+    return stored
+
+
+def panel(settings: Settings) -> None:
+    """Offer the refits as a job: what it costs, a bar with rate and time left, Cancel, and Retry after a failure."""
+    problem = cached.problem(settings)
+    job = jobs().get(settings.key(*PARTS))
+    if job is not None and job.active:
+        _progress(job)
+        return
+    if job is not None and job.state == "failed":
+        st.error(f"The refits stopped: {job.error}", icon=":material/warning:")
+    if job is not None and job.state == "cancelled":
+        st.info(
+            "Cancelled. Finished blocks are kept; the next run continues from them.", icon=":material/pause_circle:"
+        )
+    n = len(problem.fitted.train)
+    st.markdown(f"**Measure the truth.** Refit the model without each of the {n:,} training points.")
+    st.caption(f"About {problem.refit_cost / 4e10:,.0f} s on two cores, once; the result is kept for every session.")
+    if st.button("Run exact leave-one-out", type="primary", key="loo-run"):
+        jobs().submit(settings.key(*PARTS), lambda task: problem.loo(settings.quantity, settings.target, task))
+        st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def _progress(job: Job) -> None:
+    if not job.active:
+        st.rerun()
+    share = job.done / job.total if job.total else 0.0
+    st.progress(share, text=f"Exact leave-one-out: {job.words}")
+    if st.button("Cancel", key="loo-cancel", icon=":material/close:"):
+        job.cancel.set()
+        st.toast("Cancelling …")

@@ -1,0 +1,371 @@
+"""Estimators against the formula by hand, and against what happens when a row is deleted and the model fitted again.
+
+Slopes, signs and relative errors are asserted: scores that are wrong by a factor n still correlate above 0.99.
+"""
+
+import numpy as np
+import pytest
+import torch
+from oracles import error, quantity, slope
+from problems import TOTALS, Problem, fitted_on, problem
+
+from influence_core.estimators import ESTIMATORS, loss_change, scores, self_influence
+from influence_core.influence import Influence, watch
+from influence_core.models import MODELS, QUANTITIES, Batch, FittedModel
+from influence_core.models.fitting import newton
+from influence_core.settings import SettingsError, SolverSettings
+from influence_core.solvers import SOLVERS, SingularError
+
+models = pytest.mark.parametrize("name", MODELS)
+estimators = pytest.mark.parametrize("estimator", ESTIMATORS)
+folds = pytest.mark.parametrize("fold", [False, True], ids=["plain", "folded"])
+PENALISED = [name for name, entry in MODELS.items() if entry.penalty]
+
+
+class ByHand:
+    """Every estimator for one training and one test point, by full p×p matrices."""
+
+    def __init__(self, example, damping=0.0):
+        self.r, self.theta, self.damping = example.reference, example.theta, damping
+        self.x, self.y = example.asked
+
+    def solve(self, h, b):
+        return self.r.solve(h + self.damping * np.eye(len(h)), b)
+
+    def g(self, i):
+        return self.r.gradient(self.theta, self.r.x[i], self.r.y[i])
+
+    def q(self, j):
+        return self.r.gradient(self.theta, self.x[j], self.y[j])
+
+    def solved(self, i):
+        return self.solve(self.r.ddj(self.theta), self.g(i))
+
+    def influence(self, i, j):
+        return self.q(j) @ self.solved(i) / self.r.n
+
+    def gradient_dot(self, i, j):
+        return self.q(j) @ self.g(i) / self.r.n
+
+    def gradient_cosine(self, i, j):
+        return self.q(j) @ self.g(i) / np.linalg.norm(self.q(j)) / np.linalg.norm(self.g(i))
+
+    def theta_relative(self, i, j):
+        return self.influence(i, j) / np.linalg.norm(self.solved(i))
+
+    def loss_relative(self, i, j):
+        return self.influence(i, j) / np.sqrt(self.g(i) @ self.solved(i))
+
+    def step(self, i):
+        h_i = self.r.hessian_of(self.theta, self.r.x[i], self.r.y[i])
+        return self.solve(self.r.ddj(self.theta) - h_i / self.r.n, self.g(i)) / self.r.n
+
+    def newton(self, i, j):
+        asked = self.x[j : j + 1], self.y[j : j + 1]
+        return self.r.changes(self.theta + self.step(i), self.theta, asked)[0]
+
+
+@models
+@estimators
+@folds
+@pytest.mark.parametrize("damping", [0.0, 0.2])
+def test_every_estimator_is_its_formula(name, estimator, fold, damping):
+    example = problem(name, fold_penalty=fold)
+    found = scores(example.influence(damping=damping), example.watch(), estimator)
+    hand = getattr(ByHand(example, damping), estimator)
+    expected = np.array([[hand(i, j) for j in range(6)] for i in range(40)])
+    assert error(found, expected) < 1e-9
+
+
+@models
+@pytest.mark.parametrize("quantity_name", [name for name in QUANTITIES if name != "loss"])
+@pytest.mark.parametrize("target", [-1, 0])
+@folds
+def test_other_quantities(name, quantity_name, target, fold):
+    """q_j by central differences of the quantity; the penalty belongs to the loss only."""
+    example = problem(name, fold_penalty=fold)
+    entry, r = QUANTITIES[quantity_name], example.reference
+    if not entry.applies(example.fitted.model.loss):
+        pytest.skip("not defined by this model")
+    hand, watched = ByHand(example), example.watch(quantity_name, target)
+    (x, y), p = example.asked, example.fitted.size
+
+    def m(theta, j):
+        return quantity(r.kind, quantity_name, r.f(theta, x[j]), y[j], r.t, target)
+
+    first, steps = np.empty((40, 6)), np.empty((40, 6))
+    for j in range(6):
+        eye = 1e-6 * np.eye(p)
+        q = np.array([m(example.theta + e, j) - m(example.theta - e, j) for e in eye]) / 2e-6
+        first[:, j] = [q @ hand.solved(i) / 40 for i in range(40)]
+        steps[:, j] = [m(example.theta + hand.step(i), j) - m(example.theta, j) for i in range(40)]
+    influence = example.influence()
+    assert error(scores(influence, watched), first) < 1e-6
+    assert error(scores(influence, watched, "newton"), steps) < 1e-9
+
+
+@pytest.mark.parametrize("name", PENALISED)
+@pytest.mark.parametrize("total", TOTALS)
+@folds
+def test_slope_sign_and_error_against_deleted_rows(name, total, fold):
+    """Newton is the better prediction; both have the sign and the size of the experiment."""
+    example = problem(name, total=total, n=60, fold_penalty=fold)
+    influence, watched, truth = example.influence(), example.watch(), example.truth
+    first, one_step = scores(influence, watched), scores(influence, watched, "newton")
+    assert 0.95 < slope(truth, first) < 1.6
+    assert error(first, truth) < 0.5
+    assert 0.9 < slope(truth, one_step) < 1.1
+    assert error(one_step, truth) < (0.15 if name == "hinge" else 0.05)
+    large = np.abs(truth) > 0.05 * np.abs(truth).max()
+    assert large.sum() > 20
+    assert (np.sign(first) == np.sign(truth))[large].mean() > 0.97
+    assert (np.sign(one_step) == np.sign(truth))[large].mean() > 0.99
+
+
+@models
+def test_influence_is_exact_as_n_grows(name):
+    """With every example k times over, the error of the first order falls like 1/k² while the change falls like 1/k."""
+    example, errors = problem(name, total=10), []
+    for k in (1, 4, 16):
+        train = example.fitted.train
+        rows = torch.arange(len(train)).repeat(k)
+        model = example.fitted.model
+        batch = Batch(train.x[rows], train.y[rows])
+        fitted = FittedModel(model, batch, newton(model, batch))
+        larger = Problem(fitted, example.test, example.data)
+        truth = np.stack([larger.reference.changes(larger.reference.without(i), larger.theta, larger.asked) for i in range(5)])
+        first = scores(larger.influence(), larger.watch())[:5]
+        errors.append(error(first, truth))
+    assert errors[1] < errors[0] / 2.5
+    assert errors[2] < errors[1] / 2.5
+
+
+@pytest.mark.parametrize("name", ["ridge", "linear"])
+@pytest.mark.parametrize("total", TOTALS)
+@folds
+def test_one_newton_step_is_exact_for_squared_loss(name, total, fold):
+    example = problem(name, total=total, fold_penalty=fold)
+    found = scores(example.influence(), example.watch(), "newton")
+    assert error(found, example.truth) < 1e-9
+
+
+@models
+@estimators
+def test_weighted_groups_of_test_points(name, estimator):
+    """The mean over the test set, and a pair: q summed; for changes the sum of the single changes."""
+    example = problem(name)
+    combine = torch.zeros(6, 2, dtype=torch.float64)
+    combine[:, 0], combine[1, 1], combine[4, 1] = 1 / 6, 1, -2
+    found = scores(example.influence(), example.watch(combine=combine), estimator)
+    assert found.shape == (40, 2)
+    if estimator == "gradient_cosine":
+        hand = ByHand(example)
+        q = np.mean([hand.q(j) for j in range(6)], 0)
+        expected = [q @ hand.g(i) / np.linalg.norm(q) / np.linalg.norm(hand.g(i)) for i in range(40)]
+        np.testing.assert_allclose(found[:, 0], expected, rtol=1e-9, atol=1e-12)
+    else:
+        single = scores(example.influence(), example.watch(), estimator)
+        np.testing.assert_allclose(found, single @ combine.numpy(), rtol=1e-9, atol=1e-14)
+
+
+@models
+@folds
+def test_self_influence_is_the_diagonal(name, fold):
+    example = problem(name, fold_penalty=fold)
+    influence, own = example.influence(damping=0.05), watch(example.fitted, example.fitted.train)
+    first, one_step = self_influence(influence), self_influence(influence, newton=True)
+    np.testing.assert_allclose(first, np.diag(scores(influence, own)), rtol=1e-9)
+    np.testing.assert_allclose(one_step, np.diag(scores(influence, own, "newton")), rtol=1e-9, atol=1e-14)
+    assert (first >= 0).all()
+    hand = ByHand(example, 0.05)
+    np.testing.assert_allclose(first[7], hand.g(7) @ hand.solved(7) / 40, rtol=1e-9)
+
+
+@models
+@folds
+def test_leverage(name, fold):
+    """Largest eigenvalue of C_i M_i, which for one output is ℓ'' x̃ᵀA⁻¹x̃/n."""
+    example = problem(name, fold_penalty=fold)
+    r, n = example.reference, 40
+    h = r.ddj(example.theta) - (r.l2 / n * np.diag(r.penalised) if fold else 0)
+    for i, found in enumerate(example.influence().leverage.tolist()):
+        data = r.hessian_of(example.theta, r.x[i], r.y[i]) - (r.l2 * np.diag(r.penalised) if fold else 0)
+        expected = np.linalg.eigvals(r.solve(h, data) / n).real.max()
+        assert found == pytest.approx(expected, rel=1e-8)
+        assert 0 < found < 1
+
+
+def test_leverage_of_least_squares_is_the_hat_diagonal():
+    example = problem("linear")
+    x = example.reference.x
+    found = example.influence().leverage.numpy()
+    np.testing.assert_allclose(found, np.diag(x @ np.linalg.inv(x.T @ x) @ x.T), rtol=1e-10)
+    assert found.sum() == pytest.approx(4)
+
+
+def test_leverage_of_an_example_without_features_is_zero():
+    """A blank image has no say, also for softmax without intercepts."""
+    data = problem("softmax").data
+    x = data.x.copy()
+    x[3] = 0
+    blank = type(data)(x, data.y, data.ids, data.feature_names, data.class_names)
+    fitted = fitted_on("softmax", blank, l2=0.1, intercept=False)
+    influence = Influence(fitted, SolverSettings())
+    assert influence.leverage[3] == pytest.approx(0, abs=1e-12)
+    found = scores(influence, watch(fitted, fitted.train), "newton")
+    assert not found[3].any()
+    assert np.isfinite(found).all()
+
+
+def test_leverage_1_is_refused_with_advice():
+    """One example alone carries a feature; without a penalty nothing is left to determine its coefficient."""
+    data = problem("linear").data
+    x = data.x.copy()
+    x[:, 2] = 0
+    x[5, 2] = 1
+    alone = type(data)(x, data.y, data.ids, data.feature_names, ())
+    fitted = fitted_on("linear", alone)
+    influence, watched = Influence(fitted, SolverSettings()), watch(fitted, fitted.train)
+    assert np.isfinite(scores(influence, watched)).all()
+    with pytest.raises(SingularError, match="has leverage 1.*Set a damping or a larger l2"):
+        scores(influence, watched, "newton")
+    with pytest.raises(SingularError, match="has leverage 1"):
+        self_influence(influence, newton=True)
+    assert np.isfinite(scores(Influence(fitted, SolverSettings(damping=0.1)), watched, "newton")).all()
+
+
+@models
+@estimators
+def test_the_order_of_training_points_does_not_matter(name, estimator):
+    example = problem(name)
+    order = np.random.default_rng(0).permutation(40)
+    data = example.data.take(order)
+    options = (("t", 0.5),) if name == "hinge" else ()
+    shuffled = fitted_on(name, data, l2=10 / 40, options=options)
+    found = scores(Influence(shuffled, SolverSettings()), watch(shuffled, example.test), estimator)
+    expected = scores(example.influence(), example.watch(), estimator)
+    assert error(found, expected[order]) < 1e-7
+
+
+@models
+@estimators
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "identity"])
+@folds
+def test_the_solver_does_not_matter(name, estimator, solver, fold):
+    example = problem(name, fold_penalty=fold)
+    found = scores(example.influence(solver, damping=0.01), example.watch(), estimator)
+    expected = scores(example.influence("cholesky", damping=0.01), example.watch(), estimator)
+    assert error(found, expected) < 1e-6
+
+
+@models
+def test_no_solve_is_the_gradient_dot_product(name):
+    example = problem(name)
+    watched = example.watch()
+    found = scores(example.influence("identity"), watched)
+    np.testing.assert_allclose(found, scores(example.influence(), watched, "gradient_dot"), rtol=1e-12, atol=1e-15)
+
+
+@models
+@folds
+def test_having_every_example_twice_halves_influence(name, fold):
+    """H and g stay, n doubles: twice the data, half the influence of one of them."""
+    example = problem(name, fold_penalty=fold)
+    train, model = example.fitted.train, example.fitted.model
+    double = Batch(torch.cat([train.x, train.x]), torch.cat([train.y, train.y]))
+    fitted = FittedModel(model, double, newton(model, double))
+    found = scores(Influence(fitted, SolverSettings()), watch(fitted, example.test))
+    expected = scores(example.influence(), example.watch())
+    assert error(found[:40], expected / 2) < 1e-7
+    assert error(found[40:], expected / 2) < 1e-7
+
+
+def test_scaling_a_regression_scales_its_changes():
+    """y → 10 y: losses, and so their changes, grow a hundredfold."""
+    data = problem("ridge").data
+    tenfold = type(data)(data.x, 10 * data.y, data.ids, data.feature_names, ())
+    for estimator in ("influence", "newton"):
+        plain, scaled = (fitted_on("ridge", part, l2=0.1) for part in (data, tenfold))
+        expected, found = (
+            scores(Influence(fitted, SolverSettings()), watch(fitted, fitted.train), estimator)
+            for fitted in (plain, scaled)
+        )
+        assert error(found, 100 * expected) < 1e-9
+
+
+def test_first_order_changes_of_a_model_with_an_intercept_add_to_zero():
+    """Σ_i g_i/n = −l2·θ_penalised, which for l2 = 0 is zero: all points together change nothing at first order."""
+    example = problem("linear")
+    found = scores(example.influence(), example.watch())
+    np.testing.assert_allclose(found.sum(0), 0, atol=1e-12 * np.abs(found).max() * 40)
+
+
+def test_the_two_forms_of_logistic_regression_agree_and_the_classic_slips_do_not():
+    """±1: I_up,loss = −y_t y σ(−y_t θᵀx_t) σ(−yθᵀx) x_tᵀH⁻¹x (Koh & Liang 2017), ours = −I_up,loss / n."""
+    example = problem("logistic", total=10, n=60)
+    r, theta = example.reference, example.theta
+    x, y = r.x, 2 * r.y - 1
+    xt, yt = example.asked[0], 2 * example.asked[1] - 1
+
+    def weight(features, labels):
+        return 1 / (1 + np.exp(labels * (features @ theta)))
+
+    s = weight(x, -np.ones(60))
+    h = (x.T * (s * (1 - s))) @ x / 60 + r.l2 * np.diag(r.penalised)
+    signs, products = np.outer(y, yt), x @ np.linalg.solve(h, xt.T)
+    up_loss = -signs * np.outer(weight(x, y), weight(xt, yt)) * products
+    found = scores(example.influence(), example.watch())
+    assert error(found, -up_loss / 60) < 1e-10
+    without_weight = signs * weight(xt, yt) * products / 60
+    without_inverse = signs * np.outer(weight(x, y), weight(xt, yt)) * (x @ xt.T) / 60
+    for wrong in (without_weight, without_inverse, up_loss, -found, found * 60, found / 60):
+        assert error(wrong, example.truth) > 3 * error(found, example.truth)
+        assert error(wrong, example.truth) > 0.5
+    # Without σ most points are over-estimated; without H⁻¹ the sign is 'same class' wherever features agree.
+    assert (np.abs(without_weight) > np.abs(found)).all()
+    np.testing.assert_array_equal(np.sign(without_inverse), signs * np.sign(x @ xt.T))
+
+
+@models
+def test_blocks_do_not_change_results(name, monkeypatch):
+    from influence_core import estimators as estimators_module, influence as influence_module
+
+    example = problem(name, fold_penalty=True)
+    expected = {e: scores(example.influence(), example.watch(), e) for e in ESTIMATORS}
+    own = self_influence(example.influence(), newton=True)
+    for module in (estimators_module, influence_module):
+        whole = module.blocks
+        monkeypatch.setattr(module, "blocks", lambda total, item, w=whole: w(total, item, 7 * item))
+    for estimator, values in expected.items():
+        assert error(scores(example.influence(), example.watch(), estimator), values) < 1e-12
+    np.testing.assert_allclose(self_influence(example.influence(), newton=True), own, rtol=1e-11, atol=1e-15)
+
+
+def test_unknown_estimators_are_refused():
+    example = problem("ridge")
+    with pytest.raises(SettingsError, match="Unknown estimator 'shap': expected one of influence, newton"):
+        scores(example.influence(), example.watch(), "shap")
+
+
+def test_which_estimators_predict_a_change():
+    assert {name for name, entry in ESTIMATORS.items() if not entry.predicts} == {
+        "gradient_cosine",
+        "theta_relative",
+        "loss_relative",
+    }
+    assert ESTIMATORS["influence"].scores is loss_change
+
+
+def test_the_hinge_at_t_0_carries_no_curvature_and_over_estimates():
+    """The lesson of t = 0: with damping = l2 the prediction is far too large."""
+    smooth, kinked = problem("hinge", total=2, n=60, t=0.1), problem("hinge", total=2, n=60, t=1e-3)
+    ratio = [
+        np.abs(scores(example.influence(damping=example.reference.l2), example.watch())).max()
+        / np.abs(example.truth).max()
+        for example in (smooth, kinked)
+    ]
+    assert ratio[0] < 3
+    model = type(kinked.fitted.model)(type(kinked.fitted.model.loss)(0.0), kinked.reference.l2)
+    flat = FittedModel(model, kinked.fitted.train, kinked.fitted.fit)
+    damped = Influence(flat, SolverSettings(damping=kinked.reference.l2))
+    assert np.abs(scores(damped, watch(flat, kinked.test))).max() > 10 * np.abs(kinked.truth).max()

@@ -1,0 +1,252 @@
+"""Every solver of SOLVERS against numpy.linalg.solve on the damped matrix: awkward right-hand sides, honest failures."""
+
+import numpy as np
+import pytest
+import torch
+from problems import fitted_on, problem
+
+from influence_core.curvature import Curvature, exact_hessian
+from influence_core.data import Dataset
+from influence_core.models import MODELS
+from influence_core.settings import SettingsError, SolverSettings
+from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, factor
+
+# Baselines promise no solution; every other entry must solve the system to this relative error.
+BASELINES = {"identity"}
+EXACT = [name for name in SOLVERS if name not in BASELINES]
+solvers = pytest.mark.parametrize("solver", EXACT)
+models = pytest.mark.parametrize("name", MODELS)
+
+
+def solve(solver, a, b, damping=0.0, **options):
+    made = factor(SolverSettings(solver, damping, tuple(options.items())), a)
+    return made(torch.as_tensor(b))
+
+
+def right_hand_sides(p, k=5, seed=0):
+    return np.random.default_rng(seed).normal(size=(p, k))
+
+
+def matrix(values, damping=0.0, seed=0, diagonal=True):
+    """A curvature with these eigenvalues (of H), and its array."""
+    q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(len(values), len(values))))
+    a = torch.as_tensor((q * (np.asarray(values) + damping)) @ q.T)
+    a = (a + a.T) / 2
+    shown = (lambda: a.diagonal().clone()) if diagonal else None
+    return Curvature(len(values), damping, lambda v: a @ v, lambda: a.clone(), torch.empty(0, dtype=a.dtype), shown), a
+
+
+@solvers
+@models
+@pytest.mark.parametrize("damping", [0.0, 0.01, 3.0])
+def test_solution_of_the_damped_system(solver, name, damping):
+    """A V = B with A = H + damping·I, the damping counted exactly once."""
+    example = problem(name)
+    a, b = exact_hessian(example.fitted, damping), right_hand_sides(example.fitted.size)
+    found = solve(solver, a, b, damping)
+    h = example.reference.ddj(example.theta) + damping * np.eye(len(b))
+    if name == "softmax":
+        u = np.kron(np.ones(3), [0, 0, 0, 1]) / np.sqrt(3)
+        h += np.outer(u, u)
+    expected = np.linalg.solve(h, b)
+    np.testing.assert_allclose(found.value, expected, rtol=1e-7, atol=1e-7 * np.abs(expected).max())
+    assert found.converged
+    assert found.advice == ""
+
+
+@solvers
+def test_more_right_hand_sides_than_parameters(solver):
+    a, dense = matrix(np.linspace(0.1, 5, 6), 0.05)
+    b = right_hand_sides(6, 50)
+    b[:, 7], b[:, 9], b[:, 11] = 0, b[:, 8], -2 * b[:, 8]
+    found = solve(solver, a, b, 0.05)
+    np.testing.assert_allclose(found.value, np.linalg.solve(dense, b), rtol=1e-7, atol=1e-9)
+    assert not found.value[:, 7].any()
+    assert (found.value.abs().sum(1) > 0).all()
+    np.testing.assert_allclose(found.value[:, 9], found.value[:, 8], rtol=1e-12)
+    np.testing.assert_allclose(found.value[:, 11], -2 * found.value[:, 8], rtol=1e-9)
+    assert found.converged
+
+
+@solvers
+@pytest.mark.parametrize("columns", [0, 1, 2, 3, 4])
+def test_few_right_hand_sides(solver, columns):
+    a, dense = matrix(np.linspace(0.1, 5, 6))
+    b = right_hand_sides(6, columns)
+    found = solve(solver, a, b)
+    assert found.value.shape == (6, columns)
+    assert found.residual.shape == (columns,)
+    np.testing.assert_allclose(found.value, np.linalg.solve(dense, b), rtol=1e-8)
+    assert found.converged
+
+
+@solvers
+def test_only_zeros(solver):
+    found = solve(solver, matrix(np.linspace(0.1, 5, 6))[0], np.zeros((6, 3)))
+    assert not found.value.any()
+    assert not found.residual.any()
+    assert found.converged
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_right_hand_side_is_left_alone(solver):
+    b = right_hand_sides(6)
+    tensor = torch.as_tensor(b.copy())
+    found = factor(SolverSettings(solver), matrix(np.linspace(0.1, 5, 6))[0])(tensor)
+    assert found.value.shape == tensor.shape
+    np.testing.assert_array_equal(tensor, b)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_reported_residual_is_the_true_one(solver):
+    a, dense = matrix(np.geomspace(1e-3, 10, 12), 0.01)
+    b = right_hand_sides(12)
+    b[:, 2] = 0
+    options = {"max_products": 3} if solver == "cg" else {}
+    found = solve(solver, a, b, 0.01, **options)
+    error = np.linalg.norm(dense.numpy() @ found.value.numpy() - b, axis=0)
+    norms = np.linalg.norm(b, axis=0)
+    np.testing.assert_allclose(found.residual, error / np.where(norms > 0, norms, 1), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scaled_right_hand_sides_give_scaled_solutions(solver):
+    """Gradients of confident test points are tiny; that must not end an iteration early."""
+    a, _ = matrix(np.linspace(0.1, 5, 6))
+    b = right_hand_sides(6)
+    large, small = solve(solver, a, 1e6 * b), solve(solver, a, 1e-30 * b)
+    np.testing.assert_allclose(large.value / 1e6, small.value * 1e30, rtol=1e-8)
+    np.testing.assert_allclose(large.residual, small.residual, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_inverse(solver):
+    a, dense = matrix(np.linspace(0.1, 5, 7), 0.2)
+    found = factor(SolverSettings(solver, 0.2), a).inverse().numpy()
+    expected = np.eye(7) if solver in BASELINES else np.linalg.inv(dense.numpy())
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+    np.testing.assert_array_equal(found, found.T)
+
+
+def test_identity_returns_the_right_hand_side_and_shows_its_error():
+    a, dense = matrix(np.linspace(0.1, 5, 6))
+    b = right_hand_sides(6)
+    found = solve("identity", a, b)
+    np.testing.assert_array_equal(found.value, b)
+    expected = np.linalg.norm(dense.numpy() @ b - b, axis=0) / np.linalg.norm(b, axis=0)
+    np.testing.assert_allclose(found.residual, expected, rtol=1e-12)
+    assert not found.converged
+    assert "No system was solved" in found.advice
+
+
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_a_cap_on_products_is_reported_with_advice(diagonal):
+    a, _ = matrix(np.geomspace(1e-4, 10, 40), diagonal=diagonal)
+    b = right_hand_sides(40, 3)
+    found = solve("cg", a, b, max_products=5)
+    assert not found.converged
+    assert "after 5 products: allow more products, or raise the damping" in found.advice
+    assert found.products == 15
+    assert float(found.residual.max()) > 1e-3
+    enough = solve("cg", a, b)
+    assert enough.converged
+    assert enough.products < 3 * 1000
+
+
+def test_columns_that_are_done_cost_nothing_more():
+    a, _ = matrix(np.r_[np.ones(20), np.geomspace(0.01, 10, 20)], diagonal=False)
+    q = torch.linalg.eigh(a.dense())[1]
+    easy, hard = q[:, -1:].numpy(), right_hand_sides(40, 1)
+    found = solve("cg", a, np.hstack([easy, hard, np.zeros((40, 1))]))
+    assert found.converged
+    assert found.products == solve("cg", a, easy).products + solve("cg", a, hard).products
+    assert solve("cg", a, easy).products == 1
+
+
+def test_a_looser_tolerance_costs_fewer_products():
+    a, _ = matrix(np.geomspace(1e-3, 10, 40))
+    b = right_hand_sides(40, 3)
+    loose, tight = solve("cg", a, b, tolerance=1e-2), solve("cg", a, b, tolerance=1e-12)
+    assert loose.products < tight.products
+    assert loose.converged
+    assert 1e-8 < float(loose.residual.max()) <= 1e-2
+    assert float(tight.residual.max()) <= 1e-11
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.1, 7.0])
+def test_an_eigendecomposition_serves_any_damping(damping):
+    a, dense = matrix(np.linspace(0, 5, 6) + 0.01, 0.5)
+    made = factor(SolverSettings("eigh", 0.5), a)
+    b = right_hand_sides(6)
+    found = made(torch.as_tensor(b), damping)
+    shifted = dense.numpy() + (damping - 0.5) * np.eye(6)
+    np.testing.assert_allclose(found.value, np.linalg.solve(shifted, b), rtol=1e-9)
+    assert float(found.residual.max()) < 1e-11
+    np.testing.assert_allclose(made.eigenvalues, np.linspace(0, 5, 6) + 0.01, atol=1e-13)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "cg"])
+@pytest.mark.parametrize("smallest", [0.0, -0.5], ids=["singular", "indefinite"])
+def test_singular_and_indefinite_matrices_are_named_with_advice(solver, smallest):
+    a, _ = matrix(np.r_[smallest, np.linspace(1, 4, 5)], diagonal=False)
+    b = right_hand_sides(6, 3)
+    if solver == "cg" and smallest == 0:  # zero up to rounding: it may stall instead, and then says so
+        try:
+            assert not solve(solver, a, b).converged
+        except SingularError:
+            pass
+        return
+    with pytest.raises(SingularError, match="damping"):
+        solve(solver, a, b)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigh"])
+def test_no_inverse_of_a_singular_matrix(solver):
+    a, _ = matrix(np.r_[0.0, np.linspace(1, 4, 5)])
+    with pytest.raises(SingularError, match="Set the damping to at least"):
+        factor(SolverSettings(solver), a).inverse()
+
+
+@solvers
+def test_the_advised_damping_works(solver):
+    a, _ = matrix(np.r_[0.0, np.linspace(1, 4, 5)])
+    with pytest.raises(SingularError) as caught:
+        solve("cholesky", a, right_hand_sides(6))
+    advised = float(str(caught.value).split("at least ")[1].split(",")[0])
+    mended, _ = matrix(np.r_[0.0, np.linspace(1, 4, 5)], advised)
+    found = solve(solver, mended, right_hand_sides(6), advised)
+    assert found.converged, found.advice
+
+
+def test_a_redundant_feature_without_a_penalty_is_named():
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    x = np.column_stack([x, x[:, 0] - x[:, 1]])
+    data = Dataset(x, x[:, 0] + 0.1 * x[:, 1] ** 2, np.arange(30).astype(str), ("a", "b", "c"), ())
+    fitted = fitted_on("linear", data)
+    for solver in ("cholesky", "eigh"):
+        with pytest.raises(SingularError, match="choose a larger l2"):
+            solve(solver, exact_hessian(fitted), right_hand_sides(4))
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigh"])
+def test_a_bad_condition_that_still_factors_is_reported_by_its_residual(solver):
+    a, dense = matrix(np.geomspace(1e-12, 1, 12))
+    try:
+        found = solve(solver, a, right_hand_sides(12))
+    except SingularError:
+        return
+    error = dense.numpy() @ found.value.numpy() - right_hand_sides(12)
+    assert found.converged == (np.linalg.norm(error, axis=0) <= 1e-8 * np.linalg.norm(right_hand_sides(12), axis=0)).all()
+
+
+def test_unknown_solvers_and_too_many_parameters_are_refused():
+    a, _ = matrix(np.ones(3))
+    with pytest.raises(SettingsError, match="Unknown solver 'qr': expected one of cholesky"):
+        factor(SolverSettings("qr"), a)
+    with pytest.raises(SettingsError, match="Unknown option 'steps'"):
+        factor(SolverSettings("cg", options=(("steps", 3),)), a)
+    big = Curvature(5_000, 0.0, a.matvec, a.dense, a.like)
+    with pytest.raises(SettingsError, match="offered up to 3,000 parameters, this model has 5,000: choose one of chol"):
+        factor(SolverSettings("eigh"), big)
+    assert "eigh" not in applicable_solvers(5_000)
+    assert applicable_solvers(10) == list(SOLVERS)
