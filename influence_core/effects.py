@@ -15,9 +15,9 @@ from torch import Tensor
 from influence_core.compute import FloatArray, numpy, product
 from influence_core.curvature import exact_hessian
 from influence_core.estimators import newton_steps, scores, stepped
-from influence_core.influence import Influence, Watched, rank_corrected, training_gradients
+from influence_core.influence import Influence, Watched, rank_corrected, roots, training_gradients
 from influence_core.models import QUANTITIES
-from influence_core.solvers import cholesky
+from influence_core.solvers import SingularError, cholesky
 
 
 def parameter_change(influence: Influence, rows: NDArray[np.int64], newton: bool = False) -> FloatArray:
@@ -68,15 +68,19 @@ def _group_step(influence: Influence, rows: Tensor) -> Tensor:
         weights[rows] = 0
         curvature = exact_hessian(fitted, influence.settings.damping, weights=weights)
         return cholesky(curvature)(total[:, None]).value[:, 0] / n
-    eye = torch.eye(outputs, dtype=total.dtype, device=total.device)
-    # Columns K_i side by side: one per example and output.
-    k = torch.einsum("ab,nd->adnb", eye, fitted.train.x[rows]).reshape(fitted.size, -1)
-    solved = influence.solve(torch.cat([total[:, None], k], 1)).value
-    base, solved_k = solved[:, :1], solved[:, 1:]
-    c: Tensor = torch.block_diag(*fitted.curvatures[rows]) / n  # type: ignore[no-untyped-call]
-    inner = torch.eye(k.shape[1], dtype=total.dtype, device=total.device) - c @ product(k.T, solved_k)
-    correction = torch.linalg.solve(inner, c @ product(k.T, base))
-    return (base + product(solved_k, correction))[:, 0] / n
+    # H_S/n = W Wᵀ with W made of columns K_i R_i, one per example and output.
+    w = torch.einsum("nab,nd->adnb", roots(fitted.curvatures[rows]), fitted.train.x[rows]).reshape(fitted.size, -1)
+    w /= n**0.5
+    solved = influence.solve(torch.cat([total[:, None], w], 1)).value
+    base, solved_w = solved[:, :1], solved[:, 1:]
+    inner = torch.eye(w.shape[1], dtype=total.dtype, device=total.device) - product(w.T, solved_w)
+    lower, failed = torch.linalg.cholesky_ex(inner)
+    if int(failed) or float(lower.diagonal().min()) ** 2 <= 1e-9:
+        raise SingularError(
+            "Without this group of training points H + damping·I is no longer positive definite, "
+            "so one Newton step is undefined. Set a damping or a larger l2."
+        )
+    return (base + product(solved_w, torch.cholesky_solve(product(w.T, base), lower)))[:, 0] / n
 
 
 def _quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
@@ -107,7 +111,7 @@ def relabel_change(
     """
     fitted = influence.fitted
     n, loss = len(fitted.train), fitted.model.loss
-    y = torch.as_tensor(labels, dtype=fitted.train.y.dtype, device=fitted.train.y.device)
+    y = torch.from_numpy(labels.astype(np.float64)).to(fitted.train.y)
     moved = fitted.residuals - loss.residuals(fitted.outputs, y)
     if not newton:
         solved = influence.solve(watched.gradient).value

@@ -120,8 +120,9 @@ class Influence:
         c, m = self.fitted.curvatures, self.spread
         if m.shape[1] == 1:
             return (c * m)[:, 0, 0]
-        lower: Tensor = torch.linalg.cholesky(m)
-        largest: Tensor = torch.linalg.eigvalsh(lower.mT @ c @ lower)[:, -1]
+        # The root of C_i, not of M_i, which may be zero (an example without features or intercept).
+        root = roots(c)
+        largest: Tensor = torch.linalg.eigvalsh(root.mT @ m @ root)[:, -1]
         return largest
 
     @once
@@ -175,6 +176,17 @@ def training_gradients(influence: Influence, rows: slice | Tensor) -> Tensor:
     fitted = influence.fitted
     columns = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows]) + influence.folded
     return columns.T.contiguous()
+
+
+def roots(c: Tensor) -> Tensor:
+    """R_i with C_i = R_i R_iᵀ, also where C_i is singular.
+
+    Returns:
+        (n, K, K).
+    """
+    values, sides = torch.linalg.eigh(c)
+    root: Tensor = sides * values.clamp(min=0).sqrt()[:, None, :]
+    return root
 
 
 def rank_corrected(change: Tensor, spread: Tensor, right: Tensor) -> Tensor:

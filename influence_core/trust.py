@@ -82,8 +82,8 @@ def _fit(fitted: FittedModel) -> list[str]:
         return []
     if fit.method == "adamw":
         return [
-            f"AdamW stopped at ‖∇J‖ = {fit.gradient_norm:.1e}: with decoupled decay its fixed point is no minimum of J, "
-            "and influence assumes one. Fit by Newton to remove this error."
+            f"AdamW stopped at ‖∇J‖ = {fit.gradient_norm:.1e}: with decoupled decay its fixed point is no minimum of "
+            "J, and influence assumes one. Fit by Newton to remove this error."
         ]
     return [f"The fit stopped at ‖∇J‖ = {fit.gradient_norm:.1e}, above {fit.goal:.1e}: choose a larger l2."]
 
@@ -111,6 +111,6 @@ def check_leverage(leverage: FloatArray, scores: FloatArray) -> tuple[str, ...]:
         return ()
     points = "points has" if count == 1 else "points have"
     return (
-        f"{count} of the {len(top)} strongest {points} leverage above {LEVERAGE_LIMIT} (up to {leverage[top].max():.2f}): "
-        "first order under-estimates them; use one-step Newton or exact LOO.",
+        f"{count} of the {len(top)} strongest {points} leverage above {LEVERAGE_LIMIT} "
+        f"(up to {leverage[top].max():.2f}): first order under-estimates them; use one-step Newton or exact LOO.",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from influence_core.compute import Task, choose_device, once
+from influence_core.compute import choose_device, once
 from influence_core.data.dataset import Dataset, Split
 from influence_core.models.fitting import AdamW, Fit, NoMinimumError, adamw, newton
 from influence_core.models.linear import Batch, LinearModel
@@ -119,9 +119,7 @@ def build(settings: ModelSettings, dataset: Dataset) -> LinearModel:
     return LinearModel(entry.loss(options, dataset.classes), l2, settings.intercept, settings.fold_penalty)
 
 
-def fit(
-    settings: ModelSettings, split: Split, seed: int = 0, device: str = "auto", task: Task | None = None
-) -> FittedModel:
+def fit(settings: ModelSettings, split: Split, seed: int = 0, device: str = "auto") -> FittedModel:
     """Fit the model of the settings on the training part.
 
     Returns:
@@ -137,7 +135,7 @@ def fit(
     if settings.fit == "adamw":
         optimiser = AdamW.of(resolve(settings.options, MODELS[settings.name].all_options))
         validation = model.batch(split.validation, where)
-        return FittedModel(model, train, adamw(model, train, optimiser, seed, validation, task or Task()))
+        return FittedModel(model, train, adamw(model, train, optimiser, seed, validation))
     raise SettingsError(f"Unknown way of fitting {settings.fit[:40]!r}: expected one of {', '.join(FIT_METHODS)}.")
 
 

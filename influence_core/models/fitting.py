@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from influence_core.compute import Task, gram, product
+from influence_core.compute import blocks, gram, product
 from influence_core.models.linear import Batch, LinearModel, add_projector, project
 from influence_core.models.losses import SmoothedHinge
 
@@ -176,7 +176,8 @@ class _TruncatedCG:
 
         def apply(r: Tensor) -> Tensor:
             rotated = sides.T @ r.view(len(scales), -1) @ self.vectors / divisor
-            return (sides @ rotated @ self.vectors.T).reshape(-1)
+            back: Tensor = (sides @ rotated @ self.vectors.T).reshape(-1)
+            return back
 
         return apply
 
@@ -224,7 +225,6 @@ def adamw(
     optimiser: AdamW,
     seed: int,
     validation: Batch | None = None,
-    task: Task = Task(),  # noqa: B008 - frozen
 ) -> Fit:
     """Train by AdamW from θ = 0, reporting J and the validation loss after every epoch.
 
@@ -239,9 +239,10 @@ def adamw(
     )
     random = torch.Generator().manual_seed(seed)
     penalised, history, curve = model.penalised(batch.x), [], []
-    for epoch in range(optimiser.epochs):
-        for rows in torch.randperm(len(batch), generator=random).split(optimiser.batch_size):
-            part = batch.take(rows.to(batch.x.device))
+    for _ in range(optimiser.epochs):
+        order = torch.randperm(len(batch), generator=random).to(batch.x.device)
+        for rows in blocks(len(batch), 1, optimiser.batch_size):
+            part = batch.take(order[rows])
             with torch.no_grad():
                 residuals = model.loss.residuals(model.outputs(theta, part.x), part.y)
                 theta.grad = product(residuals.T.contiguous(), part.x).reshape(-1) / len(part)
@@ -253,7 +254,6 @@ def adamw(
         history.append(model.objective(fixed, batch)[0])
         if validation is not None and len(validation):
             curve.append(float(model.losses(fixed, validation).mean()))
-        task.tick(epoch + 1, optimiser.epochs)
     final = theta.detach().clone()
     start = float(model.objective(torch.zeros_like(final), batch)[1].norm())
     norm = float(model.objective(final, batch)[1].norm())

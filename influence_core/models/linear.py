@@ -234,6 +234,9 @@ def _weighted_gram(x: Tensor, w: Tensor) -> Tensor:
     """xᵀ diag(w) x; weights of one sign go through the symmetric product at half the cost.
 
     Rows whose weight is below rounding are left out: for a smoothed hinge that is all but the band at the margin.
+
+    Returns:
+        (d̄, d̄).
     """
     keep = w.abs() > NEGLIGIBLE * w.abs().max()
     if float(keep.double().mean()) < 0.7:

@@ -38,24 +38,19 @@ class ConjugateGradients:
 
         Returns:
             The solution; ``products`` counts one per column and iteration.
-
-        Raises:
-            SingularError: a direction of negative curvature was met.
         """
         x, used = self._iterate(b)
         relative = residuals(self.curvature.matvec, x, b)
         worst = float(relative.max()) if len(relative) else 0.0
         # The recursive residual drifts from the true one by rounding; allow for it.
         good = worst <= 10 * self.tolerance
+        if good:
+            return Solution(x, relative, used, True)
         advice = (
-            ""
-            if good
-            else (
-                f"Conjugate gradients stopped at a relative residual of {worst:.1e} after {self.max_products} products: "
-                "allow more products, or raise the damping."
-            )
+            f"Conjugate gradients stopped at a relative residual of {worst:.1e} after {self.max_products} products "
+            "per right-hand side: allow more products, or raise the damping."
         )
-        return Solution(x, relative, used, good, advice)
+        return Solution(x, relative, used, False, advice)
 
     def _iterate(self, b: Tensor) -> tuple[Tensor, int]:
         scale = 1 / self.curvature.diagonal()[:, None] if self.curvature.diagonal is not None else 1.0

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from pages.components import cached, state
-from pages.components.assets import ensure_plotly
+from pages.components.assets import ensure_plotly, favicon
 from pages.components.controls import plain_markdown
 
 log = logging.getLogger("influence_explorer")
@@ -33,7 +33,7 @@ def bootstrap(title: str, lead: str) -> None:
         title: of the page.
         lead: the question the page answers, in one sentence.
     """
-    st.set_page_config(page_title=f"{title} · Influence Explorer", page_icon=":material/my_location:", layout="wide")
+    st.set_page_config(page_title=f"{title} · Influence Explorer", page_icon=favicon(), layout="wide")
     problems = state.restore()
     st.title(title, anchor=False)
     st.markdown(lead)

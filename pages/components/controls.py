@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
@@ -16,7 +17,7 @@ def option(part: str, described: Option) -> None:
     try:
         current = described.parse(dict(getattr(state.settings(), part).options).get(described.name, described.default))
     except SettingsError as error:
-        st.caption(f":orange[{error} The default is shown.]")
+        st.caption(f":orange[{plain_markdown(str(error))} The default is shown.]")
         current = described.default
     key = f"{part}.{getattr(state.settings(), part).name}.{described.name}"
     value(described, current, key, lambda new: state.change_option(part, described.name, new))
@@ -71,8 +72,8 @@ def _bound(limit: float | None, kind: type) -> int | float | None:
 
 
 def _step(current: float) -> float:
-    """A tenth of the leading digit's unit, so that the stepper moves 0.1 to 0.11 and 1000 to 1100."""
-    return 10.0 ** (len(f"{abs(current):.0f}") - 2) if abs(current) >= 1 else 0.01
+    """A tenth of the leading digit's unit: the stepper moves 0.1 to 0.11, 0.003 to 0.0031 and 1000 to 1100."""
+    return 10.0 ** (math.floor(math.log10(abs(current))) - 1) if current else 0.01
 
 
 def choice(

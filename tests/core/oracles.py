@@ -1,6 +1,7 @@
-"""Slow, obvious NumPy versions of what the core computes, example by example; they share no code with it."""
+"""Slow, obvious NumPy versions of what the core computes; they share no code with it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import minimize
@@ -9,44 +10,53 @@ from sklearn.svm import SVC
 
 
 def sigma(z):
-    return 1 / (1 + np.exp(-z)) if z > 0 else np.exp(z) / (1 + np.exp(z))
+    return np.where(z > 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
 
 
 def softmax(f):
-    e = np.exp(f - f.max())
-    return e / e.sum()
+    e = np.exp(f - f.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
 
 
 def value(kind, f, y, t=0.5):
+    """ℓ for one example, f (K,), or for many, f (n, K)."""
     if kind == "squared":
-        return (f[0] - y) ** 2
+        return (f[..., 0] - y) ** 2
     if kind == "logistic":
-        return np.logaddexp(0, f[0]) - y * f[0]
+        return np.logaddexp(0, f[..., 0]) - y * f[..., 0]
     if kind == "hinge":
-        return t * np.logaddexp(0, (1 - (2 * y - 1) * f[0]) / t)
-    return np.log(np.exp(f - f.max()).sum()) + f.max() - f[int(y)]
+        return t * np.logaddexp(0, (1 - (2 * y - 1) * f[..., 0]) / t)
+    return -np.log((softmax(f) * truths(f, y)).sum(-1))
+
+
+def truths(f, y):
+    """One-hot labels."""
+    return np.eye(f.shape[-1])[np.asarray(y, dtype=int)]
 
 
 def residual(kind, f, y, t=0.5):
+    """∂ℓ/∂f, like f."""
     if kind == "squared":
-        return np.array([2 * (f[0] - y)])
+        return 2 * (f - np.expand_dims(y, -1))
     if kind == "logistic":
-        return np.array([sigma(f[0]) - y])
+        return sigma(f) - np.expand_dims(y, -1)
     if kind == "hinge":
-        sign = 2 * y - 1
-        return np.array([-sign * sigma((1 - sign * f[0]) / t)])
-    return softmax(f) - np.eye(len(f))[int(y)]
+        sign = np.expand_dims(2 * y - 1, -1)
+        return -sign * sigma((1 - sign * f) / t)
+    return softmax(f) - truths(f, y)
 
 
 def curvature(kind, f, y, t=0.5):
+    """∂²ℓ/∂f², (..., K, K)."""
     if kind == "squared":
-        return np.array([[2.0]])
+        return np.full((*f.shape, 1), 2.0)
     if kind == "logistic":
-        return np.array([[sigma(f[0]) * sigma(-f[0])]])
+        return (sigma(f) * sigma(-f))[..., None]
     if kind == "hinge":
-        z = (1 - (2 * y - 1) * f[0]) / t
-        return np.array([[sigma(z) * sigma(-z) / t]])
-    return np.diag(softmax(f)) - np.outer(softmax(f), softmax(f))
+        z = (1 - np.expand_dims(2 * y - 1, -1) * f) / t
+        return (sigma(z) * sigma(-z) / t)[..., None]
+    p = softmax(f)
+    return np.eye(p.shape[-1]) * p[..., None] - p[..., :, None] * p[..., None, :]
 
 
 def quantity(kind, name, f, y, t=0.5, target=-1):
@@ -82,7 +92,7 @@ def fourth_order(function, h):
 
 @dataclass(frozen=True)
 class Reference:
-    """J(θ; a) = (1/n) Σ a_i ℓ_i + (l2/2)‖θ_penalised‖², by loops over examples; x has its intercept column."""
+    """J(θ; a) = (1/n) Σ a_i ℓ_i + (l2/2)‖θ_penalised‖², as it is written; x has its intercept column."""
 
     kind: str
     x: np.ndarray
@@ -125,25 +135,24 @@ class Reference:
     def left(self, a):
         return self.l2 * (np.mean(a) if self.fold else 1.0)
 
+    def all_f(self, theta):
+        return self.x @ theta.reshape(self.outputs, -1).T
+
     def j(self, theta, a=None):
         a = np.ones(self.n) if a is None else a
-        data = sum(w * value(self.kind, self.f(theta, x), y, self.t) for w, x, y in zip(a, self.x, self.y, strict=True))
+        data = a @ value(self.kind, self.all_f(theta), self.y, self.t)
         return data / self.n + self.left(a) / 2 * (self.penalised * theta) @ theta
 
     def dj(self, theta, a=None):
         a = np.ones(self.n) if a is None else a
-        total = self.left(a) * self.penalised * theta
-        for w, x, y in zip(a, self.x, self.y, strict=True):
-            total = total + w * np.kron(residual(self.kind, self.f(theta, x), y, self.t), x) / self.n
-        return total
+        data = np.einsum("n,nk,nd->kd", a, residual(self.kind, self.all_f(theta), self.y, self.t), self.x)
+        return data.ravel() / self.n + self.left(a) * self.penalised * theta
 
     def ddj(self, theta, a=None):
         a = np.ones(self.n) if a is None else a
-        total = self.left(a) * np.diag(self.penalised)
-        for w, x, y in zip(a, self.x, self.y, strict=True):
-            c = curvature(self.kind, self.f(theta, x), y, self.t)
-            total = total + w * np.kron(c, np.outer(x, x)) / self.n
-        return total
+        c = curvature(self.kind, self.all_f(theta), self.y, self.t) * a[:, None, None]
+        data = np.einsum("nab,nd,ne->adbe", c, self.x, self.x).reshape(len(theta), -1)
+        return data / self.n + self.left(a) * np.diag(self.penalised)
 
     def solve(self, h, b):
         """h⁻¹b; for softmax on the complement of the direction that changes nothing."""
@@ -170,7 +179,7 @@ class Reference:
         if self.kind == "hinge":
             a = np.zeros(self.n)
             a[rows] = 1
-            return self.minimise(a, np.zeros(self.outputs * self.x.shape[1]))
+            return self.minimise(a, self.whole)
         if self.kind == "squared":
             if self.l2 == 0:
                 return np.linalg.lstsq(self.x[rows], y, rcond=None)[0]
@@ -184,6 +193,11 @@ class Reference:
         if self.intercept:
             coefficients = np.hstack([coefficients, np.reshape(fit.intercept_, (-1, 1))])
         return coefficients.ravel()
+
+    @cached_property
+    def whole(self):
+        """SciPy's own fit of the hinge on all examples, from zero."""
+        return self.minimise(np.ones(self.n), np.zeros(self.x.shape[1]))
 
     def without(self, i):
         return self.refit(np.delete(np.arange(self.n), i))

@@ -9,7 +9,7 @@ from oracles import Reference
 
 from influence_core.data import Dataset
 from influence_core.influence import Influence, watch
-from influence_core.models import MODELS, Batch, FittedModel, build
+from influence_core.models import MODELS, QUANTITIES, Batch, FittedModel, build
 from influence_core.models.fitting import newton
 from influence_core.models.losses import Logistic, SmoothedHinge, Softmax, Squared
 from influence_core.settings import ModelSettings, SolverSettings
@@ -34,7 +34,7 @@ def examples(classes, n=40, d=3, seed=0):
         y = (0.5 * x @ theta + random.gumbel(size=(n, classes))).argmax(1)
         y[: 2 * classes] = np.arange(2 * classes) % classes
     ids = np.array([f"row-{row}" for row in range(n)])
-    return Dataset(x, y, ids, tuple("abcdefghij"[:d]), tuple(f"class {k}" for k in range(classes)))
+    return Dataset(x, y, ids, tuple(f"x{k}" for k in range(d)), tuple(f"class {k}" for k in range(classes)))
 
 
 def fitting_data(name, **size):
@@ -104,3 +104,12 @@ def problem(name, total=10.0, n=40, d=3, seed=0, m=6, t=T, **settings):
     options = (("t", t),) if "t" in {option.name for option in MODELS[name].options} else ()
     fitted = fitted_on(name, train, l2=total / n, options=options, **settings)
     return Problem(fitted, fitted.batch(test), train)
+
+
+# Which quantities each model defines.
+DEFINED = [
+    (name, key)
+    for name, entry in MODELS.items()
+    for key, quantity in QUANTITIES.items()
+    if quantity.applies(entry.loss({"t": T}, 3))
+]

@@ -1,0 +1,241 @@
+"""Model: how does the model fit, and has it converged?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from influence_core.settings import Option
+from pages.components import cached, charts, controls, fit_charts, fit_report, state
+from pages.components.bootstrap import bootstrap, guarded
+from pages.components.chart_frame import show
+from pages.components.scene import describe
+from pages.components.suit import known_options, say_once, suit_model
+
+METHODS = {"newton": "Newton (to the minimum)", "adamw": "AdamW (first order)"}
+L2 = Option("l2", 0.1, "Penalty l2", 0.0, 1e9, help="J(θ) = mean loss + (l2/2)‖θ‖²; the intercept is never penalised.")
+
+
+def choose_model(split: Any) -> None:
+    """Model, penalty, intercept, way of fitting, and their options."""
+    core, current = cached.core(), state.settings().model
+    offered = core.applicable_models(split.train)
+    titles = {name: core.MODELS[name].title for name in offered}
+    model, penalty, fit = st.columns([3, 3, 3], vertical_alignment="top")
+    with model:
+        controls.choice("Model", offered, current.name, "model.name", take_model, titles=titles)
+        st.latex(core.MODELS[current.name].formula)
+    with penalty:
+        choose_penalty(len(split.train))
+    with fit:
+        controls.choice(
+            "Fitted by", list(METHODS), current.fit, "model.fit", lambda v: state.change("model", fit=v), titles=METHODS
+        )
+        switch("intercept", "Intercept", "A constant term, not penalised.")
+        switch(
+            "fold_penalty",
+            "Penalty belongs to the examples",
+            "Every example carries (l2/2)‖θ‖² of its own, so a removed point takes its share of the penalty along. "
+            "This adds the same kind of term to every score: it shifts the zero line between helpful and harmful.",
+        )
+    choose_options(core.MODELS[current.name], current.fit)
+
+
+def take_model(name: str) -> None:
+    """Another model keeps the options it knows."""
+    state.change("model", name=name, options=known_options(name, state.settings().model.options))
+
+
+def choose_penalty(n: int) -> None:
+    """l2 with its equivalent elsewhere."""
+    current = state.settings().model
+    if not cached.core().MODELS[current.name].penalty:
+        st.markdown("**No penalty**")
+        st.caption("This model has no l2. Choose ridge regression for one.")
+        return
+    box, down, up = st.columns([3, 1, 1], vertical_alignment="bottom")
+    with box:
+        controls.value(L2, current.l2, "model.l2", lambda v: state.change("model", l2=v))
+    down.button("÷10", key="l2.down", on_click=scale_l2, args=(0.1,), width="stretch", disabled=current.l2 == 0)
+    up.button("×10", key="l2.up", on_click=scale_l2, args=(10.0,), width="stretch")
+    st.caption(equivalent(current.name, n, current.l2))
+
+
+def scale_l2(factor: float) -> None:
+    """Ten times more or less; from zero to a small penalty."""
+    current = state.settings().model.l2
+    state.change("model", l2=float(f"{min(current * factor, 1e9):.6g}") if current else 1e-4)
+
+
+def equivalent(name: str, n: int, l2: float) -> str:
+    """n·l2, and what the same penalty is called in scikit-learn.
+
+    Returns:
+        One line.
+    """
+    total = n * l2
+    if name == "ridge":
+        return f"n·l2 = {total:.4g} · scikit-learn: Ridge(alpha = n·l2/2 = {total / 2:.4g})"
+    where = "SVC(kernel='linear')" if name == "hinge" else "LogisticRegression"
+    words = f"C = 1/(n·l2) = {1 / total:.3g}" if total else "C = ∞, no penalty"
+    return f"n·l2 = {total:.4g} · scikit-learn: {where} with {words}"
+
+
+def switch(name: str, label: str, words: str) -> None:
+    """A check box for one yes-or-no setting of the model."""
+    key = f"model.{name}"
+    st.session_state[key] = getattr(state.settings().model, name)
+    st.checkbox(label, key=key, help=words, on_change=lambda: state.change("model", **{name: st.session_state[key]}))
+
+
+def choose_options(entry: Any, fit: str) -> None:
+    """Options of the model; those of AdamW only where it is used."""
+    shown = entry.all_options if fit == "adamw" else entry.options
+    if shown:
+        for column, described in zip(st.columns(max(4, len(shown))), shown, strict=False):
+            with column:
+                controls.option("model", described)
+
+
+def optimality(fit: Any) -> None:
+    """Whether θ̂ is a minimum of J: everything on influence rests on it."""
+    facts = f"‖∇J(θ̂)‖ = {fit.gradient_norm:.1e}, goal 1e-10·max(1, ‖∇J(0)‖) = {fit.goal:.1e}"
+    if fit.converged:
+        st.success(f"Converged: {facts}.", icon=":material/check_circle:")
+    elif fit.method == "adamw":
+        st.warning(
+            f"Not a minimum of J: {facts}. AdamW shrinks θ apart from the gradient (decoupled decay), so its fixed "
+            "point is no minimum of J, and more epochs do not mend it. Influence assumes a minimum: fit by Newton.",
+            icon="⚠️",
+        )
+    else:
+        st.warning(f"Rounding stopped the descent first: {facts}. A larger l2 helps.", icon="⚠️")
+
+
+def numbers(problem: Any) -> None:
+    """Loss and accuracy, or R² and RMSE, on every part."""
+    split, fitted = problem.split, problem.fitted
+    unit = fitted.model.loss.unit
+    parts = {"Training": split.train, "Validation": split.validation, "Test": split.test}
+    found = {name: fit_report.quality(fitted, data) for name, data in parts.items()}
+    cells = []
+    for name, got in found.items():
+        if got is not None:
+            cells.append((f"{name} loss, {unit}", f"{got.loss:.4g}"))
+            cells += [(f"{name} accuracy", f"{got.accuracy:.1%}")] if got.accuracy is not None else []
+            cells += [(f"{name} R²", f"{got.r2:.3f}")] if got.r2 is not None else []
+            cells += [(f"{name} RMSE, target units", f"{got.rmse:.4g}")] if got.rmse is not None else []
+    cells.append(("Parameters p", f"{fitted.size:,}"))
+    for column, (name, text) in zip(st.columns(len(cells)), cells, strict=True):
+        column.metric(name, text)
+
+
+def draw_curve(fit: Any, unit: str) -> None:
+    """How the fit got there."""
+    if fit.method == "newton":
+        table = pd.DataFrame({"step": range(len(fit.history)), "J": fit.history})
+        caption = f"Objective J, penalty included, in {unit}; last value {fit.history[-1]:.6g}, drawn as the zero."
+        show(fit_charts.newton_curve(fit.history), caption, table, "newton-curve")
+        return
+    table = pd.DataFrame({"epoch": range(1, len(fit.history) + 1), "J (training)": fit.history})
+    caption = f"After the last epoch J = {fit.history[-1]:.4g}."
+    if fit.validation:
+        table["validation loss"] = fit.validation
+        caption += f" Lowest validation loss {min(fit.validation):.4g} after epoch {np.argmin(fit.validation) + 1}."
+    else:
+        caption += " Set a validation share on the Data page to see the validation loss too."
+    show(fit_charts.loss_curves(fit.history, fit.validation, unit), caption, table, "loss-curves")
+
+
+def draw_errors(problem: Any) -> None:
+    """Confusion matrix or residuals of the test points."""
+    test, fitted = problem.split.test, problem.fitted
+    f = fit_report.outputs(fitted, problem.test)
+    if test.classes:
+        counts = fit_report.confusion(test.y, fit_report.decided(f), test.classes)
+        table = pd.DataFrame(counts, columns=[f"given {name}" for name in test.class_names])
+        table.insert(0, "true class", test.class_names)
+        caption = (
+            "Test points: rows are true classes, columns the class with the largest output. Colour: share of a row."
+        )
+        show(fit_charts.confusion_matrix(counts, test.class_names), caption, table, "confusion")
+        return
+    table = pd.DataFrame({"id": test.ids, "target": test.y, "predicted": f[:, 0], "residual": test.y - f[:, 0]})
+    caption = f"Target: {test.target_name}. A pattern here is something the model cannot express."
+    show(fit_charts.residual_plot(f[:, 0], test.y, describe(test), "target"), caption, table, "residuals")
+
+
+def draw_field(problem: Any) -> None:
+    """Decision field of a two-class model of two features."""
+    field = fit_report.decision(problem)
+    if field is None:
+        return
+    split, places = problem.split, problem.positions
+    train, optimal = split.train, None
+    probability = problem.predictions.shape[1] > 1
+    caption = "Solid: the boundary, where both classes are equally likely (f = 0). Dashed: f = ±1"
+    caption += ", log-odds, P = 0.27 and 0.73." if probability else ", the margins of the hinge."
+    if split.boundary is not None:
+        optimal = charts.boundary_ends(split.boundary.weights, split.boundary.offset, *fit_report.frame(problem))
+        caption += f" Dotted: the optimal boundary, Bayes error {split.boundary.bayes_error:.2%}."
+    points = charts.Points(
+        places.train, train.y, train.class_names, describe(train, split.original_y), split.flipped, train.target_name
+    )
+    x, y = np.meshgrid(field.x, field.y)
+    table = pd.DataFrame({places.axes[0]: x.ravel(), places.axes[1]: y.ravel(), "f": field.probability.ravel()})
+    show(fit_charts.decision_field(field, probability, points, places.axes, optimal), caption, table, "decision-field")
+
+
+def draw_weights(problem: Any) -> None:
+    """Weights as pictures for images, as bars for named features."""
+    train, fitted = problem.split.train, problem.fitted
+    d = train.x.shape[1]
+    weights = fit_report.weights(fitted, d)
+    names = list(train.class_names) if len(weights) > 1 else [f"output f, above 0: {(train.class_names or ('',))[-1]}"]
+    per = "per standard deviation" if state.settings().data.standardise else "per unit"
+    table = pd.DataFrame(weights.T, columns=names if len(weights) > 1 else ["weight"])
+    table.insert(0, "feature", train.feature_names)
+    if train.images is not None and train.images[0].size == d:
+        caption = f"Weight {per} of a pixel: green speaks for the class, purple against it. Same scale for all outputs."
+        show(fit_charts.weight_images(weights, train.images.shape[1:], names), caption, table, "weight-images")
+        return
+    k = 0
+    if len(weights) > 1:
+        k = st.selectbox("Coefficients of", range(len(names)), format_func=lambda i: names[i], key="model.output")
+    order = fit_charts.largest(weights[k])
+    caption = f"Largest: {train.feature_names[order[0]]} with {weights[k][order[0]]:.4g} {per} of the feature."
+    unit = f"change of {'log-odds or margin' if train.classes else 'the prediction'} {per} of the feature"
+    show(fit_charts.coefficient_bars(weights[k], train.feature_names, unit), caption, table, "coefficients")
+
+
+def describe_adamw(n: int) -> None:
+    """What the first-order fit costs."""
+    options = {option.name: option.default for option in cached.core().MODELS[state.settings().model.name].all_options}
+    options |= dict(state.settings().model.options)
+    steps = int(options["epochs"]) * -(-n // int(options["batch_size"]))
+    st.caption(f"{steps:,} steps in all: epochs times batches per epoch.")
+
+
+bootstrap("Model", "How does the model fit, and has it converged?")
+with guarded():
+    say_once()
+    problem_now = cached.problem(state.settings())
+    suit_model(problem_now.split.train)
+    with st.container(border=True):
+        choose_model(problem_now.split)
+        if state.settings().model.fit == "adamw":
+            describe_adamw(len(problem_now.split.train))
+    with st.spinner("Fitting …"):
+        fit_now = problem_now.fitted.fit
+    optimality(fit_now)
+    numbers(problem_now)
+    draw_field(problem_now)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        draw_curve(fit_now, problem_now.fitted.model.loss.unit)
+    with right:
+        draw_errors(problem_now)
+    draw_weights(problem_now)

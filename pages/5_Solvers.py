@@ -1,0 +1,250 @@
+"""Solvers: do they agree, and what does damping do?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from influence_core.settings import Option, Settings
+from pages.components import cached, controls, loo_panel, solver_charts, state, trials
+from pages.components.bootstrap import bootstrap, guarded
+from pages.components.chart_frame import show, twin
+from pages.components.suit import say_once, suit_model
+
+MANY = 3_000  # with more parameters the comparison waits for a click
+DAMPING = Option(
+    "damping", 0.0, "Damping δ", 0.0, 1e9, help="Solve (H + δI)⁻¹. In the unit of H's eigenvalues; the fit stays."
+)
+NO_TRUTH = "not run"
+
+
+def choose(problem: Any) -> int:
+    """Test point, damping, and the solver that the other pages use.
+
+    Returns:
+        Index of the test point.
+    """
+    core, settings, m = cached.core(), state.settings(), len(problem.split.test)
+    if not 0 <= state.test() < m:
+        state.choose_test(0)
+    names = core.applicable_solvers(problem.fitted.size)
+    titles = {name: core.SOLVERS[name].title for name in names}
+    test, damping, solver, *more = st.columns(5, vertical_alignment="bottom")
+    st.session_state["solvers.test"] = state.test()
+    test.number_input(
+        f"Test point, 0 to {m - 1}",
+        0,
+        m - 1,
+        key="solvers.test",
+        on_change=lambda: state.choose_test(st.session_state["solvers.test"]),
+    )
+    with damping:
+        controls.value(
+            DAMPING, settings.solver.damping, "solver.damping", lambda value: state.change("solver", damping=value)
+        )
+    with solver:
+        controls.choice("Solver of the other pages", names, settings.solver.name, "solver.name", take, titles=titles)
+    entry = core.SOLVERS.get(settings.solver.name)
+    for column, described in zip(more, entry.options if entry else (), strict=False):
+        with column:
+            controls.option("solver", described)
+    return state.test()
+
+
+def take(name: str) -> None:
+    """Another solver starts with its default options."""
+    state.change("solver", name=name, options=())
+
+
+def asked_to_run(problem: Any) -> bool:
+    """Whether to compare now: at once for few parameters, on a click for many.
+
+    Returns:
+        True or False.
+    """
+    p = problem.fitted.size
+    key = f"solvers.run.{state.settings().key('data', 'model', 'seed')}"
+    if p <= MANY or st.session_state.get(key):
+        return True
+    st.info(f"This model has {p:,} parameters: a dense factor takes many seconds and {8e-9 * p * p:.1f} GB.")
+    if st.button("Compare the solvers", type="primary"):
+        st.session_state[key] = True
+        st.rerun()
+    return False
+
+
+def compare(settings: Settings, test: int, truth: np.ndarray | None) -> list[trials.Trial]:
+    """Every solver on the same system, in a table.
+
+    Returns:
+        The trials, one per solver on offer.
+    """
+    core = cached.core()
+    size = cached.problem(settings).fitted.size
+    with st.spinner("Factoring and solving with every solver …"):
+        found = [trials.trial(settings, name, test) for name in core.applicable_solvers(size)]
+    table = pd.DataFrame([row(one, reference(found), truth) for one in found] + too_large(size))
+    st.markdown("**One system, every solver**")
+    st.table(table.map(lambda cell: controls.plain_markdown(str(cell))), hide_index=True)
+    st.caption(
+        "Times are measured live on this server, once per factor and once per test point: they include whatever else "
+        "it is doing. Relative residual = ‖(H + δI)v − q‖ / ‖q‖. Error of scores = ‖s − s_Cholesky‖ / ‖s_Cholesky‖. "
+        "r / slope: of the reference on the solver's first-order scores; slope above 1 = the prediction under-estimates."
+    )
+    twin(table, "solvers")
+    st.info(trials.advice(found, len(cached.problem(settings).split.test)), icon=":material/lightbulb:")
+    return found
+
+
+def too_large(size: int) -> list[dict[str, str]]:
+    """A row for every solver that is not offered for so many parameters."""
+    core = cached.core()
+    rest = [entry for name, entry in core.SOLVERS.items() if name not in core.applicable_solvers(size)]
+    return [
+        {"solver": entry.title, "what it says": f"Offered up to {entry.limit:,} parameters; here are {size:,}."}
+        for entry in rest
+    ]
+
+
+def reference(found: list[trials.Trial]) -> np.ndarray | None:
+    """Scores of the Cholesky solver, where it succeeded."""
+    return next((one.scores for one in found if one.name == "cholesky"), None)
+
+
+def row(one: trials.Trial, exact: np.ndarray | None, truth: np.ndarray | None) -> dict[str, str]:
+    """What one solver did, as cells.
+
+    Returns:
+        One row.
+    """
+    failed = one.scores is None
+    cells = {
+        "solver": one.title,
+        "factor": trials.seconds(one.factor_seconds),
+        "solve": "–" if failed else trials.seconds(one.solve_seconds),
+        "relative residual": "–" if failed else f"{one.residual:.0e}",
+        "Hessian products": "–" if failed else f"{one.products:,}",
+        "error of scores": "–",
+        "r / slope to Cholesky": "–",
+        "r / slope to exact LOO": NO_TRUTH if truth is None else "–",
+        "what it says": one.says or "Converged.",
+    }
+    if one.scores is not None and exact is not None:
+        cells["error of scores"] = f"{trials.relative_error(one.scores, exact):.0e}"
+        cells["r / slope to Cholesky"] = fitness(exact, one.scores)
+    if one.scores is not None and truth is not None:
+        cells["r / slope to exact LOO"] = fitness(truth, one.scores)
+    return cells
+
+
+def fitness(measured: np.ndarray, predicted: np.ndarray) -> str:
+    """Correlation and slope."""
+    found = cached.core().agreement(measured, predicted)
+    return f"{found.r} / {found.slope}"
+
+
+def draw_panels(settings: Settings, found: list[trials.Trial], truth: np.ndarray | None, unit: str) -> None:
+    """Scores of every solver against exact LOO, or against Cholesky."""
+    base, words = (truth, "exact LOO") if truth is not None else (reference(found), "Cholesky")
+    scores = {one.title: one.scores for one in found if one.scores is not None}
+    if base is None or not scores:
+        st.caption("There is nothing to compare with: neither exact LOO nor Cholesky gave a result.")
+        return
+    sign = cached.core().QUANTITIES[settings.quantity].helpful
+    figure = solver_charts.panels(base, scores, (words, unit), sign)
+    table = pd.DataFrame({"id": cached.problem(settings).split.train.ids, words: base, **scores})
+    caption = cached.core().SENTENCE + " Dashed: predicted = " + words + ". Axes are equal within a panel."
+    if truth is None:
+        caption += " Exact LOO has not been run for this problem: run it on the Explore page."
+    show(figure, caption, table, "solver-scores")
+
+
+def grid(values: np.ndarray) -> tuple[float, ...]:
+    """Zero, and half decades from well below the smallest to above the largest eigenvalue.
+
+    Returns:
+        Ascending dampings.
+    """
+    largest = float(values.max())
+    smallest = max(float(values[values > 0].min(initial=largest)), 1e-9 * largest)
+    low, high = math.floor(math.log10(smallest)) - 2, math.ceil(math.log10(largest)) + 1
+    return (0.0, *(float(f"{lead}e{power}") for power in range(low, high) for lead in (1, 3)), float(f"1e{high}"))
+
+
+@st.fragment
+def damping_view(test: int, unit: str) -> None:
+    """The spectrum with a live damping; the slider reruns this part only."""
+    with guarded():
+        settings = state.settings()
+        influence = trials.factored(settings, "eigh").influence
+        values = influence.solve.eigenvalues.cpu().numpy()
+        choices = grid(values)
+        slide, use = st.columns([4, 1], vertical_alignment="bottom")
+        key = f"solvers.damping.{settings.key('data', 'model', 'solver', 'seed')}"
+        nearest = min(choices, key=lambda value: abs(value - settings.solver.damping))
+        damping = slide.select_slider(
+            "Damping to try (live)", choices, value=nearest, key=key, format_func=lambda value: f"{value:g}"
+        )
+        if use.button("Use it everywhere", width="stretch", disabled=damping == settings.solver.damping):
+            state.change("solver", damping=damping)
+            st.rerun()
+        left, right = st.columns(2, gap="medium")
+        with left:
+            draw_spectrum(values, damping)
+        with right:
+            draw_paths(settings, test, choices, damping, unit)
+
+
+def draw_spectrum(values: np.ndarray, damping: float) -> None:
+    """Eigenvalues of H."""
+    table = pd.DataFrame({"rank": np.arange(1, len(values) + 1), "eigenvalue": values[::-1]})
+    low, high = float(values.min()), float(values.max())
+    caption = f"Smallest {low:.3g}, largest {high:.3g}."
+    if low + damping > 0:
+        caption += f" Condition of H + δI: {(high + damping) / (low + damping):.3g}."
+    caption += " A direction keeps the share λ/(λ + δ) of its influence: well below the damping it is all but lost."
+    show(solver_charts.spectrum(values, damping), caption, table, "spectrum")
+
+
+def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], damping: float, unit: str) -> None:
+    """The strongest scores over the damping."""
+    path = trials.damping_path(settings, test, choices)
+    if path is None:
+        st.caption("No damping of this range gives a solution.")
+        return
+    here = int(np.argmin(np.abs(path.dampings - damping)))
+    names = [str(name) for name in cached.problem(settings).split.train.ids[path.rows]]
+    table = pd.DataFrame({"id": names} | {f"δ = {value:g}": path.scores[:, k] for k, value in enumerate(path.dampings)})
+    largest = np.abs(path.scores[:, here]).max()
+    caption = cached.core().SENTENCE + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
+    if not np.isfinite(largest):
+        caption = f"At δ = {damping:g} the Hessian plus damping is singular: there is no score."
+    caption += " Each damping costs two products with the eigenvectors."
+    show(solver_charts.score_paths(choices, path.scores, names, damping, unit), caption, table, "damping-path")
+
+
+bootstrap("Solvers", "Do the solvers agree, and what does damping do?")
+with guarded():
+    say_once()
+    current, now = state.settings(), cached.problem(state.settings())
+    suit_model(now.split.train)
+    with st.spinner("Fitting …"):
+        cached.fit(current)
+    with st.container(border=True):
+        chosen_test = choose(now)
+    unit_now = cached.core().QUANTITIES[current.quantity].unit or now.fitted.model.loss.unit
+    if asked_to_run(now):
+        with st.spinner("Refitting without each training point …"):
+            refits = loo_panel.refits(current)
+        measured = None if refits is None else refits.change[:, chosen_test]
+        everyone = compare(current, chosen_test, measured)
+        draw_panels(current, everyone, measured, unit_now)
+        st.subheader("Spectrum and damping", anchor=False)
+        if now.fitted.size <= cached.core().SOLVERS["eigh"].limit:
+            damping_view(chosen_test, unit_now)
+        else:
+            st.caption(f"The eigendecomposition is not offered for {now.fitted.size:,} parameters.")

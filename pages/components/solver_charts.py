@@ -1,0 +1,146 @@
+"""Figures about solvers: their scores against the truth, the spectrum of H, scores over the damping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from pages.components.charts import CLEAR, INK, QUIET, blank, scatter_kind
+from pages.components.influence_map import plain
+
+HELPFUL, HARMFUL = "#0072B2", "#D55E00"
+COLUMNS = 4
+
+
+def panels(
+    truth: NDArray[np.float64], scores: dict[str, NDArray[np.float64]], words: tuple[str, str], sign: int = 1
+) -> go.Figure:
+    """Every solver's scores against the same truth: equal axes in each panel, with the 45° line.
+
+    Args:
+        truth: (n,) measured, or of the reference solver.
+        scores: title to (n,) predicted changes.
+        words: what the truth is, and the unit.
+        sign: +1 where a positive change is helpful, −1 where a negative one is, 0 for neither.
+
+    Returns:
+        The figure.
+    """
+    columns = min(COLUMNS, len(scores))
+    rows = -(-len(scores) // columns)
+    grid = make_subplots(
+        rows, columns, subplot_titles=[plain(name) for name in scores], horizontal_spacing=0.07, vertical_spacing=0.16
+    )
+    kind = scatter_kind(len(truth) * len(scores))
+    known = np.isfinite(truth)
+    for k, predicted in enumerate(scores.values()):
+        place = {"row": k // columns + 1, "col": k % columns + 1}
+        x, y = truth[known], predicted[known]
+        reach = 1.06 * max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)) or 1.0
+        grid.add_trace(_diagonal(reach, kind), **place)
+        grid.add_trace(_dots(x, y, sign, kind), **place)
+        grid.update_xaxes(range=[-reach, reach], title=plain(words[0]) if place["row"] == rows else None, **place)
+        grid.update_yaxes(range=[-reach, reach], title="predicted" if place["col"] == 1 else None, **place)
+    grid.update_xaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
+    grid.update_yaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
+    return grid.update_layout(
+        title=plain(f"Every solver against {words[0]}, {words[1]}"), showlegend=False, height=330 * rows,
+        margin={"l": 10, "r": 10, "t": 34, "b": 10}, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, hovermode="closest",
+    )  # fmt: skip
+
+
+def _diagonal(reach: float, kind: type) -> go.Scatter | go.Scattergl:
+    return kind(
+        x=[-reach, reach], y=[-reach, reach], mode="lines", hoverinfo="skip",
+        line={"color": INK, "dash": "dash", "width": 1.2},
+    )  # fmt: skip
+
+
+def _dots(x: NDArray[np.float64], y: NDArray[np.float64], sign: int, kind: type) -> go.Scatter | go.Scattergl:
+    colour = np.where(sign * y >= 0, HELPFUL, HARMFUL).tolist() if sign else QUIET
+    return kind(
+        x=x, y=y, mode="markers", customdata=np.arange(len(x)).tolist(),
+        marker={"size": 5, "color": colour, "opacity": 0.85, "line": {"width": 0.5, "color": INK}},
+        hovertemplate="point %{customdata}<br>x %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
+    )  # fmt: skip
+
+
+def spectrum(values: NDArray[np.float64], damping: float) -> go.Figure:
+    """Positive eigenvalues of H, largest first, on a logarithmic axis, with the damping as a line.
+
+    Returns:
+        The figure.
+    """
+    ordered = np.sort(values)[::-1]
+    shown = np.flatnonzero(ordered > 0)
+    below = int((values < damping).sum())
+    title = f"{below:,} of {len(values):,} eigenvalues of H lie below the damping"
+    if damping == 0:
+        title = f"The {len(values):,} eigenvalues of H, no damping"
+    figure = blank(title, "rank of the eigenvalue", "eigenvalue of H, log scale", yaxis_type="log", height=380)
+    figure.add_trace(
+        scatter_kind(len(shown))(
+            x=shown + 1, y=ordered[shown], mode="markers", name="eigenvalue", showlegend=False,
+            marker={"size": 6, "color": QUIET, "line": {"width": 0.6, "color": INK}},
+            hovertemplate="rank %{x}: %{y:.3g}<extra></extra>",
+        )
+    )  # fmt: skip
+    if damping > 0:
+        figure.add_hline(
+            damping, line={"color": INK, "dash": "dash", "width": 2}, annotation_text=f"damping {damping:g}"
+        )
+    return figure
+
+
+def damping_ticks(dampings: Sequence[float]) -> tuple[NDArray[np.float64], list[int]]:
+    """Places of the dampings on an axis that is logarithmic, with zero one decade below the smallest.
+
+    Returns:
+        Places (log10), and those that get a label.
+    """
+    positive = np.array([value for value in dampings if value > 0])
+    first = np.log10(positive.min()) - 1
+    places = np.array([np.log10(value) if value > 0 else first for value in dampings])
+    labelled = [k for k, place in enumerate(places) if abs(place - round(place)) < 1e-9 or dampings[k] == 0]
+    return places, labelled
+
+
+def score_paths(
+    dampings: Sequence[float], scores: NDArray[np.float64], names: Sequence[str], damping: float, unit: str
+) -> go.Figure:
+    """How the strongest scores change with the damping, one line per training point.
+
+    Args:
+        dampings: k values, 0 included.
+        scores: (points, k), NaN where there is no solution.
+        names: of the points.
+        damping: marked by a line.
+        unit: of the scores.
+
+    Returns:
+        The figure.
+    """
+    places, labelled = damping_ticks(dampings)
+    figure = blank(
+        f"Damping shrinks the {len(names)} strongest scores", "damping δ of (H + δI)⁻¹, log scale", f"score, {unit}",
+        height=380, showlegend=False,
+    )  # fmt: skip
+    for name, row in zip(names, scores, strict=True):
+        last = row[np.isfinite(row)][-1:] if np.isfinite(row).any() else np.zeros(1)
+        figure.add_trace(
+            go.Scatter(
+                x=places, y=row, mode="lines", name=plain(name), customdata=[f"{value:g}" for value in dampings],
+                line={"color": HELPFUL if last[0] >= 0 else HARMFUL, "width": 1.6},
+                hovertemplate=f"{plain(name)}<br>damping %{{customdata}}: %{{y:.3g}}<extra></extra>",
+            )
+        )  # fmt: skip
+    here = int(np.argmin(np.abs(np.asarray(dampings) - damping)))
+    figure.add_vline(places[here], line={"color": INK, "dash": "dash", "width": 2})
+    figure.update_xaxes(
+        tickvals=places[labelled], ticktext=["0" if dampings[k] == 0 else f"{dampings[k]:g}" for k in labelled]
+    )
+    return figure.update_yaxes(zeroline=True, zerolinecolor=INK)
