@@ -35,7 +35,7 @@ from influence_core.models import (
 from influence_core.models.losses import Squared
 from influence_core.retraining import LeaveOneOut, Question, Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
-from influence_core.solvers import SOLVERS, EighFactor, SingularError, applicable_solvers, eigh
+from influence_core.solvers import SOLVERS, EighFactor, SingularError, applicable_solvers, chosen_solver, eigh
 from influence_core.trust import Trust, check_leverage, trust
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "analyse",
     "applicable_models",
     "applicable_solvers",
+    "chosen_solver",
     "load",
     "result_store",
 ]
@@ -202,8 +203,13 @@ class Analysis:
     @once
     def influence(self) -> Influence:
         """θ̂ with its factored curvature."""
-        reuse = self.problem.spectrum if self.settings.solver.name == "eigh" and self._dense_offered else None
+        reuse = self.problem.spectrum if self.solver == "eigh" and self._dense_offered else None
         return Influence(self.problem.fitted, self.settings.solver, self.task, reuse)
+
+    @property
+    def solver(self) -> str:
+        """The solver in use, ``auto`` resolved."""
+        return chosen_solver(self.settings.solver.name, self.problem.fitted.size)
 
     @property
     def _dense_offered(self) -> bool:

@@ -7,6 +7,7 @@ import io
 import os
 import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ class ResultStore:
             with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             os.utime(path)
-        except (OSError, ValueError, EOFError, KeyError):
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
             return None
         return arrays
 

@@ -18,7 +18,7 @@ from influence_core.curvature import exact_hessian
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
 from influence_core.settings import SolverSettings
-from influence_core.solvers import EighFactor, Factor, SingularError, factor
+from influence_core.solvers import EighFactor, Factor, SingularError, chosen_solver, factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Influence:
     def solve(self) -> Factor:
         """(H + δI)⁻¹, factored once."""
         curvature = exact_hessian(self.fitted, self.settings.damping)
-        if self.spectrum is not None and self.settings.name == "eigh":
+        if self.spectrum is not None and chosen_solver(self.settings.name, self.fitted.size) == "eigh":
             return replace(self.spectrum, curvature=curvature)
         return factor(self.settings, curvature)
 

@@ -116,7 +116,7 @@ class ModelSettings:
 class SolverSettings:
     """Which solver of (H + damping I) V = B."""
 
-    name: str = "eigh"
+    name: str = "auto"
     damping: float = 0.0
     options: Options = ()
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components import cached, charts, controls, state
+from pages.components import cached, charts, controls, fit_report, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show, twin
 from pages.components.gallery import Gallery, gallery, sprite
@@ -143,8 +143,7 @@ def draw_map(problem: Any) -> None:
     if train.x.shape[1] == 1:
         caption = f"{len(train):,} training points: the one feature against the target."
     if plane and split.boundary is not None:
-        low, high = places.train.min(0), places.train.max(0)
-        ends = charts.boundary_ends(split.boundary.weights, split.boundary.offset, low, high)
+        ends = charts.boundary_ends(split.boundary.weights, split.boundary.offset, *fit_report.frame(problem))
         caption += (
             " Dashed: the boundary with the smallest possible error, known because the data are drawn from a known "
             f"law; its Bayes error is {split.boundary.bayes_error:.2%}."
@@ -155,7 +154,7 @@ def draw_map(problem: Any) -> None:
     table = pd.DataFrame({"id": train.ids, places.axes[0]: places.train[:, 0], places.axes[1]: places.train[:, 1]})
     table["label"] = named(train, train.y)
     table["changed on purpose"] = split.flipped
-    show(charts.points_map(points, places.axes, title, ends), caption, table, "data-map")
+    show(charts.points_map(points, places.axes, title, ends).update_layout(height=560), caption, table, "data-map")
 
 
 def named(data: Any, y: np.ndarray) -> Any:
@@ -176,8 +175,9 @@ def draw_balance(split: Any) -> None:
     counts["train, before flips"] = np.bincount(split.original_y.astype(int), minlength=train.classes)
     table = pd.DataFrame({"class": train.class_names, **counts})
     words = ", ".join(f"{name}: {count:,}" for name, count in zip(train.class_names, counts["train"], strict=True))
+    hatched = f" Hatched: {charts.FLIPPED}." if split.flipped.any() else ""
     figure = charts.class_balance(train.y, split.flipped, train.class_names)
-    show(figure, f"Training examples by their present label. {words}.", table, "class-balance")
+    show(figure, f"Training examples by their present label. {words}.{hatched}", table, "class-balance")
 
 
 def choose_histogram(split: Any) -> None:
@@ -210,10 +210,7 @@ def tiles(key: str, _settings: Settings) -> Gallery:
     split = cached.problem(_settings).split
     labels = describe(split.train, split.original_y)[:PREVIEW]
     images = sprite(split.train.images[:PREVIEW])
-    return Gallery(f"train {key}", images, labels, split.flipped[:PREVIEW], FLIPPED_WORDS, "Training images")
-
-
-FLIPPED_WORDS = charts.FLIPPED
+    return Gallery(f"train {key}", images, labels, split.flipped[:PREVIEW], charts.FLIPPED, "Training images")
 
 
 def draw_gallery(split: Any) -> None:

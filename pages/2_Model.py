@@ -24,7 +24,7 @@ def choose_model(split: Any) -> None:
     core, current = cached.core(), state.settings().model
     offered = core.applicable_models(split.train)
     titles = {name: core.MODELS[name].title for name in offered}
-    model, penalty, fit = st.columns([3, 3, 3], vertical_alignment="top")
+    model, penalty, fit = st.columns([3, 4, 3], vertical_alignment="top")
     with model:
         controls.choice("Model", offered, current.name, "model.name", take_model, titles=titles)
         st.latex(core.MODELS[current.name].formula)
@@ -56,7 +56,7 @@ def choose_penalty(n: int) -> None:
         st.markdown("**No penalty**")
         st.caption("This model has no l2. Choose ridge regression for one.")
         return
-    box, down, up = st.columns([3, 1, 1], vertical_alignment="bottom")
+    box, down, up = st.columns([2, 1, 1], vertical_alignment="bottom")
     with box:
         controls.value(L2, current.l2, "model.l2", lambda v: state.change("model", l2=v))
     down.button("÷10", key="l2.down", on_click=scale_l2, args=(0.1,), width="stretch", disabled=current.l2 == 0)
@@ -158,9 +158,7 @@ def draw_errors(problem: Any) -> None:
         counts = fit_report.confusion(test.y, fit_report.decided(f), test.classes)
         table = pd.DataFrame(counts, columns=[f"given {name}" for name in test.class_names])
         table.insert(0, "true class", test.class_names)
-        caption = (
-            "Test points: rows are true classes, columns the class with the largest output. Colour: share of a row."
-        )
+        caption = "Test points: rows are true classes, columns what the model says. Colour: share of a row."
         show(fit_charts.confusion_matrix(counts, test.class_names), caption, table, "confusion")
         return
     table = pd.DataFrame({"id": test.ids, "target": test.y, "predicted": f[:, 0], "residual": test.y - f[:, 0]})

@@ -20,6 +20,7 @@ DAMPING = Option(
     "damping", 0.0, "Damping δ", 0.0, 1e9, help="Solve (H + δI)⁻¹. In the unit of H's eigenvalues; the fit stays."
 )
 NO_TRUTH = "not run"
+AUTOMATIC = "auto"
 
 
 def choose(problem: Any) -> int:
@@ -32,8 +33,8 @@ def choose(problem: Any) -> int:
     if not 0 <= state.test() < m:
         state.choose_test(0)
     names = core.applicable_solvers(problem.fitted.size)
-    titles = {name: core.SOLVERS[name].title for name in names}
-    test, damping, solver, *more = st.columns(5, vertical_alignment="bottom")
+    titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
+    test, damping, solver, *more = st.columns([3, 3, 4, 4, 4], vertical_alignment="bottom")
     st.session_state["solvers.test"] = state.test()
     test.number_input(
         f"Test point, 0 to {m - 1}",
@@ -47,7 +48,7 @@ def choose(problem: Any) -> int:
             DAMPING, settings.solver.damping, "solver.damping", lambda value: state.change("solver", damping=value)
         )
     with solver:
-        controls.choice("Solver of the other pages", names, settings.solver.name, "solver.name", take, titles=titles)
+        controls.choice("Used on other pages", list(titles), settings.solver.name, "solver.name", take, titles=titles)
     entry = core.SOLVERS.get(settings.solver.name)
     for column, described in zip(more, entry.options if entry else (), strict=False):
         with column:
@@ -93,7 +94,7 @@ def compare(settings: Settings, test: int, truth: np.ndarray | None) -> list[tri
     st.caption(
         "Times are measured live on this server, once per factor and once per test point: they include whatever else "
         "it is doing. Relative residual = ‖(H + δI)v − q‖ / ‖q‖. Error of scores = ‖s − s_Cholesky‖ / ‖s_Cholesky‖. "
-        "r / slope: of the reference on the solver's first-order scores; slope above 1 = the prediction under-estimates."
+        "r / slope: of the reference on the first-order scores; slope above 1 = the prediction under-estimates."
     )
     twin(table, "solvers")
     st.info(trials.advice(found, len(cached.problem(settings).split.test)), icon=":material/lightbulb:")
@@ -126,7 +127,7 @@ def row(one: trials.Trial, exact: np.ndarray | None, truth: np.ndarray | None) -
         "solver": one.title,
         "factor": trials.seconds(one.factor_seconds),
         "solve": "–" if failed else trials.seconds(one.solve_seconds),
-        "relative residual": "–" if failed else f"{one.residual:.0e}",
+        "relative residual": "–" if failed else f"{one.residual:.1g}",
         "Hessian products": "–" if failed else f"{one.products:,}",
         "error of scores": "–",
         "r / slope to Cholesky": "–",
@@ -134,7 +135,7 @@ def row(one: trials.Trial, exact: np.ndarray | None, truth: np.ndarray | None) -
         "what it says": one.says or "Converged.",
     }
     if one.scores is not None and exact is not None:
-        cells["error of scores"] = f"{trials.relative_error(one.scores, exact):.0e}"
+        cells["error of scores"] = f"{trials.relative_error(one.scores, exact):.1g}"
         cells["r / slope to Cholesky"] = fitness(exact, one.scores)
     if one.scores is not None and truth is not None:
         cells["r / slope to exact LOO"] = fitness(truth, one.scores)
@@ -144,7 +145,7 @@ def row(one: trials.Trial, exact: np.ndarray | None, truth: np.ndarray | None) -
 def fitness(measured: np.ndarray, predicted: np.ndarray) -> str:
     """Correlation and slope."""
     found = cached.core().agreement(measured, predicted)
-    return f"{found.r} / {found.slope}"
+    return f"{found.r}\u00a0/ {found.slope}"
 
 
 def draw_panels(settings: Settings, found: list[trials.Trial], truth: np.ndarray | None, unit: str) -> None:

@@ -18,6 +18,7 @@ from influence_core.compute import FloatArray, Task, blocks, fingerprint, numpy,
 from influence_core.models import QUANTITIES, Batch, FittedModel
 from influence_core.models.fitting import newton
 from influence_core.retraining.minimise import CERTIFIED, FLOOR, LeftOut, SingularRefitError
+from influence_core.retraining.remaining import settle
 
 __all__ = [
     "LeaveOneOut",
@@ -91,7 +92,7 @@ class LeaveOneOut:
             Measured changes for the question (none: (n, 0)), with a certificate per point.
         """
         chosen = np.arange(len(self.fitted.train)) if rows is None else np.asarray(rows, dtype=np.int64)
-        parts = []
+        parts = [] if len(chosen) else [self._block(torch.as_tensor(chosen), question, keep_parameters)]
         for part in self._blocks(len(chosen)):
             parts.append(self._stored(chosen[part], question, keep_parameters))
             self.task.tick(part.stop, len(chosen))
@@ -130,7 +131,7 @@ class LeaveOneOut:
 
     def _block(self, rows: Tensor, question: Question | None, keep: bool) -> Refits:
         fitted, train = self.fitted, self.fitted.train
-        found = self.left_out.minimise(rows)
+        found = settle(fitted, rows, self.left_out.minimise(rows), self.left_out.task)
         certified = found.norms <= found.goals
         change = _changes(fitted, question, found.theta)
         change[~certified] = torch.nan
@@ -186,10 +187,10 @@ def leave_groups_out(
         task.tick(done + 1, len(groups))
     theta, size, norm = torch.stack(thetas), np.array(sizes), np.array(norms)
     certified = norm <= np.maximum(CERTIFIED * size, floor)
-    change = numpy(_changes(fitted, question, theta))
-    change[~certified] = np.nan
+    change, self_change = numpy(_changes(fitted, question, theta)), np.array(own)
+    change[~certified] = self_change[~certified] = np.nan
     certificate = norm / np.maximum(size, 1e-300)
-    return Refits(change, certificate, certified, np.array(own), np.asarray(float(len(groups))), numpy(theta))
+    return Refits(change, certificate, certified, self_change, np.asarray(float(len(groups))), numpy(theta))
 
 
 def refit_changed(fitted: FittedModel, question: Question, train: Batch) -> FloatArray:

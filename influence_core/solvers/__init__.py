@@ -8,7 +8,11 @@ from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, e
 from influence_core.solvers.iterative import ConjugateGradients, Identity
 from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry
 
+AUTOMATIC = "auto"
+SPECTRUM_IS_CHEAP = 1_500
+
 __all__ = [
+    "AUTOMATIC",
     "SOLVERS",
     "CholeskyFactor",
     "EighFactor",
@@ -18,6 +22,7 @@ __all__ = [
     "SolverEntry",
     "applicable_solvers",
     "cholesky",
+    "chosen_solver",
     "eigh",
     "factor",
 ]
@@ -32,9 +37,10 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
     Raises:
         SettingsError: an unknown solver, or one that is too expensive for this many parameters.
     """
-    if settings.name not in SOLVERS:
-        raise SettingsError(f"Unknown solver {settings.name[:40]!r}: expected one of {', '.join(SOLVERS)}.")
-    entry = SOLVERS[settings.name]
+    name = chosen_solver(settings.name, curvature.size)
+    if name not in SOLVERS:
+        raise SettingsError(f"Unknown solver {name[:40]!r}: expected {AUTOMATIC} or one of {', '.join(SOLVERS)}.")
+    entry = SOLVERS[name]
     if curvature.size > entry.limit:
         offered = ", ".join(applicable_solvers(curvature.size))
         raise SettingsError(
@@ -42,6 +48,17 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
             f"choose one of {offered}."
         )
     return entry.factor(curvature, resolve(settings.options, entry.options))
+
+
+def chosen_solver(name: str, size: int) -> str:
+    """What ``auto`` means for ``size`` parameters: the spectrum while it costs little, else a Cholesky factor.
+
+    Returns:
+        A name of ``SOLVERS`` for ``auto``, any other name as it is.
+    """
+    if name != AUTOMATIC:
+        return name
+    return "eigh" if size <= SPECTRUM_IS_CHEAP else "cholesky"
 
 
 def applicable_solvers(size: int) -> list[str]:

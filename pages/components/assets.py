@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "static"
@@ -38,17 +39,17 @@ def ensure_plotly(folder: Path = STATIC) -> None:
     os.replace(draft, target)
 
 
-def favicon() -> NDArray[np.uint8]:
+def favicon() -> Image.Image:
     """The page icon as pixels: named icons would be fetched from elsewhere, and this app works offline.
 
     Returns:
-        (64, 64, 4) uint8: a disc, half helpful blue, half harmful vermillion.
+        A disc, half helpful blue, half harmful vermillion.
     """
     row, column = np.mgrid[:64, :64] - 31.5
     picture = np.zeros((64, 64, 4), np.uint8)
     picture[row**2 + column**2 < 30**2] = (0xD5, 0x5E, 0x00, 255)
     picture[(row**2 + column**2 < 30**2) & (column > 0)] = (0x00, 0x72, 0xB2, 255)
-    return picture
+    return Image.fromarray(picture)
 
 
 def text(*names: str) -> str:

@@ -57,11 +57,11 @@ def _sidebar() -> None:
         st.subheader("Current problem", anchor=False)
         source = core.DATASETS.get(current.data.name)
         model = core.MODELS.get(current.model.name)
-        solver = core.SOLVERS.get(current.solver.name)
+        solver = core.SOLVERS.get(current.solver.name)  # absent for the automatic choice
         st.markdown(
             f"**Data** {source.title if source else '–'}  \n"
             f"**Model** {model.title if model else '–'}, l2 = {current.model.l2:g}  \n"
-            f"**Solver** {solver.title if solver else '–'}  \n"
+            f"**Solver** {solver.title if solver else 'automatic'}  \n"
             f"**Seed** {current.seed}"
         )
         st.caption("The address bar is a link to exactly this view.")

@@ -25,6 +25,7 @@ QUIET = "#8F84C4"  # the one series of a chart without classes or scores
 CLEAR = "rgba(0,0,0,0)"
 CROWD = 2_000  # more points than this are drawn by WebGL
 MOST_BINS = 60
+MARGIN = {"l": 4, "r": 8, "t": 12, "b": 4, "pad": 4}
 FLIPPED = "label changed on purpose"
 
 
@@ -57,8 +58,9 @@ def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
     """
     figure = go.Figure()
     figure.update_layout(
-        title=plain(title), xaxis_title=plain(x), yaxis_title=plain(y), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
-        margin={"l": 10, "r": 10, "t": 34, "b": 10}, height=400, hovermode="closest",
+        title=plain(title), xaxis_title=plain(x) or None, yaxis_title=plain(y) or None, paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        margin=MARGIN, height=400, hovermode="closest",
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "title": None},
     )  # fmt: skip
     figure.update_xaxes(automargin=True, exponentformat="power")
@@ -192,22 +194,38 @@ def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tupl
         The figure.
     """
     kept, changed = (np.bincount(y[part].astype(int), minlength=len(class_names)) for part in (~flipped, flipped))
-    rarest, commonest = (kept + changed).min(), (kept + changed).max()
-    words = "All classes are equally common" if rarest == commonest else "Some classes are more common than others"
     names = [plain(name) for name in class_names]
     colours = [class_colour(k) for k in range(len(names))]
-    figure = blank(words, "training examples", "", barmode="stack", yaxis={"autorange": "reversed", "type": "category"})
+    figure = blank(
+        balance_in_words(kept + changed, class_names),
+        "training examples",
+        "",
+        barmode="stack",
+        yaxis={"autorange": "reversed", "type": "category"},
+    )
     for counts, name, pattern in ((kept, "label as in the source", ""), (changed, FLIPPED, "/")):
         if counts.any():
             figure.add_trace(
                 go.Bar(
                     x=counts, y=names, orientation="h", name=name, texttemplate="%{x:,}", textposition="inside",
                     insidetextanchor="middle", textangle=0, hovertemplate="%{y}: %{x:,}<extra></extra>",
-                    showlegend=bool(changed.any()),
+                    showlegend=False,
                     marker={"color": colours, "pattern": {"shape": pattern, "fgcolor": "#222222", "size": 6}},
                 )
             )  # fmt: skip
-    return figure.update_layout(height=max(170, 90 + 38 * len(names)))
+    return figure.update_layout(height=70 + 34 * len(names))
+
+
+def balance_in_words(counts: NDArray[Any], class_names: tuple[str, ...]) -> str:
+    """Which class is the most common, as a title.
+
+    Returns:
+        A sentence.
+    """
+    if counts.min() == counts.max():
+        return "All classes are equally common"
+    most = int(counts.argmax())
+    return f"Most common is {class_names[most]}: {counts[most] / counts.sum():.0%} of the training labels"
 
 
 def bins(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The parts of the Explore page: question, map, truth, trust line, examples, details; each draws what ``Shown`` holds."""
+"""The parts of the Explore page: question, map, truth, trust line, examples, details of what ``Shown`` holds."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from pages.components.charts import (
     CLEAR,
     INK,
+    MARGIN,
     QUIET,
     Points,
     blank,
@@ -24,9 +25,14 @@ from pages.components.influence_map import Field, level_lines, plain
 
 NEGATIVE, POSITIVE = "#9B62B8", "#2F9E55"  # purple and green, as in PRGn: no hue that means helpful or harmful
 DIVERGING = [[0, NEGATIVE], [0.5, CLEAR], [1, POSITIVE]]
-COUNTS = [[0, "rgba(143,132,196,0.06)"], [1, "rgba(143,132,196,0.95)"]]
+COUNTS = [[0, "rgba(143,132,196,0.06)"], [1, "rgba(143,132,196,0.6)"]]
 # Tints of class 0 and class 1, the class colours of the map.
-FIELD = [[0, "rgba(204,121,167,0.45)"], [0.5, "rgba(140,140,140,0.04)"], [1, "rgba(0,158,115,0.42)"]]
+FIELD = [
+    [0, "rgba(204,121,167,0.5)"],
+    [0.5, "rgba(204,121,167,0)"],
+    [0.5, "rgba(0,158,115,0)"],
+    [1, "rgba(0,158,115,0.5)"],
+]
 LARGEST = 20
 
 
@@ -85,10 +91,12 @@ def confusion_matrix(counts: NDArray[np.int64], class_names: tuple[str, ...]) ->
     figure.add_trace(
         go.Heatmap(
             z=share, x=names, y=names, zmin=0, zmax=1, colorscale=COUNTS, showscale=False, xgap=2, ygap=2,
-            text=counts, texttemplate="%{text:,}", textfont={"size": 14},
+            text=counts,
             hovertemplate="true %{y}, given %{x}: %{text:,} (%{z:.1%} of the row)<extra></extra>",
         )
     )  # fmt: skip
+    for row, column in np.ndindex(counts.shape):  # annotations take the theme's text colour, cell texts do not
+        figure.add_annotation(x=column, y=row, text=f"{counts[row, column]:,}", showarrow=False, font_size=14)
     figure.update_xaxes(type="category", showgrid=False)
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
 
@@ -128,13 +136,12 @@ def decision_field(field: Field, probability: bool, points: Points, axes: tuple[
     """
     f, kind = field.probability, scatter_kind(len(points.y))
     z = 1 / (1 + np.exp(-f)) if probability else np.clip(f, -2, 2)
-    low, high, step = (0.0, 1.0, 0.05) if probability else (-2.0, 2.0, 0.2)
+    low, high = (0.0, 1.0) if probability else (-2.0, 2.0)
     name = plain(points.class_names[1])
     figure = blank("Where the model changes its mind", *axes, height=480)
     figure.add_trace(
-        go.Contour(
-            x=field.x, y=field.y, z=z, zmin=low, zmax=high, colorscale=FIELD, hoverinfo="skip", line={"width": 0},
-            contours={"start": low, "end": high, "size": step, "coloring": "fill"},
+        go.Heatmap(
+            x=field.x, y=field.y, z=z, zmin=low, zmax=high, colorscale=FIELD, hoverinfo="skip", zsmooth="fast",
             colorbar={
                 "title": {"text": f"P({name})" if probability else f"margin f, {name} above 0", "side": "right"},
                 "thickness": 12,
@@ -207,7 +214,7 @@ def weight_images(weights: NDArray[np.float64], shape: tuple[int, int], names: l
             "colorscale": DIVERGING, "cmin": -limit, "cmax": limit,
             "colorbar": {"title": {"text": "weight", "side": "right"}, "thickness": 12, "exponentformat": "power"},
         },
-        height=380 if rows == 1 else 60 + 210 * rows, margin={"l": 10, "r": 10, "t": 34, "b": 10},
+        height=380 if rows == 1 else 60 + 210 * rows, margin={**MARGIN, "t": 34},
         paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
     )  # fmt: skip
 

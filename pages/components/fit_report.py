@@ -1,4 +1,4 @@
-"""What a fitted model says about data: losses, accuracies, confusion, decision field, weights.  Arrays leave, torch stays."""
+"""What a fitted model says about data: losses, accuracies, confusion, decision field, weights, as arrays."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from pages.components.charts import CLEAR, INK, QUIET, blank, scatter_kind
+from pages.components.charts import CLEAR, INK, MARGIN, QUIET, blank, scatter_kind
 from pages.components.influence_map import plain
 
 HELPFUL, HARMFUL = "#0072B2", "#D55E00"
@@ -49,7 +49,7 @@ def panels(
     grid.update_yaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
     return grid.update_layout(
         title=plain(f"Every solver against {words[0]}, {words[1]}"), showlegend=False, height=330 * rows,
-        margin={"l": 10, "r": 10, "t": 34, "b": 10}, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, hovermode="closest",
+        margin={**MARGIN, "t": 34}, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, hovermode="closest",
     )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from oracles import svc_outputs
 from problems import CPU, TOTALS, examples, fitted_on, problem
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-from influence_core.compute import Cancelled, Task
 from influence_core.data import Table, split
 from influence_core.models import MODELS, Batch, FittedModel, NoMinimumError, applicable_models, build, fit, fitting
 from influence_core.models.fitting import AdamW, adamw, newton
@@ -230,13 +229,6 @@ def test_adamw_at_its_fixed_point_minimises_the_data_term_only_up_to_the_decay()
     # The decay of the second step takes lr·l2 = 5 % of the penalised coordinates, the intercept is spared.
     np.testing.assert_allclose(two[:3] - free[:3], -0.05 * found[:3], rtol=1e-9)
     assert two[3] == free[3]
-
-
-def test_adamw_can_be_cancelled():
-    task = Task()
-    task.cancel.set()
-    with pytest.raises(Cancelled):
-        fit(ModelSettings(fit="adamw"), parts(), task=task)
 
 
 def test_without_a_validation_set_there_is_no_curve():

@@ -332,7 +332,8 @@ def test_the_two_forms_of_logistic_regression_agree_and_the_classic_slips_do_not
 
 @models
 def test_blocks_do_not_change_results(name, monkeypatch):
-    from influence_core import estimators as estimators_module, influence as influence_module
+    from influence_core import estimators as estimators_module
+    from influence_core import influence as influence_module
 
     example = problem(name, fold_penalty=True)
     expected = {e: scores(example.influence(), example.watch(), e) for e in ESTIMATORS}

@@ -11,6 +11,7 @@ from problems import CERTIFICATE, CLASSIFIERS, CPU, DEFINED, TOTALS, examples, f
 from influence_core import retraining
 from influence_core.compute import Cancelled, ResultStore, Task
 from influence_core.data import load
+from influence_core.effects import parameter_change_norm
 from influence_core.estimators import scores
 from influence_core.influence import Influence, watch
 from influence_core.models import MODELS, Batch, FittedModel, NoMinimumError, fit
@@ -96,7 +97,7 @@ def test_the_start_is_never_accepted_untested(name, start, monkeypatch):
     if name == "softmax":
         noise = noise - noise.view(40, 3, -1).mean(1).repeat(1, 3)
     step = {"zero": 0 * noise, "noise": noise, "broken": torch.full_like(noise, torch.nan)}[start]
-    monkeypatch.setattr(minimise.LeftOut, "_start", lambda _self, rows, _spread: step[rows].clone())
+    monkeypatch.setattr(minimise.LeftOut, "_start", lambda _self, leaving: step[leaving.rows].clone())
     found = leave_one_out(example.fitted, ask(example))
     assert found.certified.all()
     assert error(found.change, example.truth) < 1e-5
@@ -363,8 +364,6 @@ def test_figure_a():
     assert measured.certified.all()
     loo, predicted = measured.change[:, 0], scores(influence, watch(fitted, asked))[:, 0]
     moves = np.linalg.norm(measured.parameters - fitted.theta.numpy(), axis=1)
-    from influence_core.effects import parameter_change_norm
-
     parameters = [
         [0.43758721, 0.891773],
         [0.0202184, 0.83261985],
