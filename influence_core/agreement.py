@@ -89,11 +89,15 @@ def _correlation(a: FloatArray, b: FloatArray) -> Measure:
         return Measure(None, "all measured changes are equal")
     if not b.any():
         return Measure(None, "all predictions are equal")
+    a, b = a / np.abs(a).max(), b / np.abs(b).max()  # squares of tiny changes would vanish
     return Measure(float(np.clip((a / np.linalg.norm(a)) @ (b / np.linalg.norm(b)), -1, 1)))
 
 
-def _ratio(above: float, below: float, why: str) -> Measure:
-    return Measure(float(above / below)) if below > 0 else Measure(None, why)
+def _slope(truth: FloatArray, guess: FloatArray) -> Measure:
+    scale = np.abs(guess).max()
+    if scale == 0:
+        return Measure(None, "all predictions are equal")
+    return Measure(float((truth / scale) @ (guess / scale) / np.sum((guess / scale) ** 2)))
 
 
 def _top(values: FloatArray, k: int) -> NDArray[np.int64]:

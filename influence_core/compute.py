@@ -127,11 +127,14 @@ class ResultStore:
         """Store arrays under ``key``; a reader sees either all of them or nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(self._path(key))
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(self._path(key))
+        finally:
+            Path(temporary).unlink(missing_ok=True)
         self._evict()
 
     def _path(self, key: str) -> Path:

@@ -49,7 +49,7 @@ class Option:
         if isinstance(self.default, bool):
             return _parse_bool(self.name, value)
         try:
-            number = int(value) if isinstance(self.default, int) else float(value)
+            number = _whole(value) if isinstance(self.default, int) else _real(value)
         except (TypeError, ValueError, OverflowError):
             kind = "a whole number" if isinstance(self.default, int) else "a number"
             raise SettingsError(f"{self.label}: expected {kind}, got {str(value)[:40]!r}.") from None
@@ -62,6 +62,19 @@ class Option:
         if self.choices and value not in self.choices:
             raise SettingsError(f"{self.label}: expected one of {', '.join(self.choices)}, got {value[:40]!r}.")
         return value
+
+
+def _real(value: Value) -> float:
+    if isinstance(value, bool):
+        raise ValueError
+    return float(value)
+
+
+def _whole(value: Value) -> int:
+    number = int(value) if isinstance(value, str) else _real(value)
+    if number != int(number):
+        raise ValueError
+    return int(number)
 
 
 def _parse_bool(name: str, value: Value) -> bool:
@@ -245,6 +258,8 @@ def from_json(text: str) -> Settings:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise SettingsError(f"Expected a JSON document of settings: {error.msg} in line {error.lineno}.") from None
+    except (ValueError, RecursionError):
+        raise SettingsError("Expected a JSON document of settings: a number is too long or lists too deep.") from None
     if not isinstance(document, dict) or document.get("v") != VERSION:
         raise SettingsError(f'Expected a JSON object with "v": {VERSION}.')
     settings = Settings()

@@ -107,7 +107,7 @@ def offer_to_fetch(source: Any) -> None:
         "It can be fetched once from OpenML and is checked against a checksum.",
         icon=":material/cloud_download:",
     )
-    if not st.button("Fetch it now", type="primary"):
+    if not st.button("Fetch it now", type="primary", key="data.fetch"):
         return
     try:
         with st.spinner("Fetching and checking …"):
@@ -175,7 +175,7 @@ def draw_balance(split: Any) -> None:
     counts["train, before flips"] = np.bincount(split.original_y.astype(int), minlength=train.classes)
     table = pd.DataFrame({"class": train.class_names, **counts})
     words = ", ".join(f"{name}: {count:,}" for name, count in zip(train.class_names, counts["train"], strict=True))
-    hatched = f" Hatched: {charts.FLIPPED}." if split.flipped.any() else ""
+    hatched = f" Hatched: {split.flipped.sum():,} labels changed on purpose." if split.flipped.any() else ""
     figure = charts.class_balance(train.y, split.flipped, train.class_names)
     show(figure, f"Training examples by their present label. {words}.{hatched}", table, "class-balance")
 
@@ -184,8 +184,7 @@ def choose_histogram(split: Any) -> None:
     """Histogram of one feature in the unit of the source."""
     train = split.train
     names = train.feature_names
-    spread = train.x.std(axis=0)
-    start = int(spread.argmax()) if train.images is None else len(names) // 2 + (train.images.shape[2] // 2)
+    start = 0 if train.images is None else len(names) // 2 + (train.images.shape[2] // 2)
     feature = st.selectbox(
         "Feature", range(len(names)), index=min(start, len(names) - 1), format_func=lambda k: names[k], key="histogram"
     )

@@ -37,7 +37,7 @@ def choose_model(split: Any) -> None:
         switch("intercept", "Intercept", "A constant term, not penalised.")
         switch(
             "fold_penalty",
-            "Penalty belongs to the examples",
+            "Fold penalty into losses",
             "Every example carries (l2/2)‖θ‖² of its own, so a removed point takes its share of the penalty along. "
             "This adds the same kind of term to every score: it shifts the zero line between helpful and harmful.",
         )
@@ -108,7 +108,8 @@ def optimality(fit: Any) -> None:
     elif fit.method == "adamw":
         st.warning(
             f"Not a minimum of J: {facts}. AdamW shrinks θ apart from the gradient (decoupled decay), so its fixed "
-            "point is no minimum of J, and more epochs do not mend it. Influence assumes a minimum: fit by Newton.",
+            "point is no minimum of J: more epochs come nearer to that point, not to the minimum. Influence assumes "
+            "a minimum: fit by Newton.",
             icon="⚠️",
         )
     else:
@@ -121,16 +122,27 @@ def numbers(problem: Any) -> None:
     unit = fitted.model.loss.unit
     parts = {"Training": split.train, "Validation": split.validation, "Test": split.test}
     found = {name: fit_report.quality(fitted, data) for name, data in parts.items()}
-    cells = []
-    for name, got in found.items():
-        if got is not None:
-            cells.append((f"{name} loss, {unit}", f"{got.loss:.4g}"))
-            cells += [(f"{name} accuracy", f"{got.accuracy:.1%}")] if got.accuracy is not None else []
-            cells += [(f"{name} R²", f"{got.r2:.3f}")] if got.r2 is not None else []
-            cells += [(f"{name} RMSE, target units", f"{got.rmse:.4g}")] if got.rmse is not None else []
-    cells.append(("Parameters p", f"{fitted.size:,}"))
-    for column, (name, text) in zip(st.columns(len(cells)), cells, strict=True):
-        column.metric(name, text)
+    rows = [part_cells(name, got, unit) for name, got in found.items() if got is not None]
+    rows[-1].append(("Parameters p", f"{fitted.size:,}"))
+    if sum(map(len, rows)) <= 5:  # one line where it fits, else a line for every part
+        rows = [sum(rows, [])]
+    width = max(map(len, rows))
+    for cells in rows:
+        for column, (name, text) in zip(st.columns(width), cells, strict=False):
+            column.metric(name, text)
+
+
+def part_cells(name: str, got: fit_report.Quality, unit: str) -> list[tuple[str, str]]:
+    """What is said about one part of the data.
+
+    Returns:
+        Labels and values.
+    """
+    cells = [(f"{name} loss, {unit}", f"{got.loss:.4g}")]
+    cells += [(f"{name} accuracy", f"{got.accuracy:.1%}")] if got.accuracy is not None else []
+    cells += [(f"{name} R²", f"{got.r2:.3f}")] if got.r2 is not None else []
+    cells += [(f"{name} RMSE, target units", f"{got.rmse:.4g}")] if got.rmse is not None else []
+    return cells
 
 
 def draw_curve(fit: Any, unit: str) -> None:

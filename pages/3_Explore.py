@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import cached, explore, loo_panel, state
+from pages.components import cached, explore, explore_details, loo_panel, question, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.influence_map import park
 from pages.components.scene import scene
@@ -16,7 +16,7 @@ def view() -> None:
     with guarded():
         settings = state.settings()
         analysis = cached.analysis(settings)
-        explore.question(analysis)
+        question.question(analysis)
         shown = explore.Shown.of(analysis, state.settings(), loo_panel.refits(state.settings()))
         left, right = st.columns(2, gap="medium")
         with left:
@@ -25,7 +25,7 @@ def view() -> None:
             explore.draw_truth(shown)
         explore.trust_line(shown)
         explore.examples(shown)
-        explore.details(shown)
+        explore_details.details(shown)
         state.mirror()
 
 
@@ -33,6 +33,6 @@ bootstrap("Explore", "Click a test point: the training points take the colour of
 with guarded():
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
-    explore.clamp_test(cached.analysis(state.settings()))
+    question.clamp(cached.analysis(state.settings()))
     park(scene(state.settings()), "map-positions")
     view()

@@ -78,6 +78,21 @@ def asked_to_run(problem: Any) -> bool:
     return False
 
 
+def exact_loo(settings: Settings, test: int) -> np.ndarray | None:
+    """Measured changes at the test point, where they are instant or known; a refusal is a sentence, not the end.
+
+    Returns:
+        (n,), or None.
+    """
+    try:
+        with st.spinner("Refitting without each training point …"):
+            refits = loo_panel.refits(settings)
+    except cached.core().EXPECTED_ERRORS as error:
+        st.warning("Exact LOO: " + controls.plain_markdown(str(error)), icon="⚠️")
+        return None
+    return None if refits is None else refits.change[:, test]
+
+
 def compare(settings: Settings, test: int, truth: np.ndarray | None) -> list[trials.Trial]:
     """Every solver on the same system, in a table.
 
@@ -145,7 +160,7 @@ def row(one: trials.Trial, exact: np.ndarray | None, truth: np.ndarray | None) -
 def fitness(measured: np.ndarray, predicted: np.ndarray) -> str:
     """Correlation and slope."""
     found = cached.core().agreement(measured, predicted)
-    return f"{found.r}\u00a0/ {found.slope}"
+    return f"{found.r}\u00a0/\u00a0{found.slope}"
 
 
 def draw_panels(settings: Settings, found: list[trials.Trial], truth: np.ndarray | None, unit: str) -> None:
@@ -220,12 +235,12 @@ def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], dampin
     here = int(np.argmin(np.abs(path.dampings - damping)))
     names = [str(name) for name in cached.problem(settings).split.train.ids[path.rows]]
     table = pd.DataFrame({"id": names} | {f"δ = {value:g}": path.scores[:, k] for k, value in enumerate(path.dampings)})
-    largest = np.abs(path.scores[:, here]).max()
+    largest, sign = np.abs(path.scores[:, here]).max(), cached.core().QUANTITIES[settings.quantity].helpful
     caption = cached.core().SENTENCE + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
     if not np.isfinite(largest):
         caption = f"At δ = {damping:g} the Hessian plus damping is singular: there is no score."
     caption += " Each damping costs two products with the eigenvectors."
-    show(solver_charts.score_paths(choices, path.scores, names, damping, unit), caption, table, "damping-path")
+    show(solver_charts.score_paths(path, names, damping, unit, sign), caption, table, "damping-path")
 
 
 bootstrap("Solvers", "Do the solvers agree, and what does damping do?")
@@ -239,9 +254,7 @@ with guarded():
         chosen_test = choose(now)
     unit_now = cached.core().QUANTITIES[current.quantity].unit or now.fitted.model.loss.unit
     if asked_to_run(now):
-        with st.spinner("Refitting without each training point …"):
-            refits = loo_panel.refits(current)
-        measured = None if refits is None else refits.change[:, chosen_test]
+        measured = exact_loo(current, chosen_test)
         everyone = compare(current, chosen_test, measured)
         draw_panels(current, everyone, measured, unit_now)
         st.subheader("Spectrum and damping", anchor=False)

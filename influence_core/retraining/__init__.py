@@ -92,7 +92,7 @@ class LeaveOneOut:
             Measured changes for the question (none: (n, 0)), with a certificate per point.
         """
         chosen = np.arange(len(self.fitted.train)) if rows is None else np.asarray(rows, dtype=np.int64)
-        parts = [] if len(chosen) else [self._block(torch.as_tensor(chosen), question, keep_parameters)]
+        parts = []
         for part in self._blocks(len(chosen)):
             parts.append(self._stored(chosen[part], question, keep_parameters))
             self.task.tick(part.stop, len(chosen))

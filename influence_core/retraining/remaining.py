@@ -22,11 +22,12 @@ def settle(fitted: FittedModel, rows: Tensor, found: Minimised, task: Task) -> M
     Returns:
         The refits; a norm above its goal still marks one that did not get there.
     """
-    open_ = torch.nonzero(~(found.norms <= found.goals))[:, 0].tolist()
-    if not open_ or not isinstance(fitted.model.loss, SmoothedHinge) or fitted.model.l2 == 0:
+    if not isinstance(fitted.model.loss, SmoothedHinge) or fitted.model.l2 == 0:
         return found
+    # What has the accuracy of a fit already is stopped by rounding, and these steps would not get further.
+    unsettled = ~(found.norms <= found.goals.clamp(min=fitted.fit.goal))
     theta, norms, spent = found.theta.clone(), found.norms.clone(), found.evaluations
-    for k in open_:
+    for k in torch.nonzero(unsettled)[:, 0].tolist():
         weights = torch.ones_like(fitted.train.y)
         weights[rows[k]] = 0
         fit = newton(fitted.model, fitted.train, weights, goal=float(found.goals[k]))

@@ -11,6 +11,7 @@ import streamlit as st
 from pages.components import controls
 
 ROWS_SHOWN = 12
+INK_LIGHT, INK_DARK = "#31333F", "#FAFAFA"  # text inside charts; the theme paints annotations too pale
 
 
 def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None:
@@ -25,6 +26,7 @@ def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None
     title = html.unescape(figure.layout.title.text or "")
     st.markdown(f"**{controls.plain_markdown(title)}**")
     drawn = go.Figure(figure).update_layout(title=None)
+    drawn.update_annotations(font_color=INK_DARK if st.context.theme.type == "dark" else INK_LIGHT)
     st.plotly_chart(drawn, key=key, alt=f"{title}. {caption}", config={"displaylogo": False})
     st.caption(controls.plain_markdown(caption))
     twin(table, key)

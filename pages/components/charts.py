@@ -77,6 +77,17 @@ def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:
     return go.Scattergl if count > CROWD else go.Scatter
 
 
+def log_step(values: NDArray[Any]) -> int | str:
+    """Ticks of a logarithmic axis: whole decades where there are several, else 1, 2 and 5 of each.
+
+    Returns:
+        Plotly's ``dtick``.
+    """
+    positive = values[values > 0]
+    decades = np.log10(positive.max() / positive.min()) if len(positive) else 0.0
+    return max(1, round(decades / 6)) if decades >= 2 else "D2"
+
+
 def class_colour(k: int) -> str:
     """Colour of class k.
 
@@ -207,7 +218,8 @@ def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tupl
         if counts.any():
             figure.add_trace(
                 go.Bar(
-                    x=counts, y=names, orientation="h", name=name, texttemplate="%{x:,}", textposition="inside",
+                    x=counts, y=names, orientation="h", name=name, textposition="inside",
+                    texttemplate="" if pattern else "%{x:,}",
                     insidetextanchor="middle", textangle=0, hovertemplate="%{y}: %{x:,}<extra></extra>",
                     showlegend=False,
                     marker={"color": colours, "pattern": {"shape": pattern, "fgcolor": "#222222", "size": 6}},

@@ -18,13 +18,14 @@ from pages.components.charts import (
     Points,
     blank,
     line,
+    log_step,
     point_traces,
     scatter_kind,
 )
 from pages.components.influence_map import Field, level_lines, plain
 
 NEGATIVE, POSITIVE = "#9B62B8", "#2F9E55"  # purple and green, as in PRGn: no hue that means helpful or harmful
-DIVERGING = [[0, NEGATIVE], [0.5, CLEAR], [1, POSITIVE]]
+DIVERGING = [[0, NEGATIVE], [0.5, "rgba(155,98,184,0)"], [0.5, "rgba(47,158,85,0)"], [1, POSITIVE]]
 COUNTS = [[0, "rgba(143,132,196,0.06)"], [1, "rgba(143,132,196,0.6)"]]
 # Tints of class 0 and class 1, the class colours of the map.
 FIELD = [
@@ -53,7 +54,8 @@ def newton_curve(history: Sequence[float]) -> go.Figure:
             hovertemplate="step %{x}: %{y:.2e}<extra></extra>",
         )
     )  # fmt: skip
-    return figure.update_xaxes(dtick=max(1, len(history) // 12), rangemode="tozero")
+    figure.update_xaxes(dtick=max(1, len(history) // 12), range=[-0.3, len(history) - 1])
+    return figure.update_yaxes(dtick=log_step(gaps[steps]))
 
 
 def loss_curves(training: Sequence[float], validation: Sequence[float], unit: str) -> go.Figure:
@@ -203,8 +205,10 @@ def weight_images(weights: NDArray[np.float64], shape: tuple[int, int], names: l
             z=picture, coloraxis="coloraxis", hovertemplate="row %{y}, column %{x}: %{z:.3g}<extra></extra>"
         )
         grid.add_trace(trace, k // columns + 1, k % columns + 1)
-    grid.update_xaxes(visible=False, constrain="domain")
-    grid.update_yaxes(visible=False, autorange="reversed", constrain="domain")
+    frame = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "constrain": "domain"}
+    frame |= {"showline": True, "mirror": True, "linecolor": INK, "linewidth": 1}
+    grid.update_xaxes(**frame)
+    grid.update_yaxes(**frame, autorange="reversed")
     for k in range(len(weights)):
         own = "" if k == 0 else str(k + 1)
         grid.layout[f"yaxis{own}"].scaleanchor = f"x{own}"
@@ -212,9 +216,9 @@ def weight_images(weights: NDArray[np.float64], shape: tuple[int, int], names: l
         title="Which pixels speak for which class",
         coloraxis={
             "colorscale": DIVERGING, "cmin": -limit, "cmax": limit,
-            "colorbar": {"title": {"text": "weight", "side": "right"}, "thickness": 12, "exponentformat": "power"},
+            "colorbar": {"title": {"text": "weight", "side": "top"}, "thickness": 12, "exponentformat": "power"},
         },
-        height=380 if rows == 1 else 60 + 210 * rows, margin={**MARGIN, "t": 34},
+        height=380 if rows == 1 else 60 + 210 * rows, margin={**MARGIN, "l": 12, "t": 40, "b": 12},
         paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
     )  # fmt: skip
 

@@ -60,8 +60,8 @@ function fillTip(root) {
   showThumb(tip.querySelector('.if-thumb'), scene.sprite, side === 'train' ? index : scene.train_x.length + index);
   tip.querySelector('.if-label').textContent = scene[side + '_labels'][index] ?? `${side} ${index}`;
   const score = message.scores && message.target === side ? message.scores[index] : null;
-  const word = message.magnitude_only || !score ? '' : score > 0 ? ' · helpful' : ' · harmful';
-  tip.querySelector('.if-score').textContent = score === null ? '' : `${signed(score)} ${message.unit}${word}`;
+  const word = message.magnitude_only || !score ? '' : ' · ' + message.words[score > 0 ? 1 : 0];
+  tip.querySelector('.if-score').textContent = score === null ? '' : `${signed(message.sign * score)} ${message.unit}${word}`;
 }
 
 function onHover(root, event) {

@@ -126,6 +126,8 @@ class MapView:
         limit: |score| of the full colours; the scale is symmetric about zero.
         symlog: colour and not size on a symmetric logarithmic scale.
         magnitude_only: scores have no sign (self-influence): one hue, from zero to the limit.
+        sign: −1 where the numbers shown are minus the coloured scores (a fall of the margin is helpful).
+        words: for the negative and the positive end of the colours.
         target: the points that the scores belong to.
         unit: of the scores.
         alt: what a screen reader says instead of the picture.
@@ -137,6 +139,8 @@ class MapView:
     limit: float = 1.0
     symlog: bool = False
     magnitude_only: bool = False
+    sign: int = 1
+    words: tuple[str, str] = ("harmful", "helpful")
     target: Side = "train"
     unit: str = "nats"
     alt: str = "Map of training and test points"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from influence_core.settings import Settings
-from pages.components import cached
+from pages.components import cached, controls
 from pages.components.jobs import Job, jobs
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def refits(settings: Settings) -> Refits | None:
         The refits, or None.
     """
     if cached.problem(settings).refits_are_instant:
-        return cached.instant_loo(settings)
+        with suppress(cached.core().SingularRefitError):  # the panel says why
+            return cached.instant_loo(settings)
+        return None
     key = settings.key(*PARTS)
     job = jobs().get(key)
     if job is not None:
@@ -37,6 +40,9 @@ def refits(settings: Settings) -> Refits | None:
 def panel(settings: Settings) -> None:
     """Offer the refits as a job: what it costs, a bar with rate and time left, Cancel, and Retry after a failure."""
     problem = cached.problem(settings)
+    if problem.refits_are_instant:
+        _why_not(settings)
+        return
     job = jobs().get(settings.key(*PARTS))
     if job is not None and job.active:
         _progress(job)
@@ -53,6 +59,13 @@ def panel(settings: Settings) -> None:
     if st.button("Run exact leave-one-out", type="primary", key="loo-run"):
         jobs().submit(settings.key(*PARTS), lambda task: problem.loo(settings.quantity, settings.target, task))
         st.rerun()
+
+
+def _why_not(settings: Settings) -> None:
+    try:
+        cached.instant_loo(settings)
+    except cached.core().SingularRefitError as error:
+        st.info(controls.plain_markdown(str(error)), icon=":material/info:")
 
 
 @st.fragment(run_every=0.5)

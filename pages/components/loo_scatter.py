@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,17 +15,30 @@ HELPFUL, HARMFUL, GREY = "#0072B2", "#D55E00", "#8A93A3"
 TOP = 20
 
 
-def loo_scatter(
-    measured: np.ndarray, predicted: np.ndarray, labels: list[str], unit: str, selected: int | None = None
-) -> go.Figure:
+@dataclass(frozen=True)
+class Look:
+    """How the points are named and coloured.
+
+    Attributes:
+        labels: n hover texts, already plain.
+        unit: of both axes.
+        sign: −1 where a fall is helpful (the margin), so that blue stays helpful.
+        selected: training point with a ring.
+    """
+
+    labels: list[str]
+    unit: str = "nats"
+    sign: int = 1
+    selected: int | None = None
+
+
+def loo_scatter(measured: np.ndarray, predicted: np.ndarray, look: Look) -> go.Figure:
     """X = LOO (measured), y = predicted, for every training point; the strongest ones are diamonds.
 
     Args:
         measured: (n,).
         predicted: (n,).
-        labels: n hover texts, already plain.
-        unit: of both axes.
-        selected: training point with a ring.
+        look: names, unit and colours.
 
     Returns:
         The figure.
@@ -49,14 +63,15 @@ def loo_scatter(
         figure.add_trace(
             scatter(
                 x=measured[rows], y=predicted[rows], mode="markers", name=f"{name} (r = {r})",
-                text=[labels[i] for i in rows], customdata=rows.tolist(),
+                text=[look.labels[i] for i in rows], customdata=rows.tolist(),
                 marker={
                     "symbol": symbol, "size": size, "opacity": 0.85, "line": {"width": 0.6, "color": GREY},
-                    "color": np.where(predicted[rows] >= 0, HELPFUL, HARMFUL).tolist(),
+                    "color": np.where(look.sign * predicted[rows] >= 0, HELPFUL, HARMFUL).tolist(),
                 },
                 hovertemplate="%{text}<br>measured %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
             )
         )  # fmt: skip
+    selected = look.selected
     if selected is not None and np.isfinite(measured[selected]):
         figure.add_trace(
             scatter(
@@ -66,8 +81,8 @@ def loo_scatter(
         )  # fmt: skip
     axis = {"range": [-reach, reach], "zeroline": True, "zerolinecolor": GREY, "exponentformat": "power"}
     figure.update_layout(
-        xaxis={**axis, "title": f"measured by refitting without the point, {unit}"},
-        yaxis={**axis, "title": f"predicted, {unit}"},
+        xaxis={**axis, "title": f"measured by refitting without the point, {look.unit}"},
+        yaxis={**axis, "title": f"predicted, {look.unit}"},
         height=520, margin={"l": 60, "r": 10, "t": 10, "b": 50},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",

@@ -42,10 +42,10 @@ function colourAxis(message, theme) {
   const { limit, magnitude_only: unsigned } = message;
   const marks = message.symlog ? [-limit, -limit / 10, 0, limit / 10, limit] : [-limit, -limit / 2, 0, limit / 2, limit];
   const shown = unsigned ? marks.slice(2) : marks;
-  const text = shown.map((mark) => (unsigned ? number(mark).replace('+', '') : number(mark)));
+  const text = shown.map((mark) => (unsigned ? number(mark).replace('+', '') : number(message.sign * mark)));
   if (message.scores.some((s) => (unsigned ? Math.abs(s) : s) > limit)) text[text.length - 1] = '≥ ' + text.at(-1);
   if (!unsigned && message.scores.some((s) => s < -limit)) text[0] = '≤ ' + text[0];
-  const words = unsigned ? 'weak → strong' : '← harmful | helpful →';
+  const words = unsigned ? 'weak → strong' : `← ${message.words[0]} | ${message.words[1]} →`;
   return {
     cmin: unsigned ? 0 : -1, cmax: 1,
     colorscale: unsigned ? [[0, theme.neutral], [1, theme.strength]] : [[0, HARMFUL], [0.5, theme.neutral], [1, HELPFUL]],

@@ -12,7 +12,8 @@ from pages.components.influence_map import plain
 if TYPE_CHECKING:
     from influence_core.data import Dataset
 
-SCALE = [[0, "#D55E00"], [0.5, "#F7F7F7"], [1, "#0072B2"]]
+LOWERS, RAISES = "#9B62B8", "#2F9E55"  # purple and green: these changes are neither helpful nor harmful points
+SCALE = [[0, LOWERS], [0.5, "#F7F7F7"], [1, RAISES]]
 BARS = 15
 
 
@@ -39,7 +40,7 @@ def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Fig
     figure.add_trace(
         go.Heatmap(
             z=change.reshape(image.shape)[::-1], zmin=-limit, zmax=limit, colorscale=SCALE, xaxis="x2", yaxis="y2",
-            colorbar={"title": {"text": f"change, {unit}", "side": "right"}, "exponentformat": "power"},
+            colorbar={"title": {"text": f"← lowers | raises →<br>{unit}", "side": "top"}, "exponentformat": "power"},
             hovertemplate="%{z:.3g}<extra></extra>",
         )
     )  # fmt: skip
@@ -57,10 +58,10 @@ def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Fig
 
 def _bars(change: np.ndarray, names: tuple[str, ...], unit: str) -> go.Figure:
     order = np.argsort(-np.abs(change), kind="stable")[:BARS][::-1]
-    colours = np.where(change[order] >= 0, "#0072B2", "#D55E00").tolist()
+    colours = np.where(change[order] >= 0, RAISES, LOWERS).tolist()
     bars = go.Bar(x=change[order], y=[plain(names[k]) for k in order], orientation="h", marker={"color": colours})
     return go.Figure(bars).update_layout(
-        xaxis={"title": f"change, {unit}", "exponentformat": "power", "zeroline": True},
+        xaxis={"title": f"← lowers | raises →, {unit}", "exponentformat": "power", "zeroline": True},
         height=120 + 22 * len(order), margin={"l": 10, "r": 10, "t": 10, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
     )  # fmt: skip

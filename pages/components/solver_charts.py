@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from pages.components.charts import CLEAR, INK, MARGIN, QUIET, blank, scatter_kind
+from pages.components.charts import CLEAR, INK, MARGIN, QUIET, blank, log_step, scatter_kind
 from pages.components.influence_map import plain
+
+if TYPE_CHECKING:
+    from pages.components.trials import DampingPath
 
 HELPFUL, HARMFUL = "#0072B2", "#D55E00"
 COLUMNS = 4
@@ -89,10 +93,14 @@ def spectrum(values: NDArray[np.float64], damping: float) -> go.Figure:
             hovertemplate="rank %{x}: %{y:.3g}<extra></extra>",
         )
     )  # fmt: skip
+    figure.update_yaxes(dtick=log_step(ordered[shown]))
     if damping > 0:
-        figure.add_hline(
-            damping, line={"color": INK, "dash": "dash", "width": 2}, annotation_text=f"damping {damping:g}"
-        )
+        figure.add_hline(damping, line={"color": INK, "dash": "dash", "width": 2})
+        # On a logarithmic axis Plotly takes the place of a line as it is, and that of a note as its logarithm.
+        note = {"text": f"damping {damping:g}", "showarrow": False, "xanchor": "right", "yanchor": "bottom"}
+        figure.add_annotation(x=1, xref="x domain", y=float(np.log10(damping)), **note)
+    if len(shown) <= 12:
+        figure.update_xaxes(dtick=1)
     return figure
 
 
@@ -109,36 +117,35 @@ def damping_ticks(dampings: Sequence[float]) -> tuple[NDArray[np.float64], list[
     return places, labelled
 
 
-def score_paths(
-    dampings: Sequence[float], scores: NDArray[np.float64], names: Sequence[str], damping: float, unit: str
-) -> go.Figure:
-    """How the strongest scores change with the damping, one line per training point.
+def score_paths(path: DampingPath, names: Sequence[str], damping: float, unit: str, sign: int = 1) -> go.Figure:
+    """How the strongest scores change with the damping, one line per training point, coloured by its sign here.
 
     Args:
-        dampings: k values, 0 included.
-        scores: (points, k), NaN where there is no solution.
+        path: scores at every damping, NaN where there is no solution.
         names: of the points.
         damping: marked by a line.
         unit: of the scores.
+        sign: +1 where a positive change is helpful, −1 where a negative one is, 0 for neither.
 
     Returns:
         The figure.
     """
+    dampings = path.dampings.tolist()
     places, labelled = damping_ticks(dampings)
-    figure = blank(
-        f"Damping shrinks the {len(names)} strongest scores", "damping δ of (H + δI)⁻¹, log scale", f"score, {unit}",
-        height=380, showlegend=False,
-    )  # fmt: skip
-    for name, row in zip(names, scores, strict=True):
-        last = row[np.isfinite(row)][-1:] if np.isfinite(row).any() else np.zeros(1)
+    here = int(np.argmin(np.abs(path.dampings - damping)))
+    title = f"How damping changes the {len(names)} strongest scores"
+    figure = blank(title, "damping δ of (H + δI)⁻¹, log scale", f"score, {unit}", height=380, showlegend=False)
+    for name, row in zip(names, path.scores, strict=True):
+        score = sign * (row[here] if np.isfinite(row[here]) else row[-1])
+        colour = QUIET if sign == 0 else HELPFUL if score >= 0 else HARMFUL
         figure.add_trace(
             go.Scatter(
                 x=places, y=row, mode="lines", name=plain(name), customdata=[f"{value:g}" for value in dampings],
-                line={"color": HELPFUL if last[0] >= 0 else HARMFUL, "width": 1.6},
-                hovertemplate=f"{plain(name)}<br>damping %{{customdata}}: %{{y:.3g}}<extra></extra>",
+                line={"color": colour, "width": 1.6},
+                text=[plain(name)] * len(places),
+                hovertemplate="%{text}<br>damping %{customdata}: %{y:.3g}<extra></extra>",
             )
         )  # fmt: skip
-    here = int(np.argmin(np.abs(np.asarray(dampings) - damping)))
     figure.add_vline(places[here], line={"color": INK, "dash": "dash", "width": 2})
     figure.update_xaxes(
         tickvals=places[labelled], ticktext=["0" if dampings[k] == 0 else f"{dampings[k]:g}" for k in labelled]

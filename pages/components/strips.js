@@ -1,8 +1,8 @@
 // Two rows of buttons and the test image between them; all text goes in as text, never as HTML.
 const SIDE = 64; // pixels of a thumbnail's longer side, to the nearest whole multiple of its own size
 const ROWS = [
-  { helpful: true, hue: '#0072B2', title: 'Helpful: removing one of these would raise the loss' },
-  { helpful: false, hue: '#D55E00', title: 'Harmful: removing one of these would lower the loss' },
+  { hue: '#0072B2', word: 'helpful' },
+  { hue: '#D55E00', word: 'harmful' },
 ];
 
 function element(tag, className, text) {
@@ -36,12 +36,12 @@ function card(root, message, item, word) {
   return button;
 }
 
-function row(root, message, { items }, { hue, title, helpful }) {
+function row(root, message, { items, title }, { hue, word }) {
   const section = element('section', 'side');
   section.style.setProperty('--hue', hue);
   const line = element('div', 'row');
-  line.append(...items.map((item) => card(root, message, item, helpful ? 'helpful' : 'harmful')));
-  const none = element('p', 'none', `No training point is ${helpful ? 'helpful' : 'harmful'} here.`);
+  line.append(...items.map((item) => card(root, message, item, word)));
+  const none = element('p', 'none', 'No training point on this side.');
   section.append(element('h4', '', `${title} (${message.unit})`), items.length ? line : none);
   return section;
 }

@@ -30,6 +30,7 @@ class Strip:
         scores: (n,) signed scores of all training points, shown raw.
         unit: of the scores.
         selected: training index with a ring.
+        titles: of the two rows.
     """
 
     test_image: NDArray[np.uint8]
@@ -39,6 +40,10 @@ class Strip:
     scores: NDArray[np.floating[Any]]
     unit: str = "nats"
     selected: int | None = None
+    titles: tuple[str, str] = (
+        "Helpful: removing one of these would raise the loss",
+        "Harmful: removing one of these would lower the loss",
+    )
 
 
 def signed(score: float) -> str:
@@ -77,7 +82,10 @@ def strip(
         "test": content.test_caption,
         "unit": content.unit,
         "selected": content.selected,
-        "rows": [{"helpful": True, "items": items[:split]}, {"helpful": False, "items": items[split:]}],
+        "rows": [
+            {"title": content.titles[0], "items": items[:split]},
+            {"title": content.titles[1], "items": items[split:]},
+        ],
     }
 
     def clicked() -> None:

@@ -29,9 +29,10 @@ GROUPS = (np.array([3]), np.array([0, 7]), np.array([1, 2, 5]), np.arange(10, 22
 
 def in_one_frame(theta, name):
     """For softmax: the part that counts, without equal changes of all classes."""
-    return theta if name != "softmax" else (theta.reshape(-1, 3, theta.shape[-1] // 3) @ np.eye(theta.shape[-1] // 3) - (
-        theta.reshape(-1, 3, theta.shape[-1] // 3).mean(1, keepdims=True)
-    )).reshape(theta.shape)
+    if name != "softmax":
+        return theta
+    classes = theta.reshape(len(theta), 3, -1)
+    return (classes - classes.mean(1, keepdims=True)).reshape(theta.shape)
 
 
 # --- θ

@@ -137,7 +137,9 @@ def test_influence_is_exact_as_n_grows(name):
         batch = Batch(train.x[rows], train.y[rows])
         fitted = FittedModel(model, batch, newton(model, batch))
         larger = Problem(fitted, example.test, example.data)
-        truth = np.stack([larger.reference.changes(larger.reference.without(i), larger.theta, larger.asked) for i in range(5)])
+        truth = np.stack(
+            [larger.reference.changes(larger.reference.without(i), larger.theta, larger.asked) for i in range(5)]
+        )
         first = scores(larger.influence(), larger.watch())[:5]
         errors.append(error(first, truth))
     assert errors[1] < errors[0] / 2.5

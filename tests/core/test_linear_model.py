@@ -1,4 +1,4 @@
-"""The linear-predictor algebra against explicit loops and central differences, with weights, penalties and intercepts."""
+"""The linear-predictor algebra against explicit loops and central differences, with weights and penalties."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Every solver of SOLVERS against numpy.linalg.solve on the damped matrix: awkward right-hand sides, honest failures."""
+"""Every solver of SOLVERS against numpy.linalg.solve on the damped matrix; awkward columns, honest failures."""
+
+import contextlib
 
 import numpy as np
 import pytest
@@ -192,10 +194,8 @@ def test_singular_and_indefinite_matrices_are_named_with_advice(solver, smallest
     a, _ = matrix(np.r_[smallest, np.linspace(1, 4, 5)], diagonal=False)
     b = right_hand_sides(6, 3)
     if solver == "cg" and smallest == 0:  # zero up to rounding: it may stall instead, and then says so
-        try:
+        with contextlib.suppress(SingularError):
             assert not solve(solver, a, b).converged
-        except SingularError:
-            pass
         return
     with pytest.raises(SingularError, match="damping"):
         solve(solver, a, b)
@@ -237,12 +237,14 @@ def test_a_bad_condition_that_still_factors_is_reported_by_its_residual(solver):
     except SingularError:
         return
     error = dense.numpy() @ found.value.numpy() - right_hand_sides(12)
-    assert found.converged == (np.linalg.norm(error, axis=0) <= 1e-8 * np.linalg.norm(right_hand_sides(12), axis=0)).all()
+    assert (
+        found.converged == (np.linalg.norm(error, axis=0) <= 1e-8 * np.linalg.norm(right_hand_sides(12), axis=0)).all()
+    )
 
 
 def test_unknown_solvers_and_too_many_parameters_are_refused():
     a, _ = matrix(np.ones(3))
-    with pytest.raises(SettingsError, match="Unknown solver 'qr': expected one of cholesky"):
+    with pytest.raises(SettingsError, match="Unknown solver 'qr': expected .*cholesky"):
         factor(SolverSettings("qr"), a)
     with pytest.raises(SettingsError, match="Unknown option 'steps'"):
         factor(SolverSettings("cg", options=(("steps", 3),)), a)

@@ -1,0 +1,241 @@
+"""Products, blocks, devices, and the store: atomic, bounded, and nothing a damaged file could break."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from influence_core.compute import (
+    Cancelled,
+    ResultStore,
+    Task,
+    blocks,
+    choose_device,
+    data_folder,
+    fingerprint,
+    gram,
+    numpy,
+    once,
+    product,
+)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1), (0, 4, 5), (3, 0, 5), (3, 4, 0)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_products(shape, transposed):
+    n, k, m = shape
+    random = np.random.default_rng(0)
+    a = torch.as_tensor(random.normal(size=(k, n))).T if transposed else torch.as_tensor(random.normal(size=(n, k)))
+    b = torch.as_tensor(random.normal(size=(k, m)))
+    np.testing.assert_allclose(product(a, b), np.einsum("ik,kj->ij", a, b), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(gram(a), np.einsum("ki,kj->ij", a, a), rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(gram(a), gram(a).T)
+
+
+@pytest.mark.parametrize(("total", "size", "budget"), [(10, 1, 3), (10, 5, 3), (0, 1, 3), (7, 1, 100), (9, 0, 4)])
+def test_blocks_cover_everything_once(total, size, budget):
+    found = list(blocks(total, size, budget))
+    assert [i for part in found for i in range(part.start, part.stop)] == list(range(total))
+    assert all((part.stop - part.start) * size <= budget or part.stop - part.start == 1 for part in found)
+
+
+def test_devices():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device().type == choose_device("auto").type == expected
+    assert choose_device("cpu").type == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+@pytest.mark.parametrize("name", ["cuda", "cuda:1"])
+def test_a_device_that_is_not_there(name):
+    with pytest.raises(ValueError, match=f"Device '{name}' was asked for, but this machine has no CUDA device"):
+        choose_device(name)
+
+
+def test_results_leave_as_numpy():
+    found = numpy(torch.ones(2, requires_grad=True))
+    assert isinstance(found, np.ndarray)
+
+
+def test_a_task_reports_and_stops():
+    seen = []
+    task = Task(report=lambda done, total: seen.append((done, total)))
+    task.tick(1, 3)
+    task.cancel.set()
+    with pytest.raises(Cancelled):
+        task.tick(2, 3)
+    assert seen == [(1, 3)]
+    assert not Task().cancel.is_set()
+
+
+# --- the store
+
+
+def test_what_is_stored_comes_back(tmp_path):
+    store = ResultStore(tmp_path / "new" / "folder")
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "flags": np.array([True, False]), "empty": np.empty((0, 3))}
+    store.save("key", **arrays)
+    found = store.load("key")
+    assert set(found) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+    assert store.load("other") is None
+    assert ResultStore(tmp_path / "nowhere").load("key") is None
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "flipped", "folder"])
+def test_a_damaged_file_is_like_none(tmp_path, damage):
+    store = ResultStore(tmp_path)
+    store.save("key", a=np.arange(1000.0))
+    (path,) = tmp_path.glob("*.npz")
+    whole = path.read_bytes()
+    if damage == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        flipped = whole[:600] + bytes([whole[600] ^ 255]) + whole[601:]
+        path.write_bytes({"empty": b"", "text": b"hello", "cut": whole[:-100], "flipped": flipped}[damage])
+    assert store.load("key") is None
+
+
+def test_nothing_is_unpickled(tmp_path):
+    store = ResultStore(tmp_path)
+    store.save("key", a=np.arange(3.0))
+    (path,) = tmp_path.glob("*.npz")
+    with path.open("wb") as file:
+        np.savez(file, a=np.array([{"an": "object"}], dtype=object))
+    assert store.load("key") is None
+
+
+def test_a_reader_sees_all_or_nothing(tmp_path):
+    """Writers replace the same key while a reader looks: every answer is one writer's arrays, whole."""
+    store, stop, seen = ResultStore(tmp_path), threading.Event(), []
+
+    def write(number):
+        while not stop.is_set():
+            store.save("key", a=np.full(2_000, number), b=np.full(3, number))
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in (1.0, 2.0)]
+    for writer in writers:
+        writer.start()
+    end = time.monotonic() + 0.7
+    while time.monotonic() < end:
+        found = store.load("key")
+        if found is not None:
+            seen.append(set(found["a"]) | set(found["b"]))
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert seen
+    assert all(values in ({1.0}, {2.0}) for values in seen)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
+    store = ResultStore(tmp_path)
+    store.save("key", a=np.arange(3.0))
+
+    def full(*_arguments, **_arrays):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space"):
+        store.save("key", a=np.arange(4.0))
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+    assert len(store.load("key")["a"]) == 3
+
+
+def test_the_oldest_unused_goes_first(tmp_path):
+    store = ResultStore(tmp_path, max_bytes=3 * 8_500)
+    for age, key in ((3, "a"), (2, "b"), (1, "c")):
+        store.save(key, x=np.zeros(1_000))
+        newest = max(tmp_path.glob("*.npz"), key=os.path.getmtime)
+        os.utime(newest, (time.time() - 100 * age,) * 2)
+    assert store.load("a") is not None  # used now, so it is the youngest
+    store.save("d", x=np.zeros(1_000))
+    assert store.load("b") is None
+    assert all(store.load(key) is not None for key in "acd")
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.npz")) <= store.max_bytes
+
+
+# --- hashes and single computation
+
+
+def test_fingerprints_see_values_shapes_types_and_order():
+    base = np.arange(6.0)
+    different = [
+        fingerprint(base),
+        fingerprint(base.reshape(2, 3)),
+        fingerprint(base.astype(np.float32)),
+        fingerprint(base[::-1]),
+        fingerprint(base, base),
+        fingerprint(np.array(["a", "b"])),
+        fingerprint(np.array(["ab"])),
+        fingerprint("a", "b"),
+        fingerprint("ab"),
+        fingerprint(1),
+        fingerprint(1.0),
+    ]
+    assert len(set(different)) == len(different)
+    assert fingerprint(base) == fingerprint(base.copy())
+    assert fingerprint(np.asfortranarray(base.reshape(2, 3))) == fingerprint(base.reshape(2, 3))
+    assert fingerprint(np.arange(12.0)[::2]) == fingerprint(np.arange(12.0)[::2].copy())
+
+
+def test_threads_that_ask_together_compute_once():
+    calls, started = [], threading.Barrier(8)
+
+    class Slow:
+        @once
+        def value(self):
+            calls.append(1)
+            time.sleep(0.05)
+            return object()
+
+    slow, found = Slow(), []
+
+    def ask():
+        started.wait()
+        found.append(slow.value)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    assert len(set(map(id, found))) == 1
+    assert Slow().value is not slow.value
+
+
+def test_a_failed_computation_is_tried_again_and_may_use_others():
+    class Twice:
+        tries = 0
+
+        @once
+        def first(self):
+            self.tries += 1
+            if self.tries == 1:
+                raise RuntimeError("not yet")
+            return 20
+
+        @once
+        def second(self):
+            return self.first + 1
+
+    twice = Twice()
+    with pytest.raises(RuntimeError):
+        _ = twice.second
+    assert twice.second == 21
+    assert isinstance(Twice.first, once)
+
+
+def test_the_data_folder_can_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    assert data_folder() == tmp_path
+    monkeypatch.delenv("INFLUENCE_DATA_DIR")
+    assert data_folder().name == "influence-explorer"

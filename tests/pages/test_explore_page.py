@@ -1,0 +1,128 @@
+"""Home and Explore without a browser: states, errors, links, and that the numbers on screen are the core's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core.analysis import analyse
+from influence_core.settings import DataSettings, ModelSettings, Settings, to_query
+from pages.components.presets import PRESETS
+
+APP = str(Path(__file__).parents[2] / "app.py")
+
+
+def explore(settings: Settings | None = None, **query: str) -> AppTest:
+    app = AppTest.from_file(APP, default_timeout=120)
+    for name, value in ((to_query(settings) if settings else {}) | query).items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page("pages/3_Explore.py").run()
+
+
+def in_link(app: AppTest, name: str) -> str:
+    value = app.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.warning, *app.error, *app.info]
+    return " ".join(part.value for part in parts)
+
+
+def test_home_shows_the_question_and_every_preset() -> None:
+    app = AppTest.from_file(APP, default_timeout=120).run()
+    assert not app.exception
+    assert "Which training points shaped this prediction?" in words(app)
+    for preset in PRESETS.values():
+        assert preset.title in words(app)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_opens_with_scores_and_truth(name: str) -> None:
+    preset = PRESETS[name]
+    app = explore(preset.settings, test=str(preset.test))
+    assert not app.exception
+    assert not app.error
+    analysis = analyse(preset.settings)
+    found = analysis.agreement(analysis.problem.loo(), preset.test)
+    assert f"r = {found.r}" in words(app)
+    assert f"slope = {found.slope}" in words(app)
+
+
+def test_previous_next_and_number_box_move_the_test_point() -> None:
+    app = explore(PRESETS["blobs"].settings, test="4")
+    next(b for b in app.button if b.label == "Next").click().run()
+    assert app.session_state.test == 5
+    next(b for b in app.button if b.label == "Previous").click().run().run()
+    assert app.session_state.test == 4
+    app.number_input(key="test-box").set_value(9).run()
+    assert app.session_state.test == 9
+    assert in_link(app, "test") == "9"
+
+
+def test_next_misclassified_goes_to_one() -> None:
+    settings = PRESETS["blobs"].settings
+    wrong = np.flatnonzero(analyse(settings).problem.misclassified)
+    app = explore(settings)
+    next(b for b in app.button if b.label == "Next misclassified").click().run()
+    assert app.session_state.test in wrong
+
+
+def test_estimator_quantity_and_damping_change_the_settings_and_the_link() -> None:
+    app = explore(PRESETS["blobs"].settings)
+    app.selectbox(key="estimator").set_value("newton").run()
+    app.selectbox(key="quantity").set_value("margin").run()
+    app.select_slider(key="damping").set_value(0.1).run()
+    assert not app.exception
+    chosen = app.session_state.settings
+    assert (chosen.estimator, chosen.quantity, chosen.solver.damping) == ("newton", "margin", 0.1)
+    assert in_link(app, "solver.damping") == "0.1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (Settings(DataSettings("iris"), ModelSettings("ridge")), "does not fit data with 2 classes"),
+        (Settings(DataSettings("linear_example"), ModelSettings("logistic")), "a numeric target"),
+        (Settings(DataSettings("mnist"), ModelSettings(l2=0.0)), "perfectly separable"),
+        (Settings(DataSettings("mnist", (("digits", "11"),))), "digit"),
+        (Settings(DataSettings("no such data")), "expected one of"),
+    ],
+)
+def test_impossible_settings_give_one_sentence(settings: Settings, sentence: str) -> None:
+    app = explore(settings)
+    assert not app.exception
+    assert len(app.error) == 1
+    assert sentence in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (Settings(quantity="speed"), "does not define speed"),
+        (Settings(estimator="guess"), "Unknown estimator guess"),
+        (Settings(DataSettings("iris"), ModelSettings("hinge", 0.1), quantity="probability"), "does not define prob"),
+    ],
+)
+def test_what_this_problem_does_not_have_is_named_and_replaced(settings: Settings, sentence: str) -> None:
+    app = explore(settings)
+    assert not app.exception
+    assert not app.error
+    assert sentence in words(app).replace("\\", "")
+    assert app.session_state.settings.quantity == "loss"
+
+
+def test_a_test_point_that_does_not_exist_is_named() -> None:
+    app = explore(PRESETS["blobs"].settings, test="99999")
+    assert "expected 0 to 119" in words(app)
+    assert app.session_state.test == 0
+
+
+def test_refits_that_take_long_are_offered_as_a_job() -> None:
+    big = Settings(DataSettings("mnist", (("digits", "0,1,2"), ("size", 1500))), ModelSettings("softmax", 1.0))
+    app = explore(big)
+    assert not app.exception
+    assert any(b.label == "Run exact leave-one-out" for b in app.button)
+    assert "Refit the model without each of the 1,350 training points" in words(app)

@@ -1,0 +1,90 @@
+"""The Model page in AppTest: every applicable model, convergence in words, penalties and their equivalents."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core.data import load
+from influence_core.models import applicable_models
+from influence_core.settings import DataSettings, ModelSettings, Settings
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "2_Model.py")
+KINDS = {
+    "binary": DataSettings("blobs", (("n", 200),)),
+    "multiclass": DataSettings("iris", (("classes", "3"),), test_fraction=0.2),
+    "regression": DataSettings("diabetes"),
+}
+CASES = [(data, name) for data in KINDS.values() for name in applicable_models(load(data, 0).train)]
+
+
+def opened(settings):
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    app.session_state.settings, app.session_state.train, app.session_state.test = settings, None, 0
+    return app.run()
+
+
+def assert_fine(app):
+    assert not app.exception
+    assert not app.error, [error.value for error in app.error]
+
+
+@pytest.mark.parametrize(("data", "name"), CASES, ids=[f"{data.name}-{name}" for data, name in CASES])
+def test_every_applicable_model_fits_and_says_that_it_converged(data, name):
+    app = opened(Settings(data=data, model=ModelSettings(name, 0.1)))
+    assert_fine(app)
+    assert "Converged" in app.success[0].value
+    labels = [metric.label for metric in app.metric]
+    assert any("Test accuracy" in label or "Test R²" in label for label in labels)
+    plane = data.name == "blobs"
+    assert len(app.get("plotly_chart")) == 3 + plane
+
+
+def test_adamw_is_amber_with_the_reason_and_shows_its_options():
+    data = DataSettings("blobs", (("n", 200),), validation_fraction=0.2)
+    app = opened(Settings(data=data, model=ModelSettings("logistic", 0.1, fit="adamw", options=(("epochs", 5),))))
+    assert_fine(app)
+    assert not app.success
+    assert "decoupled decay" in app.warning[0].value
+    app.number_input(key="model.logistic.epochs").set_value(7).run()
+    assert_fine(app)
+    assert dict(app.session_state.settings.model.options)["epochs"] == 7
+
+
+def test_separable_data_without_penalty_are_the_named_sentence():
+    data = DataSettings("blobs", (("mean2_x", 9.0), ("n", 200), ("sigma", 0.3)))
+    app = opened(Settings(data=data, model=ModelSettings("logistic", 0.0)))
+    assert not app.exception
+    assert "perfectly separable" in app.error[0].value
+    assert app.selectbox(key="model.name").value == "logistic"
+
+
+def test_penalty_buttons_and_equivalents():
+    app = opened(Settings(data=KINDS["regression"], model=ModelSettings("ridge", 0.1)))
+    n = len(load(KINDS["regression"], 0).train)
+    assert any(f"alpha = n·l2/2 = {n * 0.1 / 2:.4g}" in caption.value for caption in app.caption)
+    app.button(key="l2.up").click().run()
+    assert app.session_state.settings.model.l2 == 1.0
+    app.button(key="l2.down").click().run()
+    app.button(key="l2.down").click().run()
+    assert app.session_state.settings.model.l2 == 0.01
+    app.number_input(key="model.l2").set_value(0.25).run()
+    assert app.session_state.settings.model.l2 == 0.25
+    assert_fine(app)
+
+
+def test_switches_and_model_choice_change_the_settings():
+    app = opened(Settings(data=KINDS["binary"], model=ModelSettings("hinge", 0.1, options=(("t", 0.2),))))
+    app.checkbox(key="model.intercept").uncheck().run()
+    app.checkbox(key="model.fold_penalty").check().run()
+    app.selectbox(key="model.name").set_value("logistic").run()
+    assert_fine(app)
+    model = app.session_state.settings.model
+    assert (model.name, model.intercept, model.fold_penalty, model.options) == ("logistic", False, True, ())
+
+
+def test_a_model_for_other_data_is_replaced_with_a_sentence():
+    app = opened(Settings(data=KINDS["regression"], model=ModelSettings("softmax")))
+    assert_fine(app)
+    assert app.session_state.settings.model.name == "ridge"
+    assert "Ridge regression" in app.info[0].value

@@ -1,0 +1,108 @@
+"""The Solvers page in AppTest: a row for every solver, failures as sentences, live damping."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
+from influence_core.solvers import SOLVERS
+from pages.components import trials
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "5_Solvers.py")
+BLOBS = DataSettings("blobs", (("n", 150),))
+
+
+def opened(settings):
+    app = AppTest.from_file(PAGE, default_timeout=90)
+    app.session_state.settings, app.session_state.train, app.session_state.test = settings, None, 0
+    return app.run()
+
+
+def rows(app):
+    return app.table[0].value
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(data=BLOBS, model=ModelSettings("logistic", 0.1)),
+        Settings(data=DataSettings("diabetes"), model=ModelSettings("ridge", 0.01)),
+        Settings(data=DataSettings("iris", (("classes", "3"),)), model=ModelSettings("softmax", 0.01)),
+    ],
+    ids=["blobs", "diabetes", "iris"],
+)
+def test_a_row_for_every_solver_and_they_agree(settings):
+    app = opened(settings)
+    assert not app.exception
+    assert not app.error
+    table = rows(app)
+    assert len(table) == len(SOLVERS)
+    assert len(app.get("plotly_chart")) == 3
+    for name in ("cholesky", "eigh", "cg"):
+        found = trials.trial(settings, name, 0)
+        exact = trials.trial(settings, "cholesky", 0)
+        assert found.residual <= 1e-8
+        assert trials.relative_error(found.scores, exact.scores) <= 1e-6
+    assert "relative residual of at most 1e-8" in app.info[-1].value
+
+
+def test_singular_system_is_a_sentence_in_the_row(singular):
+    app = opened(singular)
+    assert not app.exception
+    assert not app.error, [error.value for error in app.error]
+    table = rows(app)
+    assert len(table) == len(SOLVERS)
+    assert "singular" in table["what it says"].iloc[0]
+
+
+@pytest.fixture
+def singular():
+    # Constant pixels of the 8 x 8 digits: without a penalty their weights have no curvature.
+    return Settings(data=DataSettings("digits", flip_fraction=0.4), model=ModelSettings("logistic", 0.0))
+
+
+def test_test_point_and_damping_are_bound():
+    app = opened(Settings(data=BLOBS, model=ModelSettings("logistic", 0.1)))
+    app.number_input(key="solvers.test").set_value(3).run()
+    assert app.session_state.test == 3
+    app.number_input(key="solver.damping").set_value(0.5).run()
+    assert app.session_state.settings.solver.damping == 0.5
+    app.selectbox(key="solver.name").set_value("cg").run()
+    app.number_input(key="solver.cg.max_products").set_value(1).run()
+    assert not app.exception
+    assert not app.error
+    assert app.session_state.settings.solver == SolverSettings("cg", 0.5, (("max_products", 1),))
+    assert any("allow more products" in text for text in rows(app)["what it says"])
+
+
+def test_live_damping_changes_nothing_until_it_is_used():
+    app = opened(Settings(data=BLOBS, model=ModelSettings("logistic", 0.1)))
+    # AppTest cannot set a slider whose options are numbers shown as words, so its state is set.
+    app.session_state[app.select_slider[0].key] = 1.0
+    app.run()
+    assert not app.exception
+    assert app.session_state.settings.solver.damping == 0
+    [button] = [button for button in app.button if button.label == "Use it everywhere"]
+    button.click().run()
+    assert app.session_state.settings.solver.damping == 1.0
+
+
+def test_damping_path_is_the_solution_at_every_damping():
+    settings = Settings(data=BLOBS, model=ModelSettings("logistic", 0.1))
+    path = trials.damping_path(settings, 2, (0.0, 0.1, 10.0), count=4)
+    for k, damping in enumerate(path.dampings):
+        chosen = Settings(data=BLOBS, model=settings.model, solver=SolverSettings("cholesky", float(damping)))
+        exact = trials.trial(chosen, "cholesky", 2).scores[path.rows]
+        assert trials.relative_error(path.scores[:, k], exact) < 1e-9
+
+
+def test_advice_names_the_cheapest_accurate_solver():
+    quick = trials.Trial("cg", "CG", 0.0, 1.0, 1e-9)
+    dense = trials.Trial("cholesky", "Cholesky", 5.0, 0.1, 1e-15)
+    rough = trials.Trial("identity", "Identity", 0.0, 0.0, 0.5)
+    assert trials.cheapest([quick, dense, rough], 1) is quick
+    assert trials.cheapest([quick, dense, rough], 100) is dense
+    assert "CG (1\u00a0s)" in trials.advice([quick, dense, rough], 100)
+    assert "Cholesky is the cheapest (15\u00a0s)" in trials.advice([quick, dense, rough], 100)
+    assert "No solver" in trials.advice([rough], 100)
