@@ -67,9 +67,7 @@ def agreement(measured: FloatArray, predicted: FloatArray, k: int = 20) -> Agree
     if n < 2:
         none = Measure(None, f"needs at least 2 finite points, got {n}")
         return Agreement(none, none, none, none, none, n, k)
-    slope = _ratio(
-        float(_centred(truth) @ _centred(guess)), float(_centred(guess) @ _centred(guess)), "all predictions are equal"
-    )
+    slope = _slope(_centred(truth), _centred(guess))
     same = Measure(float(np.mean(np.sign(truth) == np.sign(guess))))
     overlap = Measure(len(np.intersect1d(_top(truth, k), _top(guess, k))) / k)
     return Agreement(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 
 from influence_core import effects, estimators
 from influence_core.agreement import Agreement, agreement
@@ -19,6 +18,7 @@ from influence_core.compute import Cancelled, FloatArray, Task, data_folder, num
 from influence_core.compute import ResultStore as Store
 from influence_core.curvature import exact_hessian
 from influence_core.data import DATASETS, DataError, Split, load
+from influence_core.data.positions import Positions, positions
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, Watched, watch
 from influence_core.models import (
@@ -85,30 +85,6 @@ def result_store() -> Store:
 
 
 @dataclass(frozen=True, eq=False)
-class Positions:
-    """Two coordinates per point, in the unit of the axes."""
-
-    train: FloatArray
-    test: FloatArray
-    axes: tuple[str, str]
-
-
-def _positions(split: Split) -> Positions:
-    names, d = split.train.feature_names, len(split.train.feature_names)
-    raw = split.scaling.invert
-    if d == 2:
-        return Positions(raw(split.train.x), raw(split.test.x), (names[0], names[1]))
-    if d == 1:
-        pairs = [np.column_stack([raw(part.x)[:, 0], part.y]) for part in (split.train, split.test)]
-        return Positions(pairs[0], pairs[1], (names[0], split.train.target_name))
-    pca = PCA(2, svd_solver="covariance_eigh").fit(split.train.x)
-    first, second = (
-        f"principal axis {k + 1} ({share:.0%} of variance)" for k, share in enumerate(pca.explained_variance_ratio_)
-    )
-    return Positions(pca.transform(split.train.x), pca.transform(split.test.x), (first, second))
-
-
-@dataclass(frozen=True, eq=False)
 class Problem:
     """Data and the model fitted on them: what does not depend on solver, estimator, quantity or test point."""
 
@@ -138,7 +114,7 @@ class Problem:
     @once
     def positions(self) -> Positions:
         """Where points are drawn: two features as they are, one feature against the target, else two principal axes."""
-        return _positions(self.split)
+        return positions(self.split)
 
     @once
     def predictions(self) -> FloatArray:

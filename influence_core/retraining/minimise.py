@@ -114,7 +114,8 @@ class LeftOut:
         """
         fitted = self.fitted
         g = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows])
-        return (g + fitted.model.folded(fitted.theta, fitted.train.x)).norm(dim=1) / len(fitted.train)
+        norms: Tensor = (g + fitted.model.folded(fitted.theta, fitted.train.x)).norm(dim=1)
+        return norms / len(fitted.train)
 
     def minimise(self, rows: Tensor) -> Minimised:
         """Refit without each of ``rows`` until ‖∇J(θ_i; 1 − e_i)‖ ≤ 1e-6·‖g_i‖/n or the rounding floor.
@@ -143,7 +144,6 @@ class LeftOut:
             part = hard[span]
             theta[part], norms[part], used = self._newton(theta[part], removals.take(part), goals[part])
             spent += used
-        self._refuse_separable(theta, rows, norms)
         return Minimised(theta, norms, goals, spent)
 
     def _removals(self, rows: Tensor) -> Removals:
@@ -298,14 +298,3 @@ class LeftOut:
                 break
             step[live] /= 2
         return theta + step[:, None] * direction, spent
-
-    def _refuse_separable(self, theta: Tensor, rows: Tensor, norms: Tensor) -> None:
-        """Without a penalty a refit that classifies everything right has no minimum: it is never certified."""
-        model, train = self.fitted.model, self.fitted.train
-        if model.l2 > 0 or model.loss.margins(self.fitted.outputs, train.y) is None:
-            return
-        for part in torch.arange(len(rows), device=rows.device).split(self._block_size()):
-            margins = model.loss.margins(self._outputs(theta[part]), train.y[:, None])
-            if margins is not None:
-                margins[rows[part], torch.arange(len(part), device=rows.device)] = 1
-                norms[part] = torch.where((margins > 0).all(0), torch.inf, norms[part])

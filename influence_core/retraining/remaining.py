@@ -1,4 +1,4 @@
-"""Refits of a nearly kinked hinge that no batch settles: one at a time, from the refit of a smoother hinge."""
+"""What no batch of refits settles: a nearly kinked hinge, and refits that have no minimum at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from influence_core.compute import Task
+from influence_core.compute import Task, blocks, product
 from influence_core.models import FittedModel
 from influence_core.models.fitting import newton
 from influence_core.models.losses import SmoothedHinge
@@ -15,14 +15,16 @@ from influence_core.retraining.minimise import Minimised
 
 
 def settle(fitted: FittedModel, rows: Tensor, found: Minimised, task: Task) -> Minimised:
-    """Minimise J(·; 1 − e_i) again where the batch stopped above its goal, by Newton steps with a dense Hessian.
+    """Minimise J(·; 1 − e_i) again where a hinge stopped above its goal, from the refit of a smoother hinge.
 
-    A small t leaves θ̂ without curvature in some directions, so steps from there say nothing; a smoother hinge has it.
+    A small t leaves θ̂ without curvature in some directions, so steps from there say nothing; a larger t has it.
 
     Returns:
         The refits; a norm above its goal still marks one that did not get there.
     """
-    if not isinstance(fitted.model.loss, SmoothedHinge) or fitted.model.l2 == 0:
+    if fitted.model.l2 == 0:
+        return replace(found, norms=_without_separable(fitted, rows, found))
+    if not isinstance(fitted.model.loss, SmoothedHinge):
         return found
     # What has the accuracy of a fit already is stopped by rounding, and these steps would not get further.
     unsettled = ~(found.norms <= found.goals.clamp(min=fitted.fit.goal))
@@ -34,3 +36,16 @@ def settle(fitted: FittedModel, rows: Tensor, found: Minimised, task: Task) -> M
         theta[k], norms[k], spent = fit.theta, fit.gradient_norm, spent + len(fit.history)
         task.tick(0, 0)
     return replace(found, theta=theta, norms=norms, evaluations=spent)
+
+
+def _without_separable(fitted: FittedModel, rows: Tensor, found: Minimised) -> Tensor:
+    """Norms, infinite where a refit without a penalty classifies everything right: it has no minimum."""
+    model, train, norms = fitted.model, fitted.train, found.norms.clone()
+    for part in blocks(len(rows), 8.0 * len(train) * model.loss.outputs):
+        theta = found.theta[part]
+        f = product(train.x, theta.reshape(-1, train.x.shape[1]).T).view(len(train), len(theta), -1)
+        margins = model.loss.margins(f, train.y[:, None])
+        if margins is not None:
+            margins[rows[part], torch.arange(len(theta), device=rows.device)] = 1
+            norms[part] = torch.where((margins > 0).all(0), torch.inf, norms[part])
+    return norms

@@ -71,6 +71,15 @@ class Shown:
         """Scores turned so that + is helpful: a fall of the margin or of the true class's probability is."""
         return self.sign * self.scores
 
+    def look(self, labels: list[str]) -> Look:
+        """How the points of the LOO scatter are named and coloured.
+
+        Returns:
+            The look.
+        """
+        own = self.analysis.quantity.unit or self.analysis.problem.fitted.model.loss.unit
+        return Look(labels, self.unit, own, self.unit == own, self.sign, self.train)
+
     @property
     def sign(self) -> int:
         """−1 where a fall is helpful, else +1."""
@@ -150,7 +159,7 @@ def draw_truth(shown: Shown) -> None:
         return
     labels = [plain(text) for text in shown.scene.train_labels]
     st.plotly_chart(
-        loo_scatter(shown.measured, shown.scores, Look(labels, shown.unit, shown.sign, shown.train)),
+        loo_scatter(shown.measured, shown.scores, shown.look(labels)),
         key="loo-scatter",
         config={"displaylogo": False},
     )

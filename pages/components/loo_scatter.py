@@ -21,13 +21,17 @@ class Look:
 
     Attributes:
         labels: n hover texts, already plain.
-        unit: of both axes.
+        unit: of the predictions.
+        measured: unit of the measurements.
+        equal: whether both are changes in one unit, so that equal axes and the 45° line make sense.
         sign: −1 where a fall is helpful (the margin), so that blue stays helpful.
         selected: training point with a ring.
     """
 
     labels: list[str]
     unit: str = "nats"
+    measured: str = "nats"
+    equal: bool = True
     sign: int = 1
     selected: int | None = None
 
@@ -45,49 +49,43 @@ def loo_scatter(measured: np.ndarray, predicted: np.ndarray, look: Look) -> go.F
     """
     known = np.flatnonzero(np.isfinite(measured))
     order = known[np.argsort(-np.abs(predicted[known]), kind="stable")]
-    top, rest = order[:TOP], order[TOP:]
-    scatter = go.Scattergl if len(known) > 2_000 else go.Scatter
+    kind = go.Scattergl if len(known) > 2_000 else go.Scatter
+    reach, height = (1.06 * np.abs(values[known]).max(initial=0.0) or 1.0 for values in (measured, predicted))
     figure = go.Figure()
-    reach = 1.06 * max(np.abs(measured[known]).max(initial=0.0), np.abs(predicted[known]).max(initial=0.0)) or 1.0
-    figure.add_trace(
-        scatter(
-            x=[-reach, reach], y=[-reach, reach], mode="lines", name="predicted = measured", hoverinfo="skip",
-            line={"color": GREY, "dash": "dash", "width": 1.2},
-        )
-    )  # fmt: skip
-    for rows, name, symbol, size in (
-        (rest, "other points", "circle", 6),
-        (top, f"{len(top)} strongest", "diamond", 10),
-    ):
-        r = _correlation(measured[rows], predicted[rows])
-        figure.add_trace(
-            scatter(
-                x=measured[rows], y=predicted[rows], mode="markers", name=f"{name} (r = {r})",
-                text=[look.labels[i] for i in rows], customdata=rows.tolist(),
-                marker={
-                    "symbol": symbol, "size": size, "opacity": 0.85, "line": {"width": 0.6, "color": GREY},
-                    "color": np.where(look.sign * predicted[rows] >= 0, HELPFUL, HARMFUL).tolist(),
-                },
-                hovertemplate="%{text}<br>measured %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
-            )
-        )  # fmt: skip
-    selected = look.selected
-    if selected is not None and np.isfinite(measured[selected]):
-        figure.add_trace(
-            scatter(
-                x=[measured[selected]], y=[predicted[selected]], mode="markers", name="selected", hoverinfo="skip",
-                marker={"symbol": "diamond-open", "size": 19, "color": GREY, "line": {"width": 2.5}},
-            )
-        )  # fmt: skip
-    axis = {"range": [-reach, reach], "zeroline": True, "zerolinecolor": GREY, "exponentformat": "power"}
-    figure.update_layout(
-        xaxis={**axis, "title": f"measured by refitting without the point, {look.unit}"},
-        yaxis={**axis, "title": f"predicted, {look.unit}"},
+    if look.equal:
+        reach = height = max(reach, height)
+        line = {"color": GREY, "dash": "dash", "width": 1.2}
+        ends = [-reach, reach]
+        figure.add_trace(kind(x=ends, y=ends, mode="lines", name="predicted = measured", hoverinfo="skip", line=line))
+    top, rest = order[:TOP], order[TOP:]
+    for rows, name, size in ((rest, "other points", 6), (top, f"{len(top)} strongest", 10)):
+        figure.add_trace(_points(measured, predicted, rows, look, kind).update(name=name, marker_size=size))
+        figure.data[-1].name += f" (r = {_correlation(measured[rows], predicted[rows])})"
+    figure.data[-1].marker.symbol = "diamond"
+    if look.selected is not None and np.isfinite(measured[look.selected]):
+        x, y = measured[[look.selected]], predicted[[look.selected]]
+        ring = {"symbol": "diamond-open", "size": 19, "color": GREY, "line": {"width": 2.5}}
+        figure.add_trace(kind(x=x, y=y, mode="markers", name="selected", hoverinfo="skip", marker=ring))
+    axis = {"zeroline": True, "zerolinecolor": GREY, "exponentformat": "power"}
+    return figure.update_layout(
+        xaxis={**axis, "range": [-reach, reach], "title": f"measured by refitting without the point, {look.measured}"},
+        yaxis={**axis, "range": [-height, height], "title": f"predicted, {look.unit}"},
         height=520, margin={"l": 60, "r": 10, "t": 10, "b": 50},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
     )  # fmt: skip
-    return figure
+
+
+def _points(measured: np.ndarray, predicted: np.ndarray, rows: np.ndarray, look: Look, kind: type) -> go.Scatter:
+    """Some of the training points, blue where they are helpful."""
+    return kind(
+        x=measured[rows], y=predicted[rows], mode="markers", text=[look.labels[i] for i in rows],
+        customdata=rows.tolist(), hovertemplate="%{text}<br>measured %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
+        marker={
+            "symbol": "circle", "opacity": 0.85, "line": {"width": 0.6, "color": GREY},
+            "color": np.where(look.sign * predicted[rows] >= 0, HELPFUL, HARMFUL).tolist(),
+        },
+    )  # fmt: skip
 
 
 def summary(found: Agreement) -> str:

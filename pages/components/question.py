@@ -125,19 +125,24 @@ def _settings_row(analysis: Analysis) -> None:
             titles={name: entry.title for name, entry in core.ESTIMATORS.items()},
         )
     with damp:
-        nearest = min(DAMPINGS, key=lambda value: abs(value - settings.solver.damping))
-        st.session_state["damping"] = nearest
-        st.select_slider(
-            "Damping δ of (H + δI)⁻¹",
-            DAMPINGS,
-            key="damping",
-            format_func=lambda value: f"{value:g}",
-            on_change=lambda: state.change("solver", damping=st.session_state["damping"]),
-            help="Moves only the solve, not the fit. Live: with the eigendecomposition another δ costs two products.",
-        )
+        _damping()
     with switches:
         st.checkbox("Lock colour scale", key="lock", help="The same limits for every test point.")
         st.checkbox("Symmetric log scale", key="symlog")
+
+
+def _damping() -> None:
+    """A slider in log steps; a damping that came from a link is a step of its own."""
+    current = state.settings().solver.damping
+    st.session_state["damping"] = current
+    st.select_slider(
+        "Damping δ of (H + δI)⁻¹",
+        sorted({*DAMPINGS, current}),
+        key="damping",
+        format_func=lambda value: f"{value:g}",
+        on_change=lambda: state.change("solver", damping=st.session_state["damping"]),
+        help="Moves only the solve, not the fit. Live: with the eigendecomposition another δ costs two products.",
+    )
 
 
 def _class_choice(analysis: Analysis) -> None:

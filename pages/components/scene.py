@@ -10,6 +10,7 @@ import torch
 
 from influence_core.settings import Settings
 from pages.components import cached
+from pages.components.charts import boundary_ends
 from pages.components.gallery import Gallery, sprite
 from pages.components.influence_map import Field, Scene
 
@@ -119,11 +120,4 @@ def _optimal(problem: Problem) -> np.ndarray | None:
     boundary = problem.split.boundary
     if boundary is None or problem.split.train.x.shape[1] != 2:
         return None
-    low, high = _frame(problem)
-    w = np.array(boundary.weights)
-    along = int(np.argmin(np.abs(w)))  # the axis along which the line is a function of the other coordinate
-    other = 1 - along
-    ends = np.zeros((2, 2))
-    ends[:, along] = np.clip([low[along], high[along]], low[along], high[along])
-    ends[:, other] = (boundary.offset - w[along] * ends[:, along]) / w[other]
-    return ends
+    return boundary_ends(boundary.weights, boundary.offset, *_frame(problem))

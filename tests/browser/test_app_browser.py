@@ -1,4 +1,4 @@
-"""The newcomer's path through the real app: open it, click a test digit, see everything follow; long work and Cancel."""
+"""The newcomer's path through the real app: open it, click a test digit, see everything follow; work and Cancel."""
 
 import re
 from pathlib import Path

@@ -250,11 +250,7 @@ def counted(monkeypatch):
 def test_a_second_run_reads_what_the_first_one_stored(tmp_path, monkeypatch, small_blocks):
     example, store = problem("softmax"), ResultStore(tmp_path)
     first = LeaveOneOut(example.fitted, Task(store=store), "key").run(ask(example))
-    calls = []
-    original = minimise.LeftOut.minimise
-    monkeypatch.setattr(
-        minimise.LeftOut, "minimise", lambda self, rows: calls.append(len(rows)) or original(self, rows)
-    )
+    calls = counted(monkeypatch)
     second = LeaveOneOut(example.fitted, Task(store=store), "key").run(ask(example))
     assert calls == []
     for name in ("change", "certificate", "certified", "self_change", "passes"):
@@ -271,11 +267,7 @@ def test_a_cancelled_run_keeps_its_finished_blocks_and_resumes(tmp_path, monkeyp
     task = Task(report=lambda done, _total: task.cancel.set() if done >= 20 else None, cancel=task.cancel, store=store)
     with pytest.raises(Cancelled):
         LeaveOneOut(example.fitted, task, "key").run(ask(example))
-    calls = []
-    original = minimise.LeftOut.minimise
-    monkeypatch.setattr(
-        minimise.LeftOut, "minimise", lambda self, rows: calls.extend(rows.tolist()) or original(self, rows)
-    )
+    calls = counted(monkeypatch)
     found = LeaveOneOut(example.fitted, Task(store=store), "key").run(ask(example))
     assert calls == list(range(20, 40))
     assert error(found.change, example.truth) < 1e-5
