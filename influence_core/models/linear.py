@@ -127,11 +127,13 @@ class LinearModel:
         """
         outputs, columns = self.loss.outputs, v.shape[1]
         scaled = residuals * scale
+        if outputs == 1:
+            return product(x, v).mul_(scaled)
         total = x.new_empty(len(x), columns)
         for part in blocks(columns, 8.0 * len(x) * outputs):
             # One product with all K parts side by side reads x once, whatever K.
             f = product(x, _side_by_side(v[:, part], outputs)).view(len(x), outputs, -1)
-            total[:, part] = f[:, 0].mul_(scaled) if outputs == 1 else torch.einsum("nok,no->nk", f, scaled)
+            total[:, part] = torch.einsum("nok,no->nk", f, scaled)
         return total
 
     def penalty(self, weights: Tensor | None) -> float:

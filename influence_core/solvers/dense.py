@@ -11,47 +11,53 @@ from scipy.linalg.blas import dsymm, dsymv, dtrsv
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from torch import Tensor
 
-from influence_core.compute import FloatArray, gram, numpy, product
+from influence_core.compute import FloatArray, gram, numpy, once, product
 from influence_core.curvature import Curvature
 from influence_core.solvers.solution import SingularError, Solution, residuals
 
 ACCURATE = 1e-8
+ROUNDING = 1e-12
 FEW_COLUMNS = 3
+MANY_COLUMNS = 32
+LARGE = 3_000  # parameters from which a second p × p matrix is worth avoiding
 
 
 @dataclass(frozen=True, eq=False)
 class CholeskyFactor:
-    """A = L Lᵀ, in the memory of A itself.
+    """A = L Lᵀ, by one of two ways to hold it: :func:`_separate` or, for many parameters, :func:`_in_place`.
 
     Attributes:
-        packed: (p, p), L in the lower triangle; on the CPU A is still in the strict upper one.
-        diagonal: (p,) of A.
-        curvature: where A comes from.
+        apply: B -> A⁻¹ B by two triangular solves, O(p² k).
+        matvec: V -> A V, for the residual.
+        invert: () -> A⁻¹, O(p³).
+        keep_inverse: whether the inverse is small enough to be kept.
     """
 
-    packed: Tensor
-    diagonal: Tensor
-    curvature: Curvature
+    apply: Callable[[Tensor], Tensor]
+    matvec: Callable[[Tensor], Tensor]
+    invert: Callable[[], Tensor]
+    keep_inverse: bool = False
     eigenvalues: None = None
 
     def __call__(self, b: Tensor) -> Solution:
-        """Two triangular solves and one product for the residual, O(p² k).
+        """Two triangular solves and one product for the residual.
+
+        For many columns a kept inverse turns the two solves into one product; it is used only where its residual is
+        at the level of rounding, because triangular solves are the more stable of the two.
 
         Returns:
             The solution.
         """
-        if b.device.type != "cpu":
-            return _checked(self.curvature.matvec, torch.cholesky_solve(b, self.packed), b)
-        return _checked(self._product, torch.from_numpy(_solve_lapack(self.packed.numpy().T, b.numpy())), b)
+        if self.keep_inverse and b.shape[1] >= MANY_COLUMNS:
+            quick = _checked(self.matvec, product(self.kept, b), b)
+            if float(quick.residual.max()) <= ROUNDING:
+                return quick
+        return _checked(self.matvec, self.apply(b), b)
 
-    def _product(self, v: Tensor) -> Tensor:
-        """A V from the triangle that the factor left in place; cheaper than Hessian products where n > p."""
-        stored, columns = self.packed.numpy().T, v.numpy()
-        if v.shape[1] == 1:
-            half = dsymv(1.0, stored, columns[:, 0], lower=1)[:, None]
-        else:
-            half = dsymm(1.0, stored, columns, lower=1)
-        return torch.from_numpy(half) + (self.diagonal - self.packed.diagonal())[:, None] * v
+    @once
+    def kept(self) -> Tensor:
+        """A⁻¹ for repeated use, (p, p)."""
+        return self.invert()
 
     def inverse(self) -> Tensor:
         """A⁻¹, O(p³).
@@ -59,40 +65,61 @@ class CholeskyFactor:
         Returns:
             (p, p).
         """
-        if self.packed.device.type != "cpu":
-            return torch.cholesky_inverse(self.packed)
-        triangle, _ = dpotri(self.packed.numpy().T, lower=0)
-        half = torch.from_numpy(triangle.T).tril_()
-        return half.tril(-1).T + half
+        return self.kept.clone() if self.keep_inverse else self.invert()
 
 
 def cholesky(curvature: Curvature) -> CholeskyFactor:
-    """Factor A = L Lᵀ in O(p³).
+    """Factor A = L Lᵀ in O(p³); a system that is not positive definite is a ``SingularError``.
 
     Returns:
         The factor.
-
-    Raises:
-        SingularError: A is not positive definite, or singular to rounding.
     """
     a = curvature.dense()
+    large = a.device.type == "cpu" and len(a) > LARGE
+    return _in_place(a) if large else _separate(a)
+
+
+def _separate(a: Tensor) -> CholeskyFactor:
+    """L beside A, all in torch: mixing in SciPy's own BLAS threads cost more than it saved for small systems."""
+    lower, failed = torch.linalg.cholesky_ex(a)
+    _refuse_singular(a.diagonal(), lower.diagonal(), int(failed))
+
+    def apply(b: Tensor) -> Tensor:
+        return torch.cholesky_solve(b, lower)
+
+    return CholeskyFactor(apply, lambda v: product(a, v), lambda: torch.cholesky_inverse(lower), True)
+
+
+def _in_place(a: Tensor) -> CholeskyFactor:
+    """L in the memory of A by LAPACK, which leaves A in the other triangle: no copy, and none at a solve."""
     diagonal = a.diagonal().clone()
-    scale = float(diagonal.abs().max())
-    packed, failed = _factored(a)
-    pivots = packed.diagonal() ** 2
-    if failed or float(pivots.min()) <= len(a) * torch.finfo(a.dtype).eps * scale:
-        raise SingularError(_advice(scale))
-    return CholeskyFactor(packed, diagonal, curvature)
-
-
-def _factored(a: Tensor) -> tuple[Tensor, int]:
-    """LAPACK on NumPy's BLAS, in place: no copy of A, and faster than torch's on AMD processors."""
-    if a.device.type != "cpu":
-        lower, info = torch.linalg.cholesky_ex(a)
-        return lower, int(info)
-    # A is symmetric, so the row-major array read as column-major is A itself; the factor comes back transposed.
+    # A is symmetric, so the row-major array read as column-major is A itself: U in the upper triangle, A below it.
     upper, failed = dpotrf(a.numpy().T, lower=0, clean=0, overwrite_a=1)
-    return torch.from_numpy(upper.T), int(failed)
+    pivots = torch.from_numpy(upper.diagonal())
+    _refuse_singular(diagonal, pivots, int(failed))
+
+    def matvec(v: Tensor) -> Tensor:
+        columns = v.numpy()
+        one = v.shape[1] == 1
+        half = dsymv(1.0, upper, columns[:, 0], lower=1)[:, None] if one else dsymm(1.0, upper, columns, lower=1)
+        return torch.from_numpy(half) + (diagonal - pivots)[:, None] * v
+
+    def invert() -> Tensor:
+        half = torch.from_numpy(dpotri(upper, lower=0)[0].T).tril_()
+        return half.tril(-1).T + half
+
+    return CholeskyFactor(lambda b: torch.from_numpy(_solve_lapack(upper, b.numpy())), matvec, invert)
+
+
+def _refuse_singular(diagonal: Tensor, pivots: Tensor, failed: int) -> None:
+    """A pivot at the rounding level of the diagonal means a singular system.
+
+    Raises:
+        SingularError: not positive definite, or singular to rounding.
+    """
+    scale = float(diagonal.abs().max())
+    if failed or float(pivots.min()) ** 2 <= len(diagonal) * torch.finfo(diagonal.dtype).eps * scale:
+        raise SingularError(_advice(scale))
 
 
 def _solve_lapack(upper: FloatArray, b: FloatArray) -> FloatArray:

@@ -44,7 +44,7 @@ def ones_and_sevens() -> Problem:
 @pytest.fixture(scope="module")
 def ten_digits() -> Problem:
     """n = 10,000, p = 7,850."""
-    data = DataSettings("mnist_large", (("digits", "all"), ("size", 10_102)), test_fraction=0.01)
+    data = DataSettings("mnist_large", (("digits", "all"), ("size", 10_101)), test_fraction=0.01)
     problem = Problem(Settings(data, ModelSettings("softmax", 0.1)))
     assert problem.split.train.x.shape == (10_000, 784)
     return problem

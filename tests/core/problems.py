@@ -1,7 +1,7 @@
 """Small problems of every kind that the registries offer, with their slow reference beside them."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -97,8 +97,9 @@ def fitted_on(name, data, **settings):
     return FittedModel(model, train, newton(model, train))
 
 
+@cache
 def problem(name, total=10.0, n=40, d=3, seed=0, m=6, t=T, **settings):
-    """A model on its small data with n·l2 = ``total`` and m test points."""
+    """A model on its small data with n·l2 = ``total`` and m test points; shared by all tests, which only read it."""
     data = fitting_data(name, n=n + m, d=d, seed=seed)
     train, test = data.take(np.arange(n)), data.take(np.arange(n, n + m))
     options = (("t", t),) if "t" in {option.name for option in MODELS[name].options} else ()
