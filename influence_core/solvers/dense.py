@@ -95,7 +95,7 @@ def _in_place(a: Tensor) -> CholeskyFactor:
     diagonal = a.diagonal().clone()
     # A is symmetric, so the row-major array read as column-major is A itself: U in the upper triangle, A below it.
     upper, failed = dpotrf(a.numpy().T, lower=0, clean=0, overwrite_a=1)
-    pivots = torch.from_numpy(upper.diagonal())
+    pivots = torch.from_numpy(upper.diagonal().copy())
     _refuse_singular(diagonal, pivots, int(failed))
 
     def matvec(v: Tensor) -> Tensor:
