@@ -123,6 +123,17 @@ class Problem:
         probability = self.fitted.model.loss.probabilities(f)
         return numpy(f if probability is None else probability)
 
+    def outputs_at(self, x: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """What the model says at new points (k, d), in the units of the source.
+
+        Returns:
+            Outputs f (k, K), and class probabilities (k, c) where the model has them.
+        """
+        model, scaled = self.fitted.model, torch.as_tensor(self.split.scaling.apply(x))
+        f = model.outputs(self.fitted.theta.cpu(), model.with_intercept(scaled))
+        probability = model.loss.probabilities(f)
+        return numpy(f), None if probability is None else numpy(probability)
+
     @once
     def misclassified(self) -> FloatArray:
         """(m,) bool; all False for regression."""

@@ -56,10 +56,16 @@ class LinearModel:
         Returns:
             x̃ (n, d̄) and y (n,).
         """
-        x = torch.as_tensor(dataset.x.copy(), dtype=torch.float64)
-        if self.intercept:
-            x = torch.cat([x, torch.ones(len(x), 1, dtype=torch.float64)], 1)
+        x = self.with_intercept(torch.as_tensor(dataset.x.copy(), dtype=torch.float64))
         return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=torch.float64).to(device))
+
+    def with_intercept(self, x: Tensor) -> Tensor:
+        """x̃: the features, with a last column of ones where the model has an intercept.
+
+        Returns:
+            (n, d̄).
+        """
+        return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) if self.intercept else x
 
     def penalised(self, x: Tensor) -> Tensor:
         """1 where θ is penalised, 0 at the intercepts.

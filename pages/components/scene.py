@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-import torch
 
 from influence_core.settings import Settings
 from pages.components import cached
@@ -100,19 +99,15 @@ def _frame(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 def _field(problem: Problem) -> Field | None:
     """P(class 1) of a two-class model of two features; for the hinge (f + 1)/2, so that 0 and 1 are the margins."""
-    split, model = problem.split, problem.fitted.model
+    split = problem.split
     if split.train.x.shape[1] != 2 or split.train.classes != 2:
         return None
     low, high = _frame(problem)
     x, y = (np.linspace(low[k], high[k], GRID) for k in range(2))
     grid = np.stack([axis.ravel() for axis in np.meshgrid(x, y)], 1)
-    scaled = torch.as_tensor(split.scaling.apply(grid))
-    if model.intercept:
-        scaled = torch.cat([scaled, torch.ones(len(scaled), 1, dtype=scaled.dtype)], 1)
-    f = model.outputs(problem.fitted.theta.cpu(), scaled)
-    probability = model.loss.probabilities(f)
-    shown = ((f[:, 0] + 1) / 2).clamp(0, 1) if probability is None else probability[:, 1]
-    return Field(x, y, shown.numpy().reshape(GRID, GRID))
+    f, probability = problem.outputs_at(grid)
+    shown = np.clip((f[:, 0] + 1) / 2, 0, 1) if probability is None else probability[:, 1]
+    return Field(x, y, shown.reshape(GRID, GRID))
 
 
 def _optimal(problem: Problem) -> np.ndarray | None:
