@@ -153,6 +153,9 @@ class Settings:
             16 hexadecimal digits.
         """
         chosen = {name: value for name, value in asdict(self).items() if not parts or name in parts}
+        for part in chosen.values():
+            if isinstance(part, dict):  # options of a link are texts, those of a widget are numbers: the same settings
+                part["options"] = sorted((name, str(value)) for name, value in part["options"])
         return hashlib.sha256(json.dumps([VERSION, chosen], sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -166,7 +166,7 @@ MODELS: dict[str, ModelEntry] = {
         r"\ell = t \log(1 + e^{(1 - y f)/t})",
         lambda options, _classes: SmoothedHinge(float(options["t"])),
         lambda data: data.classes == 2,
-        (Option("t", 0.1, "Smoothing t of the hinge", 1e-4, 10.0),),
+        (Option("t", 0.1, "Smoothing t of the hinge", 1e-3, 10.0),),
     ),
     "ridge": ModelEntry(
         "Ridge regression",

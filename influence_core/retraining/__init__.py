@@ -7,6 +7,7 @@ again on purpose (a start cannot bias a certified minimum).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.compute import FloatArray, Task, blocks, fingerprint, numpy, once, product
-from influence_core.models import QUANTITIES, Batch, FittedModel
+from influence_core.models import QUANTITIES, Batch, FittedModel, NoMinimumError
 from influence_core.models.fitting import newton
 from influence_core.retraining.minimise import CERTIFIED, FLOOR, LeftOut, SingularRefitError
 from influence_core.retraining.remaining import settle
@@ -90,8 +91,13 @@ class LeaveOneOut:
 
         Returns:
             Measured changes for the question (none: (n, 0)), with a certificate per point.
+
+        Raises:
+            ValueError: no rows.
         """
         chosen = np.arange(len(self.fitted.train)) if rows is None else np.asarray(rows, dtype=np.int64)
+        if not len(chosen):
+            raise ValueError("Expected at least one training point to leave out, got none.")
         parts = []
         for part in self._blocks(len(chosen)):
             parts.append(self._stored(chosen[part], question, keep_parameters))
@@ -126,7 +132,8 @@ class LeaveOneOut:
             return found
         refits = self._block(torch.as_tensor(rows, device=self.fitted.theta.device), question, keep)
         if self.task.store and self.key:
-            self.task.store.save(self._name(rows), **{name: getattr(refits, name) for name in STORED})
+            with suppress(OSError):  # a full disk costs the resume, not the result
+                self.task.store.save(self._name(rows), **{name: getattr(refits, name) for name in STORED})
         return refits
 
     def _block(self, rows: Tensor, question: Question | None, keep: bool) -> Refits:
@@ -165,32 +172,54 @@ def leave_groups_out(
     question: Question,
     groups: Sequence[NDArray[np.int64]],
     task: Task = Task(),  # noqa: B008 - frozen
+    key: str = "",
 ) -> Refits:
     """Refit without each group of training points, by Newton with line search to the same certificate.
 
+    A group is a block: with a store and a ``key`` that names model and data, finished groups are kept and resumed.
+
     Returns:
-        (number of groups, m) changes with θ.
+        (number of groups, m) changes with θ; NaN where a group leaves no minimum.
     """
     model, train, n = fitted.model, fitted.train, len(fitted.train)
     floor = FLOOR * float(model.objective(torch.zeros_like(fitted.theta), train)[1].norm())
     thetas, norms, sizes, own = [], [], [], []
     for done, group in enumerate(groups):
-        rows, weights = torch.as_tensor(group, device=train.y.device), torch.ones_like(train.y)
-        weights[rows] = 0
-        members = train.take(rows)
+        members = train.take(torch.as_tensor(group, device=train.y.device))
         sizes.append(float(model.gradients(fitted.theta, members).sum(0).norm()) / n)
-        fit = newton(model, train, weights, fitted.theta, max(CERTIFIED * sizes[-1], floor))
-        thetas.append(fit.theta)
-        norms.append(fit.gradient_norm)
-        lost = float((model.losses(fit.theta, members) - model.losses(fitted.theta, members)).sum())
-        own.append(lost + len(rows) * float(_penalty_change(fitted, fit.theta[None])[0]))
+        theta, norm = _without(fitted, group, max(CERTIFIED * sizes[-1], floor), (task, key))
+        thetas.append(theta)
+        norms.append(norm)
+        lost = float((model.losses(theta, members) - model.losses(fitted.theta, members)).sum())
+        own.append(lost + len(group) * float(_penalty_change(fitted, theta[None])[0]))
         task.tick(done + 1, len(groups))
-    theta, size, norm = torch.stack(thetas), np.array(sizes), np.array(norms)
-    certified = norm <= np.maximum(CERTIFIED * size, floor)
+    theta, size, norm_of = torch.stack(thetas), np.array(sizes), np.array(norms)
+    certified = norm_of <= np.maximum(CERTIFIED * size, floor)
     change, self_change = numpy(_changes(fitted, question, theta)), np.array(own)
     change[~certified] = self_change[~certified] = np.nan
-    certificate = norm / np.maximum(size, 1e-300)
+    certificate = norm_of / np.maximum(size, 1e-300)
     return Refits(change, certificate, certified, self_change, np.asarray(float(len(groups))), numpy(theta))
+
+
+def _without(
+    fitted: FittedModel, group: NDArray[np.int64], goal: float, kept: tuple[Task, str]
+) -> tuple[Tensor, float]:
+    """θ and gradient norm of one group's refit, from the store where it is there."""
+    task, key = kept
+    store, name = (task.store if key else None), f"group:{key}:{fingerprint(np.asarray(group))}"
+    found = store.load(name) if store is not None else None
+    if found is not None and found.get("theta", np.empty(0)).shape == fitted.theta.shape:
+        return torch.as_tensor(found["theta"], device=fitted.theta.device), float(found["norm"])
+    weights = torch.ones_like(fitted.train.y)
+    weights[torch.as_tensor(group, device=weights.device)] = 0
+    try:
+        fit = newton(fitted.model, fitted.train, weights, fitted.theta, goal)
+    except NoMinimumError:
+        return fitted.theta, float("inf")
+    if store is not None:
+        with suppress(OSError):
+            store.save(name, theta=numpy(fit.theta), norm=np.asarray(fit.gradient_norm))
+    return fit.theta, fit.gradient_norm
 
 
 def refit_changed(fitted: FittedModel, question: Question, train: Batch) -> FloatArray:

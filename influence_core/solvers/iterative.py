@@ -14,10 +14,20 @@ from influence_core.solvers.solution import SingularError, Solution, residuals
 
 
 def _dense_inverse(solve: Callable[[Tensor], Solution], curvature: Curvature) -> Tensor:
-    """A⁻¹ column block by column block."""
+    """A⁻¹ column block by column block.
+
+    Returns:
+        (p, p).
+
+    Raises:
+        SingularError: a block did not converge.
+    """
     eye = torch.eye(curvature.size, dtype=curvature.like.dtype, device=curvature.like.device)
-    parts = [solve(eye[:, part]).value for part in blocks(curvature.size, 64.0 * curvature.size)]
-    inverse = torch.cat(parts, 1)
+    parts = [solve(eye[:, part]) for part in blocks(curvature.size, 64.0 * curvature.size)]
+    for part in parts:
+        if not part.converged:
+            raise SingularError(f"Leverages need the whole inverse, and it is not accurate. {part.advice}")
+    inverse = torch.cat([part.value for part in parts], 1)
     return (inverse + inverse.T) / 2
 
 

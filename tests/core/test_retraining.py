@@ -14,7 +14,7 @@ from influence_core.data import load
 from influence_core.effects import parameter_change_norm
 from influence_core.estimators import scores
 from influence_core.influence import Influence, watch
-from influence_core.models import MODELS, Batch, FittedModel, NoMinimumError, fit
+from influence_core.models import MODELS, Batch, FittedModel, fit
 from influence_core.models.linear import LinearModel
 from influence_core.retraining import (
     LeaveOneOut,
@@ -329,8 +329,24 @@ def test_a_group_of_one_is_leave_one_out():
 
 def test_a_group_whose_removal_separates_the_classes():
     fitted = fitted_on("logistic", nearly_separable(), l2=0.0)
-    with pytest.raises(NoMinimumError, match="Choose l2 > 0"):
-        leave_groups_out(fitted, Question(fitted.train), [np.array([8])])
+    found = leave_groups_out(fitted, Question(fitted.train), [np.array([8]), np.array([0])])
+    assert found.certified.tolist() == [False, True]
+    assert np.isnan(found.change[0]).all()
+    assert np.isfinite(found.change[1]).all()
+
+
+def test_finished_groups_are_read_back(tmp_path, monkeypatch):
+    example, task = problem("logistic"), Task(store=ResultStore(tmp_path))
+    first = leave_groups_out(example.fitted, ask(example), GROUPS, task, "key")
+    monkeypatch.setattr(retraining, "newton", None)  # nothing is left to refit
+    second = leave_groups_out(example.fitted, ask(example), GROUPS, task, "key")
+    np.testing.assert_array_equal(first.change, second.change)
+    np.testing.assert_array_equal(first.certified, second.certified)
+
+
+def test_leaving_nothing_out_is_refused():
+    with pytest.raises(ValueError, match="at least one training point"):
+        leave_one_out(problem("logistic").fitted, rows=np.array([], int))
 
 
 def test_a_group_refit_that_is_not_certified_is_nan(monkeypatch):
@@ -432,3 +448,13 @@ def test_a_perfectly_fitted_example_certifies_by_the_floor():
     found = leave_one_out(FittedModel(model, train, fitted.fit), Question(train))
     assert found.certified.all()
     assert np.abs(found.change).max() < 1e-24
+
+
+def test_a_full_disk_costs_the_resume_and_not_the_result(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    example = problem("logistic")
+    monkeypatch.setattr(ResultStore, "save", full)
+    found = LeaveOneOut(example.fitted, Task(store=ResultStore(tmp_path)), "key").run(ask(example))
+    assert found.certified.all()

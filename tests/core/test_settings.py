@@ -267,3 +267,11 @@ def test_every_option_on_offer(part, entry, option):
     if option.high is not None:
         with pytest.raises(SettingsError):
             option.parse(option.high + 1)
+
+
+def test_options_from_a_link_and_from_a_widget_are_the_same_settings():
+    widget = Settings(data=DataSettings("blobs", (("n", 300), ("sigma", 0.5))))
+    link, problems = from_query(to_query(widget))
+    assert problems == ()
+    assert link.key() == widget.key()
+    assert link.key() != Settings(data=DataSettings("blobs", (("n", 301), ("sigma", 0.5)))).key()
