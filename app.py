@@ -11,7 +11,7 @@ from pages.components.presets import PRESETS, Preset
 
 def card(name: str, preset: Preset) -> None:
     """One preset with the button that opens it."""
-    with st.container(border=True, height="stretch"):
+    with st.container(border=True, height="stretch", vertical_alignment="distribute"):
         st.markdown(f"**{preset.title}**")
         st.caption(preset.sentence)
         if st.button("Explore", key=f"preset-{name}", icon=":material/arrow_forward:", width="stretch"):
