@@ -174,10 +174,10 @@ def _certified(shown: Shown) -> str:
         return ""
     failed = int((~refits.certified).sum())
     tail = "." if not failed else f"; {failed} refits have no certified minimum and are left out."
-    finite = refits.certificate[refits.certified]
     return (
         "slope = least-squares slope of measured on predicted; above 1 the prediction under-estimates. "
-        f"Every point is a refit certified to ‖∇J‖ ≤ {finite.max(initial=0.0):.0e} of its first gradient{tail}"
+        "Every point is a refit of its own, certified to a gradient of at most 10⁻⁶ of the one it started with, or to "
+        f"rounding{tail}"
     )
 
 

@@ -46,9 +46,19 @@ def panel(settings: Settings) -> None:
     job = jobs().get(settings.key(*PARTS))
     if job is not None and job.active:
         _progress(job)
-        return
+    else:
+        _offer(settings)
+
+
+@st.fragment(run_every=2.0)
+def _offer(settings: Settings) -> None:
+    """What the refits cost, and the button; looks again now and then, because another session may start them."""
+    problem, key = cached.problem(settings), settings.key(*PARTS)
+    job = jobs().get(key)
+    if job is not None and (job.active or job.state == "done"):
+        st.rerun()
     if job is not None and job.state == "failed":
-        st.error(f"The refits stopped: {job.error}", icon=":material/warning:")
+        st.error(f"The refits stopped: {controls.plain_markdown(job.error)}", icon=":material/warning:")
     if job is not None and job.state == "cancelled":
         st.info(
             "Cancelled. Finished blocks are kept; the next run continues from them.", icon=":material/pause_circle:"
@@ -57,7 +67,7 @@ def panel(settings: Settings) -> None:
     st.markdown(f"**Measure the truth.** Refit the model without each of the {n:,} training points.")
     st.caption(f"About {problem.refit_cost / 4e10:,.0f} s on two cores, once; the result is kept for every session.")
     if st.button("Run exact leave-one-out", type="primary", key="loo-run"):
-        jobs().submit(settings.key(*PARTS), lambda task: problem.loo(settings.quantity, settings.target, task))
+        jobs().submit(key, lambda task: problem.loo(settings.quantity, settings.target, task))
         st.rerun()
 
 

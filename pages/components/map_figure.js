@@ -99,8 +99,10 @@ function testTrace(scene, message, theme) {
   const scored = message.scores && message.target === 'test';
   const ids = drawOrder(scored ? message.scores : null, scene.test_x.length);
   const symbol = Array.from(ids, (i) => SHAPES[scene.test_class[i] % SHAPES.length]);
+  const crowded = ids.length > 200; // or the test points would hide the colours below them
   const look = scored ? { symbol, line: { width: 1.2, color: theme.text } }
-    : { symbol, color: CLEAR, size: 9, line: { width: 1.6, color: theme.text } };
+    : { symbol, color: CLEAR, size: crowded ? 5 : 9, opacity: crowded ? 0.45 : 1,
+      line: { width: crowded ? 1 : 1.6, color: theme.text } };
   return { ...marks(scene, message, 'test', ids, look), name: 'test point (open shape)' };
 }
 

@@ -86,8 +86,13 @@ def test_clicking_a_test_digit_changes_colours_strips_scatter_and_link(page: Any
 def test_gallery_buttons_and_number_box_select_too(page: Any, app: str) -> None:
     explore(page, app)
     page.get_by_role("button", name=re.compile("^mnist-")).nth(20).click()  # strips and gallery are buttons
+    colours, truth = scores_of(page), measured(page)
     page.get_by_label("Test images").get_by_role("button").nth(12).click()
     page.wait_for_url(re.compile("test=12"))
+    settled(page)
+    page.wait_for_timeout(800)
+    assert scores_of(page) != colours
+    assert measured(page) != truth
     page.get_by_role("button", name="Next", exact=True).click()
     page.wait_for_url(re.compile("test=13"))
     page.get_by_role("button", name="Next misclassified").click()
