@@ -151,8 +151,8 @@ class Problem:
 
     @property
     def refits_are_instant(self) -> bool:
-        """Whether exact LOO is cheap enough to be shown without being asked."""
-        return self.refit_cost <= INSTANT
+        """Whether exact LOO is cheap enough to be shown without being asked; far from the minimum it never is."""
+        return self.refit_cost <= INSTANT and self.fitted.fit.converged
 
     def loo(self, quantity: str = "loss", target: int = -1, task: Task | None = None) -> Refits:
         """Exact LOO for every training point and all test points; with a store, blocks are kept and resumed.

@@ -66,6 +66,11 @@ def _offer(settings: Settings) -> None:
     n = len(problem.fitted.train)
     st.markdown(f"**Measure the truth.** Refit the model without each of the {n:,} training points.")
     st.caption(f"About {problem.refit_cost / 4e10:,.0f} s on two cores, once; the result is kept for every session.")
+    if not problem.fitted.fit.converged:
+        st.caption(
+            "The fit has not converged, but every refit goes to its minimum: all measured changes share the distance "
+            "from this fit to the minimum, and the run takes several times longer."
+        )
     if st.button("Run exact leave-one-out", type="primary", key="loo-run"):
         jobs().submit(key, lambda task: problem.loo(settings.quantity, settings.target, task))
         st.rerun()

@@ -1,5 +1,6 @@
 """Home and Explore without a browser: states, errors, links, and that the numbers on screen are the core's."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,12 @@ def test_refits_that_take_long_are_offered_as_a_job() -> None:
     assert not app.exception
     assert any(b.label == "Run exact leave-one-out" for b in app.button)
     assert "Refit the model without each of the 1,350 training points" in words(app)
+
+
+def test_a_fit_that_did_not_converge_does_not_refit_unasked() -> None:
+    preset = PRESETS["blobs"].settings
+    app = explore(replace(preset, model=replace(preset.model, fit="adamw")))
+    assert not app.exception
+    assert "influence assumes one. Fit by Newton" in words(app).replace("\\", "")
+    assert "all measured changes share the distance" in words(app)
+    assert any(b.label == "Run exact leave-one-out" for b in app.button)
