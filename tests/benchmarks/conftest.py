@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-# As influence_core.compute sets it for an app that imports the core before torch; here test modules may be first.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 TABLE: list[tuple[str, float, float, float, str]] = []
 
