@@ -78,7 +78,8 @@ class Shown:
             The look.
         """
         own = self.analysis.quantity.unit or self.analysis.problem.fitted.model.loss.unit
-        return Look(labels, self.unit, own, self.unit == own, self.sign, self.train)
+        ends = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
+        return Look(labels, self.unit, own, self.unit == own, self.sign, self.train, ends[self.orientation])
 
     @property
     def sign(self) -> int:

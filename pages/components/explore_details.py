@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from pages.components import controls, state
@@ -29,7 +30,7 @@ def details(shown: Shown) -> None:
         st.dataframe(ranked, hide_index=True, height=360)
         st.download_button(
             "Download CSV",
-            lambda: controls.csv(ranked),
+            lambda: controls.csv(exported(ranked, shown)),
             f"influence-{shown.settings.data.name}-test-{shown.test}.csv",
             "text/csv",
             icon=":material/download:",
@@ -49,4 +50,20 @@ def _perturbation(shown: Shown) -> None:
         "Predicted change (first order) if one feature of this training point grew by one unit"
         + (" (one standard deviation of that feature)" if shown.settings.data.standardise else "")
         + " and the model were refitted."
+    )
+
+
+def exported(frame: pd.DataFrame, shown: Shown) -> pd.DataFrame:
+    """The table with what each number means in its column's name: a file travels without the caption.
+
+    Returns:
+        The renamed table.
+    """
+    look = shown.look([])
+    tail = f"of {shown.watched} if removed, new minus old, {{unit}}, > 0 {look.ends[1]}, < 0 {look.ends[0]}"
+    return frame.rename(
+        columns={
+            "predicted change": "predicted change " + tail.format(unit=look.unit),
+            "measured change": "measured change " + tail.format(unit=look.measured),
+        }
     )

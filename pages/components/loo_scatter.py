@@ -26,6 +26,7 @@ class Look:
         equal: whether both are changes in one unit, so that equal axes and the 45° line make sense.
         sign: −1 where a fall is helpful (the margin), so that blue stays helpful.
         selected: training point with a ring.
+        ends: what the negative and the positive side of both axes mean.
     """
 
     labels: list[str]
@@ -34,6 +35,7 @@ class Look:
     equal: bool = True
     sign: int = 1
     selected: int | None = None
+    ends: tuple[str, str] = ("harmful", "helpful")
 
 
 def loo_scatter(measured: np.ndarray, predicted: np.ndarray, look: Look) -> go.Figure:
@@ -66,11 +68,12 @@ def loo_scatter(measured: np.ndarray, predicted: np.ndarray, look: Look) -> go.F
         x, y = measured[[look.selected]], predicted[[look.selected]]
         ring = {"symbol": "diamond-open", "size": 19, "color": GREY, "line": {"width": 2.5}}
         figure.add_trace(kind(x=x, y=y, mode="markers", name="selected", hoverinfo="skip", marker=ring))
+    words = f"← {look.ends[0]} | {look.ends[1]} →"
     axis = {"zeroline": True, "zerolinecolor": GREY, "exponentformat": "power"}
     return figure.update_layout(
-        xaxis={**axis, "range": [-reach, reach], "title": f"measured by refitting without the point, {look.measured}"},
-        yaxis={**axis, "range": [-height, height], "title": f"predicted, {look.unit}"},
-        height=520, margin={"l": 60, "r": 10, "t": 10, "b": 50},
+        xaxis={**axis, "range": [-reach, reach], "title": f"measured by refits, {look.measured}<br>{words}"},
+        yaxis={**axis, "range": [-height, height], "title": f"predicted, {look.unit}<br>{words}"},
+        height=520, margin={"l": 80, "r": 10, "t": 10, "b": 70},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
     )  # fmt: skip

@@ -58,3 +58,9 @@ def test_the_summary_names_every_number() -> None:
     assert f"r = {found.r}" in text
     assert f"slope = {found.slope}" in text
     assert "n = 60" in text
+
+
+def test_both_axes_say_their_sign_in_words() -> None:
+    figure = loo_scatter(MEASURED, PREDICTED, Look(LABELS, sign=-1, ends=("helpful", "harmful")))
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        assert axis.title.text.endswith("← helpful | harmful →")

@@ -9,6 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_query
+from pages.components.explore import Shown, table
+from pages.components.explore_details import exported
 from pages.components.presets import PRESETS
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -136,3 +138,15 @@ def test_a_fit_that_did_not_converge_does_not_refit_unasked() -> None:
     assert "influence assumes one. Fit by Newton" in words(app).replace("\\", "")
     assert "all measured changes share the distance" in words(app)
     assert any(b.label == "Run exact leave-one-out" for b in app.button)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "ends"), [("loss", "> 0 helpful, < 0 harmful"), ("margin", "> 0 harmful, < 0 help")]
+)
+def test_exported_columns_say_quantity_unit_and_sign(quantity: str, ends: str) -> None:
+    analysis = analyse(replace(PRESETS["blobs"].settings, quantity=quantity))
+    shown = Shown(analysis, analysis.settings, 0, None, analysis.scores([0])[:, 0], None, "nats", None)  # type: ignore
+    column = exported(table(shown), shown).columns[-1]
+    assert analysis.quantity.title in column
+    assert "nats" in column
+    assert ends in column
