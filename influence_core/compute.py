@@ -164,6 +164,15 @@ def data_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "influence-explorer"
 
 
+def result_store() -> ResultStore:
+    """Finished blocks of long jobs, in the data folder of this user.
+
+    Returns:
+        The store, size-bounded.
+    """
+    return ResultStore(data_folder() / "results")
+
+
 def fingerprint(*parts: Any) -> str:
     """Content hash of arrays and plain values.
 

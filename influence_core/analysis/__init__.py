@@ -1,0 +1,65 @@
+"""Settings -> Analysis: the whole path, lazily, each step once.  README, tests, caches and pages call this.
+
+Settings -> data -> Split -> model.fit -> FittedModel -> Curvature -> solver -> scores (n, m)
+                                 └-> retraining (LOO): the truth -> agreement, trust
+"""
+
+from __future__ import annotations
+
+from influence_core import estimators
+from influence_core.agreement import agreement
+from influence_core.analysis.answers import Analysis
+from influence_core.analysis.problem import Problem
+from influence_core.compute import Cancelled, Task, result_store
+from influence_core.data import DATASETS, DataError, load
+from influence_core.estimators import ESTIMATORS
+from influence_core.influence import Influence, watch
+from influence_core.models import MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
+from influence_core.retraining import Refits, SingularRefitError
+from influence_core.settings import Settings, SettingsError
+from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver
+from influence_core.trust import Trust
+
+__all__ = [
+    "DATASETS",
+    "ESTIMATORS",
+    "EXPECTED_ERRORS",
+    "MODELS",
+    "QUANTITIES",
+    "SENTENCE",
+    "SOLVERS",
+    "Analysis",
+    "Cancelled",
+    "Influence",
+    "Problem",
+    "Refits",
+    "Settings",
+    "SingularError",
+    "SingularRefitError",
+    "Task",
+    "Trust",
+    "agreement",
+    "analyse",
+    "applicable_models",
+    "applicable_solvers",
+    "chosen_solver",
+    "estimators",
+    "load",
+    "result_store",
+    "watch",
+]
+
+EXPECTED_ERRORS = (SettingsError, DataError, NoMinimumError, SingularError, SingularRefitError, QuantityError)
+SENTENCE = (
+    "change = test loss without the training point minus test loss with it. "
+    "> 0: removing it hurts the prediction, so it is helpful. < 0: it is harmful."
+)
+
+
+def analyse(settings: Settings, device: str = "auto") -> Analysis:
+    """The analysis that the settings describe; nothing is computed before it is asked for.
+
+    Returns:
+        A lazy analysis.
+    """
+    return Analysis(settings, Problem(settings, device))
