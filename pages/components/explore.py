@@ -58,7 +58,7 @@ class Shown:
         if not cached.core().ESTIMATORS[settings.estimator].predicts:
             unit = "a ranking without unit"
         scores = analysis.scores([test])[:, 0]
-        return Shown(analysis, settings, test, st.session_state.train, scores, refits, unit, scene(settings))
+        return Shown(analysis, settings, test, state.view().train, scores, refits, unit, scene(settings))
 
     @property
     def orientation(self) -> int:
@@ -103,13 +103,14 @@ def draw_map(shown: Shown) -> None:
     """The map, recoloured by the scores of the test point."""
     helpful = shown.helpfulness
     st.markdown("**Training points, coloured by influence on the star**")
-    locked = st.session_state.get("lock", False)
+    locked = state.view().lock
     limit = colour_limit(shown.analysis.all_scores if locked else helpful)
     view = MapView(
         selected_test=shown.test,
         selected_train=shown.train,
         limit=limit,
-        symlog=st.session_state.get("symlog", False),
+        symlog=state.view().symlog,
+        magnitude_only=state.view().magnitude,
         sign=shown.sign,
         words=("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up"),
         unit=shown.unit,

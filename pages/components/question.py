@@ -127,8 +127,14 @@ def _settings_row(analysis: Analysis) -> None:
     with damp:
         _damping()
     with switches:
-        st.checkbox("Lock colour scale", key="lock", help="The same limits for every test point.")
-        st.checkbox("Symmetric log scale", key="symlog")
+        _switch("lock", "Lock colour scale", "The same limits for every test point.")
+        _switch("symlog", "Symmetric log scale")
+        _switch("magnitude", "Magnitude only", "Colours by the size of the score, without its sign.")
+
+
+def _switch(name: str, label: str, words: str | None = None) -> None:
+    st.session_state[name] = getattr(state.view(), name)
+    st.checkbox(label, key=name, help=words, on_change=lambda: state.look(**{name: st.session_state[name]}))
 
 
 def _damping() -> None:

@@ -1,4 +1,4 @@
-"""What one browser session has chosen: the Settings, the test point and the training point.  The URL mirrors it."""
+"""What one browser session has chosen: the Settings and the View.  The URL mirrors both."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 import streamlit as st
 
 from influence_core.settings import Settings, Value, from_query, to_query
+from pages.components import view as views
+from pages.components.view import View
 
 
 def restore() -> tuple[str, ...]:
-    """On the first run of a session, take settings and test point from the link.
+    """On the first run of a session, take settings and view from the link.
 
     Returns:
         A sentence for every part of the link that had to be ignored.
@@ -20,18 +22,23 @@ def restore() -> tuple[str, ...]:
         return ()
     query = dict(st.query_params)
     settings, problems = from_query(query)
-    st.session_state.settings = settings
-    st.session_state.train = None
-    text = query.get("test", "0")
-    st.session_state.test = int(text) if text.isdecimal() and len(text) < 10 else 0
-    if not text.isdecimal():
-        problems = (*problems, f"test: expected the number of a test point, got {text[:40]!r}. Test point 0 is shown.")
-    return problems
+    view, more = views.from_query(query)
+    st.session_state.settings, st.session_state.view = settings, view
+    return (*problems, *more)
+
+
+def link() -> dict[str, str]:
+    """The choices of this session as URL parameters.
+
+    Returns:
+        Readable and versioned.
+    """
+    return to_query(settings()) | views.to_query(view())
 
 
 def mirror() -> None:
     """Write the choices into the URL, so that the address bar always holds a link to this view."""
-    query = to_query(settings()) | {"test": str(st.session_state.test)}
+    query = link()
     if dict(st.query_params) != query:
         st.query_params.from_dict(query)
 
@@ -46,21 +53,37 @@ def settings() -> Settings:
     return current
 
 
+def view() -> View:
+    """What this session looks at.
+
+    Returns:
+        The current value.
+    """
+    current: View = st.session_state.view
+    return current
+
+
+def look(**values: Any) -> None:
+    """Replace parts of the view."""
+    st.session_state.view = replace(view(), **values)
+
+
 def test() -> int:
     """The selected test point.
 
     Returns:
         Its index.
     """
-    return int(st.session_state.test)
+    return view().test
 
 
 def put(new: Settings) -> None:
-    """Replace the settings; another data set or seed starts at its first test point."""
+    """Replace the settings; on other data the selections start anew, because they name rows."""
     old = settings()
     st.session_state.settings = new
     if (old.data, old.seed) != (new.data, new.seed):
-        choose_test(0)
+        fresh = View()
+        look(test=0, train=None, ask=fresh.ask, tests=fresh.tests, group=fresh.group)
 
 
 def change(part: str | None = None, **values: Any) -> None:
@@ -79,10 +102,10 @@ def change_option(part: str, name: str, value: Value) -> None:
 
 
 def choose_test(index: int) -> None:
-    """Select a test point; the training point selected before belonged to another question."""
-    st.session_state.test, st.session_state.train = int(index), None
+    """Select a test point and ask about it; the training point selected before belonged to another question."""
+    look(test=int(index), train=None, ask="test")
 
 
 def choose_train(index: int | None) -> None:
     """Select a training point."""
-    st.session_state.train = index
+    look(train=index)

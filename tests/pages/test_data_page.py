@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.data import DATASETS, DataError, external
 from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "1_Data.py")
 PRESENT = [name for name, source in DATASETS.items() if source.present]
@@ -16,7 +17,7 @@ PRESENT = [name for name, source in DATASETS.items() if source.present]
 def opened(settings=None):
     app = AppTest.from_file(PAGE, default_timeout=60)
     if settings is not None:
-        app.session_state.settings, app.session_state.train, app.session_state.test = settings, None, 0
+        app.session_state.settings, app.session_state.view = settings, View()
     return app.run()
 
 

@@ -57,11 +57,11 @@ def test_every_preset_opens_with_scores_and_truth(name: str) -> None:
 def test_previous_next_and_number_box_move_the_test_point() -> None:
     app = explore(PRESETS["blobs"].settings, test="4")
     next(b for b in app.button if b.label == "Next").click().run()
-    assert app.session_state.test == 5
+    assert app.session_state.view.test == 5
     next(b for b in app.button if b.label == "Previous").click().run().run()
-    assert app.session_state.test == 4
+    assert app.session_state.view.test == 4
     app.number_input(key="test-box").set_value(9).run()
-    assert app.session_state.test == 9
+    assert app.session_state.view.test == 9
     assert in_link(app, "test") == "9"
 
 
@@ -70,7 +70,7 @@ def test_next_misclassified_goes_to_one() -> None:
     wrong = np.flatnonzero(analyse(settings).problem.misclassified)
     app = explore(settings)
     next(b for b in app.button if b.label == "Next misclassified").click().run()
-    assert app.session_state.test in wrong
+    assert app.session_state.view.test in wrong
 
 
 def test_estimator_quantity_and_damping_change_the_settings_and_the_link() -> None:
@@ -120,7 +120,7 @@ def test_what_this_problem_does_not_have_is_named_and_replaced(settings: Setting
 def test_a_test_point_that_does_not_exist_is_named() -> None:
     app = explore(PRESETS["blobs"].settings, test="99999")
     assert "expected 0 to 119" in words(app)
-    assert app.session_state.test == 0
+    assert app.session_state.view.test == 0
 
 
 def test_refits_that_take_long_are_offered_as_a_job() -> None:

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.data import load
 from influence_core.models import applicable_models
 from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "2_Model.py")
 KINDS = {
@@ -20,7 +21,7 @@ CASES = [(data, name) for data in KINDS.values() for name in applicable_models(l
 
 def opened(settings):
     app = AppTest.from_file(PAGE, default_timeout=60)
-    app.session_state.settings, app.session_state.train, app.session_state.test = settings, None, 0
+    app.session_state.settings, app.session_state.view = settings, View()
     return app.run()
 
 

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import SOLVERS
 from pages.components import trials
+from pages.components.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "5_Solvers.py")
 BLOBS = DataSettings("blobs", (("n", 150),))
@@ -15,7 +16,7 @@ BLOBS = DataSettings("blobs", (("n", 150),))
 
 def opened(settings):
     app = AppTest.from_file(PAGE, default_timeout=90)
-    app.session_state.settings, app.session_state.train, app.session_state.test = settings, None, 0
+    app.session_state.settings, app.session_state.view = settings, View()
     return app.run()
 
 
@@ -65,7 +66,7 @@ def singular():
 def test_test_point_and_damping_are_bound():
     app = opened(Settings(data=BLOBS, model=ModelSettings("logistic", 0.1)))
     app.number_input(key="solvers.test").set_value(3).run()
-    assert app.session_state.test == 3
+    assert app.session_state.view.test == 3
     app.number_input(key="solver.damping").set_value(0.5).run()
     assert app.session_state.settings.solver.damping == 0.5
     app.selectbox(key="solver.name").set_value("cg").run()

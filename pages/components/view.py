@@ -1,0 +1,128 @@
+"""What one looks at: the question, the selections and the switches of a picture.  With Settings it makes up a link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence_core.settings import Option, SettingsError
+
+ASKS = ("test", "tests", "train")
+SWITCHES = ("lock", "symlog", "magnitude")
+LONGEST = 6_000  # characters of one part of a link: browsers and proxies take about 8,000 in all
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything on screen that is no setting of the analysis.
+
+    Attributes:
+        test: the test point asked about.
+        train: the selected training point.
+        ask: ``test`` colours training points by one test point, ``tests`` by a group of them, ``train`` colours test
+            points by what removing the selected training point does to each.
+        tests: rows of the group of test points, see :func:`rows_of`.
+        group: rows of the group of training points that leave together; empty for none.
+        lock: the same colour limits for every test point.
+        symlog: colours on a symmetric logarithmic scale.
+        magnitude: colours by |score|, without the sign.
+    """
+
+    test: int = 0
+    train: int | None = None
+    ask: str = "test"
+    tests: str = "wrong"
+    group: str = ""
+    lock: bool = False
+    symlog: bool = False
+    magnitude: bool = False
+
+
+def to_query(view: View) -> dict[str, str]:
+    """URL parameters: the test point, and whatever else differs from the defaults.
+
+    Returns:
+        For example ``{"test": "7", "group": "3-9,12"}``.
+    """
+    default = View()
+    chosen = {item.name: getattr(view, item.name) for item in fields(view)}
+    return {name: str(value) for name, value in chosen.items() if name == "test" or value != getattr(default, name)}
+
+
+def from_query(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
+    """The view of a link, with one sentence for every part that had to be ignored; never an exception.
+
+    Returns:
+        The view and the sentences.  Whether a number exists in the data is for the page to see.
+    """
+    view, problems = View(), []
+    for item in fields(View):
+        if item.name not in query:
+            continue
+        try:
+            view = replace(view, **{item.name: _read(item.name, query[item.name])})
+        except SettingsError as error:
+            problems.append(f"{error} The default is used.")
+    return view, tuple(problems)
+
+
+def _read(name: str, text: str) -> str | int | bool:
+    if name in {"test", "train"}:
+        return _number(name, text)
+    if name in SWITCHES:
+        return bool(Option(name, False, name).parse(text))
+    if name == "ask":
+        return str(Option(name, "test", name, choices=ASKS).parse(text))
+    if len(text) > LONGEST:
+        raise SettingsError(f"{name}: expected at most {LONGEST} characters, got {len(text)}.")
+    return text
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise SettingsError(f"{name}: expected the number of a {name} point, got {text[:40]!r}.")
+    return int(text)
+
+
+def rows_of(text: str, count: int, named: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Row numbers of a group: a name such as ``all`` or ``class 3``, or numbers and ranges such as ``3-9,12``.
+
+    Args:
+        text: the group, as it stands in a link.
+        count: rows there are.
+        named: what each name stands for.
+
+    Returns:
+        Different rows, ascending; empty for an empty text.
+
+    Raises:
+        SettingsError: something else was written, or a row does not exist.
+    """
+    if text in named:
+        return named[text]
+    chosen = np.zeros(count, dtype=bool)
+    for part in text.split(",") if text else []:
+        low, dash, high = (end.strip() for end in part.partition("-"))
+        ends = (low, high if dash else low)
+        if not all(end.isascii() and end.isdecimal() and len(end) < 10 for end in ends):
+            offered = ", ".join(repr(name) for name in list(named)[:8])
+            raise SettingsError(f"Group: expected numbers and ranges such as 3-9,12, or {offered}; got {part[:40]!r}.")
+        first, last = map(int, ends)
+        if not first <= last < count:
+            raise SettingsError(f"Group: expected rows from 0 to {count - 1}, lower end first, got {part[:40]!r}.")
+        chosen[first : last + 1] = True
+    return np.flatnonzero(chosen)
+
+
+def group_text(rows: NDArray[np.int64]) -> str:
+    """Inverse of :func:`rows_of` for row numbers: ranges with commas.
+
+    Returns:
+        For example ``3-9,12``.
+    """
+    ordered = np.unique(rows)
+    runs = np.split(ordered, np.flatnonzero(np.diff(ordered) > 1) + 1) if len(ordered) else []
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
