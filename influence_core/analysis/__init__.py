@@ -11,6 +11,8 @@ from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.problem import Problem
 from influence_core.compute import Cancelled, Task, result_store
+from influence_core.compute.queue import Job, Queue
+from influence_core.compute.turns import interactive
 from influence_core.data import DATASETS, DataError, load
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
@@ -31,7 +33,9 @@ __all__ = [
     "Analysis",
     "Cancelled",
     "Influence",
+    "Job",
     "Problem",
+    "Queue",
     "Refits",
     "Settings",
     "SingularError",
@@ -44,6 +48,7 @@ __all__ = [
     "applicable_solvers",
     "chosen_solver",
     "estimators",
+    "interactive",
     "load",
     "result_store",
     "watch",

@@ -82,7 +82,7 @@ class LeaveOneOut:
     @once
     def left_out(self) -> LeftOut:
         """The objectives without one point each."""
-        return LeftOut(self.fitted, Task(cancel=self.task.cancel))
+        return LeftOut(self.fitted, self.task)
 
     def run(
         self, question: Question | None = None, rows: NDArray[np.int64] | None = None, keep_parameters: bool = False
@@ -129,6 +129,7 @@ class LeaveOneOut:
 
     def _stored(self, rows: NDArray[np.int64], question: Question | None, keep: bool) -> Refits:
         if not keep and (found := self._load(rows)) is not None:
+            self.task.reused(len(rows))
             return found
         refits = self._block(torch.as_tensor(rows, device=self.fitted.theta.device), question, keep)
         if self.task.store and self.key:
@@ -209,6 +210,7 @@ def _without(
     store, name = (task.store if key else None), f"group:{key}:{fingerprint(np.asarray(group))}"
     found = store.load(name) if store is not None else None
     if found is not None and found.get("theta", np.empty(0)).shape == fitted.theta.shape:
+        task.reused(1)
         return torch.as_tensor(found["theta"], device=fitted.theta.device), float(found["norm"])
     weights = torch.ones_like(fitted.train.y)
     weights[torch.as_tensor(group, device=weights.device)] = 0

@@ -81,6 +81,7 @@ class LeftOut:
         model, train = self.fitted.model, self.fitted.train
         h = add_projector(model.hessian(self.fitted.theta, train), model.null_space(train.x), model.loss.outputs)
         h.diagonal().add_((self.penalty - model.l2) * model.penalised(train.x))
+        self.task.tick()
         factor, failed = torch.linalg.cholesky_ex(h)
         if int(failed) and model.l2 > 0:  # a hinge without curvature at its intercept: good enough for chord steps
             h.diagonal().add_(1e-10 * h.diagonal().mean())
@@ -89,6 +90,7 @@ class LeftOut:
             raise SingularRefitError(
                 "The Hessian at the fit is singular, so refits have no unique minimum: choose a larger l2."
             )
+        self.task.tick()
         inverse: Tensor = torch.cholesky_inverse(factor)
         return inverse
 
@@ -190,7 +192,8 @@ class LeftOut:
         return max(1, int(PASS_BYTES // (8.0 * len(self.fitted.train) * self.fitted.model.loss.outputs)))
 
     def _outputs(self, theta: Tensor) -> Tensor:
-        """F of all examples under each refit, (n, b, K)."""
+        """F of all examples under each refit, (n, b, K): the expensive step of everything here, so it ticks."""
+        self.task.tick()
         x = self.fitted.train.x
         return product(x, theta.reshape(-1, x.shape[1]).T).view(len(x), len(theta), -1)
 
@@ -217,7 +220,6 @@ class LeftOut:
             residuals = model.loss.residuals(self._outputs(theta[part]), train.y[:, None])
             residuals[rows[part], torch.arange(residuals.shape[1], device=rows.device)] = 0
             parts.append(self._back(residuals))
-            self.task.tick(0, 0)
         return torch.cat(parts) + penalty
 
     def values(self, theta: Tensor, rows: Tensor) -> Tensor:
@@ -246,12 +248,9 @@ class LeftOut:
             theta[live], spent = moved, spent + used + tried
             values[live], gradient[live] = self.values(moved, rows[live]), self.gradients(moved, rows[live])
             better = gradient[live].norm(dim=1)
-            stalled = (
-                better >= norms[live] * (1 - 1e-12) if tried >= 30 * len(live) else torch.zeros_like(better).bool()
-            )
+            stalled = (better >= norms[live] * (1 - 1e-12)) & (tried >= 30 * len(live))
             norms[live] = better
             live = live[(better > goals[live]) & ~stalled]
-            self.task.tick(0, 0)
         return theta, norms, spent
 
     def _direction(self, theta: Tensor, removals: Removals, gradient: Tensor) -> tuple[Tensor, int]:

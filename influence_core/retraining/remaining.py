@@ -34,7 +34,7 @@ def settle(fitted: FittedModel, rows: Tensor, found: Minimised, task: Task) -> M
         weights[rows[k]] = 0
         fit = newton(fitted.model, fitted.train, weights, goal=float(found.goals[k]))
         theta[k], norms[k], spent = fit.theta, fit.gradient_norm, spent + len(fit.history)
-        task.tick(0, 0)
+        task.tick()
     return replace(found, theta=theta, norms=norms, evaluations=spent)
 
 

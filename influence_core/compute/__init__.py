@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import tempfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
@@ -18,9 +13,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from influence_core.compute.store import ResultStore, data_folder, result_store
+from influence_core.compute.task import Cancelled, Task
+
+__all__ = [
+    "Cancelled",
+    "FloatArray",
+    "ResultStore",
+    "Task",
+    "blocks",
+    "choose_device",
+    "data_folder",
+    "fingerprint",
+    "gram",
+    "numpy",
+    "once",
+    "product",
+    "result_store",
+]
+
 FloatArray = NDArray[np.float64]
 BLOCK_BYTES = 64 * 2**20
-STORE_BYTES = 2 * 2**30
 
 T = TypeVar("T")
 
@@ -28,10 +41,6 @@ if "OMP_NUM_THREADS" not in os.environ:
     # On the CPU products go to NumPy's BLAS, torch does the small steps between them.  A second pool of threads for
     # those costs far more in wake-ups and stolen cores than it saves: a softmax fit took 4.1 s with it, 0.3 s without.
     torch.set_num_threads(1)
-
-
-class Cancelled(Exception):  # noqa: N818 - no error: the user asked for it
-    """The user cancelled; finished blocks are kept."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -85,92 +94,6 @@ def blocks(total: int, bytes_per_item: float, budget: int = BLOCK_BYTES) -> Iter
     size = max(1, int(budget // max(bytes_per_item, 1)))
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a long function is given: it reports finished items, asks whether to stop, and may keep finished blocks."""
-
-    report: Callable[[int, int], None] = lambda _done, _total: None
-    cancel: threading.Event = field(default_factory=threading.Event)
-    store: ResultStore | None = None
-
-    def tick(self, done: int, total: int) -> None:
-        """Report ``done`` of ``total``.
-
-        Raises:
-            Cancelled: the user asked to stop.
-        """
-        if self.cancel.is_set():
-            raise Cancelled
-        self.report(done, total)
-
-
-class ResultStore:
-    """Finished arrays on disk, content-addressed, written atomically, size-bounded (least recently used goes first)."""
-
-    def __init__(self, folder: Path, max_bytes: int = STORE_BYTES) -> None:
-        self.folder, self.max_bytes = folder, max_bytes
-
-    def load(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """Arrays stored under ``key``.
-
-        Returns:
-            The arrays, or None where nothing (or something unreadable) is stored.
-        """
-        path = self._path(key)
-        try:
-            raw = path.read_bytes()
-            with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            os.utime(path)
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-            return None
-        return arrays
-
-    def save(self, key: str, **arrays: NDArray[Any]) -> None:
-        """Store arrays under ``key``; a reader sees either all of them or nothing."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self._path(key))
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-        self._evict()
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-
-    def _evict(self) -> None:
-        entries = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in self.folder.glob("*.npz")), reverse=True)
-        used = 0
-        for _, size, path in entries:
-            used += size
-            if used > self.max_bytes:
-                path.unlink(missing_ok=True)
-
-
-def data_folder() -> Path:
-    """Folder of larger data sets and stored results: ``INFLUENCE_DATA_DIR`` or a per-user cache folder.
-
-    Returns:
-        The path; it may not exist yet.
-    """
-    chosen = os.environ.get("INFLUENCE_DATA_DIR")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "influence-explorer"
-
-
-def result_store() -> ResultStore:
-    """Finished blocks of long jobs, in the data folder of this user.
-
-    Returns:
-        The store, size-bounded.
-    """
-    return ResultStore(data_folder() / "results")
 
 
 def fingerprint(*parts: Any) -> str:
