@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import cached, explore, explore_details, loo_panel, question, state
+from pages.components import cached, explore, explore_details, loo_panel, measure, question, selection, state
+from pages.components.asked import Shown
 from pages.components.bootstrap import bootstrap, guarded
+from pages.components.group_panel import group_of, group_panel
 from pages.components.influence_map import park
 from pages.components.scene import scene
 
 
 @st.fragment
 def view() -> None:
-    """Everything that follows the selected test point; a click reruns this and nothing else."""
+    """Everything that follows the question; a click reruns this and nothing else."""
     with guarded():
         settings = state.settings()
         analysis = cached.analysis(settings)
         question.question(analysis)
-        shown = explore.Shown.of(analysis, state.settings(), loo_panel.refits(state.settings()))
+        measure.measure(analysis)
+        shown = Shown.of(analysis, loo_panel.refits(settings))
+        group = group_of(shown)
         left, right = st.columns(2, gap="medium")
         with left:
-            explore.draw_map(shown)
+            explore.draw_map(shown, group)
         with right:
             explore.draw_truth(shown)
         explore.trust_line(shown)
+        selection.selection(shown)
         explore.examples(shown)
+        group_panel(shown, group)
         explore_details.details(shown)
         state.mirror()
 

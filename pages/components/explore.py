@@ -1,126 +1,49 @@
-"""What the Explore page shows for one test point: map, truth, trust line, examples; and ``Shown``, which holds it."""
+"""What the Explore page shows for one question: map, truth, trust line, and the points that matter most."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from influence_core.settings import Settings
 from pages.components import cached, controls, loo_panel, state
-from pages.components.influence_map import MapView, Scene, colour_limit, influence_map, plain
-from pages.components.loo_scatter import HARMFUL, HELPFUL, Look, loo_scatter, summary
-from pages.components.scene import scene
+from pages.components.asked import Shown, definition, table
+from pages.components.influence_map import MapView, Side, colour_limit, influence_map, plain
+from pages.components.loo_scatter import HARMFUL, HELPFUL, loo_scatter, summary
 from pages.components.strips import Strip, signed, strip
 
-if TYPE_CHECKING:
-    from influence_core.analysis import Analysis, Refits
-
 SHOWN_EACH = 6  # one row at 1280 px
+TITLES = {
+    "test": "Training points, coloured by influence on the star",
+    "tests": "Training points, coloured by influence on the ringed test points",
+    "train": "Test points, coloured by what removing the diamond does to each",
+}
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """What the page shows for one test point.
-
-    Attributes:
-        analysis: where everything comes from.
-        settings: of this view.
-        test: index of the test point.
-        train: selected training point, or None.
-        scores: (n,) predicted change, new minus old.
-        refits: measured changes, where they exist.
-        unit: of the scores.
-        scene: the map's constant part.
-    """
-
-    analysis: Analysis
-    settings: Settings
-    test: int
-    train: int | None
-    scores: np.ndarray
-    refits: Refits | None
-    unit: str
-    scene: Scene
-
-    @staticmethod
-    def of(analysis: Analysis, settings: Settings, refits: Refits | None) -> Shown:
-        """Scores for the test point of this session.
-
-        Returns:
-            What is shown.
-        """
-        test = state.test()
-        unit = analysis.quantity.unit or analysis.problem.fitted.model.loss.unit
-        if not cached.core().ESTIMATORS[settings.estimator].predicts:
-            unit = "a ranking without unit"
-        scores = analysis.scores([test])[:, 0]
-        return Shown(analysis, settings, test, state.view().train, scores, refits, unit, scene(settings))
-
-    @property
-    def orientation(self) -> int:
-        """+1 where a rise is helpful, −1 where a fall is, 0 where neither word applies: a prediction, another class."""
-        other_class = self.settings.quantity == "probability" and self.settings.target >= 0
-        return 0 if other_class else self.analysis.quantity.helpful
-
-    @property
-    def helpfulness(self) -> np.ndarray:
-        """Scores turned so that + is helpful: a fall of the margin or of the true class's probability is."""
-        return self.sign * self.scores
-
-    def look(self, labels: list[str]) -> Look:
-        """How the points of the LOO scatter are named and coloured.
-
-        Returns:
-            The look.
-        """
-        own = self.analysis.quantity.unit or self.analysis.problem.fitted.model.loss.unit
-        ends = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
-        return Look(labels, self.unit, own, self.unit == own, self.sign, self.train, ends[self.orientation])
-
-    @property
-    def sign(self) -> int:
-        """−1 where a fall is helpful, else +1."""
-        return -1 if self.orientation < 0 else 1
-
-    @property
-    def watched(self) -> str:
-        """The quantity in words."""
-        if self.settings.quantity == "probability" and self.settings.target >= 0:
-            return f"probability of class {self.analysis.problem.split.test.class_names[self.settings.target]}"
-        return self.analysis.quantity.title
-
-    @property
-    def measured(self) -> np.ndarray | None:
-        """(n,) measured change at the test point."""
-        return None if self.refits is None else self.refits.change[:, self.test]
-
-
-def draw_map(shown: Shown) -> None:
-    """The map, recoloured by the scores of the test point."""
-    helpful = shown.helpfulness
-    st.markdown("**Training points, coloured by influence on the star**")
-    locked = state.view().lock
+def draw_map(shown: Shown, group=None) -> None:
+    """The map, recoloured by the scores of the question."""
+    helpful, view = shown.helpfulness, shown.view
+    st.markdown(f"**{TITLES[view.ask]}**")
+    locked = view.lock and view.ask == "test"
     limit = colour_limit(shown.analysis.all_scores if locked else helpful)
-    view = MapView(
-        selected_test=shown.test,
-        selected_train=shown.train,
+    words = ("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up")
+    map_view = MapView(
+        selected_test=shown.single,
+        selected_train=view.train,
         limit=limit,
-        symlog=state.view().symlog,
-        magnitude_only=state.view().magnitude,
+        symlog=view.symlog,
+        magnitude_only=view.magnitude,
         sign=shown.sign,
-        words=("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up"),
+        words=words,
+        target=shown.side,
         unit=shown.unit,
         alt=_alt(shown),
     )
-    influence_map(shown.scene, helpful, view, _clicked, "map")
+    influence_map(shown.scene, helpful, map_view, _clicked, "map")
     st.caption(definition(shown))
 
 
-def _clicked(side: str, index: int) -> None:
+def _clicked(side: Side, index: int) -> None:
     if side == "test":
         state.choose_test(index)
     else:
@@ -128,28 +51,14 @@ def _clicked(side: str, index: int) -> None:
 
 
 def _alt(shown: Shown) -> str:
+    if not len(shown.scores):
+        return "Map without scores."
     up, down = int(shown.helpfulness.argmax()), int(shown.helpfulness.argmin())
-    ids = shown.analysis.problem.split.train.ids
+    ids, ends = shown.data.ids, shown.ends if shown.sign > 0 else shown.ends[::-1]
+    kind = "training" if shown.side == "train" else "test"
     return (
-        f"Map of {len(shown.scores)} training points. Most helpful {ids[up]} with {signed(shown.scores[up])}, "
-        f"most harmful {ids[down]} with {signed(shown.scores[down])} {shown.unit}."
-    )
-
-
-def definition(shown: Shown) -> str:
-    """The sentence of the method, for the quantity on screen.
-
-    Returns:
-        What the numbers are, with their sign in words.
-    """
-    if shown.orientation > 0:
-        sentence: str = cached.core().SENTENCE
-        return sentence
-    start = f"change = {shown.watched} without the training point minus {shown.watched} with it. "
-    if shown.orientation < 0:
-        return start + "Helpful (blue): removing the point lowers it. Harmful: removing it raises it."
-    return (
-        start + "A prediction is neither helped nor harmed: blue, removal pushes it up; orange, removal pushes it down."
+        f"Map of {len(shown.scores)} {kind} points. Most {ends[1]} {ids[up]} with {signed(shown.scores[up])}, "
+        f"most {ends[0]} {ids[down]} with {signed(shown.scores[down])} {shown.unit}."
     )
 
 
@@ -159,14 +68,13 @@ def draw_truth(shown: Shown) -> None:
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
-    labels = [plain(text) for text in shown.scene.train_labels]
+    labels = [plain(text) for text in shown.labels]
     st.plotly_chart(
         loo_scatter(shown.measured, shown.scores, shown.look(labels)),
         key="loo-scatter",
         config={"displaylogo": False},
     )
-    agreed = shown.analysis.agreement(shown.refits, shown.test)  # type: ignore[arg-type]
-    st.markdown(summary(agreed))
+    st.markdown(summary(cached.core().agreement(shown.measured, shown.scores)))
     st.caption(_certified(shown))
 
 
@@ -174,18 +82,24 @@ def _certified(shown: Shown) -> str:
     refits = shown.refits
     if refits is None:
         return ""
+    slope = "slope = least-squares slope of measured on predicted; above 1 the prediction under-estimates. "
+    if shown.side == "test":
+        certificate = float(refits.certificate[shown.view.train or 0])
+        return (
+            slope
+            + f"One refit without this training point, measured at every test point; certificate {certificate:.0e}."
+        )
     failed = int((~refits.certified).sum())
     tail = "." if not failed else f"; {failed} refits have no certified minimum and are left out."
     return (
-        "slope = least-squares slope of measured on predicted; above 1 the prediction under-estimates. "
-        "Every point is a refit of its own, certified to a gradient of at most 10⁻⁶ of the one it started with, or to "
-        f"rounding{tail}"
+        slope + "Every point is a refit of its own, certified to a gradient of at most 10⁻⁶ of the one it started "
+        f"with, or to rounding{tail}"
     )
 
 
 def trust_line(shown: Shown) -> None:
     """What the numbers rest on; amber with advice where an assumption is broken."""
-    found = shown.analysis.trust(shown.test, shown.refits)
+    found = shown.analysis.trust(shown.view.test if shown.view.ask != "tests" else shown.tests, shown.refits)
     if found.warnings:
         st.warning(
             "  \n".join(controls.plain_markdown(sentence) for sentence in found.warnings), icon=":material/warning:"
@@ -195,36 +109,52 @@ def trust_line(shown: Shown) -> None:
 
 
 def examples(shown: Shown) -> None:
-    """The most helpful and most harmful training points: images in strips, rows in tables."""
+    """The points that matter most, or to which it matters most: images in strips, rows in tables."""
     order = np.argsort(-shown.helpfulness, kind="stable")
     helpful = [int(i) for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
     harmful = [int(i) for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
+    reverse = shown.side == "test"
+    words = "The test points to which it matters most" if reverse else "The training points that matter most"
+    st.subheader(words, anchor=False)
     split = shown.analysis.problem.split
-    st.subheader("The training points that matter most", anchor=False)
     if split.train.images is not None and split.test.images is not None:
-        content = Strip(
-            split.test.images[shown.test],
-            shown.scene.test_labels[shown.test],
-            helpful,
-            harmful,
-            shown.scores,
-            shown.unit,
-            shown.train,
-            _titles(shown),
-        )
-        strip(split.train.images, shown.scene.train_labels, content, state.choose_train, "strips")
+        strip(shown.data.images, shown.labels, _strip(shown, helpful, harmful), _picked(shown), "strips")
         return
     for column, title, rows, colour in zip(
-        st.columns(2), _titles(shown), (helpful, harmful), (HELPFUL, HARMFUL), strict=True
+        st.columns(2), titles(shown), (helpful, harmful), (HELPFUL, HARMFUL), strict=True
     ):
         with column:
             st.markdown(f":{'blue' if colour == HELPFUL else 'orange'}[**{title}**]")
             st.dataframe(_rows(shown, rows), hide_index=True)
 
 
-def _titles(shown: Shown) -> tuple[str, str]:
-    """What the two ends of the scores mean for the watched quantity."""
-    up, down = (f"removing one of these would {verb} the {shown.watched}" for verb in ("raise", "lower"))
+def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
+    split, scene = shown.analysis.problem.split, shown.scene
+    if shown.side == "test":
+        row = int(shown.view.train or 0)
+        image, caption = split.train.images[row], scene.train_labels[row]
+    else:
+        first = int(shown.tests[0]) if len(shown.tests) else 0
+        image, caption = split.test.images[first], scene.test_labels[first]
+        if shown.view.ask == "tests":
+            caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
+    return Strip(image, caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown))
+
+
+def _picked(shown: Shown):  # noqa: ANN202
+    return state.choose_test if shown.side == "test" else state.choose_train
+
+
+def titles(shown: Shown) -> tuple[str, str]:
+    """What the two ends of the scores mean for the watched quantity.
+
+    Returns:
+        Helpful and harmful, or up and down.
+    """
+    if shown.side == "test":
+        up, down = (f"removing the training point would {verb} their {shown.watched}" for verb in ("raise", "lower"))
+    else:
+        up, down = (f"removing one of these would {verb} the {shown.watched}" for verb in ("raise", "lower"))
     if not shown.orientation:
         return f"Up: {up}", f"Down: {down}"
     good, bad = (up, down) if shown.orientation > 0 else (down, up)
@@ -234,25 +164,6 @@ def _titles(shown: Shown) -> tuple[str, str]:
 def _rows(shown: Shown, rows: list[int]) -> pd.DataFrame:
     split = shown.analysis.problem.split
     frame = table(shown).iloc[rows][["id", "label", "predicted change"]]
-    raw = split.scaling.invert(split.train.x[rows])[:, :8]
-    features = pd.DataFrame(raw, columns=list(split.train.feature_names[:8]), index=frame.index)
-    return pd.concat([frame, features], axis=1)
-
-
-def table(shown: Shown) -> pd.DataFrame:
-    """Every training point with its label, its predicted and, where it exists, its measured change.
-
-    Returns:
-        n rows in the order of the training set.
-    """
-    split = shown.analysis.problem.split
-    names = split.train.class_names
-    columns: dict[str, Any] = {
-        "id": split.train.ids,
-        "label": [names[int(y)] for y in split.train.y] if names else split.train.y,
-        "flipped": split.flipped,
-        "predicted change": shown.scores,
-    }
-    if shown.measured is not None and shown.refits is not None:
-        columns |= {"measured change": shown.measured, "certificate": shown.refits.certificate}
-    return pd.DataFrame(columns)
+    raw = split.scaling.invert(shown.data.x[rows])[:, :8]
+    features = pd.DataFrame(raw, columns=list(shown.data.feature_names[:8]), index=frame.index)
+    return pd.concat([frame, features], axis=1).loc[:, lambda joined: ~joined.columns.duplicated()]

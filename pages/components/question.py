@@ -1,4 +1,4 @@
-"""The question on the Explore page: which test point, which quantity, which estimator, which damping."""
+"""The question on the Explore page: about which test point, group of them, or training point."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from influence_core.settings import SettingsError
 from pages.components import cached, controls, state
+from pages.components.asked import test_groups, train_groups
+from pages.components.view import group_text, rows_of
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Analysis
+    from influence_core.analysis import Analysis, Problem
 
-DAMPINGS = (0.0, *(float(f"{m}e{e}") for e in range(-6, 3) for m in (1, 3)))
+ASKS = {"test": "One test point", "tests": "A group of test points", "train": "One training point"}
+NUMBERS = "numbers"
 
 
 def clamp(analysis: Analysis) -> None:
     """A link, or a change of model, may ask for what this problem does not have: say so and use a sensible default."""
-    core, settings = cached.core(), state.settings()
-    m = len(analysis.problem.split.test)
-    offered = _quantities(analysis)
-    if not 0 <= state.test() < m:
-        _instead(f"Test point {state.test()} does not exist: expected 0 to {m - 1}. Test point 0 is shown.")
-        state.choose_test(0)
+    core, settings, problem = cached.core(), state.settings(), analysis.problem
+    offered = quantities(analysis)
     if settings.quantity not in offered:
         name = settings.quantity[:40]
         _instead(f"This model does not define {name}: expected one of {', '.join(offered)}. The loss is shown.")
@@ -30,55 +30,170 @@ def clamp(analysis: Analysis) -> None:
     if settings.estimator not in core.ESTIMATORS:
         _instead(f"Unknown estimator {settings.estimator[:40]}: expected one of {', '.join(core.ESTIMATORS)}.")
         state.change(estimator="influence")
-    if settings.target >= max(analysis.problem.split.test.classes, 0):
+    if settings.target >= max(problem.split.test.classes, 0):
         state.change(target=-1)
+    _clamp_points(problem)
+    _clamp_groups(problem)
+
+
+def _clamp_points(problem: Problem) -> None:
+    view, n, m = state.view(), len(problem.split.train), len(problem.split.test)
+    if not 0 <= view.test < m:
+        _instead(f"Test point {view.test} does not exist: expected 0 to {m - 1}. Test point 0 is shown.")
+        state.look(test=0)
+    if view.train is not None and not 0 <= view.train < n:
+        _instead(f"Training point {view.train} does not exist: expected 0 to {n - 1}. None is selected.")
+        state.look(train=None)
+    if state.view().ask == "train" and state.view().train is None:
+        state.look(train=0)
+
+
+def _clamp_groups(problem: Problem) -> None:
+    view, n, m = state.view(), len(problem.split.train), len(problem.split.test)
+    try:
+        asked = rows_of(view.tests, m, test_groups(problem))
+        if view.ask == "tests" and not len(asked):
+            _instead("The group of test points has no members here: all test points are asked about instead.")
+            state.look(tests="all")
+    except SettingsError as error:
+        _instead(f"{error} All test points are asked about instead.")
+        state.look(tests="all")
+    try:
+        rows_of(view.group, n, train_groups(problem))
+    except SettingsError as error:
+        _instead(f"{error} No group is selected.")
+        state.look(group="")
 
 
 def _instead(sentence: str) -> None:
     st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
 
 
-def _quantities(analysis: Analysis) -> list[str]:
+def quantities(analysis: Analysis) -> list[str]:
+    """Names of the quantities that this model defines.
+
+    Returns:
+        Keys of ``QUANTITIES``.
+    """
     loss = analysis.problem.fitted.model.loss
     return [name for name, entry in cached.core().QUANTITIES.items() if entry.applies(loss)]
 
 
 def question(analysis: Analysis) -> None:
-    """Which test point, which quantity, which estimator, which damping."""
-    m = len(analysis.problem.split.test)
-    wrong = np.flatnonzero(analysis.problem.misclassified)
+    """What is asked about; one line says what the asked point is and what the model makes of it."""
+    st.session_state["ask"] = state.view().ask
+    st.segmented_control(
+        "Ask about",
+        list(ASKS),
+        key="ask",
+        format_func=lambda name: ASKS[name],
+        on_change=_ask,
+        label_visibility="collapsed",
+        required=True,
+    )
+    problem = analysis.problem
+    {"test": _one_test, "tests": _some_tests, "train": _one_train}[state.view().ask](problem)
+
+
+def _ask() -> None:
+    """Another kind of question; the reverse one needs a training point."""
+    ask, train = st.session_state["ask"], state.view().train
+    state.look(ask=ask, train=0 if ask == "train" and train is None else train)
+
+
+def _one_test(problem: Problem) -> None:
+    m = len(problem.split.test)
+    wrong = np.flatnonzero(problem.misclassified)
     box, back, forth, dice, miss, _ = st.columns([1.4, 1.3, 1.1, 1.3, 2.1, 0.6], vertical_alignment="bottom")
     with box:
-        st.session_state["test-box"] = state.test()
-        st.number_input(
-            "Test point", 0, m - 1, key="test-box", on_change=lambda: state.choose_test(st.session_state["test-box"])
-        )
-    _step(back, "Previous", ":material/chevron_left:", (state.test() - 1) % m)
-    _step(forth, "Next", ":material/chevron_right:", (state.test() + 1) % m)
-    _step(dice, "Random", ":material/casino:", int(np.random.default_rng().integers(m)))
-    later = wrong[wrong > state.test()]
+        _number("Test point", "test-box", state.test(), m, state.choose_test)
+    now = state.test()
+    _step(back, "Previous", ":material/chevron_left:", (now - 1) % m, state.choose_test)
+    _step(forth, "Next", ":material/chevron_right:", (now + 1) % m, state.choose_test)
+    _step(dice, "Random", ":material/casino:", int(np.random.default_rng().integers(m)), state.choose_test)
+    later = wrong[wrong > now]
     target = int((later if len(later) else wrong)[0]) if len(wrong) else None
-    _step(miss, "Next misclassified", ":material/error:", target)
-    _settings_row(analysis)
-    st.markdown(_verdict(analysis))
+    _step(miss, "Next misclassified", ":material/error:", target, state.choose_test)
+    st.markdown(_verdict(problem, now))
 
 
-def _step(column: Any, label: str, icon: str, target: int | None) -> None:
+def _one_train(problem: Problem) -> None:
+    n, now = len(problem.split.train), int(state.view().train or 0)
+    flipped = np.flatnonzero(problem.split.flipped)
+    box, back, forth, dice, flip, _ = st.columns([1.4, 1.3, 1.1, 1.3, 2.1, 0.6], vertical_alignment="bottom")
+    with box:
+        _number("Training point", "train-box", now, n, state.choose_train)
+    _step(back, "Previous", ":material/chevron_left:", (now - 1) % n, state.choose_train)
+    _step(forth, "Next", ":material/chevron_right:", (now + 1) % n, state.choose_train)
+    _step(dice, "Random", ":material/casino:", int(np.random.default_rng().integers(n)), state.choose_train)
+    if len(flipped):
+        later = flipped[flipped > now]
+        target = int((later if len(later) else flipped)[0])
+        _step(flip, "Next flipped label", ":material/swap_horiz:", target, state.choose_train)
+    name = controls.plain_markdown(str(problem.split.train.ids[now]))
+    st.markdown(f"**{name}** leaves the training set: what happens to the prediction at every test point?")
+
+
+def _some_tests(problem: Problem) -> None:
+    """A named group, or numbers and ranges; a lasso on the map writes numbers here."""
+    view, groups, test = state.view(), test_groups(problem), problem.split.test
+    words = {"all": "All test points", "wrong": "All misclassified"}
+    words |= {f"class {k}": f"Class {name}" for k, name in enumerate(test.class_names)} | {NUMBERS: "Numbers or lasso"}
+    offered = [name for name, rows in groups.items() if len(rows)] + [NUMBERS]
+    rule, numbers = st.columns([2, 4], vertical_alignment="bottom")
+    with rule:
+        current = view.tests if view.tests in groups else NUMBERS
+        controls.choice("Group", offered, current, "tests-rule", _take_rule, titles=words)
+    with numbers:
+        st.session_state["tests-numbers"] = group_text(rows_of(view.tests, len(test), groups))
+        st.text_input(
+            "Test points, numbers and ranges", key="tests-numbers", on_change=lambda: _take_numbers(len(test))
+        )
+    asked = rows_of(view.tests, len(test), groups)
+    wrong = int(problem.misclassified[asked].sum())
+    share = f", {wrong:,} of them misclassified" if test.classes else ""
+    st.markdown(f"**{len(asked):,} of {len(test):,} test points**{share}: the mean over them is watched.")
+
+
+def _take_rule(name: str) -> None:
+    if name != NUMBERS:
+        state.look(tests=name)
+    elif not state.view().tests[:1].isdecimal():
+        state.look(tests=str(state.test()))
+
+
+def _take_numbers(m: int) -> None:
+    text = st.session_state["tests-numbers"]
+    try:
+        if not len(rows_of(text, m, {})):
+            raise SettingsError("Group: expected at least one test point, such as 3-9,12.")
+    except SettingsError as error:
+        st.toast(controls.plain_markdown(str(error)), icon=":material/warning:")
+        return
+    state.look(tests=text)
+
+
+def _number(label: str, key: str, now: int, count: int, take: Any) -> None:
+    st.session_state[key] = now
+    st.number_input(label, 0, count - 1, key=key, on_change=lambda: take(st.session_state[key]))
+
+
+def _step(column: Any, label: str, icon: str, target: int | None, take: Any) -> None:
     column.button(
         label,
         icon=icon,
         disabled=target is None,
         width="stretch",
-        on_click=state.choose_test,
+        on_click=take,
         args=(target,),
         help=None if target is not None else "The model gets every test point right.",
     )
 
 
-def _verdict(analysis: Analysis) -> str:
+def _verdict(problem: Problem, j: int) -> str:
     """What the test point is and what the model says, in one line."""
-    split, j = analysis.problem.split, state.test()
-    names, prediction = split.test.class_names, analysis.problem.predictions[j]
+    split = problem.split
+    names, prediction = split.test.class_names, problem.predictions[j]
     name = controls.plain_markdown(str(split.test.ids[j]))
     if not names:
         return f"**{name}** · true {split.test.y[j]:.4g} · predicted {prediction[0]:.4g}"
@@ -93,74 +208,4 @@ def _verdict(analysis: Analysis) -> str:
     return (
         f"**{name}** · labelled **{true}** · model says **{controls.plain_markdown(names[best])}** "
         f"with p = {prediction[best]:.3f} {verdict}"
-    )
-
-
-def _settings_row(analysis: Analysis) -> None:
-    core, settings = cached.core(), state.settings()
-    quantities = _quantities(analysis)
-    classes = settings.quantity in {"probability", "prediction"} and analysis.problem.split.test.classes > 0
-    what, whose, how, damp, switches = st.columns(
-        [2, 1.5 if classes else 0.01, 2.4, 2.6, 2], vertical_alignment="bottom"
-    )
-    with what:
-        controls.choice(
-            "Watch the",
-            quantities,
-            settings.quantity,
-            "quantity",
-            lambda name: state.change(quantity=name, target=-1),
-            titles={name: entry.title for name, entry in core.QUANTITIES.items()},
-        )
-    if classes:
-        with whose:
-            _class_choice(analysis)
-    with how:
-        controls.choice(
-            "Predict its change by",
-            list(core.ESTIMATORS),
-            settings.estimator,
-            "estimator",
-            lambda name: state.change(estimator=name),
-            titles={name: entry.title for name, entry in core.ESTIMATORS.items()},
-        )
-    with damp:
-        _damping()
-    with switches:
-        _switch("lock", "Lock colour scale", "The same limits for every test point.")
-        _switch("symlog", "Symmetric log scale")
-        _switch("magnitude", "Magnitude only", "Colours by the size of the score, without its sign.")
-
-
-def _switch(name: str, label: str, words: str | None = None) -> None:
-    st.session_state[name] = getattr(state.view(), name)
-    st.checkbox(label, key=name, help=words, on_change=lambda: state.look(**{name: st.session_state[name]}))
-
-
-def _damping() -> None:
-    """A slider in log steps; a damping that came from a link is a step of its own."""
-    current = state.settings().solver.damping
-    st.session_state["damping"] = current
-    st.select_slider(
-        "Damping δ of (H + δI)⁻¹",
-        sorted({*DAMPINGS, current}),
-        key="damping",
-        format_func=lambda value: f"{value:g}",
-        on_change=lambda: state.change("solver", damping=st.session_state["damping"]),
-        help="Moves only the solve, not the fit. Live: with the eigendecomposition another δ costs two products.",
-    )
-
-
-def _class_choice(analysis: Analysis) -> None:
-    """Whose probability is watched; −1 is the true class, or the last one for a plain prediction."""
-    settings, names = state.settings(), analysis.problem.split.test.class_names
-    default = "the true class" if settings.quantity == "probability" else f"default ({names[-1]})"
-    targets = [str(k) for k in range(-1, len(names))]
-    controls.choice(
-        "of class",
-        targets,
-        str(settings.target),
-        "target",
-        lambda text: state.change(target=int(text)),
-        titles={text: default if text == "-1" else names[int(text)] for text in targets},
     )

@@ -9,9 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_query
-from pages.components.explore import Shown, table
-from pages.components.explore_details import exported
+from pages.components.asked import Shown, exported, table
 from pages.components.presets import PRESETS
+from pages.components.view import View
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
@@ -145,8 +145,9 @@ def test_a_fit_that_did_not_converge_does_not_refit_unasked() -> None:
 )
 def test_exported_columns_say_quantity_unit_and_sign(quantity: str, ends: str) -> None:
     analysis = analyse(replace(PRESETS["blobs"].settings, quantity=quantity))
-    shown = Shown(analysis, analysis.settings, 0, None, analysis.scores([0])[:, 0], None, "nats", None)  # type: ignore
+    scores = analysis.scores([0])[:, 0]
+    shown = Shown(analysis, analysis.settings, View(), np.array([0]), scores, None, None)  # type: ignore[arg-type]
     column = exported(table(shown), shown).columns[-1]
     assert analysis.quantity.title in column
-    assert "nats" in column
+    assert shown.own_unit in column
     assert ends in column

@@ -1,0 +1,250 @@
+"""The question on screen and its answer: whose points are coloured, by which numbers, and what their sign means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from influence_core.settings import Settings
+from pages.components import cached, state
+from pages.components.influence_map import Scene, Side
+from pages.components.loo_scatter import Look
+from pages.components.scene import scene
+from pages.components.view import View, rows_of
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Analysis, Problem, Refits
+    from influence_core.data import Dataset
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What the page shows for one question.
+
+    Attributes:
+        analysis: where everything comes from.
+        settings: of this view.
+        view: question, selections and switches.
+        tests: (k,) test points asked about; all of them for the reverse question.
+        scores: predicted change, new minus old: (n,) at the training points, or (m,) at the test points.
+        refits: measured changes, where they exist.
+        scene: the map's constant part.
+    """
+
+    analysis: Analysis
+    settings: Settings
+    view: View
+    tests: Rows
+    scores: np.ndarray
+    refits: Refits | None
+    scene: Scene
+
+    @staticmethod
+    def of(analysis: Analysis, refits: Refits | None) -> Shown:
+        """The answer to the question of this session.
+
+        Returns:
+            What is shown.
+        """
+        view, settings = state.view(), state.settings()
+        tests = asked_tests(analysis.problem, view)
+        if view.ask == "train":
+            scores = analysis.removal(int(view.train or 0))
+        else:
+            scores = analysis.scores(tests, mean=len(tests) > 1)[:, 0]
+        return Shown(analysis, settings, view, tests, scores, refits, scene(settings))
+
+    @property
+    def side(self) -> Side:
+        """Whose points are coloured."""
+        return "test" if self.view.ask == "train" else "train"
+
+    @property
+    def data(self) -> Dataset:
+        """The coloured examples."""
+        split = self.analysis.problem.split
+        return split.test if self.side == "test" else split.train
+
+    @property
+    def labels(self) -> list[str]:
+        """One line for each coloured example."""
+        return self.scene.test_labels if self.side == "test" else self.scene.train_labels
+
+    @property
+    def single(self) -> int | None:
+        """The one test point asked about; None for a group and for the reverse question."""
+        return self.view.test if self.view.ask == "test" else None
+
+    @property
+    def selected(self) -> int | None:
+        """The selected point among the coloured ones."""
+        return self.view.train if self.side == "train" else None
+
+    @property
+    def group(self) -> Rows:
+        """Training points that leave together; empty for none."""
+        problem = self.analysis.problem
+        return rows_of(self.view.group, len(problem.split.train), train_groups(problem))
+
+    @property
+    def own_unit(self) -> str:
+        """Of the watched quantity."""
+        unit: str = self.analysis.quantity.unit or self.analysis.problem.fitted.model.loss.unit
+        return unit
+
+    @property
+    def unit(self) -> str:
+        """Of the scores."""
+        predicts = cached.core().ESTIMATORS[self.settings.estimator].predicts
+        return self.own_unit if predicts else "a ranking without unit"
+
+    @property
+    def orientation(self) -> int:
+        """+1 where a rise is helpful, −1 where a fall is, 0 where neither word applies: a prediction, another class."""
+        other_class = self.settings.quantity == "probability" and self.settings.target >= 0
+        return 0 if other_class else self.analysis.quantity.helpful
+
+    @property
+    def sign(self) -> int:
+        """−1 where a fall is helpful, else +1."""
+        return -1 if self.orientation < 0 else 1
+
+    @property
+    def helpfulness(self) -> np.ndarray:
+        """Scores turned so that + is helpful: a fall of the margin or of the true class's probability is."""
+        return self.sign * self.scores
+
+    @property
+    def watched(self) -> str:
+        """The quantity in words."""
+        quantity: str = self.analysis.quantity.title
+        if self.settings.quantity == "probability" and self.settings.target >= 0:
+            quantity = f"probability of class {self.analysis.problem.split.test.class_names[self.settings.target]}"
+        return quantity if self.view.ask != "tests" else f"mean {quantity} of {len(self.tests):,} test points"
+
+    @cached_property
+    def measured(self) -> np.ndarray | None:
+        """Measured change at the coloured points, where refits exist."""
+        if self.refits is None:
+            return None
+        if self.view.ask == "train":
+            return np.asarray(self.refits.change[int(self.view.train or 0)])
+        return np.asarray(self.refits.change[:, self.tests].mean(1))
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What the negative and the positive numbers mean."""
+        words = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
+        return words[self.orientation]
+
+    def look(self, labels: list[str]) -> Look:
+        """How the points of the LOO scatter are named and coloured.
+
+        Returns:
+            The look.
+        """
+        same = self.unit == self.own_unit
+        return Look(labels, self.unit, self.own_unit, same, self.sign, self.selected, self.ends)
+
+
+def asked_tests(problem: Problem, view: View) -> Rows:
+    """The test points that the question is about.
+
+    Returns:
+        One, a group, or all of them for the reverse question.
+    """
+    m = len(problem.split.test)
+    if view.ask == "test":
+        return np.array([view.test])
+    return np.arange(m) if view.ask == "train" else rows_of(view.tests, m, test_groups(problem))
+
+
+def test_groups(problem: Problem) -> Mapping[str, Rows]:
+    """Groups of test points that have a name in a link.
+
+    Returns:
+        Their rows.
+    """
+    test = problem.split.test
+    found = {"all": np.arange(len(test)), "wrong": np.flatnonzero(problem.misclassified)}
+    return found | {f"class {k}": np.flatnonzero(test.y == k) for k in range(test.classes)}
+
+
+def train_groups(problem: Problem) -> Mapping[str, Rows]:
+    """Groups of training points that have a name in a link.
+
+    Returns:
+        Their rows.
+    """
+    train = problem.split.train
+    found = {"flipped": np.flatnonzero(problem.split.flipped)}
+    return found | {f"class {k}": np.flatnonzero(train.y == k) for k in range(train.classes)}
+
+
+def definition(shown: Shown) -> str:
+    """The sentence of the method, for the question on screen.
+
+    Returns:
+        What the numbers are, with their sign in words.
+    """
+    if shown.orientation > 0 and shown.view.ask == "test":
+        sentence: str = cached.core().SENTENCE
+        return sentence
+    what = shown.watched if shown.view.ask != "train" else f"{shown.watched} of a test point"
+    without = "the training point" if shown.view.ask != "train" else "the selected training point"
+    start = f"change = {what} without {without} minus {what} with it. "
+    if shown.orientation > 0:
+        return start + "> 0: removing it hurts the prediction, so it is helpful. < 0: it is harmful."
+    if shown.orientation < 0:
+        return start + "Helpful (blue): removing the point lowers it. Harmful: removing it raises it."
+    return (
+        start + "A prediction is neither helped nor harmed: blue, removal pushes it up; orange, removal pushes it down."
+    )
+
+
+def table(shown: Shown) -> pd.DataFrame:
+    """Every coloured point with its label, its predicted and, where it exists, its measured change.
+
+    Returns:
+        One row per point, in the order of the data.
+    """
+    data = shown.data
+    columns: dict[str, Any] = {
+        "id": data.ids,
+        "label": np.array(data.class_names, dtype=object)[data.y.astype(int)] if data.class_names else data.y,
+    }
+    if shown.side == "train":
+        columns["flipped"] = shown.analysis.problem.split.flipped
+    columns["predicted change"] = shown.scores
+    if shown.measured is not None and shown.refits is not None:
+        columns["measured change"] = shown.measured
+        columns |= {"certificate": shown.refits.certificate} if shown.side == "train" else {}
+    return pd.DataFrame(columns)
+
+
+def exported(frame: pd.DataFrame, shown: Shown) -> pd.DataFrame:
+    """The table with what each number means in its column's name: a file travels without the caption.
+
+    Returns:
+        The renamed table.
+    """
+    removed = (
+        "removed"
+        if shown.side == "train"
+        else f"{shown.analysis.problem.split.train.ids[shown.view.train or 0]} is removed"
+    )
+    tail = f"of {shown.watched} if {removed}, new minus old, {{unit}}, > 0 {shown.ends[1]}, < 0 {shown.ends[0]}"
+    return frame.rename(
+        columns={
+            "predicted change": "predicted change " + tail.format(unit=shown.unit),
+            "measured change": "measured change " + tail.format(unit=shown.own_unit),
+        }
+    )

@@ -1,0 +1,175 @@
+"""A group of training points leaves together: predicted by first order and Newton, measured by the real refit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from influence_core.settings import Settings, SettingsError
+from pages.components import cached, controls, job_panel, state
+from pages.components.asked import Rows, Shown, train_groups
+from pages.components.strips import signed
+from pages.components.view import group_text, rows_of
+
+if TYPE_CHECKING:
+    from influence_core.analysis import GroupEffect, GroupRefit
+
+NONE, NUMBERS, STRONGEST = "none", "numbers", 10
+QUICK = 2_000  # parameters up to which Newton without a group is computed unasked, in well under a second
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """What is known about a group that leaves.
+
+    Attributes:
+        rows: its training points.
+        effect: predicted; None where it is refused, and ``why`` says why.
+        refit: measured; None until it was asked for.
+        why: a sentence, or empty.
+    """
+
+    rows: Rows
+    effect: GroupEffect | None = None
+    refit: GroupRefit | None = None
+    why: str = ""
+
+
+def group_of(shown: Shown) -> Group | None:
+    """The selected group with what is predicted and, after a refit, measured.
+
+    Returns:
+        The group, or None where no training point is selected.
+    """
+    rows = shown.group
+    if not len(rows):
+        return None
+    try:
+        effect = _effect(shown.settings.key(), group_text(rows), shown.settings)
+    except cached.core().EXPECTED_ERRORS as error:
+        return Group(rows, why=str(error))
+    return Group(rows, effect, job_panel.result(_key(shown.settings, rows)))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _effect(key: str, group: str, _settings: Settings) -> GroupEffect:
+    analysis = cached.analysis(_settings)
+    rows = rows_of(group, len(analysis.problem.split.train), {})
+    outputs = analysis.problem.fitted.model.loss.outputs
+    newton = analysis.problem.fitted.size <= QUICK or len(rows) * outputs <= QUICK // 10
+    found: GroupEffect = analysis.group(rows, newton=newton)
+    return found
+
+
+def _key(settings: Settings, rows: Rows) -> str:
+    return f"group {settings.key('data', 'model', 'quantity', 'target', 'seed')} {group_text(rows)}"
+
+
+def group_panel(shown: Shown, group: Group | None) -> None:
+    """Choose a group, see three numbers, and run the refit."""
+    st.subheader("What if several training points left together?", anchor=False)
+    _choose(shown)
+    if group is None:
+        st.caption(
+            "Draw a lasso around training points on the map, or choose a group here. Single changes do not simply "
+            "add up: points that say the same support each other."
+        )
+        return
+    if group.effect is None:
+        st.info(controls.plain_markdown(group.why), icon=":material/info:")
+        return
+    _numbers(shown, group)
+    if group.refit is None:
+        job_panel.panel(_work(shown, group.rows))
+
+
+def _choose(shown: Shown) -> None:
+    groups, train = train_groups(shown.analysis.problem), shown.analysis.problem.split.train
+    words = {NONE: "None", "harmful": f"The {STRONGEST} most harmful", "helpful": f"The {STRONGEST} most helpful"}
+    words |= {"flipped": "Labels flipped on purpose"}
+    words |= {f"class {k}": f"Class {name}" for k, name in enumerate(train.class_names)} | {NUMBERS: "Numbers or lasso"}
+    ranked = ["harmful", "helpful"] if shown.side == "train" else []
+    offered = [NONE, *ranked, *(name for name, rows in groups.items() if len(rows)), NUMBERS]
+    now = shown.view.group
+    rule, numbers, clear = st.columns([2.2, 5.6, 1.2], vertical_alignment="bottom")
+    with rule:
+        current = now if now in groups else NUMBERS if now else NONE
+        controls.choice(
+            "Group that leaves", offered, current, "group-rule", lambda name: _take(name, shown), titles=words
+        )
+    with numbers:
+        st.session_state["group-numbers"] = group_text(shown.group)
+        st.text_input(
+            "Training points, numbers and ranges",
+            key="group-numbers",
+            placeholder="for example 3-9,12",
+            on_change=lambda: _take_numbers(len(train)),
+        )
+    clear.button("Clear", disabled=not now, width="stretch", on_click=lambda: state.look(group=""), key="group-clear")
+
+
+def _take(name: str, shown: Shown) -> None:
+    if name in {"harmful", "helpful"}:
+        order = np.argsort(shown.helpfulness if name == "harmful" else -shown.helpfulness, kind="stable")
+        state.look(group=group_text(order[:STRONGEST]))
+    elif name == NUMBERS:
+        state.look(group=group_text(shown.group) or str(shown.view.train or 0))
+    else:
+        state.look(group="" if name == NONE else name)
+
+
+def _take_numbers(n: int) -> None:
+    text = st.session_state["group-numbers"].strip()
+    try:
+        rows_of(text, n, {})
+    except SettingsError as error:
+        st.toast(controls.plain_markdown(str(error)), icon=":material/warning:")
+        return
+    state.look(group=text)
+
+
+def _numbers(shown: Shown, group: Group) -> None:
+    """First order, Newton and refit at the question asked, each as one number with its sign in words."""
+    effect, refit = group.effect, group.refit
+    assert effect is not None
+    at = (
+        f"test point {shown.view.test}" if shown.view.ask == "test" else f"the mean of {len(shown.tests):,} test points"
+    )
+    st.markdown(
+        f"**{len(group.rows):,} of {len(shown.analysis.problem.split.train):,} training points leave**: "
+        f"change of the {shown.analysis.quantity.title}, {shown.own_unit}, at {at}"
+    )
+    cells = [
+        ("First order (single changes added)", effect.first_order, ""),
+        ("One-step Newton", effect.newton, effect.why or "with the refit"),
+        ("Real refit", None if refit is None else refit.change, "not run yet"),
+    ]
+    columns = st.columns(4)
+    for column, (name, change, absent) in zip(columns, cells, strict=False):
+        value = None if change is None else float(np.mean(change[shown.tests]))
+        known = value is not None and np.isfinite(value)
+        column.metric(name, signed(value) if known else "–", help=None if known else absent or "no certified minimum")
+        column.caption(_word(shown, value) if known else absent or "no certified minimum")
+    if refit is not None and refit.accuracy_before is not None:
+        columns[3].metric("Test accuracy after", f"{refit.accuracy_after:.1%}")
+        columns[3].caption(f"before: {refit.accuracy_before:.1%}")
+
+
+def _word(shown: Shown, value: float) -> str:
+    word = shown.ends[1 if value > 0 else 0] if value else "no change"
+    return f"the group is {word}" if shown.orientation and value else f"removal {word}" if value else word
+
+
+def _work(shown: Shown, rows: Rows) -> job_panel.Work:
+    problem, settings = shown.analysis.problem, shown.settings
+    return job_panel.Work(
+        _key(settings, rows),
+        "Refit without the group",
+        "groups",
+        lambda task: problem.group_refit(rows, settings.quantity, settings.target, task),
+        problem.refit_cost / 4e10 / max(len(problem.fitted.train), 1),
+        button=f"Refit without these {len(rows):,} points",
+    )

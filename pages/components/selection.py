@@ -1,0 +1,55 @@
+"""The selected training point: what is known of it, and what one can do with it; the keyboard twin of a click."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from pages.components import controls, state
+from pages.components.asked import Shown
+from pages.components.strips import signed
+from pages.components.view import group_text
+
+
+def selection(shown: Shown) -> None:
+    """Number box, facts and actions of the selected training point; nothing more than the box where none is."""
+    row, n = shown.view.train, len(shown.analysis.problem.split.train)
+    if shown.view.ask == "train":
+        return  # the question itself holds the box
+    with st.container(border=True):
+        none = "Click a training point on a picture, or type its number, to select it."
+        st.markdown(_facts(shown) if row is not None else none)
+        box, ask, add, drop, _ = st.columns([1.6, 2, 2, 1.6, 1.6], vertical_alignment="bottom")
+        with box:
+            st.session_state["selected-train"] = row
+            st.number_input(
+                "Training point",
+                0,
+                n - 1,
+                key="selected-train",
+                placeholder="none",
+                on_change=lambda: state.choose_train(st.session_state["selected-train"]),
+                help="The same as clicking a training point on a picture.",
+            )
+        _button(ask, "Ask about it", ":material/swap_horiz:", row, lambda: state.look(ask="train"))
+        _button(add, "Add to group", ":material/group_remove:", row, lambda: _add(shown))
+        _button(drop, "Deselect", ":material/close:", row, lambda: state.choose_train(None))
+
+
+def _button(column: object, label: str, icon: str, row: int | None, act: object) -> None:
+    column.button(label, icon=icon, disabled=row is None, width="stretch", on_click=act)  # type: ignore[attr-defined]
+
+
+def _add(shown: Shown) -> None:
+    state.look(group=group_text(np.append(shown.group, int(shown.view.train or 0))))
+
+
+def _facts(shown: Shown) -> str:
+    row = int(shown.view.train or 0)
+    text = f"**{controls.plain_markdown(shown.scene.train_labels[row])}** · "
+    score = float(shown.scores[row])
+    word = shown.ends[1 if score > 0 else 0] if score else "no change"
+    text += f"predicted {signed(score)} {shown.unit}, {word}"
+    if shown.measured is not None:
+        text += f" · measured {signed(float(shown.measured[row]))} {shown.own_unit}"
+    return text
