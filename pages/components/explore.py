@@ -11,7 +11,7 @@ import streamlit as st
 
 from influence_core.settings import Settings
 from pages.components import cached, controls, loo_panel, state
-from pages.components.influence_map import MapView, Scene, colour_limit, influence_map, plain
+from pages.components.influence_map import MapView, Reactions, Scene, colour_limit, influence_map, plain
 from pages.components.loo_scatter import HARMFUL, HELPFUL, Look, loo_scatter, summary
 from pages.components.scene import scene
 from pages.components.strips import Strip, signed, strip
@@ -116,7 +116,7 @@ def draw_map(shown: Shown) -> None:
         unit=shown.unit,
         alt=_alt(shown),
     )
-    influence_map(shown.scene, helpful, view, _clicked, "map")
+    influence_map(shown.scene, helpful, view, Reactions(_clicked), "map")
     st.caption(definition(shown))
 
 
