@@ -7,12 +7,19 @@ import pandas as pd
 import streamlit as st
 
 from pages.components import cached, controls, loo_panel, state
-from pages.components.asked import Shown, definition, table
-from pages.components.influence_map import MapView, Side, colour_limit, influence_map, plain
+from pages.components.asked import Rows, Shown, definition, table
+from pages.components.group_panel import Group
+from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map, plain
 from pages.components.loo_scatter import HARMFUL, HELPFUL, loo_scatter, summary
 from pages.components.strips import Strip, signed, strip
+from pages.components.view import group_text
 
 SHOWN_EACH = 6  # one row at 1280 px
+LASSO = {
+    "test": "A lasso makes a group of training points that leave together.",
+    "tests": "A lasso chooses the test points asked about.",
+    "train": "A lasso makes a group of training points that leave together.",
+}
 TITLES = {
     "test": "Training points, coloured by influence on the star",
     "tests": "Training points, coloured by influence on the ringed test points",
@@ -20,27 +27,29 @@ TITLES = {
 }
 
 
-def draw_map(shown: Shown, group=None) -> None:
+def draw_map(shown: Shown, group: Group | None) -> None:
     """The map, recoloured by the scores of the question."""
     helpful, view = shown.helpfulness, shown.view
     st.markdown(f"**{TITLES[view.ask]}**")
     locked = view.lock and view.ask == "test"
-    limit = colour_limit(shown.analysis.all_scores if locked else helpful)
-    words = ("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up")
     map_view = MapView(
         selected_test=shown.single,
         selected_train=view.train,
-        limit=limit,
+        limit=colour_limit(shown.analysis.all_scores if locked else helpful),
         symlog=view.symlog,
         magnitude_only=view.magnitude,
         sign=shown.sign,
-        words=words,
+        words=("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up"),
         target=shown.side,
         unit=shown.unit,
+        group=() if group is None else group.rows,
+        tests=shown.tests if view.ask == "tests" else (),
+        after=None if group is None else group.boundary(shown),
         alt=_alt(shown),
+        title=TITLES[view.ask],
     )
-    influence_map(shown.scene, helpful, map_view, _clicked, "map")
-    st.caption(definition(shown))
+    influence_map(shown.scene, helpful, map_view, Reactions(_clicked, _lassoed), "map")
+    st.caption(f"{definition(shown)} {LASSO[view.ask]}")
 
 
 def _clicked(side: Side, index: int) -> None:
@@ -48,6 +57,14 @@ def _clicked(side: Side, index: int) -> None:
         state.choose_test(index)
     else:
         state.choose_train(index)
+
+
+def _lassoed(train: Rows, test: Rows) -> None:
+    """A lasso makes a group of what the question can use: test points to ask about, or training points that leave."""
+    if state.view().ask == "tests" and len(test):
+        state.look(tests=group_text(test))
+    elif len(train):
+        state.look(group=group_text(train))
 
 
 def _alt(shown: Shown) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from influence_core.settings import Settings, SettingsError
 from pages.components import cached, controls, job_panel, state
 from pages.components.asked import Rows, Shown, train_groups
+from pages.components.scene import boundary_after
 from pages.components.strips import signed
 from pages.components.view import group_text, rows_of
 
@@ -36,6 +37,14 @@ class Group:
     effect: GroupEffect | None = None
     refit: GroupRefit | None = None
     why: str = ""
+
+    def boundary(self, shown: Shown) -> np.ndarray | None:
+        """Where the boundary of a two-dimensional problem lies after the refit.
+
+        Returns:
+            (k, 2, 2) segments, or None before the refit and for other problems.
+        """
+        return None if self.refit is None else boundary_after(shown.settings, self.refit.theta)
 
 
 def group_of(shown: Shown) -> Group | None:

@@ -1,23 +1,7 @@
-// Owns one Plotly chart.  Every change of data runs the default export again without the cleanup of the run before, so
-// what must last (listeners, the newest component handle) lives on the root element.
-const CONFIG = { scrollZoom: true, displaylogo: false, modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'] };
+// The influence map: one chart whose points answer to a click and to a lasso.
+const CONFIG = configOf();
+const CONFIG_WITHOUT_LASSO = configOf('select2d', 'lasso2d');
 const TEST_REACH = 12; // pixels within which a test point wins a click: dense training points would hide it
-
-function loadPlotly() {
-  window.influencePlotly ??= new Promise((resolve, reject) => {
-    const tag = document.createElement('script');
-    tag.src = './app/static/plotly.min.js';
-    tag.onload = () => resolve(window.Plotly);
-    tag.onerror = () => {
-      window.influencePlotly = undefined;
-      tag.remove();
-      reject(new Error('The chart library (plotly.min.js) could not be loaded from this server. Reload the page; ' +
-        'if that does not help, check that static file serving is switched on.'));
-    };
-    document.head.appendChild(tag);
-  });
-  return window.influencePlotly;
-}
 
 function nearestTest(plot, scene, mouse) {
   const { xaxis, yaxis } = plot._fullLayout;
@@ -32,57 +16,47 @@ function nearestTest(plot, scene, mouse) {
   return index;
 }
 
-function onClick(root, event) {
+function send(root, trigger, event) {
   const { component, scene } = root.state;
-  const test = nearestTest(root.state.plot, scene, event.event);
+  component.setTriggerValue(trigger, { ...event, fingerprint: scene.fingerprint, nonce: Date.now() });
+}
+
+// With the test points coloured one looks for a training point among them, and the nearest point wins.
+function onClick(root, event) {
+  const { message, scene, plot } = root.state;
+  const test = message.target === 'test' ? null : nearestTest(plot, scene, event.event);
   const hit = event.points[0];
   if (test === null && !hit) return;
   const [side, index] = test === null ? [hit.data.meta, hit.customdata] : ['test', test];
-  component.setTriggerValue('clicked', { side, index, fingerprint: scene.fingerprint, nonce: Date.now() });
+  send(root, 'clicked', { side, index });
 }
 
-function showThumb(thumb, sprite, tile) {
-  thumb.hidden = !sprite;
-  if (!sprite) return;
-  const zoom = Math.max(1, Math.round(56 / sprite.tile_h));
-  const [w, h] = [sprite.tile_w * zoom, sprite.tile_h * zoom];
-  const rows = Math.ceil(sprite.count / sprite.columns);
-  const source = `url("${sprite.data_uri}")`;
-  if (thumb.source !== source) thumb.style.backgroundImage = thumb.source = source;
-  Object.assign(thumb.style, { width: w + 'px', height: h + 'px', backgroundSize: `${w * sprite.columns}px ${h * rows}px`,
-    backgroundPosition: `${-w * (tile % sprite.columns)}px ${-h * Math.floor(tile / sprite.columns)}px` });
+// A lasso is a question, not a state: it is sent, and its outline goes.
+function onLasso(root, Plotly, event) {
+  if (!event?.points) return;
+  const inside = { train: new Set(), test: new Set() };
+  for (const { data, customdata } of event.points) inside[data.meta]?.add(customdata);
+  const [train, test] = [inside.train, inside.test].map((ids) => [...ids].sort((a, b) => a - b));
+  root.state.lassos = (root.state.lassos ?? 0) + 1;
+  draw(Plotly, root, root.state.scene, root.state.message);
+  if (train.length || test.length) send(root, 'lassoed', { train, test });
 }
 
-function fillTip(root) {
+function describe(root) {
   const { scene, message, hovered } = root.state;
   const { side, index } = hovered;
-  const tip = root.querySelector('.if-tip');
-  showThumb(tip.querySelector('.if-thumb'), scene.sprite, side === 'train' ? index : scene.train_x.length + index);
-  tip.querySelector('.if-label').textContent = scene[side + '_labels'][index] ?? `${side} ${index}`;
   const score = message.scores && message.target === side ? message.scores[index] : null;
   const word = message.magnitude_only || !score ? '' : ' · ' + message.words[score > 0 ? 1 : 0];
-  tip.querySelector('.if-score').textContent = score === null ? '' : `${signed(message.sign * score)} ${message.unit}${word}`;
+  fillTip(root, scene.sprite, side === 'train' ? index : scene.train_x.length + index,
+    scene[side + '_labels'][index] ?? `${side} ${index}`,
+    score === null ? '' : `${signed(message.sign * score)} ${message.unit}${word}`);
 }
 
 function onHover(root, event) {
   const { data, customdata: index } = event.points[0];
   root.state.hovered = { side: data.meta, index };
-  fillTip(root);
-  const tip = root.querySelector('.if-tip');
-  tip.hidden = false;
-  const box = root.getBoundingClientRect();
-  const [x, y] = [event.event.clientX - box.left, event.event.clientY - box.top];
-  tip.style.left = Math.min(x + 14, box.width - tip.offsetWidth - 4) + 'px';
-  tip.style.top = Math.max(0, y > box.height / 2 ? y - tip.offsetHeight - 10 : y + 14) + 'px';
-}
-
-function onLeave(root) {
-  root.state.hovered = null;
-  root.querySelector('.if-tip').hidden = true;
-}
-
-function signed(score) {
-  return (score < 0 ? '−' : score > 0 ? '+' : '') + String(Number(Math.abs(score).toPrecision(3)));
+  describe(root);
+  moveTip(root, event.event);
 }
 
 // The legend's own marks are SVG: its ring can be dashed as the rings of the plot look, and a shape whose points are
@@ -92,7 +66,7 @@ function dressLegend(root, plot) {
     const trace = item.__data__?.[0]?.trace;
     for (const path of item.querySelectorAll('.legendpoints path')) {
       if (trace?.name === FLIPPED) path.style.strokeDasharray = '3 2';
-      if (trace?.meta === 'train') path.style.fill = root.state.theme.idle;
+      if (trace?.meta === 'train' || trace?.marker?.coloraxis) path.style.fill = root.state.theme.idle;
     }
   }
 }
@@ -102,51 +76,27 @@ function wire(Plotly, root, plot) {
   if (state.plot) return;
   state.plot = plot;
   plot.on('plotly_click', (event) => onClick(root, event));
+  plot.on('plotly_selected', (event) => onLasso(root, Plotly, event));
   plot.on('plotly_hover', (event) => onHover(root, event));
-  plot.on('plotly_unhover', () => onLeave(root));
+  plot.on('plotly_unhover', () => hideTip(root));
   plot.on('plotly_afterplot', () => dressLegend(root, plot));
   dressLegend(root, plot);
-  let width = plot.clientWidth; // a sidebar or a tab changes the width without any resize of the window
-  state.observer = new ResizeObserver(() => {
-    if (!plot.clientWidth || plot.clientWidth === width) return;
-    width = plot.clientWidth;
-    Plotly.Plots.resize(plot);
-  });
-  state.observer.observe(plot);
+  watchWidth(Plotly, root, plot);
 }
 
 function draw(Plotly, root, scene, message) {
   const theme = palette(root);
   const { data, layout } = figureOf(scene, message, theme);
+  layout.selectionrevision = root.state.lassos ?? 0;
   const plot = root.querySelector('.if-plot');
-  if (root.state.scene !== scene) onLeave(root);
+  if (root.state.scene !== scene) hideTip(root);
   Object.assign(root.state, { scene, message, theme });
   root.querySelector('.if-error').textContent = '';
-  if (root.state.hovered) fillTip(root); // Plotly tells of a point once, and its score has just changed
-  return Plotly.react(plot, data, layout, CONFIG).then(() => wire(Plotly, root, plot));
-}
-
-function release(root) {
-  const { state } = root;
-  state.ticket += 1;
-  state.observer?.disconnect();
-  if (state.plot) window.Plotly?.purge(state.plot); // a browser keeps few WebGL contexts alive
-  state.plot = null;
+  if (root.state.hovered) describe(root); // Plotly tells of a point once, and its score has just changed
+  return Plotly.react(plot, data, layout, message.lasso ? CONFIG : CONFIG_WITHOUT_LASSO)
+    .then(() => wire(Plotly, root, plot));
 }
 
 export default function (component) {
-  const root = component.parentElement.querySelector('.if-map');
-  const message = unpack(component.data);
-  const state = (root.state ??= { ticket: 0 });
-  state.component = component;
-  const ticket = ++state.ticket; // the newest render wins
-  root.setAttribute('aria-label', message.alt);
-  root.style.minHeight = message.height + 'px';
-  Promise.all([loadPlotly(), parked(message.fingerprint)])
-    .then(([Plotly, scene]) => (ticket === state.ticket ? draw(Plotly, root, scene, message) : undefined))
-    .catch((error) => {
-      console.error(error);
-      if (ticket === state.ticket) root.querySelector('.if-error').textContent = error.message;
-    });
-  return () => release(root);
+  return chart(component, draw);
 }

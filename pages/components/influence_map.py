@@ -6,7 +6,7 @@ component of our own because a Streamlit chart is mounted anew, and loses its zo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -16,10 +16,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.components.assets import is_index, pack, send_once, text
+from pages.components.field import Field, Floats, level_lines, pen_up
 from pages.components.gallery import Sprite
 
-Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
+Indices = NDArray[np.int64]
 Side = Literal["train", "test"]
 
 CLIP_PERCENTILE = 99.0
@@ -33,24 +34,9 @@ _map = st.components.v2.component(
     "influence_map",
     html=text("influence_map.html"),
     css=text("influence_map.css"),
-    js=text("wire.js", "map_figure.js", "influence_map.js"),
+    js=text("wire.js", "plotting.js", "map_figure.js", "influence_map.js"),
     isolate_styles=False,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """A decision field: P(class 1) on a grid.
-
-    Attributes:
-        x: (gx,) grid columns, ascending and evenly spaced.
-        y: (gy,) grid rows, ascending and evenly spaced.
-        probability: (gy, gx).
-    """
-
-    x: Floats
-    y: Floats
-    probability: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +96,13 @@ class Scene:
         if self.field is not None:
             lines = level_lines(self.field, 0.5)
             arrays |= {"field_x": self.field.x, "field_y": self.field.y, "field_p": self.field.probability.ravel()}
-            arrays |= {"boundary_x": _pen_up(lines[..., 0]), "boundary_y": _pen_up(lines[..., 1])}
+            arrays |= {"boundary_x": pen_up(lines[..., 0]), "boundary_y": pen_up(lines[..., 1])}
         if self.optimal is not None:
             arrays |= {"optimal_x": self.optimal[:, 0], "optimal_y": self.optimal[:, 1]}
         return pack(header, **arrays)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapView:
     """What a click changes, and how scores become colours.
 
@@ -130,7 +116,12 @@ class MapView:
         words: for the negative and the positive end of the colours.
         target: the points that the scores belong to.
         unit: of the scores.
+        group: training points that leave together; each gets a ring.
+        tests: test points asked about together; each gets a small ringed star.
+        after: (k, 2, 2) segments of the decision boundary after a removal; the boundary before it turns dashed grey.
         alt: what a screen reader says instead of the picture.
+        title: of a downloaded picture.
+        file: name of a downloaded picture, without its ending.
         height: pixels.
     """
 
@@ -143,8 +134,27 @@ class MapView:
     words: tuple[str, str] = ("harmful", "helpful")
     target: Side = "train"
     unit: str = "nats"
+    group: Sequence[int] | Ints = ()
+    tests: Sequence[int] | Ints = ()
+    after: Floats | None = None
     alt: str = "Map of training and test points"
+    title: str = "Influence map"
+    file: str = "influence-map"
     height: int = 520
+
+
+@dataclass(frozen=True)
+class Reactions:
+    """What happens when someone points at the map.
+
+    Attributes:
+        click: called with the side and the index of the clicked point.
+        lasso: called with the training and the test indices inside a lasso or a box, each ascending; without it the
+            map has no such tools.
+    """
+
+    click: Callable[[Side, int], None]
+    lasso: Callable[[Indices, Indices], None] | None = None
 
 
 def plain(text: str) -> str:
@@ -186,55 +196,6 @@ def marker_sizes(scores: Floats, limit: float) -> NDArray[np.float32]:
     return np.maximum(LARGEST_MARKER * crowding * np.sqrt(share), floor).astype(np.float32)
 
 
-def level_lines(field: Field, level: float) -> NDArray[np.float64]:
-    """Line segments on which the field, linear along each cell edge, crosses the level (marching squares).
-
-    Returns:
-        (k, 2, 2): k segments, two ends each, (x, y).
-    """
-    z = field.probability - level
-    corners = [z[:-1, :-1], z[:-1, 1:], z[1:, 1:], z[1:, :-1]]
-    left, bottom = np.meshgrid(field.x[:-1], field.y[:-1])
-    right, top = np.meshgrid(field.x[1:], field.y[1:])
-    places = [np.stack(pair, -1) for pair in ((left, bottom), (right, bottom), (right, top), (left, top))]
-    high = [corner > 0 for corner in corners]
-    crosses = [high[k] != high[(k + 1) % 4] for k in range(4)]
-    saddle = np.all(crosses, axis=0)
-    # On a saddle the middle of the cell decides which two corners belong together.
-    with_first = (sum(corners) > 0) == high[0]
-    segments = []
-    for a, b in ((0, 1), (1, 2), (2, 3), (3, 0), (0, 2), (1, 3)):
-        here = crosses[a] & crosses[b] & ~saddle
-        if (a - b) % 2:
-            here |= saddle & (with_first if (a, b) in {(0, 1), (2, 3)} else ~with_first)
-        ends = [_crossing(corners, places, edge, here) for edge in (a, b)]
-        segments.append(np.stack(ends, axis=1))
-    return np.concatenate(segments)
-
-
-def _crossing(
-    corners: list[Floats], places: list[NDArray[np.float64]], edge: int, here: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Where the field is zero along an edge of the chosen cells.
-
-    Returns:
-        (k, 2).
-    """
-    start, end = edge, (edge + 1) % 4
-    low, high = corners[start][here], corners[end][here]
-    share = (low / (low - high))[:, None]
-    return places[start][here] * (1 - share) + places[end][here] * share
-
-
-def _pen_up(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Segments as one line with a gap (NaN) after each.
-
-    Returns:
-        (3k,), one coordinate of the line.
-    """
-    return np.column_stack([ends, np.full(len(ends), np.nan)]).ravel()
-
-
 def park(scene: Scene, key: str) -> None:
     """Send the constant part of a map.  Call it outside the fragment, so that a click does not send it again.
 
@@ -245,27 +206,45 @@ def park(scene: Scene, key: str) -> None:
     send_once(scene.message, key)
 
 
-def influence_map(
-    scene: Scene, scores: Floats | None, view: MapView, on_click: Callable[[Side, int], None], key: str
-) -> None:
+def influence_map(scene: Scene, scores: Floats | None, view: MapView, reactions: Reactions, key: str) -> None:
     """Draw the map of a parked scene.
 
     Args:
         scene: parked under its fingerprint on the same page.
         scores: of the points of ``view.target``; None before anything is selected.
         view: selection and colour scale.
-        on_click: called with the side and the index of the clicked point.
+        reactions: to a click and to a lasso.
         key: of the element.
     """
-    header = {name: value for name, value in vars(view).items()} | {"fingerprint": scene.fingerprint}
-    arrays = {} if scores is None else {"scores": np.asarray(scores, float), "sizes": marker_sizes(scores, view.limit)}
 
     def clicked() -> None:
         event = st.session_state[key]["clicked"]
         if event and (point := clicked_point(scene, event)):
-            on_click(*point)
+            reactions.click(*point)
 
-    _map(key=key, data=pack(header, **arrays), on_clicked_change=clicked)
+    def lassoed() -> None:
+        event = st.session_state[key]["lassoed"]
+        if event and reactions.lasso and (points := lassoed_points(scene, event)):
+            reactions.lasso(*points)
+
+    message = map_message(scene, scores, view, lasso=reactions.lasso is not None)
+    _map(key=key, data=message, on_clicked_change=clicked, on_lassoed_change=lassoed)
+
+
+def map_message(scene: Scene, scores: Floats | None, view: MapView, lasso: bool) -> bytes:
+    """What travels per click: colours and sizes of the scored points, and the few indices that carry a mark.
+
+    Returns:
+        The packed message.
+    """
+    header = vars(view) | {"fingerprint": scene.fingerprint, "lasso": lasso}
+    arrays = {name: np.asarray(header.pop(name), int) for name in ("group", "tests")}
+    after = header.pop("after")
+    if scores is not None:
+        arrays |= {"scores": np.asarray(scores, float), "sizes": marker_sizes(scores, view.limit)}
+    if after is not None:
+        arrays |= {"after_x": pen_up(after[..., 0]), "after_y": pen_up(after[..., 1])}
+    return pack(header, **arrays)
 
 
 def clicked_point(scene: Scene, event: Any) -> tuple[Side, int] | None:
@@ -281,3 +260,19 @@ def clicked_point(scene: Scene, event: Any) -> tuple[Side, int] | None:
         return None
     count = len(scene.train_xy if side == "train" else scene.test_xy)
     return (side, index) if is_index(index, count) else None
+
+
+def lassoed_points(scene: Scene, event: Any) -> tuple[Indices, Indices] | None:
+    """What a browser's lasso event encloses, or None where it is empty or not of this scene.
+
+    Returns:
+        Training and test indices, ascending and each once.
+    """
+    if not isinstance(event, dict) or event.get("fingerprint") != scene.fingerprint:
+        return None
+    sides = ((event.get("train"), len(scene.train_xy)), (event.get("test"), len(scene.test_xy)))
+    for indices, count in sides:
+        if not isinstance(indices, list) or len(indices) > count or not all(is_index(i, count) for i in indices):
+            return None
+    train, test = (np.unique(np.array(indices, np.int64)) for indices, _ in sides)
+    return (train, test) if len(train) + len(test) else None

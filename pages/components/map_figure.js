@@ -1,27 +1,13 @@
 // From a parked scene and a message of scores to a Plotly figure.  Every point trace is scattergl: Plotly paints that
 // above any SVG trace, whatever the order.
-const HELPFUL = '#0072B2';
-const HARMFUL = '#D55E00';
 const SHAPES = ['circle', 'square', 'diamond-tall', 'triangle-up', 'triangle-down', 'cross', 'pentagon', 'hexagram',
   'bowtie', 'star-square'];
-// An open ring as a circle without fill: '-open' symbols go through a shader that paints four times the area.
-const CLEAR = 'rgba(0,0,0,0)';
+const STAR = '#F0E442';
+const CROWD = 200; // more points than this get smaller marks
 const FLIPPED = 'label flipped on purpose';
 const STRONG = 150; // so many points are drawn above those of all other classes
-const LIGHT = { neutral: '#F7F7F7', outline: '#8A8F98', idle: '#C3C7CE', strength: '#6A3D9A', grid: '#E6E8EC' };
-const DARK = { neutral: '#3A3F4B', outline: '#868C99', idle: '#5C6270', strength: '#C9A6FF', grid: '#2A2E38' };
+const UNDIMMED = { marker: { opacity: 1 } }; // a lasso must not dim the points outside it
 const FIELD = [[204, 121, 167, 46], [0, 158, 115, 36]]; // tints of class 0 and class 1, the last number their strength
-
-function palette(root) {
-  const style = getComputedStyle(root);
-  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
-  const paint = document.createElement('canvas').getContext('2d');
-  paint.fillStyle = read('--st-background-color', '#ffffff');
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(paint.fillStyle.slice(at, at + 2), 16));
-  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
-  return { ...(dark ? DARK : LIGHT), dark, background: paint.fillStyle, font: read('--st-font', 'sans-serif'),
-    text: read('--st-text-color', dark ? '#fafafa' : '#31333F') };
-}
 
 // A score's place on the colour scale: 0 is neutral, 1 is the limit.
 function place(score, view) {
@@ -57,8 +43,6 @@ function colourAxis(message, theme) {
   };
 }
 
-const escapeText = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-
 // Ascending |score|.  A non-negative float32 sorts like its bits, so bits and index in one double let the typed array's
 // own sort do the work; with a comparison function it takes several times as long.
 function drawOrder(scores, count) {
@@ -75,7 +59,7 @@ function marks(scene, message, side, ids, look) {
   return { type: 'scattergl', mode: 'markers', hoverinfo: 'none', meta: side, customdata: Int32Array.from(ids),
     x: pick(scene[side + '_x']), y: pick(scene[side + '_y']),
     marker: scored ? { ...look, coloraxis: 'coloraxis', color: colours, size: pick(message.sizes), opacity: 1 }
-      : { ...look, opacity: 1 } };
+      : { opacity: 1, ...look }, selected: UNDIMMED, unselected: UNDIMMED };
 }
 
 // Two layers of one trace per class, weak and strong points: a trace lies wholly above the one before it, so with one
@@ -83,13 +67,15 @@ function marks(scene, message, side, ids, look) {
 function trainTraces(scene, message, theme) {
   const count = scene.train_x.length;
   const classes = Math.max(scene.class_names.length, 1);
-  const order = drawOrder(message.target === 'train' ? message.scores : null, count);
-  const weak = classes > 1 && message.scores ? count - Math.min(STRONG, count >> 2) : count;
+  const scores = message.target === 'train' ? message.scores : null;
+  const faded = message.scores && !scores; // the colours belong to the test points
+  const order = drawOrder(scores, count);
+  const weak = classes > 1 && scores ? count - Math.min(STRONG, count >> 2) : count;
   const layers = [0, 1].map(() => Array.from({ length: classes }, () => []));
   order.forEach((id, rank) => layers[rank < weak ? 0 : 1][scene.train_class[id]].push(id));
   return layers.flatMap((groups, layer) => groups.map((ids, kind) => ({
-    ...marks(scene, message, 'train', ids, { symbol: SHAPES[kind % SHAPES.length], color: theme.idle, size: 6,
-      line: { width: 0.8, color: theme.outline } }),
+    ...marks(scene, message, 'train', ids, { symbol: SHAPES[kind % SHAPES.length], color: theme.idle,
+      size: faded ? 5 : 6, line: { width: faded ? 0.4 : 0.8, color: theme.outline }, opacity: faded ? 0.55 : 1 }),
     name: scene.class_names[kind] ?? 'training point', legendgroup: 'train' + kind,
     showlegend: layer === (layers[0][kind].length ? 0 : 1),
   }))).slice(0, classes > 1 ? undefined : 1);
@@ -99,11 +85,13 @@ function testTrace(scene, message, theme) {
   const scored = message.scores && message.target === 'test';
   const ids = drawOrder(scored ? message.scores : null, scene.test_x.length);
   const symbol = Array.from(ids, (i) => SHAPES[scene.test_class[i] % SHAPES.length]);
-  const crowded = ids.length > 200; // or the test points would hide the colours below them
+  const crowded = ids.length > CROWD; // or the test points would hide the colours below them
   const look = scored ? { symbol, line: { width: 1.2, color: theme.text } }
     : { symbol, color: CLEAR, size: crowded ? 5 : 9, opacity: crowded ? 0.45 : 1,
       line: { width: crowded ? 1 : 1.6, color: theme.text } };
-  return { ...marks(scene, message, 'test', ids, look), name: 'test point (open shape)' };
+  const trace = marks(scene, message, 'test', ids, look);
+  if (scored && !crowded) trace.marker.size = trace.marker.size.map((size) => Math.max(size, 7)); // few, so all readable
+  return { ...trace, name: scored ? 'test point (coloured)' : 'test point (open shape)' };
 }
 
 const ring = (name, x, y, marker) => ({ type: 'scattergl', mode: 'markers', hoverinfo: 'skip', name, x, y,
@@ -116,11 +104,29 @@ function flippedTraces(scene, message, theme) {
   const y = Array.from(scene.flipped, (i) => scene.train_y[i]);
   const sizes = message.target === 'train' ? message.sizes : null;
   const size = Array.from(scene.flipped, (i) => (sizes ? sizes[i] : 6) + 7);
-  const dashed = ring(FLIPPED, x, y,
-    { symbol: 'circle', size, color: CLEAR, line: { width: 2, color: theme.text } });
+  const ink = message.target === 'test' ? theme.outline : theme.text; // the colours are elsewhere: step back
+  const dashed = ring(FLIPPED, x, y, { symbol: 'circle', size, color: CLEAR, line: { width: 2, color: ink } });
   const gaps = ring('gaps', x, y,
     { symbol: 'asterisk-open', size: size.map((s) => s + 2), color: theme.background, line: { width: 2, color: theme.background } });
   return [{ ...dashed, legendgroup: 'flipped' }, { ...gaps, legendgroup: 'flipped', showlegend: false }];
+}
+
+// Points of a question about several: the training points that leave together, the test points asked about.
+function groupTraces(scene, message, theme) {
+  const pick = (side, ids) => ['_x', '_y'].map((axis) => Float32Array.from(ids, (i) => scene[side + axis][i]));
+  const [gx, gy] = pick('train', message.group);
+  const [tx, ty] = pick('test', message.tests);
+  const sizes = message.target === 'train' ? message.sizes : null;
+  const size = Float32Array.from(message.group, (i) => (sizes ? sizes[i] : 6) + 6);
+  const asked = { legendgroup: 'asked' };
+  const star = tx.length > CROWD ? 7 : 11;
+  return [
+    ring('group that leaves', gx, gy, { symbol: 'square', size, color: CLEAR, line: { width: 1.2, color: theme.text } }),
+    { ...ring('asked ring', tx, ty, { symbol: 'circle', size: star + 8, color: CLEAR, line: { width: 1.4, color: theme.text } }),
+      ...asked, showlegend: false },
+    { ...ring('test points asked about', tx, ty, { symbol: 'star', size: star, color: STAR,
+      line: { width: 0.8, color: theme.dark ? '#000' : '#31333F' } }), ...asked },
+  ];
 }
 
 function selectionTraces(scene, message, theme) {
@@ -131,16 +137,20 @@ function selectionTraces(scene, message, theme) {
   return [
     ring('selected training point', tx, ty, { symbol: 'diamond-open', size: 26, color: theme.text, line: { ...line, width: 3 } }),
     { ...ring('test ring', sx, sy, { symbol: 'circle', size: 28, color: CLEAR, line }), legendgroup: 'star', showlegend: false },
-    { ...ring('selected test point', sx, sy, { symbol: 'star', size: 17, color: '#F0E442', line: { width: 1.2, color: theme.dark ? '#000' : '#31333F' } }),
+    { ...ring('selected test point', sx, sy, { symbol: 'star', size: 17, color: STAR, line: { width: 1.2, color: theme.dark ? '#000' : '#31333F' } }),
       legendgroup: 'star' },
   ];
 }
 
-function lineTraces(scene, theme) {
-  const line = (name, x, y, dash) => ({ type: 'scattergl', mode: 'lines', hoverinfo: 'skip', name, x, y,
-    line: { color: theme.text, width: 2, dash }, opacity: 0.85 });
+function lineTraces(scene, message, theme) {
+  const line = (name, x, y, dash, color = theme.text) => ({ type: 'scattergl', mode: 'lines', hoverinfo: 'skip', name, x, y,
+    line: { color, width: 2, dash }, opacity: 0.85, showlegend: x.length > 0 });
   const traces = [];
-  if (scene.boundary_x) traces.push(line('decision boundary (p = 0.5)', scene.boundary_x, scene.boundary_y, 'solid'));
+  const { boundary_x: x, boundary_y: y } = scene;
+  if (x && message.after_x) traces.push(line('boundary before', x, y, 'dash', theme.outline));
+  else if (x) traces.push(line('decision boundary (p = 0.5)', x, y, 'solid'));
+  // There also while empty: legend switches are kept by a trace's place.
+  if (x) traces.push(line('boundary after the refit', message.after_x ?? [], message.after_y ?? [], 'solid'));
   if (scene.optimal_x) traces.push(line('optimal boundary', scene.optimal_x, scene.optimal_y, 'dash'));
   return traces;
 }
@@ -186,7 +196,7 @@ function layoutOf(scene, message, theme) {
     gridcolor: theme.grid, zeroline: false, tickcolor: theme.grid, automargin: false });
   const image = fieldImage(scene, theme);
   return {
-    height: message.height, uirevision: scene.fingerprint, hovermode: 'closest', hoverdistance: 12, dragmode: 'pan',
+    height: message.height, uirevision: scene.fingerprint, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
     clickmode: 'event', margin: { l: 56, r: 12, t: 62, b: 100 }, images: image ? [image] : [],
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: theme.text, family: theme.font, size: 12 },
     xaxis: axis('x', 0), yaxis: axis('y', 1), modebar: { orientation: 'v', bgcolor: 'rgba(0,0,0,0)', color: theme.outline, activecolor: theme.text },
@@ -198,7 +208,8 @@ function layoutOf(scene, message, theme) {
 
 function figureOf(scene, message, theme) {
   // Lines after the rings, whose gaps would cut them.
-  const data = [...flippedTraces(scene, message, theme), ...lineTraces(scene, theme),
-    ...trainTraces(scene, message, theme), testTrace(scene, message, theme), ...selectionTraces(scene, message, theme)];
+  const data = [...flippedTraces(scene, message, theme), ...lineTraces(scene, message, theme),
+    ...trainTraces(scene, message, theme), testTrace(scene, message, theme), ...groupTraces(scene, message, theme),
+    ...selectionTraces(scene, message, theme)];
   return { data, layout: layoutOf(scene, message, theme) };
 }

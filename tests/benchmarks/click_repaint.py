@@ -110,7 +110,15 @@ def app() -> None:
 
     sys.path.insert(0, str(ROOT))
     from pages.components.assets import ensure_plotly, pack, text
-    from pages.components.influence_map import MapView, Scene, colour_limit, influence_map, marker_sizes, park
+    from pages.components.influence_map import (
+        MapView,
+        Reactions,
+        Scene,
+        colour_limit,
+        influence_map,
+        marker_sizes,
+        park,
+    )
 
     st.set_page_config(layout="wide")
     ensure_plotly(Path(__file__).parent / "static")
@@ -139,7 +147,7 @@ def app() -> None:
         selected = state.get("ours")
         scores = values(selected)
         view = MapView(selected, limit=1.0 if scores is None else colour_limit(scores), height=400)
-        influence_map(shown, scores, view, lambda _, index: state.update(ours=index), "map")
+        influence_map(shown, scores, view, Reactions(lambda _, index: state.update(ours=index)), "map")
 
     @st.fragment
     def reference() -> None:

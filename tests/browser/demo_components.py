@@ -1,4 +1,7 @@
-"""The page that the browser tests drive: ``?n=``, ``?field=1``, ``?classes=``, ``?magnitude=1`` choose the scene."""
+"""The page that the browser tests drive: ``?n=``, ``?field=1``, ``?classes=``, ``?magnitude=1`` choose the scene.
+
+``?reverse=1`` colours the test points by the selected training point.  A lasso is the group, and moves the boundary.
+"""
 
 import sys
 from pathlib import Path
@@ -9,8 +12,16 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pages.components.assets import ensure_plotly  # noqa: E402
+from pages.components.field import Field, level_lines  # noqa: E402
 from pages.components.gallery import Gallery, gallery, sprite  # noqa: E402
-from pages.components.influence_map import Field, MapView, Scene, colour_limit, influence_map, park  # noqa: E402
+from pages.components.influence_map import (  # noqa: E402
+    MapView,
+    Reactions,
+    Scene,
+    colour_limit,
+    influence_map,
+    park,
+)
 from pages.components.strips import Strip, strip  # noqa: E402
 
 st.set_page_config(layout="wide")
@@ -72,13 +83,24 @@ def tiles(n: int, classes: int) -> Gallery:
 shown, train_images, test_images = scene(N, CLASSES, "field" in query)
 for name in ("test", "train", "last"):
     state.setdefault(name, None)
+state.setdefault("lasso", ((), ()))
 
 
 def clicked(side: str, index: int) -> None:
     state[side], state.last = index, f"{side} {index}"
 
 
+def lassoed(train: np.ndarray, test: np.ndarray) -> None:
+    state.lasso = train, test
+
+
 def scores() -> np.ndarray | None:
+    if "reverse" in query:
+        return (
+            None
+            if state.train is None
+            else 0.01 - 0.004 * np.linalg.norm(shown.test_xy - shown.train_xy[state.train], axis=1)
+        )
     if state.test is None:
         return None
     gap = np.linalg.norm(shown.train_xy - shown.test_xy[state.test], axis=1)
@@ -95,11 +117,28 @@ if show:
 def explore() -> None:
     values = scores()
     limit = 1.0 if values is None else colour_limit(values)
-    view = MapView(state.test, state.train, limit, symlog="symlog" in query, magnitude_only="magnitude" in query)
-    influence_map(shown, values, view, clicked, "map")
+    group, tests = state.lasso
+    after = None
+    if len(group) and shown.field is not None:
+        after = level_lines(shown.field, 0.7)
+    view = MapView(
+        state.test,
+        state.train,
+        limit,
+        symlog="symlog" in query,
+        magnitude_only="magnitude" in query,
+        target="test" if "reverse" in query else "train",
+        group=group,
+        tests=tests,
+        after=after,
+        title="Who moved the <i>boundary</i>?",
+        file="demo-map",
+    )
+    influence_map(shown, values, view, Reactions(clicked, lassoed), "map")
     st.code(f"last={state.last} selected={state.test}")
+    st.code(f"group={list(map(int, group))} tests={list(map(int, tests))}")
     gallery(tiles(N, CLASSES), state.test, lambda index: clicked("test", index), "gallery")
-    if values is not None:
+    if values is not None and len(values) == N:
         order = np.argsort(values)
         said = f"test-{state.test} · label 1, model says 0"
         content = Strip(test_images[state.test], said, order[::-1][:8], order[:8], values, selected=state.train)

@@ -12,15 +12,17 @@ import pytest
 from PIL import Image
 
 from pages.components.assets import ensure_plotly, pack
+from pages.components.field import Field, level_lines
 from pages.components.gallery import Gallery, sprite
 from pages.components.influence_map import (
     LARGEST_MARKER,
     SMALLEST_MARKER,
-    Field,
+    MapView,
     Scene,
     clicked_point,
     colour_limit,
-    level_lines,
+    lassoed_points,
+    map_message,
     marker_sizes,
     plain,
 )
@@ -194,3 +196,156 @@ def test_ensure_plotly_copies_once_and_repairs(tmp_path: Path):
     file.write_text("cut short")
     ensure_plotly(tmp_path / "static")
     assert file.stat().st_size == size and len(list(file.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [([0, 4], []), ([], [2, 0]), ([3, 1, 1], [0]), (list(range(5)), list(range(3)))]
+)
+def test_a_lasso_names_the_points_of_both_sides(scene, train, test):
+    found = lassoed_points(scene, {"fingerprint": "f", "train": train, "test": test, "nonce": 1})
+    assert [side.tolist() for side in found] == [sorted(set(train)), sorted(set(test))]
+    assert all(side.dtype == np.int64 for side in found)
+
+
+HOSTILE = [None, "01", 3, {"0": 1}, [True], [5], [-1], [1.0], ["1"], [None], [[0]], [2**70], [0] * 100_000]
+
+
+@pytest.mark.parametrize("indices", HOSTILE, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_hostile_lasso_is_ignored(scene, indices, side):
+    event = {"fingerprint": "f", "train": [0], "test": [0]} | {side: indices}
+    assert lassoed_points(scene, event) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, [], "f", {}, {"fingerprint": "g", "train": [0], "test": [0]}, {"fingerprint": "f", "train": [], "test": []}],
+)
+def test_a_lasso_of_another_scene_or_of_nothing_is_ignored(scene, event):
+    assert lassoed_points(scene, event) is None
+
+
+def test_a_click_sends_colours_sizes_and_marked_points_only(scene):
+    scores = np.array([0.5, -1, 0, 0.25, 1])
+    after = np.array([[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]])
+    view = MapView(selected_test=1, group=(4, 2), tests=np.array([0, 2]), after=after, magnitude_only=True)
+    header, arrays = unpack(map_message(scene, scores, view, lasso=True))
+    assert set(arrays) == {"scores", "sizes", "group", "tests", "after_x", "after_y"}
+    np.testing.assert_array_equal(arrays["scores"], scores)
+    assert arrays["group"].tolist() == [4, 2] and arrays["tests"].tolist() == [0, 2]
+    np.testing.assert_array_equal(arrays["after_x"], [0, 2, np.nan, 4, 6, np.nan])
+    np.testing.assert_array_equal(arrays["after_y"], [1, 3, np.nan, 5, 7, np.nan])
+    assert header["fingerprint"] == "f" and header["lasso"] and header["magnitude_only"]
+    assert not {"group", "tests", "after"} & {name for name in header if name != "arrays"}
+
+
+def test_a_click_costs_eight_bytes_a_point(scene):
+    sizes = [len(map_message(scene, np.ones(n), MapView(), lasso=True)) for n in (1_000, 8_000)]
+    assert sizes[1] - sizes[0] == pytest.approx(8 * 7_000, abs=8)
+
+
+def test_before_anything_is_selected_only_the_view_travels(scene):
+    _, arrays = unpack(map_message(scene, None, MapView(), lasso=False))
+    assert {name: array.size for name, array in arrays.items()} == {"group": 0, "tests": 0}
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [([0, 4], []), ([], [2, 0]), ([3, 1, 1], [0]), (list(range(5)), list(range(3)))]
+)
+def test_a_lasso_names_the_points_of_both_sides(scene, train, test):
+    found = lassoed_points(scene, {"fingerprint": "f", "train": train, "test": test, "nonce": 1})
+    assert [side.tolist() for side in found] == [sorted(set(train)), sorted(set(test))]
+    assert all(side.dtype == np.int64 for side in found)
+
+
+HOSTILE = [None, "01", 3, {"0": 1}, [True], [5], [-1], [1.0], ["1"], [None], [[0]], [2**70], [0] * 100_000]
+
+
+@pytest.mark.parametrize("indices", HOSTILE, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_hostile_lasso_is_ignored(scene, indices, side):
+    event = {"fingerprint": "f", "train": [0], "test": [0]} | {side: indices}
+    assert lassoed_points(scene, event) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, [], "f", {}, {"fingerprint": "g", "train": [0], "test": [0]}, {"fingerprint": "f", "train": [], "test": []}],
+)
+def test_a_lasso_of_another_scene_or_of_nothing_is_ignored(scene, event):
+    assert lassoed_points(scene, event) is None
+
+
+def test_a_click_sends_colours_sizes_and_marked_points_only(scene):
+    scores = np.array([0.5, -1, 0, 0.25, 1])
+    after = np.array([[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]])
+    view = MapView(selected_test=1, group=(4, 2), tests=np.array([0, 2]), after=after, magnitude_only=True)
+    header, arrays = unpack(map_message(scene, scores, view, lasso=True))
+    assert set(arrays) == {"scores", "sizes", "group", "tests", "after_x", "after_y"}
+    np.testing.assert_array_equal(arrays["scores"], scores)
+    assert arrays["group"].tolist() == [4, 2] and arrays["tests"].tolist() == [0, 2]
+    np.testing.assert_array_equal(arrays["after_x"], [0, 2, np.nan, 4, 6, np.nan])
+    np.testing.assert_array_equal(arrays["after_y"], [1, 3, np.nan, 5, 7, np.nan])
+    assert header["fingerprint"] == "f" and header["lasso"] and header["magnitude_only"]
+    assert not {"group", "tests", "after"} & {name for name in header if name != "arrays"}
+
+
+def test_a_click_costs_eight_bytes_a_point(scene):
+    sizes = [len(map_message(scene, np.ones(n), MapView(), lasso=True)) for n in (1_000, 8_000)]
+    assert sizes[1] - sizes[0] == pytest.approx(8 * 7_000, abs=8)
+
+
+def test_before_anything_is_selected_only_the_view_travels(scene):
+    _, arrays = unpack(map_message(scene, None, MapView(), lasso=False))
+    assert {name: array.size for name, array in arrays.items()} == {"group": 0, "tests": 0}
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [([0, 4], []), ([], [2, 0]), ([3, 1, 1], [0]), (list(range(5)), list(range(3)))]
+)
+def test_a_lasso_names_the_points_of_both_sides(scene, train, test):
+    found = lassoed_points(scene, {"fingerprint": "f", "train": train, "test": test, "nonce": 1})
+    assert [side.tolist() for side in found] == [sorted(set(train)), sorted(set(test))]
+    assert all(side.dtype == np.int64 for side in found)
+
+
+HOSTILE = [None, "01", 3, {"0": 1}, [True], [5], [-1], [1.0], ["1"], [None], [[0]], [2**70], [0] * 100_000]
+
+
+@pytest.mark.parametrize("indices", HOSTILE, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_hostile_lasso_is_ignored(scene, indices, side):
+    event = {"fingerprint": "f", "train": [0], "test": [0]} | {side: indices}
+    assert lassoed_points(scene, event) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, [], "f", {}, {"fingerprint": "g", "train": [0], "test": [0]}, {"fingerprint": "f", "train": [], "test": []}],
+)
+def test_a_lasso_of_another_scene_or_of_nothing_is_ignored(scene, event):
+    assert lassoed_points(scene, event) is None
+
+
+def test_a_click_sends_colours_sizes_and_marked_points_only(scene):
+    scores = np.array([0.5, -1, 0, 0.25, 1])
+    after = np.array([[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]])
+    view = MapView(selected_test=1, group=(4, 2), tests=np.array([0, 2]), after=after, magnitude_only=True)
+    header, arrays = unpack(map_message(scene, scores, view, lasso=True))
+    assert set(arrays) == {"scores", "sizes", "group", "tests", "after_x", "after_y"}
+    np.testing.assert_array_equal(arrays["scores"], scores)
+    assert arrays["group"].tolist() == [4, 2] and arrays["tests"].tolist() == [0, 2]
+    np.testing.assert_array_equal(arrays["after_x"], [0, 2, np.nan, 4, 6, np.nan])
+    np.testing.assert_array_equal(arrays["after_y"], [1, 3, np.nan, 5, 7, np.nan])
+    assert header["fingerprint"] == "f" and header["lasso"] and header["magnitude_only"]
+    assert not {"group", "tests", "after"} & {name for name in header if name != "arrays"}
+
+
+def test_a_click_costs_eight_bytes_a_point(scene):
+    sizes = [len(map_message(scene, np.ones(n), MapView(), lasso=True)) for n in (1_000, 8_000)]
+    assert sizes[1] - sizes[0] == pytest.approx(8 * 7_000, abs=8)
+
+
+def test_before_anything_is_selected_only_the_view_travels(scene):
+    _, arrays = unpack(map_message(scene, None, MapView(), lasso=False))
+    assert {name: array.size for name, array in arrays.items()} == {"group": 0, "tests": 0}
