@@ -55,7 +55,7 @@ def loss_change(influence: Influence, watched: Watched) -> Tensor:
     Returns:
         (n, m), in the unit of the watched quantity.
     """
-    return _dot(influence, influence.solve(watched.gradient).value)
+    return _dot(influence, influence.solved(watched).value)
 
 
 def newton_change(influence: Influence, watched: Watched) -> Tensor:
@@ -163,12 +163,23 @@ def self_influence(influence: Influence, newton: bool = False) -> FloatArray:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One way to predict the change; ``predicts`` is False for rankings whose values are not changes."""
+    """One way to predict the change.
+
+    Attributes:
+        title: for people.
+        scores: (n, m) from the linearised model and what is watched.
+        exact: where it is exact.
+        predicts: False for rankings whose values are not changes.
+        curvature: whether it uses the Hessian.
+        first_order: whether it keeps the Hessian when a point leaves, so that high leverage is under-estimated.
+    """
 
     title: str
     scores: Callable[[Influence, Watched], Tensor]
     exact: str
     predicts: bool = True
+    curvature: bool = True
+    first_order: bool = True
 
 
 def scores(influence: Influence, watched: Watched, estimator: str = "influence") -> FloatArray:
@@ -187,9 +198,13 @@ def scores(influence: Influence, watched: Watched, estimator: str = "influence")
 
 ESTIMATORS: dict[str, Estimator] = {
     "influence": Estimator("Influence (first order)", loss_change, "as n grows"),
-    "newton": Estimator("One-step Newton", newton_change, "squared loss"),
-    "gradient_dot": Estimator("Gradient dot product", gradient_dot, "nowhere (a baseline)"),
-    "gradient_cosine": Estimator("Gradient cosine", gradient_cosine, "nowhere (a baseline)", predicts=False),
+    "newton": Estimator("One-step Newton", newton_change, "squared loss", first_order=False),
+    "gradient_dot": Estimator(
+        "Gradient dot product", gradient_dot, "nowhere (a baseline)", curvature=False, first_order=False
+    ),
+    "gradient_cosine": Estimator(
+        "Gradient cosine", gradient_cosine, "nowhere (a baseline)", False, curvature=False, first_order=False
+    ),
     "theta_relative": Estimator("θ-relative influence", theta_relative, "a ranking", predicts=False),
     "loss_relative": Estimator("ℓ-relative influence", loss_relative, "a ranking", predicts=False),
 }

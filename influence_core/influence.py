@@ -9,6 +9,7 @@ and nowhere else: first order it is + q_jᵀ (H + δI)⁻¹ g_i / n (Koh & Liang
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from influence_core.curvature import exact_hessian
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
 from influence_core.settings import SolverSettings
-from influence_core.solvers import EighFactor, Factor, SingularError, chosen_solver, factor
+from influence_core.solvers import EighFactor, Factor, SingularError, Solution, chosen_solver, factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,21 @@ class Influence:
         if self.spectrum is not None and chosen_solver(self.settings.name, self.fitted.size) == "eigh":
             return replace(self.spectrum, curvature=curvature)
         return factor(self.settings, curvature)
+
+    @once
+    def _solutions(self) -> WeakKeyDictionary[Watched, Solution]:
+        return WeakKeyDictionary()
+
+    def solved(self, watched: Watched) -> Solution:
+        """V with (H + δI) V = q, solved once for as long as ``watched`` is held.
+
+        Returns:
+            The solution for the columns of ``watched.gradient``.
+        """
+        found = self._solutions.get(watched)
+        if found is None:
+            found = self._solutions[watched] = self.solve(watched.gradient)
+        return found
 
     @once
     def removal_solve(self) -> Factor:

@@ -11,13 +11,26 @@ import torch
 from influence_core import effects, estimators
 from influence_core.agreement import Agreement, agreement
 from influence_core.analysis.problem import Problem
-from influence_core.compute import FloatArray, Task, numpy, once
+from influence_core.compute import FloatArray, Recent, Task, numpy, once
+from influence_core.data import DataError
+from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, Watched, watch
 from influence_core.models import QUANTITIES, Quantity
 from influence_core.retraining import Refits
 from influence_core.settings import Settings
-from influence_core.solvers import SOLVERS, chosen_solver
-from influence_core.trust import Trust, check_leverage, trust
+from influence_core.solvers import AUTOMATIC, SOLVERS, SPECTRUM_IS_CHEAP, SingularError, Solution, chosen_solver
+from influence_core.trust import Ground, Trust, trust
+
+KEPT = 8  # clicks of several sessions on one analysis, between scores and trust
+DIRECT = ("cholesky", "eigh")
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Scores (n, 1) at one test point or for a mean, and the solve behind them."""
+
+    scores: FloatArray
+    solution: Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +66,12 @@ class Analysis:
 
         Returns:
             The watched quantity.
+
+        Raises:
+            DataError: no test point.
         """
+        if test is not None and not len(test):
+            raise DataError("Expected at least one test point, got none: choose one.")
         rows = torch.arange(len(self.problem.test)) if test is None else torch.as_tensor(list(test))
         batch = self.problem.test.take(rows)
         combine = batch.x.new_full((len(rows), 1), 1 / len(rows)) if mean else None
@@ -62,10 +80,30 @@ class Analysis:
     def scores(self, test: Sequence[int] | None = None, mean: bool = False) -> FloatArray:
         """Predicted change[i, j], new minus old, by the chosen estimator.
 
+        The answers for the last few single test points and means are kept, so that scores, agreement and trust of one
+        click share a solve.
+
         Returns:
-            (n, m), or (n, 1) for the mean.
+            (n, m), or (n, 1) for the mean; read-only.
         """
-        return estimators.scores(self.influence, self.watched(test, mean), self.settings.estimator)
+        if test is None or (len(test) != 1 and not mean):
+            return estimators.scores(self.influence, self.watched(test, mean), self.settings.estimator)
+        return self._asked(test).scores
+
+    def _asked(self, test: Sequence[int]) -> Asked:
+        """Scores and solution at one test point, or for the mean over several."""
+        rows = tuple(int(row) for row in test)
+        return self._recent.get(rows, lambda: self._answer(rows))
+
+    def _answer(self, rows: tuple[int, ...]) -> Asked:
+        watched = self.watched(rows, mean=len(rows) != 1)
+        scores = estimators.scores(self.influence, watched, self.settings.estimator)
+        scores.setflags(write=False)
+        return Asked(scores, self.influence.solved(watched))
+
+    @once
+    def _recent(self) -> Recent[Asked]:
+        return Recent(KEPT)
 
     @once
     def all_scores(self) -> FloatArray:
@@ -90,31 +128,62 @@ class Analysis:
         """
         return effects.perturbation_change(self.influence, self.watched([test]), np.array([row]))[0, :, 0]
 
-    def agreement(self, refits: Refits, test: int) -> Agreement:
-        """Measured against predicted changes at one test point.
+    def agreement(self, refits: Refits, test: int | Sequence[int]) -> Agreement:
+        """Measured against predicted changes at one test point, or of the mean over several.
 
         Returns:
             The agreement.
         """
-        return agreement(refits.change[:, test], self.scores([test])[:, 0])
+        rows = _rows(test)
+        return agreement(refits.change[:, rows].mean(1), self.scores(rows, mean=True)[:, 0])
 
-    def trust(self, test: int, refits: Refits | None = None) -> Trust:
-        """What the scores at one test point rest on.
+    def trust(self, test: int | Sequence[int], refits: Refits | None = None) -> Trust:
+        """What the scores at one test point, or for the mean over several, rest on.
 
         Returns:
             The trust line.
         """
-        solution = self.influence.solve(self.watched([test]).gradient)
-        eigenvalues = self.influence.solve.eigenvalues
-        agreed = None if refits is None else self.agreement(refits, test)
-        found = trust(
-            self.problem.fitted,
-            solution,
+        rows = _rows(test)
+        asked = self._asked(rows)
+        agreed = None if refits is None else self.agreement(refits, rows)
+        return trust(self.ground, asked.solution, asked.scores[:, 0], self.problem.remoteness[rows], agreed)
+
+    @once
+    def ground(self) -> Ground:
+        """What the scores at every test point stand on."""
+        entry, fitted = ESTIMATORS[self.settings.estimator], self.problem.fitted
+        return Ground(
+            fitted,
             self.settings.solver.damping,
-            None if eigenvalues is None else numpy(eigenvalues),
-            agreed,
+            self._eigenvalues,
+            self._exact_leverage,
+            self.problem.copies,
+            entry.curvature,
+            entry.first_order and self.solver != "identity",
         )
-        if self.settings.estimator != "influence" or self.settings.solver.name == "identity":
-            return found
-        strong = check_leverage(self.leverage, self.scores([test])[:, 0]) if self._dense_offered else ()
-        return replace(found, warnings=found.warnings + strong)
+
+    @property
+    def _eigenvalues(self) -> FloatArray | None:
+        """Of H without the damping, where they cost little or the solver has them."""
+        if self.problem.fitted.size <= SPECTRUM_IS_CHEAP:
+            return numpy(self.problem.spectrum.eigenvalues)
+        values = self.influence.solve.eigenvalues
+        return None if values is None else numpy(values)
+
+    @property
+    def _exact_leverage(self) -> FloatArray | None:
+        """(n,) by a direct solver, whatever solves for the scores; None where that is too large or singular."""
+        if not self._dense_offered:
+            return None
+        if self.solver in DIRECT:
+            return self.leverage
+        settings = replace(self.settings.solver, name=AUTOMATIC, options=())
+        spectrum = self.problem.spectrum if self.problem.fitted.size <= SPECTRUM_IS_CHEAP else None
+        try:
+            return numpy(Influence(self.problem.fitted, settings, self.task, spectrum).leverage)
+        except SingularError:
+            return None
+
+
+def _rows(test: int | Sequence[int]) -> list[int]:
+    return [int(test)] if isinstance(test, int | np.integer) else [int(row) for row in test]

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from influence_core.compute import FloatArray, Task, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
+from influence_core.data.neighbours import copies, remoteness
 from influence_core.data.positions import Positions, positions
 from influence_core.models import Batch, FittedModel, fit
 from influence_core.models.losses import Squared
@@ -51,6 +53,16 @@ class Problem:
     def positions(self) -> Positions:
         """Where points are drawn: two features as they are, one feature against the target, else two principal axes."""
         return positions(self.split)
+
+    @once
+    def copies(self) -> NDArray[np.int64]:
+        """(n,) numbers; training points with the same number have exactly the same features."""
+        return copies(self.split.train.x)
+
+    @once
+    def remoteness(self) -> FloatArray:
+        """(m,) distance of every test point to the nearest training point, in units of what is far for one of those."""
+        return remoteness(self.split.train.x, self.split.test.x)
 
     @once
     def predictions(self) -> FloatArray:

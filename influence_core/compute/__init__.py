@@ -139,6 +139,30 @@ class once(Generic[T]):  # noqa: N801 - used like functools.cached_property
         return value
 
 
+class Recent(Generic[T]):
+    """The last few results by key, for several threads; one that is asked for twice at the same time is made twice."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.kept, self.guard = size, dict[object, T](), threading.Lock()
+
+    def get(self, key: object, make: Callable[[], T]) -> T:
+        """What ``make`` returned for ``key`` last time, where that is still kept.
+
+        Returns:
+            The result.
+        """
+        with self.guard:
+            if key in self.kept:
+                value = self.kept[key] = self.kept.pop(key)  # the youngest again
+                return value
+        value = make()
+        with self.guard:
+            self.kept[key] = value
+            while len(self.kept) > self.size:
+                del self.kept[next(iter(self.kept))]
+        return value
+
+
 def numpy(tensor: Tensor) -> FloatArray:
     """Results leave as NumPy.
 

@@ -14,6 +14,7 @@ SPECTRUM_IS_CHEAP = 1_500
 __all__ = [
     "AUTOMATIC",
     "SOLVERS",
+    "SPECTRUM_IS_CHEAP",
     "CholeskyFactor",
     "EighFactor",
     "Factor",
