@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,10 +179,11 @@ def test_the_oldest_unused_goes_first(tmp_path):
 
 WRITER = """
 import sys, pathlib
+sys.path.insert(0, sys.argv[3])
 import numpy as np
-from influence_core.compute.store import ResultStore
+from store import ResultStore  # the file alone: nothing heavy is imported
 store, name = ResultStore(pathlib.Path(sys.argv[1]), 10 * 8_500), sys.argv[2]
-for k in range(20):
+for k in range(40):
     store.save(f"{name}{k}", x=np.full(1_000, k))
     for back in range(3):
         found = store.load(f"{name}{k - back}")
@@ -192,7 +194,8 @@ for k in range(20):
 def test_processes_that_share_a_store_keep_its_bound_and_never_break_a_reader(tmp_path):
     store = ResultStore(tmp_path, 10 * 8_500)
     store.save("mine", x=np.arange(1_000))
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name]) for name in "ab"]
+    source = str(Path(store_module.__file__).parent)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name, source]) for name in "ab"]
     seen = 0
     while any(writer.poll() is None for writer in writers):
         found = store.load("mine")
@@ -201,6 +204,7 @@ def test_processes_that_share_a_store_keep_its_bound_and_never_break_a_reader(tm
         else:
             seen += 1
             np.testing.assert_array_equal(found["x"], np.arange(1_000))
+        time.sleep(0.002)
     assert [writer.returncode for writer in writers] == [0, 0]
     assert seen > 10
     assert not list(tmp_path.glob("*.part"))
