@@ -12,6 +12,7 @@ from influence_core.settings import Option, Settings
 from pages.components import cached, charts, controls, fit_report, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show, twin
+from pages.components.fetch_panel import offer_to_fetch
 from pages.components.gallery import Gallery, gallery, sprite
 from pages.components.scene import describe
 from pages.components.suit import say_once, suit_model
@@ -98,24 +99,6 @@ def standardise(source: Any) -> None:
         help=None if source.standardise else "These features are used as they are.",
         on_change=lambda: state.change("data", standardise=st.session_state["data.standardise"]),
     )
-
-
-def offer_to_fetch(source: Any) -> None:
-    """The file is missing: say so, and fetch it when asked."""
-    st.info(
-        f"{source.title} needs the file {source.file}, which is not in the data folder yet. "
-        "It can be fetched once from OpenML and is checked against a checksum.",
-        icon=":material/cloud_download:",
-    )
-    if not st.button("Fetch it now", type="primary", key="data.fetch"):
-        return
-    try:
-        with st.spinner("Fetching and checking …"):
-            cached.problem(state.settings()).split  # noqa: B018 - loading fetches
-    except cached.core().EXPECTED_ERRORS as error:
-        st.error(controls.plain_markdown(str(error)), icon="⚠️")
-        return
-    st.rerun()
 
 
 def sizes(split: Any) -> None:
@@ -250,7 +233,7 @@ with guarded():
         if chosen is not None:
             choose_split(chosen)
     if chosen is not None and not chosen.present:
-        offer_to_fetch(chosen)
+        offer_to_fetch(state.settings().data.name, chosen)
         st.stop()
     current_problem = cached.problem(state.settings())
     suit_model(current_problem.split.train)

@@ -128,6 +128,13 @@ class Queue:
                 self._remember(job)
             return job
 
+    def forget(self, key: str) -> None:
+        """Drop a job that has ended, because what it made is gone and it should run again."""
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is not None and not job.active:
+                del self._jobs[key]
+
     def was_interrupted(self, key: str) -> bool:
         """Whether a server that stopped had this run under way and nobody has taken it up again.
 

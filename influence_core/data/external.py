@@ -1,4 +1,4 @@
-"""Larger or separately licensed sets: read from the data folder, or fetched once from OpenML."""
+"""Larger or separately licensed sets: read from the data folder, into which OpenML's copy is fetched when asked."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import fetch_openml
 
-from influence_core.compute import data_folder
+from influence_core.compute import Task, data_folder
 from influence_core.data.dataset import DataError, Dataset, Table
 from influence_core.data.encoding import encode
 from influence_core.data.images import Bytes, balanced_rows, image_dataset, parse_digits, read_digits
+from influence_core.data.openml import openml
 from influence_core.data.source import HELD_OUT, Chosen, Source, hold_out
 from influence_core.settings import Option
 
 MNIST_FILE, FIRES_FILE = "mnist_32k.npz", "forestfires.csv"
 MNIST_TRAIN = 22_699
+MNIST_MEGABYTES, FIRES_MEGABYTES = 15.4, 0.02  # of OpenML's compressed files, for the progress bar
+MNIST_BY_HAND = "an npz file with uint8 arrays x_train (n, 784), y_train (n,), x_test and y_test of MNIST"
+FIRES_BY_HAND = "the table of https://archive.ics.uci.edu/dataset/162/forest+fires"
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FIRES_COLUMNS = {
@@ -41,60 +44,83 @@ FIRES_COLUMNS = {
     "area": "burned area, ha",
 }
 
-Download = Callable[[], bytes]
+Download = Callable[[Task], bytes]
 T = TypeVar("T")
 
 
-def fetch(path: Path, read: Callable[[Path], T], download: Download, manual: str) -> T:
-    """What ``read`` makes of the file, which is downloaded first where it is missing.
+def fetch(path: Path, read: Callable[[Path], object], download: Download, manual: str, task: Task) -> None:
+    """Bring a file into the data folder.
 
     A download is read before it gets its final name, so that a damaged one never stays.
 
     Args:
-        path: where the file lies or will lie.
+        path: where the file will lie.
         read: reads and checks a file; raises DataError.
-        download: the content of the file, verified by a checksum.
+        download: the content of the file, verified by a checksum; ticks in megabytes.
         manual: which file to put there by hand.
+        task: progress and cancel.
+
+    Raises:
+        DataError: the file cannot be downloaded or stored, or is damaged.
+    """
+    if path.is_file():
+        return
+    try:
+        _store(path, read, download(task))
+    except (OSError, ValueError, RuntimeError, ImportError, HTTPException, KeyError) as error:
+        raise DataError(f"{path.name} could not be fetched ({_reason(error)}): {_by_hand(path, manual)}") from None
+
+
+def found(path: Path, read: Callable[[Path], T], manual: str) -> T:
+    """What ``read`` makes of a file that must lie in the data folder already; nothing is fetched unasked.
 
     Returns:
         The result of ``read``.
 
     Raises:
-        DataError: the file is damaged, or is missing and cannot be downloaded or stored.
+        DataError: it is not there, or damaged.
     """
     if path.is_file():
         return read(path)
-    try:
-        return _store(path, read, download())
-    except (OSError, ValueError, RuntimeError, ImportError, HTTPException, KeyError) as error:
-        reason = str(error)[:80] or type(error).__name__
-        raise DataError(
-            f"{path.name} is not in {path.parent} and could not be fetched ({reason}): "
-            f"put {manual} there as {path.name}, or set INFLUENCE_DATA_DIR to the folder that holds it."
-        ) from None
+    raise DataError(
+        f"{path.name} is not in the data folder: press Fetch it now on the Data page, or {_by_hand(path, manual)}"
+    )
 
 
-def _store(path: Path, read: Callable[[Path], T], content: bytes) -> T:
+def _by_hand(path: Path, manual: str) -> str:
+    return (
+        f"put {manual} as {path.name} into the data folder of the server "
+        "(INFLUENCE_DATA_DIR, by default .cache/influence-explorer in the home folder)."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Why, in a few words and without a path of this machine."""
+    inner = getattr(error, "reason", error)
+    inner = getattr(inner, "strerror", None) or inner
+    return str(inner)[:80] or type(error).__name__
+
+
+def _store(path: Path, read: Callable[[Path], object], content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        result = read(temporary)
+        read(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return result
 
 
-def openml_mnist() -> bytes:
+def openml_mnist(task: Task) -> bytes:
     """MNIST from OpenML, whose checksum scikit-learn verifies; the first 22,699 training images and all test images.
 
     Returns:
         An npz file.
     """
-    bunch = fetch_openml("mnist_784", version=1, as_frame=False, cache=False, n_retries=1)
+    bunch = openml("mnist_784", MNIST_MEGABYTES, as_frame=False, task=task)
     x, y = bunch.data.astype(np.uint8), bunch.target.astype(np.uint8)
     train, test = slice(MNIST_TRAIN), slice(60_000, None)
     buffer = io.BytesIO()
@@ -102,13 +128,13 @@ def openml_mnist() -> bytes:
     return buffer.getvalue()
 
 
-def openml_fires() -> bytes:
+def openml_fires(task: Task) -> bytes:
     """Forest fires from OpenML, whose checksum scikit-learn verifies.
 
     Returns:
         A CSV file with UCI's header.
     """
-    frame = fetch_openml("forest_fires", version=1, as_frame=True, cache=False, n_retries=1).frame
+    frame = openml("forest_fires", FIRES_MEGABYTES, as_frame=True, task=task).frame
     spelled = {name.lower(): name for name in FIRES_COLUMNS}
     frame = frame.rename(columns=lambda name: spelled.get(str(name).lower(), name))
     return bytes(frame[list(FIRES_COLUMNS)].to_csv(index=False), "utf-8")
@@ -150,16 +176,24 @@ def read_fires(path: Path) -> pd.DataFrame:
 
 
 def _mnist_large(options: Chosen, seed: int) -> Table:
-    manual = "an npz file with uint8 arrays x_train (n, 784), y_train (n,), x_test and y_test of MNIST"
-    images, labels = fetch(data_folder() / MNIST_FILE, read_mnist, openml_mnist, manual)
+    images, labels = found(data_folder() / MNIST_FILE, read_mnist, MNIST_BY_HAND)
     digits = parse_digits(str(options["digits"]))
     rows = balanced_rows(labels, digits, int(options["size"]), seed)
     return hold_out(image_dataset("mnist-large", images, labels, rows, digits), int(options["held_out"]))
 
 
+def fetch_mnist(task: Task) -> None:
+    """Bring MNIST into the data folder."""
+    fetch(data_folder() / MNIST_FILE, read_mnist, openml_mnist, MNIST_BY_HAND, task)
+
+
+def fetch_fires(task: Task) -> None:
+    """Bring the forest fires into the data folder."""
+    fetch(data_folder() / FIRES_FILE, read_fires, openml_fires, FIRES_BY_HAND, task)
+
+
 def _forest_fires(options: Chosen, _seed: int) -> Table:
-    manual = "the table of https://archive.ics.uci.edu/dataset/162/forest+fires"
-    frame = fetch(data_folder() / FIRES_FILE, read_fires, openml_fires, manual)
+    frame = found(data_folder() / FIRES_FILE, read_fires, FIRES_BY_HAND)
     return hold_out(fires_dataset(frame, str(options["encoding"])), int(options["held_out"]))
 
 
@@ -188,6 +222,7 @@ MNIST_LARGE = Source(
     ),
     image=True,
     file=MNIST_FILE,
+    fetch=fetch_mnist,
 )
 FOREST_FIRES = Source(
     title="Forest fires",
@@ -196,4 +231,5 @@ FOREST_FIRES = Source(
     make=_forest_fires,
     options=(Option("encoding", "ordinal", "Month and day as", choices=("ordinal", "one-hot")), HELD_OUT),
     file=FIRES_FILE,
+    fetch=fetch_fires,
 )

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from influence_core import compute
 from influence_core.compute import data_folder
 from influence_core.data.dataset import Dataset, Table
 from influence_core.settings import Option, SettingsError, Value
@@ -32,6 +33,7 @@ class Source:
         image: whether examples can be shown as pictures.
         standardise: False where the features are used as they are, whatever the settings say.
         file: name of the file it needs in the data folder; empty where nothing is needed.
+        fetch: brings that file there; ticks in megabytes.
     """
 
     title: str
@@ -42,6 +44,7 @@ class Source:
     image: bool = False
     standardise: bool = True
     file: str = ""
+    fetch: Callable[[compute.Task], None] | None = None
 
     @property
     def present(self) -> bool:

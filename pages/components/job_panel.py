@@ -36,6 +36,7 @@ class Work:
         seconds: estimate on this machine; short jobs start at once.
         lead: Markdown above the button: what is done and why; the page's own words, never a user's.
         button: its label.
+        cancelled: what is said after Cancel.
         computes: False for work that waits for the network and needs no turn to compute.
     """
 
@@ -46,6 +47,7 @@ class Work:
     seconds: float
     lead: str = ""
     button: str = "Run"
+    cancelled: str = "Cancelled. Finished blocks are kept; the next run continues from them."
     computes: bool = True
 
 
@@ -84,9 +86,7 @@ def _offer(work: Work) -> None:
     if job is not None and failed:
         st.error(f"{work.title} stopped: {controls.plain_markdown(reason(job))}", icon=":material/warning:")
     if job is not None and job.state == "cancelled":
-        st.info(
-            "Cancelled. Finished blocks are kept; the next run continues from them.", icon=":material/pause_circle:"
-        )
+        st.info(work.cancelled, icon=":material/pause_circle:")
     if work.lead:
         st.markdown(work.lead)
     if st.button("Try again" if failed else work.button, type="primary", key=f"run {work.title}"):

@@ -1,8 +1,11 @@
 """Products, blocks, devices, and the store: atomic, bounded, and nothing a damaged file could break."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +24,8 @@ from influence_core.compute import (
     once,
     product,
 )
+from influence_core.compute import store as store_module
+from influence_core.compute.store import STALE_SECONDS
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1), (0, 4, 5), (3, 0, 5), (3, 4, 0)])
@@ -69,6 +74,16 @@ def test_a_task_reports_and_stops():
         task.tick(2, 3)
     assert seen == [(1, 3)]
     assert not Task().cancel.is_set()
+
+
+def test_inner_ticks_let_others_go_first_and_report_nothing():
+    seen, task = [], None
+    task = Task(report=lambda *progress: seen.append(progress), turn=lambda: seen.append("turn"))
+    task.tick()
+    assert seen == ["turn"]
+    task = Task(turn=lambda: task.cancel.set())  # cancelled while it waited
+    with pytest.raises(Cancelled):
+        task.tick()
 
 
 # --- the store
@@ -160,6 +175,67 @@ def test_the_oldest_unused_goes_first(tmp_path):
     assert store.load("b") is None
     assert all(store.load(key) is not None for key in "acd")
     assert sum(path.stat().st_size for path in tmp_path.glob("*.npz")) <= store.max_bytes
+
+
+WRITER = """
+import sys, pathlib
+sys.path.insert(0, sys.argv[3])
+import numpy as np
+from store import ResultStore  # the file alone: nothing heavy is imported
+store, name = ResultStore(pathlib.Path(sys.argv[1]), 10 * 8_500), sys.argv[2]
+for k in range(40):
+    store.save(f"{name}{k}", x=np.full(1_000, k))
+    for back in range(3):
+        found = store.load(f"{name}{k - back}")
+        assert found is None or (found["x"] == k - back).all() and len(found["x"]) == 1_000
+"""
+
+
+def test_processes_that_share_a_store_keep_its_bound_and_never_break_a_reader(tmp_path):
+    store = ResultStore(tmp_path, 10 * 8_500)
+    store.save("mine", x=np.arange(1_000))
+    source = str(Path(store_module.__file__).parent)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name, source]) for name in "ab"]
+    seen = 0
+    while any(writer.poll() is None for writer in writers):
+        found = store.load("mine")
+        if found is None:  # evicted while nobody looked
+            store.save("mine", x=np.arange(1_000))
+        else:
+            seen += 1
+            np.testing.assert_array_equal(found["x"], np.arange(1_000))
+        time.sleep(0.002)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen > 10
+    assert not list(tmp_path.glob("*.part"))
+    store.save("last", x=np.zeros(1_000))
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.npz")) <= store.max_bytes
+
+
+def test_leftovers_of_killed_writers_go_and_files_in_use_stay(tmp_path):
+    store, old, new = ResultStore(tmp_path), tmp_path / "old.part", tmp_path / "new.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - STALE_SECONDS - 60,) * 2)
+    store.save("key", x=np.zeros(3))
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_what_was_used_since_the_folder_was_listed_stays(tmp_path, monkeypatch):
+    """Another process reads a result between the listing and the deletion."""
+    store = ResultStore(tmp_path, max_bytes=100)
+    listed = store_module._files
+
+    def then_used(folder, pattern):
+        found = listed(folder, pattern)
+        for _, _, path in found:
+            os.utime(path, (time.time() + 10,) * 2)
+        return found
+
+    monkeypatch.setattr(store_module, "_files", then_used)
+    store.save("key", x=np.zeros(1_000))
+    assert store.load("key") is not None
 
 
 # --- hashes and single computation

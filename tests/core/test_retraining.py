@@ -1,6 +1,9 @@
 """Certified refits against row-deleted refits by scikit-learn and SciPy, and every promise around them."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -270,6 +273,31 @@ def test_a_cancelled_run_keeps_its_finished_blocks_and_resumes(tmp_path, monkeyp
     calls = counted(monkeypatch)
     found = LeaveOneOut(example.fitted, Task(store=store), "key").run(ask(example))
     assert calls == list(range(20, 40))
+    assert error(found.change, example.truth) < 1e-5
+
+
+KILLED = """
+import os, pathlib, signal, sys
+sys.path.insert(0, sys.argv[2])
+from problems import problem
+from influence_core import retraining
+from influence_core.compute import ResultStore, Task
+from influence_core.retraining import LeaveOneOut, Question
+retraining.BLOCK_BYTES = 8 * 40 * 3 * 10
+example = problem("softmax")
+kill = lambda done, total: os.kill(os.getpid(), signal.SIGKILL) if done >= 20 else None
+task = Task(report=kill, store=ResultStore(pathlib.Path(sys.argv[1])))
+LeaveOneOut(example.fitted, task, "key").run(Question(example.test))
+"""
+
+
+def test_a_run_whose_server_was_killed_resumes_at_its_first_missing_block(tmp_path, monkeypatch, small_blocks):
+    tests = str(Path(__file__).parent)
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), tests], timeout=100).returncode == -9
+    example, calls, kept = problem("softmax"), counted(monkeypatch), []
+    found = LeaveOneOut(example.fitted, Task(store=ResultStore(tmp_path), reused=kept.append), "key").run(ask(example))
+    assert calls == list(range(20, 40))
+    assert sum(kept) == 20
     assert error(found.change, example.truth) < 1e-5
 
 

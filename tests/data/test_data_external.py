@@ -1,6 +1,8 @@
 """Fetching with a stand-in for the network, and the tables that come from the data folder."""
 
 import io
+import threading
+import time
 from pathlib import Path
 from urllib.error import URLError
 
@@ -8,8 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from influence_core.compute import Cancelled, Task
 from influence_core.data import DATASETS, DataError, external, load
-from influence_core.data.external import DAYS, FIRES_COLUMNS, MONTHS, fetch, fires_dataset, read_fires, read_mnist
+from influence_core.data import openml as openml_module
+from influence_core.data.external import (
+    DAYS,
+    FIRES_COLUMNS,
+    MONTHS,
+    fetch,
+    fires_dataset,
+    found,
+    read_fires,
+    read_mnist,
+)
+from influence_core.data.openml import openml
 from influence_core.settings import DataSettings
 
 CSV = (
@@ -24,7 +38,7 @@ class Fake:
     def __init__(self, answer):
         self.answer, self.calls = answer, 0
 
-    def __call__(self):
+    def __call__(self, _task):
         self.calls += 1
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -41,8 +55,9 @@ def digits_file():
 
 def test_a_missing_file_is_downloaded_once_and_kept(tmp_path):
     path, download = tmp_path / "new" / "forestfires.csv", Fake(CSV.encode())
-    first, second = (fetch(path, read_fires, download, "the table") for _ in range(2))
-    assert download.calls == 1 and path.read_text() == CSV and first.equals(second) and len(first) == 2
+    for _ in range(2):
+        fetch(path, read_fires, download, "the table", Task())
+    assert download.calls == 1 and path.read_text() == CSV and len(found(path, read_fires, "the table")) == 2
     assert [entry.name for entry in path.parent.iterdir()] == ["forestfires.csv"]
 
 
@@ -53,14 +68,17 @@ def test_a_missing_file_is_downloaded_once_and_kept(tmp_path):
         TimeoutError("timed out"),
         ValueError("md5 checksum of local file does not match"),
         ImportError("needs pandas"),
+        PermissionError(13, "Permission denied", "/home/somebody/secret"),
     ],
 )
 def test_a_failed_download_says_what_to_put_where(tmp_path, failure):
     path = tmp_path / "forestfires.csv"
     with pytest.raises(DataError) as caught:
-        fetch(path, read_fires, Fake(failure), "the UCI table")
-    for words in ("forestfires.csv", str(tmp_path), "put the UCI table there", "INFLUENCE_DATA_DIR", str(failure)[:20]):
+        fetch(path, read_fires, Fake(failure), "the UCI table", Task())
+    reason = getattr(failure, "strerror", None) or str(getattr(failure, "reason", failure))[:20]
+    for words in ("could not be fetched", "put the UCI table as forestfires.csv into", "INFLUENCE_DATA_DIR", reason):
         assert words in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -68,7 +86,7 @@ def test_a_damaged_download_is_not_kept(tmp_path):
     content = digits_file()[0]
     for damaged in (b"", b"<html>sorry</html>", content[:1000], CSV.encode()):
         with pytest.raises(DataError, match="could not be fetched"):
-            fetch(tmp_path / "mnist_32k.npz", read_mnist, Fake(damaged), "an npz file")
+            fetch(tmp_path / "mnist_32k.npz", read_mnist, Fake(damaged), "an npz file", Task())
         assert list(tmp_path.iterdir()) == []
 
 
@@ -76,7 +94,8 @@ def test_a_damaged_file_is_reported_and_not_replaced(tmp_path):
     path, download = tmp_path / "mnist_32k.npz", Fake(digits_file()[0])
     path.write_bytes(b"not an archive")
     with pytest.raises(DataError, match=r"mnist_32k.npz is damaged .* replace or delete it"):
-        fetch(path, read_mnist, download, "an npz file")
+        found(path, read_mnist, "an npz file")
+    fetch(path, read_mnist, download, "an npz file", Task())
     assert download.calls == 0 and path.read_bytes() == b"not an archive"
 
 
@@ -86,14 +105,14 @@ def test_a_download_appears_under_its_name_only_when_it_is_whole(tmp_path, monke
 
     monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(DataError, match="disk full"):
-        fetch(tmp_path / "forestfires.csv", read_fires, Fake(CSV.encode()), "the table")
+        fetch(tmp_path / "forestfires.csv", read_fires, Fake(CSV.encode()), "the table", Task())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "occupied").write_text("a file")
     with pytest.raises(DataError, match="could not be fetched"):
-        fetch(tmp_path / "occupied" / "forestfires.csv", read_fires, Fake(CSV.encode()), "the table")
+        fetch(tmp_path / "occupied" / "forestfires.csv", read_fires, Fake(CSV.encode()), "the table", Task())
 
 
 def test_sources_fetch_into_the_data_folder(tmp_path, monkeypatch):
@@ -102,11 +121,20 @@ def test_sources_fetch_into_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(external, "openml_mnist", Fake(content))
     monkeypatch.setattr(external, "openml_fires", Fake(URLError("offline")))
     assert not DATASETS["mnist_large"].present
+    with pytest.raises(
+        DataError, match=r"mnist_32k.npz is not in the data folder: press Fetch it now on the Data page"
+    ):
+        load(DataSettings("mnist_large"), 0)
+    DATASETS["mnist_large"].fetch(Task())
     split = load(DataSettings("mnist_large", standardise=False), 0)
     assert DATASETS["mnist_large"].present and (tmp_path / "mnist_32k.npz").is_file()
     rows = [int(name.removeprefix("mnist-large-")) for name in split.train.ids]
     assert np.array_equal(split.train.x, x[rows] / 255) and np.array_equal(split.train.y, y[rows] == 7)
-    with pytest.raises(DataError, match=r"put the table of https://archive.ics.uci.edu/\S+ there as forestfires.csv"):
+    with pytest.raises(
+        DataError, match=r"offline\): put the table of https://archive.ics.uci.edu/\S+ as forestfires.csv"
+    ):
+        DATASETS["forest_fires"].fetch(Task())
+    with pytest.raises(DataError, match="forestfires.csv is not in the data folder"):
         load(DataSettings("forest_fires"), 0)
 
 
@@ -117,12 +145,61 @@ def test_openml_answers_become_the_files_we_read(tmp_path, monkeypatch):
         target = np.array(["5", "0"] * 35_000, dtype=object)
 
     asked = []
-    monkeypatch.setattr(external, "fetch_openml", lambda name, **_: asked.append(name) or Bunch)
-    fires = fetch(tmp_path / "f.csv", read_fires, external.openml_fires, "")
+    monkeypatch.setattr(openml_module, "fetch_openml", lambda name, **_: asked.append(name) or Bunch)
+    fetch(tmp_path / "f.csv", read_fires, external.openml_fires, "", Task())
+    fires = read_fires(tmp_path / "f.csv")
     pd.testing.assert_frame_equal(fires, pd.read_csv(io.StringIO(CSV)))
-    pixels, labels = fetch(tmp_path / "m.npz", read_mnist, external.openml_mnist, "")
+    fetch(tmp_path / "m.npz", read_mnist, external.openml_mnist, "", Task())
+    pixels, labels = read_mnist(tmp_path / "m.npz")
     assert asked == ["forest_fires", "mnist_784"] and len(pixels) == len(labels) == 32_699
     assert pixels[[0, 22_698, 22_699], 0, 0].tolist() == [0, 22_698 % 256, 60_000 % 256] and set(labels) == {0, 5}
+
+
+def slow_openml(home, release, pieces=4):
+    """Writes pieces of half a megabyte, then waits to be released: what scikit-learn does on a slow line."""
+
+    def fetcher(name, version, as_frame, data_home, n_retries):
+        home.append(Path(data_home))
+        for piece in range(pieces):
+            (Path(data_home) / f"{name}-{piece}").write_bytes(bytes(500_000))
+            time.sleep(0.05)
+        release.wait(20)
+        return "bunch"
+
+    return fetcher
+
+
+def test_the_growth_of_the_files_is_reported(monkeypatch):
+    home, release, seen = [], threading.Event(), []
+    monkeypatch.setattr(openml_module, "fetch_openml", slow_openml(home, release))
+    monkeypatch.setattr(openml_module, "POLL", 0.03)
+    task = Task(report=lambda done, total: (seen.append((done, total)), release.set() if done == 1.9 else None))
+    assert openml("digits", 1.9, True, task) == "bunch"
+    assert seen == sorted(seen) and seen[-1] == (1.9, 1.9)  # never beyond what was announced
+    assert len({done for done, _ in seen}) > 2
+    assert not home[0].exists()
+
+
+def test_a_cancelled_download_ends_at_once_and_leaves_nothing(tmp_path, monkeypatch):
+    home, release = [], threading.Event()
+    monkeypatch.setattr(openml_module, "fetch_openml", slow_openml(home, release))
+    cancel = threading.Event()
+    task = Task(report=lambda done, _: cancel.set() if done >= 1 else None, cancel=cancel)
+    start = time.monotonic()
+    with pytest.raises(Cancelled):
+        fetch(tmp_path / "m.npz", read_mnist, external.openml_mnist, "", task)
+    assert time.monotonic() - start < 2
+    assert list(tmp_path.iterdir()) == [] and not home[0].exists()
+    release.set()
+
+
+def test_a_line_without_an_answer_is_given_up(tmp_path, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(openml_module, "fetch_openml", slow_openml([], release, pieces=0))
+    monkeypatch.setattr(openml_module, "PATIENCE", 0.3)
+    with pytest.raises(DataError, match="no answer from OpenML within 0 s"):
+        fetch(tmp_path / "m.npz", read_mnist, external.openml_mnist, "", Task())
+    release.set()
 
 
 @pytest.mark.parametrize(

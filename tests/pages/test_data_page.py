@@ -1,16 +1,22 @@
 """The Data page in AppTest: every source renders, widgets change the settings, missing files are offered."""
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence_core.data import DATASETS, DataError, external
+from influence_core.data import DATASETS, external
+from influence_core.data.external import FIRES_COLUMNS
 from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components.jobs import jobs
 from pages.components.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "1_Data.py")
+ROWS = "".join(f"{1 + k % 9},5,mar,fri,86.2,26.2,94.3,5.1,{k % 7},51,6.7,0,{k % 5}\n" for k in range(60))
+TABLE = (",".join(FIRES_COLUMNS) + "\n" + ROWS).encode()
 PRESENT = [name for name, source in DATASETS.items() if source.present]
 
 
@@ -95,18 +101,46 @@ def test_bad_data_are_a_sentence_and_the_widgets_stay():
     assert app.selectbox(key="data.name").value == "digits"
 
 
-def test_missing_file_is_offered_and_its_error_shown(monkeypatch, tmp_path):
-    def refuse():
-        raise OSError("no network")
+def test_missing_file_is_offered_fetched_as_a_job_and_its_error_shown(monkeypatch, tmp_path):
+    answers, asked = [OSError("no network"), b"X,Y"], threading.Event()
+
+    def download(task):
+        asked.wait(20)
+        task.tick(0.5, 2.0)
+        answer = answers.pop(0) if answers else TABLE
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(external, "openml_fires", refuse)
+    monkeypatch.setattr(external, "openml_fires", download)
     app = opened(replace(Settings(data=DataSettings("forest_fires")), seed=987_654))
     assert_fine(app)
     assert "forestfires.csv" in app.info[0].value
     assert not app.metric
-    app.button(key="data.fetch").click().run()
-    assert not app.exception
-    assert "no network" in app.error[0].value
-    with pytest.raises(DataError):
-        external.FOREST_FIRES.make({"encoding": "ordinal", "held_out": -1}, 0)
+    labelled(app, "Fetch it now").click().run()
+    assert labelled(app, "Cancel")
+    asked.set()
+    for words in ("no network", "expected the columns"):
+        ended(app, "failed")
+        assert not app.exception
+        assert words in app.error[0].value.replace("\\", "")
+        assert "as forestfires.csv into the data folder" in app.error[0].value.replace("\\", "")
+        assert str(tmp_path) not in app.error[0].value
+        labelled(app, "Try again").click().run()
+    ended(app, "done")
+    assert_fine(app)
+    assert app.metric[0].label == "Training points n"
+
+
+def labelled(app, words):
+    return next(button for button in app.button if button.label == words)
+
+
+def ended(app, state):
+    """The job has ended and the page has seen it."""
+    end = time.monotonic() + 20
+    while jobs().get("fetch:forest_fires").state != state:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    app.run()
