@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from influence_core.settings import Option, Settings
+from influence_core.settings import Option
 from pages.components import cached, charts, controls, fit_report, state
 from pages.components.bootstrap import bootstrap, guarded
-from pages.components.chart_frame import show, twin
+from pages.components.chart_frame import show
+from pages.components.examples import draw_gallery, draw_table, named
 from pages.components.fetch_panel import offer_to_fetch
-from pages.components.gallery import Gallery, gallery, sprite
 from pages.components.scene import describe
 from pages.components.suit import say_once, suit_model
+from pages.components.upload_wizard import own_data
 
-PREVIEW = 200
-FEATURES = 30
 SEED = Option("seed", 0, "Seed", 0, 2**31 - 1, help="Decides every random choice: draw, split and flips.")
 
 
@@ -30,14 +29,15 @@ def choose_source() -> Any:
     """
     core, current = cached.core(), state.settings().data
     titles = {
-        name: source.title + ("" if source.present else " (not fetched yet)") for name, source in core.DATASETS.items()
+        name: source.title + (" (not fetched yet)" if source.file and not source.present else "")
+        for name, source in core.DATASETS.items()
     }
     box, words = st.columns([2, 3], vertical_alignment="bottom")
     with box:
         controls.choice("Data", list(titles), current.name, "data.name", take_source, titles=titles)
     source = core.DATASETS.get(current.name)
     words.markdown(controls.plain_markdown(source.summary) if source else "")
-    if source is not None and source.options:
+    if source is not None and source.options and not source.uploaded:
         columns = st.columns(4)
         for k, described in enumerate(source.options):
             with columns[k % 4]:
@@ -47,12 +47,13 @@ def choose_source() -> Any:
 
 def take_source(name: str) -> None:
     """Another data set keeps the fractions, and the flips where there are classes."""
-    flips = state.settings().data.flip_fraction if cached.core().DATASETS[name].task == "classification" else 0.0
+    flips = state.settings().data.flip_fraction if cached.core().DATASETS[name].task != "regression" else 0.0
     state.change("data", name=name, options=(), flip_fraction=flips)
 
 
 def choose_split(source: Any) -> None:
     """Fractions, scaling, flips and seed."""
+    classes = cached.core().task_of(state.settings().data) == "classification"
     test, validation, flips, rest = st.columns([3, 3, 4, 2], vertical_alignment="top")
     with test:
         percent("Test share, %", "test_fraction", 1, 90)
@@ -65,9 +66,9 @@ def choose_split(source: Any) -> None:
             0,
             50,
             "Share of the training labels replaced by another class: a known truth for finding wrong labels."
-            if source.task == "classification"
+            if classes
             else "Only labels that are classes can be flipped.",
-            disabled=source.task != "classification" and state.settings().data.flip_fraction == 0,
+            disabled=not classes and state.settings().data.flip_fraction == 0,
         )
     with rest:
         controls.value(SEED, state.settings().seed, "data.seed", lambda new: state.change(seed=new))
@@ -140,11 +141,6 @@ def draw_map(problem: Any) -> None:
     show(charts.points_map(points, places.axes, title, ends).update_layout(height=560), caption, table, "data-map")
 
 
-def named(data: Any, y: np.ndarray) -> Any:
-    """Class names, or the targets themselves."""
-    return np.array(data.class_names, dtype=object)[y.astype(int)] if data.classes else y
-
-
 def draw_balance(split: Any) -> None:
     """How common each class is, or how the target is distributed."""
     train = split.train
@@ -186,53 +182,17 @@ def draw_histogram(values: np.ndarray, train: Any, title: str, unit: str, key: s
     show(figure, f"Training points: lowest {low:.4g}, median {middle:.4g}, highest {high:.4g}.", table, key)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def tiles(key: str, _settings: Settings) -> Gallery:
-    """The first training images with flipped labels marked, built once per split."""
-    split = cached.problem(_settings).split
-    labels = describe(split.train, split.original_y)[:PREVIEW]
-    images = sprite(split.train.images[:PREVIEW])
-    return Gallery(f"train {key}", images, labels, split.flipped[:PREVIEW], charts.FLIPPED, "Training images")
-
-
-def draw_gallery(split: Any) -> None:
-    """The first training images; one click names an image."""
-    shown = min(PREVIEW, len(split.train))
-    st.markdown(f"**The first {shown} training images**")
-    row = st.session_state.get("data.row")
-    row = row if row is not None and row < shown else None
-    found = tiles(state.settings().key("data", "seed"), state.settings())
-    gallery(found, row, lambda index: st.session_state.update({"data.row": index}), "train-gallery")
-    marked = f" A corner mark: {charts.FLIPPED}." if split.flipped[:shown].any() else ""
-    picked = f"Picked: {found.labels[row]}." if row is not None else "Click an image to read its name and label."
-    st.caption(controls.plain_markdown(picked + marked))
-
-
-def draw_table(split: Any) -> None:
-    """The first rows as a person would write them."""
-    train = split.train
-    rows, columns = min(PREVIEW, len(train)), min(FEATURES, train.x.shape[1])
-    table = pd.DataFrame({"id": train.ids[:rows], "label": named(train, train.y)[:rows]})
-    if split.flipped.any():
-        original = pd.Series(named(train, split.original_y)[:rows], dtype=object)
-        table["label in the source"] = original.where(split.flipped[:rows], "")
-    raw = pd.DataFrame(split.scaling.invert(train.x[:rows])[:, :columns], columns=list(train.feature_names[:columns]))
-    table = pd.concat([table, raw], axis=1).loc[:, lambda frame: ~frame.columns.duplicated()]
-    st.markdown(f"**The first {rows} of {len(train):,} training examples, in the source's units**")
-    if columns < train.x.shape[1]:
-        st.caption(f"The first {columns} of {train.x.shape[1]:,} features.")
-    st.dataframe(table, hide_index=True, height=300)
-    twin(table, "training-examples")
-
-
 bootstrap("Data", "What are the examples, and are their labels right?")
 with guarded():
     say_once()
     with st.container(border=True):
         chosen = choose_source()
-        if chosen is not None:
+        here = chosen is None or not chosen.uploaded or own_data()
+        if chosen is not None and here:
             choose_split(chosen)
-    if chosen is not None and not chosen.present:
+    if not here:
+        st.stop()
+    if chosen is not None and not chosen.present and not chosen.uploaded:
         offer_to_fetch(state.settings().data.name, chosen)
         st.stop()
     current_problem = cached.problem(state.settings())

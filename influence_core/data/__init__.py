@@ -2,7 +2,7 @@
 
 from influence_core.data.dataset import Boundary, DataError, Dataset, Scaling, Split, Table
 from influence_core.data.encoding import encode
-from influence_core.data.registry import DATASETS, load
+from influence_core.data.registry import DATASETS, load, task_of
 from influence_core.data.source import Source
 from influence_core.data.split import flip_labels, split
 
@@ -19,4 +19,5 @@ __all__ = [
     "flip_labels",
     "load",
     "split",
+    "task_of",
 ]

@@ -26,7 +26,8 @@ class Dataset:
         feature_names: d names, in the unit the source gives.
         class_names: c names; empty for regression.
         target_name: what y means, with its unit.
-        images: (n, h, w) uint8 to show a person, or None.
+        images: (n, h, w) or (n, h, w, 3) uint8 to show a person, or None.
+        hover: (n,) texts shown beside a point, or None.
     """
 
     x: FloatArray
@@ -36,6 +37,7 @@ class Dataset:
     class_names: tuple[str, ...]
     target_name: str = "target"
     images: NDArray[np.uint8] | None = None
+    hover: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         n, d = self.x.shape
@@ -43,9 +45,11 @@ class Dataset:
             raise DataError(f"Expected {n} targets and ids and {d} feature names for x of shape {self.x.shape}.")
         if self.images is not None and len(self.images) != n:
             raise DataError(f"Expected {n} images, one for each example, got {len(self.images)}.")
+        if self.hover is not None and self.hover.shape != (n,):
+            raise DataError(f"Expected {n} texts, one for each example, got the shape {self.hover.shape}.")
         if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
             raise DataError("Expected finite numbers, got a missing or infinite one: remove that row or fill it in.")
-        for array in (self.x, self.y, self.ids, self.images):
+        for array in (self.x, self.y, self.ids, self.images, self.hover):
             if array is not None:
                 array.setflags(write=False)
 
@@ -73,7 +77,8 @@ class Dataset:
             A new Dataset.
         """
         images = None if self.images is None else self.images[rows]
-        return replace(self, x=self.x[rows], y=self.y[rows], ids=self.ids[rows], images=images)
+        hover = None if self.hover is None else self.hover[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], ids=self.ids[rows], images=images, hover=hover)
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,13 @@ class Boundary:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A source before splitting; ``train``/``test`` are row numbers where the source fixes them."""
+    """A source before splitting; ``train``/``test``/``validation`` are row numbers where the source fixes them."""
 
     dataset: Dataset
     boundary: Boundary | None = None
     train: NDArray[np.int64] | None = None
     test: NDArray[np.int64] | None = None
+    validation: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,22 +33,32 @@ def encode(
         task: what the target is.
 
     Returns:
-        n examples in the order of the rows.
-
-    Raises:
-        DataError: a value is missing or infinite, a column cannot be used, or the target has one value only.
+        n examples in the order of the rows; a missing or infinite value, a column that cannot be used or a target
+        with one value only is a ``DataError``.
     """
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1).infer_objects()
     _check(frame, target)
-    parts = [_columns(str(column), frame[column]) for column in frame.columns if column != target]
+    names, x = encode_features(frame.drop(columns=target))
+    y, class_names = encode_target(target, frame[target], task)
+    return Dataset(x, y, row_ids(name, np.arange(len(frame))), names, class_names, target)
+
+
+def encode_features(frame: pd.DataFrame) -> tuple[tuple[str, ...], FloatArray]:
+    """All columns of a table without missing values as numbers, texts as 0/1 columns ``column=value``.
+
+    Returns:
+        d names and (n, d); d may be 0.
+
+    Raises:
+        DataError: a column cannot be used, or there are too many.
+    """
+    parts = [_columns(str(column), frame[column]) for column in frame.columns]
     names = tuple(label for labels, _ in parts for label in labels)
     if len(set(names)) < len(names):
         raise DataError("Two features have the same name after encoding: rename one of the columns.")
     if len(names) > MOST_FEATURES:
         raise DataError(f"Expected at most {MOST_FEATURES} features, got {len(names)}: leave out some columns.")
-    y, class_names = _target(target, frame[target], task)
-    x = np.concatenate([block for _, block in parts], axis=1)
-    return Dataset(x, y, row_ids(name, np.arange(len(frame))), names, class_names, target)
+    return names, np.concatenate([np.empty((len(frame), 0)), *(block for _, block in parts)], axis=1)
 
 
 def _check(frame: pd.DataFrame, target: str) -> None:
@@ -104,7 +114,15 @@ def _numbers(label: str, values: pd.Series) -> FloatArray:
     return numbers
 
 
-def _target(label: str, values: pd.Series, task: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+def encode_target(label: str, values: pd.Series, task: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """A column without missing values as class indices, or as numbers for regression; ``auto`` as in :func:`encode`.
+
+    Returns:
+        (n,) and the class names, none for regression.
+
+    Raises:
+        DataError: one value only, too many classes, or texts for regression.
+    """
     text = _is_text(values)
     distinct = values.nunique()
     if distinct < 2:

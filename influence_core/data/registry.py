@@ -8,8 +8,9 @@ from influence_core.data.bundled import BREAST_CANCER, DIABETES, DIGITS, IRIS, M
 from influence_core.data.dataset import Split
 from influence_core.data.external import FOREST_FIRES, MNIST_LARGE
 from influence_core.data.generators import BLOBS, LINEAR_EXAMPLE, MOONS
-from influence_core.data.source import Source
+from influence_core.data.source import Source, Task
 from influence_core.data.split import split
+from influence_core.data.uploads.source import UPLOAD
 from influence_core.settings import DataSettings, SettingsError, resolve
 
 
@@ -31,6 +32,21 @@ def load(settings: DataSettings, seed: int) -> Split:
     return split(table, replace(settings, standardise=settings.standardise and source.standardise), seed)
 
 
+def task_of(settings: DataSettings) -> Task | None:
+    """What y is in the chosen data, without loading them.
+
+    Returns:
+        The task; None where that cannot be told, as for uploaded data that are not here.
+    """
+    source = DATASETS.get(settings.name)
+    if source is None or source.task is not None:
+        return source.task if source else None
+    try:
+        return source.find_task(resolve(settings.options, source.options))
+    except SettingsError:
+        return None
+
+
 DATASETS: dict[str, Source] = {
     "mnist": MNIST,
     "blobs": BLOBS,
@@ -42,4 +58,5 @@ DATASETS: dict[str, Source] = {
     "diabetes": DIABETES,
     "mnist_large": MNIST_LARGE,
     "forest_fires": FOREST_FIRES,
+    "upload": UPLOAD,
 }

@@ -27,29 +27,33 @@ class Source:
     Attributes:
         title: the name a person reads.
         summary: one sentence, with where the data come from.
-        task: what y is.
+        task: what y is; None where the data decide.
         make: (options, seed) to a table; deterministic.
         options: what can be chosen, beside the name of the source.
         image: whether examples can be shown as pictures.
         standardise: False where the features are used as they are, whatever the settings say.
         file: name of the file it needs in the data folder; empty where nothing is needed.
         fetch: brings that file there; ticks in megabytes.
+        uploaded: whether a person has to bring the data, so that there is nothing to load by default.
+        find_task: what y is for the chosen options, where ``task`` is None; None where it cannot be told.
     """
 
     title: str
     summary: str
-    task: Task
+    task: Task | None
     make: Callable[[Chosen, int], Table]
     options: tuple[Option, ...] = ()
     image: bool = False
     standardise: bool = True
     file: str = ""
     fetch: Callable[[compute.Task], None] | None = None
+    uploaded: bool = False
+    find_task: Callable[[Chosen], Task | None] = lambda _options: None
 
     @property
     def present(self) -> bool:
-        """Whether it loads without fetching anything."""
-        return not self.file or (data_folder() / self.file).is_file()
+        """Whether it loads as it is, without fetching or uploading anything."""
+        return not self.uploaded and (not self.file or (data_folder() / self.file).is_file())
 
 
 def row_ids(name: str, rows: NDArray[np.integer]) -> NDArray[np.str_]:

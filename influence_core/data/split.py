@@ -100,6 +100,8 @@ def _rows(table: Table, settings: DataSettings, seed: int) -> tuple[Rows, Rows, 
     else:
         test = table.test
         train = train if table.train is not None else np.setdiff1d(train, test)
+    if table.validation is not None:
+        return train, table.validation, test
     train, validation = _part(train, table.dataset, round(settings.validation_fraction * n), random)
     return train, validation, test
 

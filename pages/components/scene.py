@@ -74,7 +74,7 @@ def _tiles(key: str, _settings: Settings) -> Gallery | None:
 
 
 def describe(data: Dataset, original: np.ndarray | None = None) -> list[str]:
-    """One line per example: id, label or target, and what the label was before it was flipped.
+    """One line per example: id, label or target, the source's own text, and the label before it was flipped.
 
     Returns:
         n texts.
@@ -82,6 +82,8 @@ def describe(data: Dataset, original: np.ndarray | None = None) -> list[str]:
     names = data.class_names
     words = [names[int(y)] if names else f"{y:.4g}" for y in data.y]
     lines = [f"{name}: {word}" for name, word in zip(data.ids, words, strict=True)]
+    if data.hover is not None:
+        lines = [f"{line} · {said}" if said else line for line, said in zip(lines, data.hover, strict=True)]
     if original is None:
         return lines
     changed = np.flatnonzero(original != data.y)

@@ -3,12 +3,6 @@
 import re
 import struct
 import xml.etree.ElementTree as ET
-import re
-import struct
-import xml.etree.ElementTree as ET
-import re
-import struct
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -458,8 +452,9 @@ def test_the_reverse_question_colours_test_points_and_fades_training_points(page
 def test_the_map_is_a_png_and_an_svg_file(page: Any, address: str, n: int) -> None:
     visit(page, address, f"n={n}")
     pick(page, 3)
-    width, height = page.evaluate("() => { const p = document.querySelector('.js-plotly-plot'); "
-                                  "return [p.clientWidth, p.layout.height]; }")
+    width, height = page.evaluate(
+        "() => { const p = document.querySelector('.js-plotly-plot'); return [p.clientWidth, p.layout.height]; }"
+    )
     with page.expect_download() as png:
         tool(page, "Download as PNG")
     content = png.value.path().read_bytes()
@@ -571,8 +566,9 @@ def test_the_reverse_question_colours_test_points_and_fades_training_points(page
 def test_the_map_is_a_png_and_an_svg_file(page: Any, address: str, n: int) -> None:
     visit(page, address, f"n={n}")
     pick(page, 3)
-    width, height = page.evaluate("() => { const p = document.querySelector('.js-plotly-plot'); "
-                                  "return [p.clientWidth, p.layout.height]; }")
+    width, height = page.evaluate(
+        "() => { const p = document.querySelector('.js-plotly-plot'); return [p.clientWidth, p.layout.height]; }"
+    )
     with page.expect_download() as png:
         tool(page, "Download as PNG")
     content = png.value.path().read_bytes()

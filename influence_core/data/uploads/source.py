@@ -1,0 +1,34 @@
+"""Uploaded data as an entry of the registry: the link holds their fingerprint and nothing else."""
+
+from __future__ import annotations
+
+from influence_core.data.dataset import DataError, Table
+from influence_core.data.source import Chosen, Source, Task
+from influence_core.data.uploads.store import upload_store
+from influence_core.settings import Option
+
+
+def _make(options: Chosen, _seed: int) -> Table:
+    return upload_store().load(str(options["id"]))
+
+
+def _task(options: Chosen) -> Task | None:
+    try:
+        return (
+            "classification"
+            if upload_store().manifest(str(options["id"]))["task"] == "classification"
+            else "regression"
+        )
+    except (DataError, KeyError):
+        return None
+
+
+UPLOAD = Source(
+    title="Your own data",
+    summary="A file of yours: a table, arrays, pictures in class folders, or embeddings; kept on this server only.",
+    task=None,
+    make=_make,
+    options=(Option("id", "", "Uploaded data", help="Fingerprint of file and mapping."),),
+    uploaded=True,
+    find_task=_task,
+)
