@@ -185,8 +185,14 @@ def choose_histogram(split: Any) -> None:
     train = split.train
     names = train.feature_names
     start = 0 if train.images is None else len(names) // 2 + (train.images.shape[2] // 2)
-    feature = st.selectbox(
-        "Feature", range(len(names)), index=min(start, len(names) - 1), format_func=lambda k: names[k], key="histogram"
+    feature = controls.place("feature", len(names), min(start, len(names) - 1))
+    st.session_state["histogram"] = feature
+    st.selectbox(
+        "Feature",
+        range(len(names)),
+        format_func=lambda k: names[k],
+        key="histogram",
+        on_change=lambda: controls.pick("feature", st.session_state["histogram"], len(names)),
     )
     values = split.scaling.invert(train.x)[:, feature]
     draw_histogram(values, train, f"How {names[feature]} is distributed", names[feature], "feature-histogram")
@@ -216,10 +222,10 @@ def draw_gallery(split: Any) -> None:
     """The first training images; one click names an image."""
     shown = min(PREVIEW, len(split.train))
     st.markdown(f"**The first {shown} training images**")
-    row = st.session_state.get("data.row")
+    row = state.view().train
     row = row if row is not None and row < shown else None
     found = tiles(state.settings().key("data", "seed"), state.settings())
-    gallery(found, row, lambda index: st.session_state.update({"data.row": index}), "train-gallery")
+    gallery(found, row, state.choose_train, "train-gallery")
     marked = f" A corner mark: {charts.FLIPPED}." if split.flipped[:shown].any() else ""
     picked = f"Picked: {found.labels[row]}." if row is not None else "Click an image to read its name and label."
     st.caption(controls.plain_markdown(picked + marked))

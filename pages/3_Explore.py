@@ -14,6 +14,7 @@ from pages.components.scene import scene
 def view() -> None:
     """Everything that follows the selected test point; a click reruns this and nothing else."""
     with guarded():
+        state.mirror()
         settings = state.settings()
         analysis = cached.analysis(settings)
         question.question(analysis)
@@ -26,7 +27,6 @@ def view() -> None:
         explore.trust_line(shown)
         explore.examples(shown)
         explore_details.details(shown)
-        state.mirror()
 
 
 bootstrap("Explore", "Click a test point: the training points take the colour of their influence on it.")

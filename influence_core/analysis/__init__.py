@@ -14,7 +14,7 @@ from influence_core.compute import Cancelled, Task, result_store
 from influence_core.data import DATASETS, DataError, load
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
-from influence_core.models import MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
+from influence_core.models import FIT_METHODS, MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
 from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver
@@ -24,14 +24,18 @@ __all__ = [
     "DATASETS",
     "ESTIMATORS",
     "EXPECTED_ERRORS",
+    "FIT_METHODS",
     "MODELS",
     "QUANTITIES",
     "SENTENCE",
     "SOLVERS",
     "Analysis",
     "Cancelled",
+    "DataError",
     "Influence",
+    "NoMinimumError",
     "Problem",
+    "QuantityError",
     "Refits",
     "Settings",
     "SingularError",
