@@ -17,7 +17,7 @@ def card(name: str, preset: Preset) -> None:
         if st.button("Explore", key=f"preset-{name}", icon=":material/arrow_forward:", width="stretch"):
             state.put(preset.settings)
             state.choose_test(preset.test)
-            st.switch_page("pages/3_Explore.py")
+            st.switch_page("pages/3_Explore.py", query_params=state.link())
 
 
 bootstrap(

@@ -228,7 +228,9 @@ def from_query(query: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
     """
     settings, problems = Settings(), []
     if query.get("v", str(VERSION)) != str(VERSION):
-        problems.append(f"This link has version {query['v'][:10]}, this app reads {VERSION}: other parts are ignored.")
+        problems.append(
+            f"This link has version {query['v'][:10]!r}, this app reads {VERSION}: what it does not know is ignored."
+        )
     known = set(_flatten(settings))
     for name, text in query.items():
         if name in known or name.split(".")[0] in {"data", "model", "solver"}:
@@ -249,7 +251,7 @@ def to_json(settings: Settings) -> str:
 
 
 def from_json(text: str) -> Settings:
-    """Inverse of :func:`to_json`.
+    """Inverse of :func:`to_json`; what pages keep under ``view`` is theirs and no setting.
 
     Returns:
         The settings.
@@ -267,7 +269,7 @@ def from_json(text: str) -> Settings:
         raise SettingsError(f'Expected a JSON object with "v": {VERSION}.')
     settings = Settings()
     for name, value in document.items():
-        if name != "v":
+        if name not in {"v", "view"}:
             if not isinstance(value, str | int | float | bool):
                 raise SettingsError(f"{name[:40]}: expected a text, a number or true/false.")
             settings = _assign(settings, name, value)

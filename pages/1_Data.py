@@ -164,8 +164,14 @@ def choose_histogram(split: Any) -> None:
     train = split.train
     names = train.feature_names
     start = 0 if train.images is None else len(names) // 2 + (train.images.shape[2] // 2)
-    feature = st.selectbox(
-        "Feature", range(len(names)), index=min(start, len(names) - 1), format_func=lambda k: names[k], key="histogram"
+    feature = controls.place("feature", len(names), min(start, len(names) - 1))
+    st.session_state["histogram"] = feature
+    st.selectbox(
+        "Feature",
+        range(len(names)),
+        format_func=lambda k: names[k],
+        key="histogram",
+        on_change=lambda: controls.pick("feature", st.session_state["histogram"], len(names)),
     )
     values = split.scaling.invert(train.x)[:, feature]
     draw_histogram(values, train, f"How {names[feature]} is distributed", names[feature], "feature-histogram")

@@ -214,7 +214,15 @@ def draw_weights(problem: Any) -> None:
         return
     k = 0
     if len(weights) > 1:
-        k = st.selectbox("Coefficients of", range(len(names)), format_func=lambda i: names[i], key="model.output")
+        k = controls.place("output", len(names), 0)
+        st.session_state["model.output"] = k
+        st.selectbox(
+            "Coefficients of",
+            range(len(names)),
+            format_func=lambda i: names[i],
+            key="model.output",
+            on_change=lambda: controls.pick("output", st.session_state["model.output"], len(names)),
+        )
     order = fit_charts.largest(weights[k])
     caption = f"Largest: {train.feature_names[order[0]]} with {weights[k][order[0]]:.4g} {per} of the feature."
     unit = f"change of {'log-odds or margin' if train.classes else 'the prediction'} {per} of the feature"

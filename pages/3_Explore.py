@@ -16,6 +16,7 @@ from pages.components.scene import scene
 def view() -> None:
     """Everything that follows the question; a click reruns this and nothing else."""
     with guarded():
+        state.mirror()
         settings = state.settings()
         analysis = cached.analysis(settings)
         question.question(analysis)
@@ -32,7 +33,6 @@ def view() -> None:
         explore.examples(shown)
         group_panel(shown, group)
         explore_details.details(shown)
-        state.mirror()
 
 
 bootstrap("Explore", "Click a test point: the training points take the colour of their influence on it.")

@@ -30,7 +30,9 @@ def choose(problem: Any) -> int:
         Index of the test point.
     """
     core, settings, m = cached.core(), state.settings(), len(problem.split.test)
-    if not 0 <= state.test() < m:
+    if state.test() >= m:
+        words = f"Test point {state.test()} does not exist: expected 0 to {m - 1}. Test point 0 is shown."
+        st.warning(words, icon=":material/link_off:")
         state.choose_test(0)
     names = core.applicable_solvers(problem.fitted.size)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
@@ -68,12 +70,11 @@ def asked_to_run(problem: Any) -> bool:
         True or False.
     """
     p = problem.fitted.size
-    key = f"solvers.run.{state.settings().key('data', 'model', 'seed')}"
-    if p <= MANY or st.session_state.get(key):
+    if p <= MANY or state.view().compare:
         return True
     st.info(f"This model has {p:,} parameters: a dense factor takes many seconds and {8e-9 * p * p:.1f} GB.")
     if st.button("Compare the solvers", type="primary"):
-        st.session_state[key] = True
+        state.look(compare=True)
         st.rerun()
     return False
 
@@ -200,14 +201,22 @@ def damping_view(test: int, unit: str) -> None:
         values = influence.solve.eigenvalues.cpu().numpy()
         choices = grid(values)
         slide, use = st.columns([4, 1], vertical_alignment="bottom")
-        key = f"solvers.damping.{settings.key('data', 'model', 'solver', 'seed')}"
-        nearest = min(choices, key=lambda value: abs(value - settings.solver.damping))
-        damping = slide.select_slider(
-            "Damping to try (live)", choices, value=nearest, key=key, format_func=lambda value: f"{value:g}"
+        tried = state.view().trial_damping
+        tried = settings.solver.damping if tried is None else tried
+        damping = min(choices, key=lambda value: abs(value - tried))
+        st.session_state["solvers.damping"] = damping
+        slide.select_slider(
+            "Damping to try (live)",
+            choices,
+            key="solvers.damping",
+            format_func=lambda value: f"{value:g}",
+            on_change=lambda: state.look(trial_damping=float(st.session_state["solvers.damping"])),
         )
         if use.button("Use it everywhere", width="stretch", disabled=damping == settings.solver.damping):
             state.change("solver", damping=damping)
+            state.look(trial_damping=None)
             st.rerun()
+        state.mirror()
         left, right = st.columns(2, gap="medium")
         with left:
             draw_spectrum(values, damping)

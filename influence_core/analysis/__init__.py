@@ -16,7 +16,7 @@ from influence_core.compute.turns import interactive
 from influence_core.data import DATASETS, DataError, load, task_of, uploads
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
-from influence_core.models import MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
+from influence_core.models import FIT_METHODS, MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
 from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver
@@ -26,15 +26,19 @@ __all__ = [
     "DATASETS",
     "ESTIMATORS",
     "EXPECTED_ERRORS",
+    "FIT_METHODS",
     "MODELS",
     "QUANTITIES",
     "SENTENCE",
     "SOLVERS",
     "Analysis",
     "Cancelled",
+    "DataError",
     "Influence",
     "Job",
+    "NoMinimumError",
     "Problem",
+    "QuantityError",
     "Queue",
     "Refits",
     "Settings",

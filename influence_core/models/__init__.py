@@ -16,6 +16,7 @@ from influence_core.models.quantities import QUANTITIES, Quantity, QuantityError
 from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
 
 __all__ = [
+    "FIT_METHODS",
     "MODELS",
     "QUANTITIES",
     "Batch",

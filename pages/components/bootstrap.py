@@ -10,20 +10,16 @@ from contextlib import contextmanager, suppress
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from pages.components import cached, state
+from pages.components import cached, sidebar, state
 from pages.components.assets import ensure_plotly, favicon
 from pages.components.controls import plain_markdown
+from pages.components.tour import tour
 
 log = logging.getLogger("influence_explorer")
 
-
-PAGES = {
-    "app.py": ("Home", ":material/home:"),
-    "pages/1_Data.py": ("Data", ":material/database:"),
-    "pages/2_Model.py": ("Model", ":material/show_chart:"),
-    "pages/3_Explore.py": ("Explore", ":material/my_location:"),
-    "pages/5_Solvers.py": ("Solvers", ":material/calculate:"),
-}
+DATA = ("pages/1_Data.py", "Choose other data, or other options of these", ":material/database:")
+MODEL = ("pages/2_Model.py", "Choose another model or penalty", ":material/show_chart:")
+SOLVERS = ("pages/5_Solvers.py", "Choose another solver or damping", ":material/calculate:")
 
 
 def bootstrap(title: str, lead: str) -> None:
@@ -34,41 +30,19 @@ def bootstrap(title: str, lead: str) -> None:
         lead: the question the page answers, in one sentence.
     """
     st.set_page_config(page_title=f"{title} · Influence Explorer", page_icon=favicon(), layout="wide")
-    problems = state.restore()
-    st.title(title, anchor=False)
-    st.markdown(lead)
-    ensure_plotly()
-    for sentence in problems:
-        st.warning(plain_markdown(sentence), icon=":material/link_off:")
-    with st.spinner("Loading the numerical libraries (only once per server) …", show_time=False):
-        cached.core()
     with guarded():
-        _sidebar()
-    state.mirror()
-
-
-def _sidebar() -> None:
-    current, core = state.settings(), cached.core()
-    with st.sidebar:
-        for path, (label, icon) in PAGES.items():
-            with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
-                st.page_link(path, label=label, icon=icon)
-        st.divider()
-        st.subheader("Current problem", anchor=False)
-        source = core.DATASETS.get(current.data.name)
-        model = core.MODELS.get(current.model.name)
-        solver = core.SOLVERS.get(current.solver.name)  # absent for the automatic choice
-        st.markdown(
-            f"**Data** {source.title if source else '–'}  \n"
-            f"**Model** {model.title if model else '–'}, l2 = {current.model.l2:g}  \n"
-            f"**Solver** {solver.title if solver else 'automatic'}  \n"
-            f"**Seed** {current.seed}"
-        )
-        st.caption("The address bar is a link to exactly this view.")
-        if st.button("Start over", help="Back to MNIST 1 versus 7 with default settings.", width="stretch"):
-            state.put(core.Settings())
-            state.choose_test(0)
-            st.rerun()
+        state.restore()
+        st.title(title, anchor=False)
+        st.markdown(lead)
+        if st.session_state.get("newcomer"):
+            tour(title)
+        ensure_plotly()
+        with st.spinner("Loading the numerical libraries: about five seconds, once per server start …", show_time=True):
+            cached.core()
+        for sentence in (*sidebar.news(), *state.settle()):
+            st.warning(plain_markdown(sentence), icon=":material/link_off:")
+        sidebar.draw()
+        state.mirror()
 
 
 @contextmanager
@@ -80,16 +54,38 @@ def guarded() -> Generator[None]:
     """
     try:
         yield
-    except cached.core().EXPECTED_ERRORS as error:
-        st.error(plain_markdown(str(error)), icon=":material/warning:")
-        st.caption("Choose other data on the *Data* page, or another model or penalty on the *Model* page.")
+    except Exception as error:  # noqa: BLE001 - the last net: no traceback ever reaches a user
+        if isinstance(error, cached.core().EXPECTED_ERRORS):
+            st.error(plain_markdown(str(error)), icon=":material/warning:")
+            _ways_out(error)
+        else:
+            number = uuid.uuid4().hex[:8]
+            log.exception("error %s with settings %s", number, st.session_state.get("settings"))
+            st.error(
+                f"This did not work, for a reason nobody foresaw. The server's log has it as {number}: whoever runs "
+                "this server can look it up. Change a setting, or start over.",
+                icon=":material/warning:",
+            )
+        if st.button("Start over", key="error-start-over", icon=":material/restart_alt:"):
+            sidebar.start_over()
         st.stop()
-    except Exception:  # noqa: BLE001 - the last net: no traceback ever reaches a user
-        number = uuid.uuid4().hex[:8]
-        log.exception("error %s with settings %s", number, state.settings())
-        st.error(
-            f"This did not work, for a reason nobody foresaw. The server's log has it as {number}. "
-            "Change a setting, or press *Start over* in the sidebar.",
-            icon=":material/warning:",
-        )
-        st.stop()
+
+
+def _ways_out(error: Exception) -> None:
+    """Links to where the cause can be changed, and one click where one click is enough."""
+    state.mirror()  # the address names what failed, also where it was chosen in a fragment
+    core = cached.core()
+    if isinstance(error, core.QuantityError) and st.button("Watch the loss instead", icon=":material/visibility:"):
+        state.change(quantity="loss", target=-1)
+        st.rerun()
+    if isinstance(error, core.DataError):
+        ways = (DATA,)
+    elif isinstance(error, (core.NoMinimumError, core.SingularRefitError)):
+        ways = (MODEL, DATA)
+    elif isinstance(error, core.SingularError):
+        ways = (SOLVERS, MODEL)
+    else:
+        ways = (DATA, MODEL)
+    for path, label, icon in ways:
+        with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+            st.page_link(path, label=label, icon=icon, query_params=state.link())

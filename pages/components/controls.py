@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, SettingsError, Value
 from pages.components import state
+from pages.components.assets import is_index
 
 
 def option(part: str, described: Option) -> None:
@@ -28,7 +30,8 @@ def value(described: Option, current: Value, key: str, put: Callable[[Value], No
     st.session_state[key] = current
 
     def changed() -> None:
-        put(st.session_state[key])
+        with suppress(SettingsError):  # a widget keeps to its range; another sender need not
+            put(described.parse(st.session_state[key]))
 
     common = {"label": described.label, "key": key, "help": described.help or None, "on_change": changed}
     if described.choices:
@@ -42,6 +45,28 @@ def value(described: Option, current: Value, key: str, put: Callable[[Value], No
     else:
         low, high = _bound(described.low, float), _bound(described.high, float)
         st.number_input(min_value=low, max_value=high, step=_step(float(current)), format="%g", **common)
+
+
+def place(name: str, count: int, default: int) -> int:
+    """A number of the view that names one of ``count`` things here; another one gives a sentence and the default.
+
+    Returns:
+        An index below ``count``.
+    """
+    chosen = getattr(state.view(), name)
+    if chosen is None or chosen < count:
+        return default if chosen is None else int(chosen)
+    st.warning(
+        f"{name} {chosen} does not exist: expected 0 to {count - 1}. {default} is shown.", icon=":material/link_off:"
+    )
+    state.look(**{name: None})
+    return default
+
+
+def pick(name: str, chosen: object, count: int) -> None:
+    """Put a number into the view where it names one of ``count`` things."""
+    if is_index(chosen, count):
+        state.look(**{name: chosen})
 
 
 def plain_markdown(text: str) -> str:
@@ -84,6 +109,7 @@ def choice(
     st.session_state[key] = current if current in names else names[0]
 
     def changed() -> None:
-        put(st.session_state[key])
+        if st.session_state[key] in names:  # a select box offers these only; another sender need not
+            put(st.session_state[key])
 
     st.selectbox(label, names, key=key, on_change=changed, format_func=lambda name: titles.get(name, name), **more)

@@ -36,10 +36,10 @@ def draw_gallery(split: Any) -> None:
     """The first training images; one click names an image."""
     shown = min(PREVIEW, len(split.train))
     st.markdown(f"**The first {shown} training images**")
-    row = st.session_state.get("data.row")
+    row = state.view().train
     row = row if row is not None and row < shown else None
     found = tiles(state.settings().key("data", "seed"), state.settings())
-    gallery(found, row, lambda index: st.session_state.update({"data.row": index}), "train-gallery")
+    gallery(found, row, state.choose_train, "train-gallery")
     marked = f" A corner mark: {charts.FLIPPED}." if split.flipped[:shown].any() else ""
     picked = f"Picked: {found.labels[row]}." if row is not None else "Click an image to read its name and label."
     st.caption(controls.plain_markdown(picked + marked))

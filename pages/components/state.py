@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from influence_core.settings import Settings, Value, from_query, to_query
-from pages.components import view as views
+from influence_core.settings import Settings, Value
+from pages.components import cached, links
 from pages.components.view import View
 
+FRESH = ("test", "train", "ask", "tests", "group", "feature", "output")  # selections that name rows or columns
+IN_FLIGHT = 1.0  # seconds in which a click may still carry the address from before the last change
 
-def restore() -> tuple[str, ...]:
-    """On the first run of a session, take settings and view from the link.
+
+def restore() -> None:
+    """Take the choices from the link on the first run of a session, and when the browser goes Back or Forward."""
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    if "settings" in st.session_state and not _went_back(query):
+        return
+    st.session_state.newcomer = not query and "settings" not in st.session_state
+    take(links.read(query))
+
+
+def _went_back(query: dict[str, list[str]]) -> bool:
+    """Whether the address is another one than the last written here, though nothing was chosen since."""
+    # A click that the browser sends before it has seen the newest address looks alike for a moment.
+    written, when = st.session_state.get("mirrored", ({}, 0.0))
+    single = {name: values[-1] for name, values in query.items()}
+    return bool(query) and single != written == link() and time.monotonic() - when > IN_FLIGHT
+
+
+def take(chosen: links.Chosen) -> None:
+    """Use the choices of a link or a file; what they ask for in vain is told by :func:`settle`."""
+    st.session_state.settings, st.session_state.view = chosen.settings, chosen.view
+    st.session_state.ignored = chosen.problems
+
+
+def settle() -> tuple[str, ...]:
+    """Replace what the registries do not know, wherever it came from.
 
     Returns:
-        A sentence for every part of the link that had to be ignored.
+        A sentence for every part that had to be ignored, a few at most.
     """
-    if "settings" in st.session_state:
-        return ()
-    query = dict(st.query_params)
-    settings, problems = from_query(query)
-    view, more = views.from_query(query)
-    st.session_state.settings, st.session_state.view = settings, view
-    return (*problems, *more)
+    st.session_state.settings, problems = links.known(settings(), cached.core())
+    st.session_state.told = (*st.session_state.pop("ignored", ()), *problems)
+    return links.told(st.session_state.told)
+
+
+def tell_again() -> None:
+    """Before a page runs once more on its own account: what was just told has not been read yet."""
+    st.session_state.ignored = st.session_state.get("told", ())
 
 
 def link() -> dict[str, str]:
@@ -33,14 +61,17 @@ def link() -> dict[str, str]:
     Returns:
         Readable and versioned.
     """
-    return to_query(settings()) | views.to_query(view())
+    return links.write(settings(), view())
 
 
 def mirror() -> None:
     """Write the choices into the URL, so that the address bar always holds a link to this view."""
     query = link()
-    if dict(st.query_params) != query:
+    if {name: st.query_params.get_all(name) for name in st.query_params} != {k: [v] for k, v in query.items()}:
         st.query_params.from_dict(query)
+        st.session_state.mirrored = (query, time.monotonic())
+    elif st.session_state.get("mirrored", ({},))[0] != query:
+        st.session_state.mirrored = (query, 0.0)
 
 
 def settings() -> Settings:
@@ -82,8 +113,9 @@ def put(new: Settings) -> None:
     old = settings()
     st.session_state.settings = new
     if (old.data, old.seed) != (new.data, new.seed):
-        fresh = View()
-        look(test=0, train=None, ask=fresh.ask, tests=fresh.tests, group=fresh.group)
+        look(**{name: getattr(View(), name) for name in FRESH})
+    if (old.data, old.model, old.seed) != (new.data, new.model, new.seed):
+        look(compare=False, trial_damping=None)
 
 
 def change(part: str | None = None, **values: Any) -> None:

@@ -34,6 +34,7 @@ def suit_model(train: Dataset) -> None:
         f"These data have {kind}, which {old.title if old else 'the chosen model'} does not fit: "
         f"the model is now {entry.title} with l2 = {l2:g}."
     )
+    state.tell_again()
     st.rerun()
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from influence_core.settings import Option, SettingsError
 
 ASKS = ("test", "tests", "train")
-SWITCHES = ("lock", "symlog", "magnitude")
+SWITCHES = ("lock", "symlog", "magnitude", "compare")
+NUMBERS = {"test": "test point", "train": "training point", "feature": "feature", "output": "output"}
+DAMPING = Option("damping", 0.0, "damping", 0.0, 1e9)
 LONGEST = 6_000  # characters of one part of a link: browsers and proxies take about 8,000 in all
 
 
@@ -29,6 +31,10 @@ class View:
         lock: the same colour limits for every test point.
         symlog: colours on a symmetric logarithmic scale.
         magnitude: colours by |score|, without the sign.
+        feature: feature of the histogram on the Data page; None for its usual one.
+        output: output of the model whose coefficients are drawn.
+        compare: compare the solvers of a large model too.
+        trial_damping: tried live on the Solvers page; None for the one of the settings.
     """
 
     test: int = 0
@@ -39,6 +45,10 @@ class View:
     lock: bool = False
     symlog: bool = False
     magnitude: bool = False
+    feature: int | None = None
+    output: int | None = None
+    compare: bool = False
+    trial_damping: float | None = None
 
 
 def to_query(view: View) -> dict[str, str]:
@@ -69,9 +79,11 @@ def from_query(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
     return view, tuple(problems)
 
 
-def _read(name: str, text: str) -> str | int | bool:
-    if name in {"test", "train"}:
+def _read(name: str, text: str) -> str | float | bool:
+    if name in NUMBERS:
         return _number(name, text)
+    if name == "trial_damping":
+        return float(DAMPING.parse(text))
     if name in SWITCHES:
         return bool(Option(name, False, name).parse(text))
     if name == "ask":
@@ -83,7 +95,7 @@ def _read(name: str, text: str) -> str | int | bool:
 
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise SettingsError(f"{name}: expected the number of a {name} point, got {text[:40]!r}.")
+        raise SettingsError(f"{name}: expected the number of a {NUMBERS[name]}, got {text[:40]!r}.")
     return int(text)
 
 

@@ -21,6 +21,10 @@ views = some.builds(
     lock=some.booleans(),
     symlog=some.booleans(),
     magnitude=some.booleans(),
+    feature=some.none() | some.integers(0, 10**8),
+    output=some.none() | some.integers(0, 10**8),
+    compare=some.booleans(),
+    trial_damping=some.none() | some.floats(0, 1e9),
 )
 
 
@@ -39,9 +43,11 @@ def test_a_link_names_what_differs_from_the_defaults_only() -> None:
     [
         ({"test": "-1"}, "test point"),
         ({"test": "9" * 30}, "test point"),
-        ({"train": "²"}, "train point"),
+        ({"train": "²"}, "training point"),
         ({"ask": "everything"}, "expected one of"),
         ({"lock": "maybe"}, "true or false"),
+        ({"feature": "-3"}, "number of a feature"),
+        ({"trial_damping": "nan"}, "damping"),
         ({"group": "1" * (LONGEST + 1)}, "characters"),
     ],
 )

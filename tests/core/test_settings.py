@@ -134,7 +134,7 @@ def test_long_values_are_cut_in_messages():
 def test_another_version_and_strangers():
     found, problems = from_query({"v": "99", "utm_source": "mail", "seed": "3"})
     assert found.seed == 3
-    assert "version 99" in problems[0]
+    assert "version '99'" in problems[0]
     assert len(problems) == 1
 
 

@@ -1,0 +1,23 @@
+"""A button that puts the address of this view on the clipboard; the address bar holds every choice."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components.assets import text
+
+_copy_link = st.components.v2.component(
+    "influence_copy_link",
+    html=text("copy_link.html"),
+    css=text("copy_link.css"),
+    js=text("copy_link.js"),
+)
+
+
+def copy_link(key: str) -> None:
+    """Draw the button; nothing comes back from the browser.
+
+    Args:
+        key: of the element.
+    """
+    _copy_link(key=key)

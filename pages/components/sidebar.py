@@ -1,0 +1,94 @@
+"""The sidebar: the pages, what is chosen now, the link to it, and the same as a file."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
+
+from influence_core.settings import Settings, SettingsError
+from pages.components import cached, links, state
+from pages.components.copy_link import copy_link
+
+PAGES = {
+    "app.py": ("Home", ":material/home:"),
+    "pages/1_Data.py": ("Data", ":material/database:"),
+    "pages/2_Model.py": ("Model", ":material/show_chart:"),
+    "pages/3_Explore.py": ("Explore", ":material/my_location:"),
+    "pages/5_Solvers.py": ("Solvers", ":material/calculate:"),
+}
+NEWS = "sidebar.news"
+FILE = "settings-file"
+
+
+def draw() -> None:
+    """Links to the pages, the current problem, and three ways to keep or leave it."""
+    current, core = state.settings(), cached.core()
+    with st.sidebar:
+        for path, (label, icon) in PAGES.items():
+            with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+                st.page_link(path, label=label, icon=icon, query_params=state.link())
+        st.divider()
+        st.subheader("Current problem", anchor=False)
+        model = core.MODELS[current.model.name]
+        solver = core.SOLVERS.get(current.solver.name)  # absent for the automatic choice
+        st.markdown(
+            f"**Data** {core.DATASETS[current.data.name].title}  \n"
+            f"**Model** {model.title}, l2 = {current.model.l2:g}  \n"
+            f"**Solver** {solver.title if solver else 'automatic'}  \n"
+            f"**Seed** {current.seed}"
+        )
+        copy_link("copy-link")
+        with st.expander("Settings as a file", icon=":material/description:"):
+            _file()
+        if st.button("Start over", help="Back to MNIST 1 versus 7 with default settings.", width="stretch"):
+            start_over()
+
+
+def start_over() -> None:
+    """Back to what a newcomer gets."""
+    state.take(links.Chosen(Settings(), links.View()))
+    st.rerun()
+
+
+def _file() -> None:
+    """The same choices as a JSON file, to keep or for the library; and back."""
+    st.download_button(
+        "Download settings",
+        lambda: links.write_file(state.settings(), state.view()),
+        "settings.json",
+        "application/json",
+        on_click="ignore",
+        icon=":material/download:",
+        width="stretch",
+    )
+    st.file_uploader(
+        "Use settings from a file",
+        type="json",
+        max_upload_size=1,
+        key=FILE,
+        on_change=_take_file,
+        help=f"A settings.json as it is downloaded here, at most {links.LARGEST_FILE // 1024} KB.",
+    )
+
+
+def _take_file() -> None:
+    """Use an uploaded file; whatever is wrong with it is told on the run that follows."""
+    file = st.session_state.get(FILE)
+    if file is None:
+        return
+    try:
+        state.take(links.read_file(file.read(links.LARGEST_FILE + 1)))
+    except SettingsError as error:
+        st.session_state[NEWS] = (f"{error} Nothing was changed.",)
+
+
+def news() -> tuple[str, ...]:
+    """What went wrong with a file on the run before, once.
+
+    Returns:
+        One sentence, or none.
+    """
+    found: tuple[str, ...] = st.session_state.pop(NEWS, ())
+    return found

@@ -1,0 +1,79 @@
+const SEEN = 'influence-tour'; // in localStorage: the step to show next, or 'done'
+
+function remember(value) {
+  try {
+    localStorage.setItem(SEEN, value);
+  } catch { /* without storage the tour lasts as long as the session */ }
+}
+
+function recalled() {
+  try {
+    return localStorage.getItem(SEEN);
+  } catch {
+    return null;
+  }
+}
+
+// The element a step speaks of may be painted seconds after the card, or be replaced.
+function point(card, selector) {
+  const mark = () => {
+    const here = selector && document.querySelector(selector);
+    for (const old of document.querySelectorAll('.if-tour-here')) if (old !== here) old.classList.remove('if-tour-here');
+    here?.classList.add('if-tour-here');
+  };
+  clearInterval(card.timer);
+  mark();
+  if (selector) card.timer = setInterval(mark, 500);
+}
+
+function end(card) {
+  remember('done');
+  card.hidden = true;
+  point(card, null);
+}
+
+function button(text, onclick) {
+  const made = document.createElement('button');
+  made.type = 'button';
+  made.textContent = text;
+  made.onclick = onclick;
+  return made;
+}
+
+// Each step belongs to a page: on another page the next step waits there, and its card leads to it.
+function show(card, steps, page, at, focus = false) {
+  if (!steps[at]) return end(card);
+  remember(String(at));
+  const step = steps[at];
+  const title = document.createElement('strong');
+  title.textContent = `${at + 1} of ${steps.length} · ${step.title}`;
+  const words = document.createElement('p');
+  words.textContent = step.words;
+  const last = at === steps.length - 1;
+  const next = button(last ? 'Done' : 'Next', () => {
+    const following = steps[at + 1];
+    if (!following) return end(card);
+    show(card, steps, page, at + 1, true);
+    if (following.page !== page) document.querySelector(`[data-testid="stSidebar"] a[href*="${following.page}"]`)?.click();
+  });
+  card.replaceChildren(title, words, next, ...(last ? [] : [button('Skip', () => end(card))]));
+  card.hidden = false;
+  point(card, step.page === page ? step.at : null);
+  if (focus) next.focus();
+}
+
+export default function (component) {
+  const card = component.parentElement.querySelector('.if-tour');
+  const { page, steps } = component.data;
+  card.onkeydown = (event) => event.key === 'Escape' && end(card);
+  const memory = recalled();
+  if (memory !== 'done' && card.page !== page) {
+    card.page = page;
+    const here = steps.findIndex((step) => step.page === page);
+    show(card, steps, page, Math.max(Number(memory ?? 0), here, 0));
+  }
+  return () => {
+    clearInterval(card.timer);
+    for (const old of document.querySelectorAll('.if-tour-here')) old.classList.remove('if-tour-here');
+  };
+}
