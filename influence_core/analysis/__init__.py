@@ -11,7 +11,7 @@ from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.problem import Problem
 from influence_core.compute import Cancelled, Task, result_store
-from influence_core.data import DATASETS, DataError, load
+from influence_core.data import DATASETS, DataError, drawn, load
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
 from influence_core.models import MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
@@ -43,6 +43,7 @@ __all__ = [
     "applicable_models",
     "applicable_solvers",
     "chosen_solver",
+    "drawn",
     "estimators",
     "load",
     "result_store",
