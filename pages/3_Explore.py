@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import cached, explore, explore_details, loo_panel, question, state
+from pages.components import cached, draw_panel, explore, explore_details, loo_panel, question, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.influence_map import park
 from pages.components.scene import scene
@@ -31,6 +31,8 @@ def view() -> None:
 
 bootstrap("Explore", "Click a test point: the training points take the colour of their influence on it.")
 with guarded():
+    if draw_panel.gate():
+        st.stop()
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
     question.clamp(cached.analysis(state.settings()))

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Settings
-from pages.components import cached, controls, loo_panel, state
+from pages.components import cached, controls, draw_panel, loo_panel, state
 from pages.components.influence_map import MapView, Scene, colour_limit, influence_map, plain
 from pages.components.loo_scatter import HARMFUL, HELPFUL, Look, loo_scatter, summary
 from pages.components.scene import scene
@@ -101,8 +101,25 @@ class Shown:
 
 def draw_map(shown: Shown) -> None:
     """The map, recoloured by the scores of the test point."""
-    helpful = shown.helpfulness
+    if cached.drawn(shown.settings):
+        draw_panel.draw_panel(_now)
+        st.caption(definition(shown))
+        return
     st.markdown("**Training points, coloured by influence on the star**")
+    influence_map(shown.scene, *_picture(shown), _clicked, "map")
+    st.caption(definition(shown))
+    draw_panel.edit_button(shown.settings, shown.analysis.problem.split)
+
+
+def _now() -> tuple[np.ndarray, MapView]:
+    """The picture for what this session has chosen by now."""
+    settings = state.settings()
+    return _picture(Shown.of(cached.analysis(settings), settings, None))
+
+
+def _picture(shown: Shown) -> tuple[np.ndarray, MapView]:
+    """Scores as they are coloured, and how."""
+    helpful = shown.helpfulness
     locked = state.view().lock
     limit = colour_limit(shown.analysis.all_scores if locked else helpful)
     view = MapView(
@@ -116,8 +133,7 @@ def draw_map(shown: Shown) -> None:
         unit=shown.unit,
         alt=_alt(shown),
     )
-    influence_map(shown.scene, helpful, view, _clicked, "map")
-    st.caption(definition(shown))
+    return helpful, view
 
 
 def _clicked(side: str, index: int) -> None:

@@ -26,12 +26,22 @@ def scene(settings: Settings) -> Scene:
     Returns:
         The scene.
     """
-    return _scene(settings.key("data", "model", "seed"), settings)
+    key = settings.key("data", "model", "seed")
+    return _drawn_scene(key, settings) if cached.drawn(settings) else _scene(key, settings)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _drawn_scene(key: str, _settings: Settings) -> Scene:
+    return _build(key, _settings)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _scene(key: str, _settings: Settings) -> Scene:
-    problem = cached.problem(_settings)
+    return _build(key, _settings)
+
+
+def _build(key: str, settings: Settings) -> Scene:
+    problem = cached.problem(settings)
     split, places = problem.split, problem.positions
     train, test = split.train, split.test
     classes = train.classes > 0

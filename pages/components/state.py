@@ -86,6 +86,16 @@ def put(new: Settings) -> None:
         look(test=0, train=None, ask=fresh.ask, tests=fresh.tests, group=fresh.group)
 
 
+def redraw(points: str, keep: bool) -> None:
+    """Another drawing; ``keep`` the selections where points only moved, so that the rows they name are the same."""
+    current = settings()
+    new = replace(current, data=replace(current.data, options=(("points", points),)))
+    if keep:
+        st.session_state.settings = new
+    else:
+        put(new)
+
+
 def change(part: str | None = None, **values: Any) -> None:
     """Replace some settings, of ``part`` (data, model, solver) or of the top level."""
     current = settings()
