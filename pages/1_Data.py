@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option
-from pages.components import cached, charts, controls, fit_report, state
+from pages.components import cached, charts, controls, draw_panel, fit_report, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show
 from pages.components.examples import draw_gallery, draw_table, named
@@ -37,7 +37,9 @@ def choose_source() -> Any:
         controls.choice("Data", list(titles), current.name, "data.name", take_source, titles=titles)
     source = core.DATASETS.get(current.name)
     words.markdown(controls.plain_markdown(source.summary) if source else "")
-    if source is not None and source.options and not source.uploaded:
+    if cached.drawn(state.settings()):
+        draw_panel.data_options()
+    elif source is not None and source.options and not source.uploaded:
         columns = st.columns(4)
         for k, described in enumerate(source.options):
             with columns[k % 4]:

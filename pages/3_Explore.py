@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import cached, explore, explore_details, loo_panel, measure, question, selection, state
+from pages.components import (
+    cached,
+    draw_panel,
+    explore,
+    explore_details,
+    loo_panel,
+    measure,
+    question,
+    selection,
+    state,
+)
 from pages.components.asked import Shown
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.group_panel import group_of, group_panel
@@ -37,6 +47,8 @@ def view() -> None:
 
 bootstrap("Explore", "Click a test point: the training points take the colour of their influence on it.")
 with guarded():
+    if draw_panel.gate():
+        st.stop()
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
     question.clamp(cached.analysis(state.settings()))

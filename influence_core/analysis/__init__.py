@@ -13,7 +13,7 @@ from influence_core.analysis.problem import Problem
 from influence_core.compute import Cancelled, Task, result_store
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
-from influence_core.data import DATASETS, DataError, load, task_of, uploads
+from influence_core.data import DATASETS, DataError, drawn, load, task_of, uploads
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
 from influence_core.models import FIT_METHODS, MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
@@ -51,6 +51,7 @@ __all__ = [
     "applicable_models",
     "applicable_solvers",
     "chosen_solver",
+    "drawn",
     "estimators",
     "interactive",
     "load",

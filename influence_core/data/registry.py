@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from influence_core.data.bundled import BREAST_CANCER, DIABETES, DIGITS, IRIS, MNIST
 from influence_core.data.dataset import Split
+from influence_core.data.drawn import DRAWN
 from influence_core.data.external import FOREST_FIRES, MNIST_LARGE
 from influence_core.data.generators import BLOBS, LINEAR_EXAMPLE, MOONS
 from influence_core.data.source import Source, Task
@@ -51,6 +52,7 @@ DATASETS: dict[str, Source] = {
     "mnist": MNIST,
     "blobs": BLOBS,
     "moons": MOONS,
+    "drawn": DRAWN,
     "iris": IRIS,
     "breast_cancer": BREAST_CANCER,
     "digits": DIGITS,

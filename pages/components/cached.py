@@ -36,11 +36,27 @@ def problem(settings: Settings) -> Problem:
     Returns:
         The problem; data and fit happen when first asked for.
     """
-    return _problem(settings.key("data", "model", "seed"), settings)
+    key = settings.key("data", "model", "seed")
+    return (_drawn_problem if drawn(settings) else _problem)(key, settings)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _problem(key: str, _settings: Settings) -> Problem:
+    found: Problem = core().Problem(_settings)
+    return found
+
+
+def drawn(settings: Settings) -> bool:
+    """Whether the data are drawn by hand: every stroke is another problem, and must not push out those of others.
+
+    Returns:
+        True where results belong into a cache of this session.
+    """
+    return settings.data.name == "drawn"
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _drawn_problem(key: str, _settings: Settings) -> Problem:
     found: Problem = core().Problem(_settings)
     return found
 
@@ -56,11 +72,17 @@ def analysis(settings: Settings) -> Analysis:
     Returns:
         The analysis; each step happens when first asked for.
     """
-    return _analysis(settings.key(), settings)
+    return (_drawn_analysis if drawn(settings) else _analysis)(settings.key(), settings)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _analysis(key: str, _settings: Settings) -> Analysis:
+    found: Analysis = core().Analysis(_settings, problem(_settings))
+    return found
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
+def _drawn_analysis(key: str, _settings: Settings) -> Analysis:
     found: Analysis = core().Analysis(_settings, problem(_settings))
     return found
 
@@ -71,9 +93,15 @@ def instant_loo(settings: Settings) -> Refits:
     Returns:
         Measured changes for all test points.
     """
-    return _loo(settings.key("data", "model", "quantity", "target", "seed"), settings)
+    key = settings.key("data", "model", "quantity", "target", "seed")
+    return (_drawn_loo if drawn(settings) else _loo)(key, settings)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _loo(key: str, _settings: Settings) -> Refits:
+    return problem(_settings).loo(_settings.quantity, _settings.target)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _drawn_loo(key: str, _settings: Settings) -> Refits:
     return problem(_settings).loo(_settings.quantity, _settings.target)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached, controls, loo_panel, state
+from pages.components import cached, controls, draw_panel, loo_panel, state
 from pages.components.asked import Rows, Shown, definition, table
 from pages.components.group_panel import Group
 from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map, plain
@@ -28,11 +28,27 @@ TITLES = {
 
 
 def draw_map(shown: Shown, group: Group | None) -> None:
-    """The map, recoloured by the scores of the question."""
+    """The map, recoloured by the scores of the question; for a drawing, the board it is drawn on."""
+    if cached.drawn(shown.settings) and shown.side == "train":
+        draw_panel.draw_panel(_now)
+        st.caption(definition(shown))
+        return
+    st.markdown(f"**{TITLES[shown.view.ask]}**")
+    influence_map(shown.scene, *_picture(shown, group), Reactions(_clicked, _lassoed), "map")
+    st.caption(f"{definition(shown)} {LASSO[shown.view.ask]}")
+    draw_panel.edit_button(shown.settings, shown.analysis.problem.split)
+
+
+def _now() -> tuple[np.ndarray, MapView]:
+    """The picture for what this session has chosen by now."""
+    return _picture(Shown.of(cached.analysis(state.settings()), None), None)
+
+
+def _picture(shown: Shown, group: Group | None) -> tuple[np.ndarray, MapView]:
+    """Scores as they are coloured, and how."""
     helpful, view = shown.helpfulness, shown.view
-    st.markdown(f"**{TITLES[view.ask]}**")
     locked = view.lock and view.ask == "test"
-    map_view = MapView(
+    return helpful, MapView(
         selected_test=shown.single,
         selected_train=view.train,
         limit=colour_limit(shown.analysis.all_scores if locked else helpful),
@@ -48,8 +64,6 @@ def draw_map(shown: Shown, group: Group | None) -> None:
         alt=_alt(shown),
         title=TITLES[view.ask],
     )
-    influence_map(shown.scene, helpful, map_view, Reactions(_clicked, _lassoed), "map")
-    st.caption(f"{definition(shown)} {LASSO[view.ask]}")
 
 
 def _clicked(side: Side, index: int) -> None:

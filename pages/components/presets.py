@@ -36,6 +36,11 @@ PRESETS: dict[str, Preset] = {
             data=DataSettings("blobs", test_fraction=0.2, flip_fraction=0.03), model=ModelSettings("logistic", 0.01)
         ),
     ),
+    "drawn": Preset(
+        "Draw your own points",
+        "Add, drag, relabel and delete points by hand: boundary and influence follow while you draw.",
+        Settings(data=DataSettings("drawn"), model=ModelSettings("logistic", 0.01)),
+    ),
     "digits": Preset(
         "3, 5 or 8? Digits that look alike",
         "Softmax regression with three classes of 8×8 images: the curvature couples all of them.",

@@ -10,8 +10,9 @@ import streamlit as st
 from influence_core.settings import Settings
 from pages.components import cached
 from pages.components.charts import boundary_ends
+from pages.components.field import Field, level_lines
 from pages.components.gallery import Gallery, sprite
-from pages.components.influence_map import Field, Scene
+from pages.components.influence_map import Scene
 
 if TYPE_CHECKING:
     from influence_core.analysis import Problem
@@ -26,12 +27,22 @@ def scene(settings: Settings) -> Scene:
     Returns:
         The scene.
     """
-    return _scene(settings.key("data", "model", "seed"), settings)
+    key = settings.key("data", "model", "seed")
+    return _drawn_scene(key, settings) if cached.drawn(settings) else _scene(key, settings)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _drawn_scene(key: str, _settings: Settings) -> Scene:
+    return _build(key, _settings)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _scene(key: str, _settings: Settings) -> Scene:
-    problem = cached.problem(_settings)
+    return _build(key, _settings)
+
+
+def _build(key: str, settings: Settings) -> Scene:
+    problem = cached.problem(settings)
     split, places = problem.split, problem.positions
     train, test = split.train, split.test
     classes = train.classes > 0
@@ -99,7 +110,17 @@ def _frame(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     return low - 0.08 * (high - low), high + 0.08 * (high - low)
 
 
-def _field(problem: Problem) -> Field | None:
+def boundary_after(settings: Settings, theta: np.ndarray) -> np.ndarray | None:
+    """Where the boundary lies at other parameters.
+
+    Returns:
+        (k, 2, 2) segments, or None where no boundary is drawn.
+    """
+    field = _field(cached.problem(settings), theta)
+    return None if field is None else level_lines(field, 0.5)
+
+
+def _field(problem: Problem, theta: np.ndarray | None = None) -> Field | None:
     """P(class 1) of a two-class model of two features; for the hinge (f + 1)/2, so that 0 and 1 are the margins."""
     split = problem.split
     if split.train.x.shape[1] != 2 or split.train.classes != 2:
@@ -107,7 +128,7 @@ def _field(problem: Problem) -> Field | None:
     low, high = _frame(problem)
     x, y = (np.linspace(low[k], high[k], GRID) for k in range(2))
     grid = np.stack([axis.ravel() for axis in np.meshgrid(x, y)], 1)
-    f, probability = problem.outputs_at(grid)
+    f, probability = problem.outputs_at(grid, theta)
     shown = np.clip((f[:, 0] + 1) / 2, 0, 1) if probability is None else probability[:, 1]
     return Field(x, y, shown.reshape(GRID, GRID))
 

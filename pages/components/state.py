@@ -118,6 +118,16 @@ def put(new: Settings) -> None:
         look(compare=False, trial_damping=None)
 
 
+def redraw(points: str, keep: bool) -> None:
+    """Another drawing; ``keep`` the selections where points only moved, so that the rows they name are the same."""
+    current = settings()
+    new = replace(current, data=replace(current.data, options=(("points", points),)))
+    if keep:
+        st.session_state.settings = new
+    else:
+        put(new)
+
+
 def change(part: str | None = None, **values: Any) -> None:
     """Replace some settings, of ``part`` (data, model, solver) or of the top level."""
     current = settings()

@@ -24,8 +24,8 @@ def settings(request):
 
 def test_registry_lists_the_sources_in_the_order_of_the_menu():
     assert list(DATASETS) == [
-        "mnist", "blobs", "moons", "iris", "breast_cancer", "digits", "linear_example", "diabetes", "mnist_large",
-        "forest_fires", "upload",
+        "mnist", "blobs", "moons", "drawn", "iris", "breast_cancer", "digits", "linear_example", "diabetes",
+        "mnist_large", "forest_fires", "upload",
     ]  # fmt: skip
 
 
