@@ -11,6 +11,7 @@ import streamlit as st
 from influence_core.settings import Settings, SettingsError
 from pages.components import cached, controls, job_panel, state
 from pages.components.asked import Rows, Shown, train_groups
+from pages.components.loo_panel import RATE
 from pages.components.scene import boundary_after
 from pages.components.strips import signed
 from pages.components.view import group_text, rows_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from influence_core.analysis import GroupEffect, GroupRefit
 
 NONE, NUMBERS, STRONGEST = "none", "numbers", 10
-QUICK = 2_000  # parameters up to which Newton without a group is computed unasked, in well under a second
+QUICK = 2_000  # parameters up to which H without a group is factored unasked, in well under a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,25 +57,36 @@ def group_of(shown: Shown) -> Group | None:
     rows = shown.group
     if not len(rows):
         return None
+    refit = job_panel.result(_key("refit", shown.settings, rows))
+    if dear(shown, rows):
+        return Group(rows, job_panel.result(_key("effect", shown.settings, rows)), refit)
     try:
         effect = _effect(shown.settings.key(), group_text(rows), shown.settings)
     except cached.core().EXPECTED_ERRORS as error:
         return Group(rows, why=str(error))
-    return Group(rows, effect, job_panel.result(_key(shown.settings, rows)))
+    return Group(rows, effect, refit)
+
+
+def dear(shown: Shown, rows: Rows) -> bool:
+    """Whether the Newton step needs seconds: a large group of a large model, for which H is factored anew.
+
+    Returns:
+        True where it should run as a job.
+    """
+    fitted = shown.analysis.problem.fitted
+    return bool(fitted.size > QUICK and len(rows) * fitted.model.loss.outputs > QUICK // 10)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _effect(key: str, group: str, _settings: Settings) -> GroupEffect:
     analysis = cached.analysis(_settings)
-    rows = rows_of(group, len(analysis.problem.split.train), {})
-    outputs = analysis.problem.fitted.model.loss.outputs
-    newton = analysis.problem.fitted.size <= QUICK or len(rows) * outputs <= QUICK // 10
-    found: GroupEffect = analysis.group(rows, newton=newton)
+    found: GroupEffect = analysis.group(rows_of(group, len(analysis.problem.split.train), {}))
     return found
 
 
-def _key(settings: Settings, rows: Rows) -> str:
-    return f"group {settings.key('data', 'model', 'quantity', 'target', 'seed')} {group_text(rows)}"
+def _key(kind: str, settings: Settings, rows: Rows) -> str:
+    parts = ("data", "model", "quantity", "target", "seed") if kind == "refit" else ()
+    return f"group {kind} {settings.key(*parts)} {group_text(rows)}"
 
 
 def group_panel(shown: Shown, group: Group | None) -> None:
@@ -87,12 +99,15 @@ def group_panel(shown: Shown, group: Group | None) -> None:
             "add up: points that say the same support each other."
         )
         return
+    if group.effect is None and not group.why:
+        job_panel.panel(_prediction(shown, group.rows))
+        return
     if group.effect is None:
         st.info(controls.plain_markdown(group.why), icon=":material/info:")
         return
     _numbers(shown, group)
     if group.refit is None:
-        job_panel.panel(_work(shown, group.rows))
+        job_panel.panel(_refit(shown, group.rows))
 
 
 def _choose(shown: Shown) -> None:
@@ -172,13 +187,24 @@ def _word(shown: Shown, value: float) -> str:
     return f"the group is {word}" if shown.orientation and value else f"removal {word}" if value else word
 
 
-def _work(shown: Shown, rows: Rows) -> job_panel.Work:
+def _prediction(shown: Shown, rows: Rows) -> job_panel.Work:
+    return job_panel.Work(
+        _key("effect", shown.settings, rows),
+        "Predict what the group does",
+        "steps",
+        lambda _task: shown.analysis.group(rows),
+        shown.analysis.problem.fitted.size**3 / RATE,
+        button=f"Predict what these {len(rows):,} points do together",
+    )
+
+
+def _refit(shown: Shown, rows: Rows) -> job_panel.Work:
     problem, settings = shown.analysis.problem, shown.settings
     return job_panel.Work(
-        _key(settings, rows),
+        _key("refit", settings, rows),
         "Refit without the group",
         "groups",
         lambda task: problem.group_refit(rows, settings.quantity, settings.target, task),
-        problem.refit_cost / 4e10 / max(len(problem.fitted.train), 1),
+        problem.refit_cost / RATE / max(len(problem.fitted.train), 1),
         button=f"Refit without these {len(rows):,} points",
     )
