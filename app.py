@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from influence_core.settings import DataSettings, Settings
 from pages.components import state
 from pages.components.bootstrap import bootstrap
 from pages.components.presets import PRESETS, Preset
@@ -20,16 +21,26 @@ def card(name: str, preset: Preset) -> None:
             st.switch_page("pages/3_Explore.py", query_params=state.link())
 
 
+def own_data() -> None:
+    """The way to data that a user brings."""
+    with st.container(border=True, height="stretch", vertical_alignment="distribute"):
+        st.markdown("**Your own data**")
+        st.caption("A table, arrays, embeddings or a zip of picture folders: checked, mapped and in, in three clicks.")
+        if st.button("Upload", key="preset-upload", icon=":material/upload:", width="stretch"):
+            state.put(Settings(data=DataSettings("upload")))
+            st.switch_page("pages/1_Data.py", query_params=state.link())
+
+
 bootstrap(
     "Influence Explorer",
     "**Which training points shaped this prediction?** Remove one, refit, and the prediction changes. This app "
     "predicts that change for every training point at once, and measures it by exact refits beside it.",
 )
-names = list(PRESETS)
+names = [*PRESETS, ""]
 for start in range(0, len(names), 3):
     for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
         with column:
-            card(name, PRESETS[name])
+            card(name, PRESETS[name]) if name else own_data()
 
 st.subheader("What the numbers mean", anchor=False)
 st.markdown(

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from influence_core.compute import FloatArray, numpy, product
 from influence_core.curvature import exact_hessian
-from influence_core.estimators import newton_steps, scores, stepped
+from influence_core.estimators import newton_steps, quantity_change, scores, stepped
 from influence_core.influence import Influence, Watched, rank_corrected, roots, training_gradients
-from influence_core.models import QUANTITIES
 from influence_core.solvers import SingularError, cholesky
 
 
@@ -54,15 +53,26 @@ def group_change(
     if not newton:
         single = scores(influence, watched)
         return np.stack([single[rows].sum(0) for rows in groups])
-    steps = torch.stack([_group_step(influence, torch.as_tensor(rows)) for rows in groups], 1)
-    return numpy(_quantity_change(influence, watched, steps))
+    steps = torch.stack([group_step(influence, torch.as_tensor(rows), newton=True) for rows in groups], 1)
+    return numpy(quantity_change(influence, watched, steps))
 
 
-def _group_step(influence: Influence, rows: Tensor) -> Tensor:
-    """(H + δI − H_S/n)⁻¹ g_S / n: Woodbury of rank |S|·K for small groups, a factor of its own for large ones."""
+def group_step(influence: Influence, rows: Tensor, newton: bool = False) -> Tensor:
+    """Predicted θ without a group S minus θ̂: (H + δI)⁻¹ g_S / n, or with H − H_S/n for Newton.
+
+    Newton takes Woodbury of rank |S|·K for small groups, a factor of its own for large ones.
+
+    Returns:
+        (p,).
+
+    Raises:
+        SingularError: H + δI − H_S/n is not positive definite.
+    """
     fitted = influence.fitted
     n, outputs = len(fitted.train), fitted.model.loss.outputs
     total = training_gradients(influence, rows).sum(1)
+    if not newton:
+        return influence.solve(total[:, None]).value[:, 0] / n
     if fitted.model.fold_penalty or len(rows) * outputs > fitted.size // 2:
         weights = torch.ones_like(fitted.train.y)
         weights[rows] = 0
@@ -81,19 +91,6 @@ def _group_step(influence: Influence, rows: Tensor) -> Tensor:
             "so one Newton step is undefined. Set a damping or a larger l2."
         )
     return (base + product(solved_w, torch.cholesky_solve(product(w.T, base), lower)))[:, 0] / n
-
-
-def _quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
-    """m_j(θ̂ + δθ) − m_j(θ̂) for columns δθ (p, g), shape (g, m)."""
-    fitted, batch = influence.fitted, watched.batch
-    loss = fitted.model.loss
-    base = watched.quantity.values(loss, watched.outputs, batch.y, watched.target)
-    moved = torch.stack([fitted.model.outputs(fitted.theta + step, batch.x) for step in steps.T])
-    change = watched.quantity.values(loss, moved, batch.y, watched.target) - base
-    if fitted.model.fold_penalty and watched.quantity is QUANTITIES["loss"]:
-        weight = (fitted.model.l2 * fitted.model.penalised(batch.x))[:, None]
-        change += (weight * steps * (fitted.theta[:, None] + steps / 2)).sum(0)[:, None]
-    return change if watched.combine is None else product(change, watched.combine)
 
 
 def relabel_change(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import FloatArray, blocks, numpy, product
-from influence_core.influence import Influence, Watched
+from influence_core.influence import Influence, Watched, training_gradients
 from influence_core.models import QUANTITIES
 from influence_core.settings import SettingsError
 
@@ -126,6 +126,23 @@ def newton_steps(influence: Influence) -> Iterator[tuple[slice, Tensor]]:
         yield part, influence.removal_solve(right.T.contiguous()).value / n
 
 
+def quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
+    """m_j(θ̂ + δθ) − m_j(θ̂) for columns δθ (p, g).
+
+    Returns:
+        (g, m).
+    """
+    fitted, batch = influence.fitted, watched.batch
+    loss = fitted.model.loss
+    base = watched.quantity.values(loss, watched.outputs, batch.y, watched.target)
+    moved = torch.stack([watched.outputs + fitted.model.outputs(step, batch.x) for step in steps.T])
+    change = watched.quantity.values(loss, moved, batch.y, watched.target) - base
+    if fitted.model.fold_penalty and watched.quantity is QUANTITIES["loss"]:
+        weight = (fitted.model.l2 * fitted.model.penalised(batch.x))[:, None]
+        change += (weight * steps * (fitted.theta[:, None] + steps / 2)).sum(0)[:, None]
+    return change if watched.combine is None else product(change, watched.combine)
+
+
 def theta_relative(influence: Influence, watched: Watched) -> Tensor:
     """Influence divided by ‖(H + δI)⁻¹ g_i‖: a ranking that ignores how far θ moves (Barshan et al. 2020).
 
@@ -144,6 +161,30 @@ def loss_relative(influence: Influence, watched: Watched) -> Tensor:
     """
     scale = influence.forms[1].clamp(min=0).sqrt()[:, None]
     return torch.where(scale > 0, loss_change(influence, watched) / scale.clamp(min=1e-300), 0.0)
+
+
+def removal_change(influence: Influence, watched: Watched, row: int, estimator: str = "influence") -> FloatArray:
+    """The same change[i, j] for one training point i and everything watched: one solve for g_i instead of all q_j.
+
+    Returns:
+        (m,), a row of :func:`scores`.
+    """
+    entry, n, here = _entry(estimator), len(influence.fitted.train), slice(row, row + 1)
+    if entry.scores is newton_change:
+        rho = influence.newton_residuals[here]
+        right = influence.fitted.model.pullback(influence.fitted.train.x[here], rho) + influence.folded
+        step = influence.removal_solve(right.T.contiguous()).value / n
+        return numpy(quantity_change(influence, watched, step)[0])
+    g = training_gradients(influence, here)
+    solved = influence.solve(g).value if entry.curvature else g
+    dots = product(watched.gradient.T, solved)[:, 0] / n
+    lengths = {
+        "gradient_cosine": g.norm() * watched.gradient.norm(dim=0) / n,
+        "theta_relative": solved.norm(),
+        "loss_relative": (g * solved).sum().clamp(min=0).sqrt(),
+    }
+    length = lengths.get(estimator)
+    return numpy(dots if length is None else torch.where(length > 0, dots / length.clamp(min=1e-300), 0.0))
 
 
 def self_influence(influence: Influence, newton: bool = False) -> FloatArray:
@@ -187,13 +228,14 @@ def scores(influence: Influence, watched: Watched, estimator: str = "influence")
 
     Returns:
         (n, m), or (n, g) for groups of test points.
-
-    Raises:
-        SettingsError: an unknown estimator.
     """
+    return numpy(_entry(estimator).scores(influence, watched))
+
+
+def _entry(estimator: str) -> Estimator:
     if estimator not in ESTIMATORS:
         raise SettingsError(f"Unknown estimator {estimator[:40]!r}: expected one of {', '.join(ESTIMATORS)}.")
-    return numpy(ESTIMATORS[estimator].scores(influence, watched))
+    return ESTIMATORS[estimator]
 
 
 ESTIMATORS: dict[str, Estimator] = {

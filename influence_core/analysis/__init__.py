@@ -9,6 +9,7 @@ from __future__ import annotations
 from influence_core import estimators
 from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
+from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.problem import Problem
 from influence_core.compute import Cancelled, Task, result_store
 from influence_core.compute.queue import Job, Queue
@@ -34,6 +35,8 @@ __all__ = [
     "Analysis",
     "Cancelled",
     "DataError",
+    "GroupEffect",
+    "GroupRefit",
     "Influence",
     "Job",
     "NoMinimumError",

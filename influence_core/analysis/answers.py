@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 
 from influence_core import effects, estimators
 from influence_core.agreement import Agreement, agreement
+from influence_core.analysis.groups import GroupEffect, checked_group, group_effect
 from influence_core.analysis.problem import Problem
 from influence_core.compute import FloatArray, Recent, Task, numpy, once
 from influence_core.data import DataError
@@ -120,13 +121,41 @@ class Analysis:
         """(n,) leverage of every training point."""
         return numpy(self.influence.leverage)
 
-    def perturbation(self, test: int, row: int) -> FloatArray:
+    def perturbation(self, test: int | Sequence[int], row: int) -> FloatArray:
         """Predicted change when one feature of training point ``row`` grows by one unit of the scaled features.
 
         Returns:
-            (d,).
+            (d,), at one test point or of the mean over several.
         """
-        return effects.perturbation_change(self.influence, self.watched([test]), np.array([row]))[0, :, 0]
+        watched = self.watched(_rows(test), mean=True)
+        return effects.perturbation_change(self.influence, watched, np.array([row]))[0, :, 0]
+
+    @once
+    def everywhere(self) -> Watched:
+        """The quantity at all test points, with its gradients (p, m)."""
+        return self.watched()
+
+    def removal(self, train: int) -> FloatArray:
+        """Predicted change at every test point when one training point leaves, by the chosen estimator.
+
+        Returns:
+            (m,), a row of ``all_scores``.
+
+        Raises:
+            DataError: there is no such training point.
+        """
+        n = len(self.problem.fitted.train)
+        if not 0 <= train < n:
+            raise DataError(f"Training point: expected a row from 0 to {n - 1}, got {train}.")
+        return estimators.removal_change(self.influence, self.everywhere, train, self.settings.estimator)
+
+    def group(self, rows: Iterable[int]) -> GroupEffect:
+        """Predicted changes at all test points when a group of training points leaves at once.
+
+        Returns:
+            First order and one-step Newton; a group that is empty or leaves too little is a ``DataError``.
+        """
+        return group_effect(self.influence, self.everywhere, checked_group(rows, self.problem.split.train))
 
     def agreement(self, refits: Refits, test: int | Sequence[int]) -> Agreement:
         """Measured against predicted changes at one test point, or of the mean over several.
@@ -135,7 +164,12 @@ class Analysis:
             The agreement.
         """
         rows = _rows(test)
-        return agreement(refits.change[:, rows].mean(1), self.scores(rows, mean=True)[:, 0])
+        measured = refits.change[:, list(rows)]
+        return self._agreed.get((refits, rows), lambda: agreement(measured.mean(1), self.scores(rows, mean=True)[:, 0]))
+
+    @once
+    def _agreed(self) -> Recent[Agreement]:
+        return Recent(KEPT)
 
     def trust(self, test: int | Sequence[int], refits: Refits | None = None) -> Trust:
         """What the scores at one test point, or for the mean over several, rest on.
@@ -146,7 +180,7 @@ class Analysis:
         rows = _rows(test)
         asked = self._asked(rows)
         agreed = None if refits is None else self.agreement(refits, rows)
-        return trust(self.ground, asked.solution, asked.scores[:, 0], self.problem.remoteness[rows], agreed)
+        return trust(self.ground, asked.solution, asked.scores[:, 0], self.problem.remoteness[list(rows)], agreed)
 
     @once
     def ground(self) -> Ground:
@@ -185,5 +219,5 @@ class Analysis:
             return None
 
 
-def _rows(test: int | Sequence[int]) -> list[int]:
-    return [int(test)] if isinstance(test, int | np.integer) else [int(row) for row in test]
+def _rows(test: int | Sequence[int]) -> tuple[int, ...]:
+    return (int(test),) if isinstance(test, int | np.integer) else tuple(int(row) for row in test)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from influence_core.analysis.groups import GroupRefit, checked_group
 from influence_core.compute import FloatArray, Task, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
@@ -15,7 +18,7 @@ from influence_core.data.neighbours import copies, remoteness
 from influence_core.data.positions import Positions, positions
 from influence_core.models import Batch, FittedModel, fit
 from influence_core.models.losses import Squared
-from influence_core.retraining import LeaveOneOut, Question, Refits
+from influence_core.retraining import LeaveOneOut, Question, Refits, leave_groups_out
 from influence_core.settings import Settings
 from influence_core.solvers import EighFactor, eigh
 
@@ -71,24 +74,30 @@ class Problem:
         probability = self.fitted.model.loss.probabilities(f)
         return numpy(f if probability is None else probability)
 
-    def outputs_at(self, x: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-        """What the model says at new points (k, d), in the units of the source.
+    def outputs_at(self, x: FloatArray, theta: FloatArray | None = None) -> tuple[FloatArray, FloatArray | None]:
+        """What the model says at new points (k, d), in the units of the source, at θ̂ or at another ``theta`` (p,).
 
         Returns:
             Outputs f (k, K), and class probabilities (k, c) where the model has them.
         """
         model, scaled = self.fitted.model, torch.as_tensor(self.split.scaling.apply(x))
-        f = model.outputs(self.fitted.theta.cpu(), model.with_intercept(scaled))
+        at = self.fitted.theta.cpu() if theta is None else torch.tensor(theta, dtype=scaled.dtype)
+        f = model.outputs(at, model.with_intercept(scaled))
         probability = model.loss.probabilities(f)
         return numpy(f), None if probability is None else numpy(probability)
 
     @once
     def misclassified(self) -> FloatArray:
         """(m,) bool; all False for regression."""
-        f = self.fitted.model.outputs(self.fitted.theta, self.test.x)
-        margins = self.fitted.model.loss.margins(f, self.test.y)
+        return self._wrong(self.fitted.theta)
+
+    def _wrong(self, theta: Tensor) -> FloatArray:
+        margins = self.fitted.model.loss.margins(self.fitted.model.outputs(theta, self.test.x), self.test.y)
         wrong = torch.zeros(len(self.test.y), dtype=torch.bool) if margins is None else (margins <= 0).cpu()
         return np.asarray(wrong.numpy())
+
+    def _accuracy(self, theta: Tensor) -> float | None:
+        return 1 - float(self._wrong(theta).mean()) if self.split.test.classes else None
 
     @property
     def refit_cost(self) -> float:
@@ -120,6 +129,21 @@ class Problem:
             The refits, or None.
         """
         return self._refits(quantity, target, Task(store=result_store())).stored(self._question(quantity, target))
+
+    def group_refit(
+        self, rows: Iterable[int], quantity: str = "loss", target: int = -1, task: Task | None = None
+    ) -> GroupRefit:
+        """Refit without a group of training points; with a store, the refit is kept and found again.
+
+        Returns:
+            Measured changes at all test points, and the new θ; a group that is empty or leaves too little is a
+            ``DataError``.
+        """
+        group, key = checked_group(rows, self.split.train), self.settings.key("data", "model", "seed")
+        found = leave_groups_out(self.fitted, self._question(quantity, target), [group], task or Task(), key)
+        theta = torch.as_tensor(np.asarray(found.parameters)[0], device=self.fitted.theta.device)
+        before, after = self._accuracy(self.fitted.theta), self._accuracy(theta)
+        return GroupRefit(group, found.change[0], numpy(theta), bool(found.certified[0]), before, after)
 
     def _question(self, quantity: str, target: int) -> Question:
         return Question(self.test, quantity, target)

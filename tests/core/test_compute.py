@@ -13,6 +13,7 @@ import torch
 
 from influence_core.compute import (
     Cancelled,
+    Recent,
     ResultStore,
     Task,
     blocks,
@@ -315,3 +316,37 @@ def test_the_data_folder_can_be_chosen(monkeypatch, tmp_path):
     assert data_folder() == tmp_path
     monkeypatch.delenv("INFLUENCE_DATA_DIR")
     assert data_folder().name == "influence-explorer"
+
+
+def test_the_last_few_results_are_kept():
+    recent, made = Recent(2), []
+
+    def ask(key):
+        return recent.get(key, lambda: made.append(key) or key * 10)
+
+    assert [ask(key) for key in (1, 2, 1, 3, 1, 2)] == [10, 20, 10, 30, 10, 20]
+    assert made == [1, 2, 3, 2]  # 2 was the oldest when 3 came
+
+
+def test_recent_results_of_many_threads_do_not_mix():
+    recent, wrong = Recent(3), []
+
+    def ask(seed):
+        for key in np.random.default_rng(seed).integers(0, 6, size=300):
+            if recent.get(int(key), lambda key=key: int(key)) != key:
+                wrong.append(key)
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(recent.kept) == 3
+
+
+def test_a_failure_is_not_kept():
+    recent = Recent(2)
+    with pytest.raises(ZeroDivisionError):
+        recent.get("key", lambda: 1 / 0)
+    assert recent.get("key", lambda: 5) == 5
