@@ -92,12 +92,12 @@ function pictureOf(plot, { theme, message }) {
     ? [{ ...trace, showlegend: false }, legendStandIn(trace, theme)] : [trace]));
   const layout = structuredClone(plot.layout);
   layout.margin.t += TITLE_ROOM;
-  const title = { text: escapeText(message.title), x: 0, xref: 'paper', y: 1 - 20 / (layout.height + TITLE_ROOM),
-    yref: 'container', yanchor: 'middle', font: { size: 16 } };
+  const title = { text: escapeText(message.title), showarrow: false, xref: 'paper', x: 0, xanchor: 'left',
+    yref: 'paper', y: 1, yanchor: 'top', yshift: layout.margin.t - 10, font: { size: 16 } };
   // A picture cannot load the page's font, and text set in another one would not fit.
   layout.font.family = 'Arial, Helvetica, sans-serif';
   const ground = { paper_bgcolor: theme.background, plot_bgcolor: theme.background };
-  return { data, layout: { ...layout, ...ground, title, selections: [] } };
+  return { data, layout: { ...layout, ...ground, annotations: [title], selections: [] } };
 }
 
 function download(plot, format) {
