@@ -11,8 +11,8 @@ import streamlit as st
 
 from influence_core.settings import Settings
 from pages.components import cached, controls, loo_panel, state
-from pages.components.influence_map import MapView, Reactions, Scene, colour_limit, influence_map, plain
-from pages.components.loo_scatter import HARMFUL, HELPFUL, Look, loo_scatter, summary
+from pages.components.influence_map import MapView, Reactions, Scene, colour_limit, influence_map
+from pages.components.loo_scatter import HARMFUL, HELPFUL, Look, Pairs, loo_scatter, summary
 from pages.components.scene import scene
 from pages.components.strips import Strip, signed, strip
 
@@ -71,7 +71,7 @@ class Shown:
         """Scores turned so that + is helpful: a fall of the margin or of the true class's probability is."""
         return self.sign * self.scores
 
-    def look(self, labels: list[str]) -> Look:
+    def look(self) -> Look:
         """How the points of the LOO scatter are named and coloured.
 
         Returns:
@@ -79,7 +79,7 @@ class Shown:
         """
         own = self.analysis.quantity.unit or self.analysis.problem.fitted.model.loss.unit
         ends = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
-        return Look(labels, self.unit, own, self.unit == own, self.sign, self.train, ends[self.orientation])
+        return Look(self.unit, own, self.unit == own, self.sign, self.train, ends=ends[self.orientation])
 
     @property
     def sign(self) -> int:
@@ -159,12 +159,7 @@ def draw_truth(shown: Shown) -> None:
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
-    labels = [plain(text) for text in shown.scene.train_labels]
-    st.plotly_chart(
-        loo_scatter(shown.measured, shown.scores, shown.look(labels)),
-        key="loo-scatter",
-        config={"displaylogo": False},
-    )
+    loo_scatter(shown.scene, Pairs(shown.measured, shown.scores), shown.look(), state.choose_train, "loo-scatter")
     agreed = shown.analysis.agreement(shown.refits, shown.test)  # type: ignore[arg-type]
     st.markdown(summary(agreed))
     st.caption(_certified(shown))

@@ -77,6 +77,7 @@ function hideTip(root) {
 // the pixels that WebGL painted.
 const SHARP = 2000;
 const TITLE_ROOM = 34;
+const PICTURE_FONT = 'Arial, Helvetica, sans-serif'; // a picture cannot load the page's font, and its text would not fit
 
 // Legend marks of points coloured by numbers would be black: a point of the idle colour without a place stands in.
 function legendStandIn(trace, theme) {
@@ -94,8 +95,7 @@ function pictureOf(plot, { theme, message }) {
   layout.margin.t += TITLE_ROOM;
   const title = { text: escapeText(message.title), showarrow: false, xref: 'paper', x: 0, xanchor: 'left',
     yref: 'paper', y: 1, yanchor: 'top', yshift: layout.margin.t - 10, font: { size: 16 } };
-  // A picture cannot load the page's font, and text set in another one would not fit.
-  layout.font.family = 'Arial, Helvetica, sans-serif';
+  layout.font.family = PICTURE_FONT;
   const ground = { paper_bgcolor: theme.background, plot_bgcolor: theme.background };
   return { data, layout: { ...layout, ...ground, annotations: [title], selections: [] } };
 }
