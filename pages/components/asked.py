@@ -145,14 +145,18 @@ class Shown:
         words = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
         return words[self.orientation]
 
-    def look(self, labels: list[str]) -> Look:
+    def look(self) -> Look:
         """How the points of the LOO scatter are named and coloured.
 
         Returns:
             The look.
         """
-        same = self.unit == self.own_unit
-        return Look(labels, self.unit, self.own_unit, same, self.sign, self.selected, self.ends)
+        same, group = self.unit == self.own_unit, self.group if self.side == "train" else ()
+        return Look(self.unit, self.own_unit, same, self.sign, self.selected, group, self.ends)
+
+    def pick(self, index: int) -> None:
+        """Select one of the coloured points: a training point, or a test point, which is then asked about."""
+        (state.choose_test if self.side == "test" else state.choose_train)(index)
 
 
 def asked_tests(problem: Problem, view: View) -> Rows:

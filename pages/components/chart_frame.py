@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.components import controls
+from pages.components.pictures import pictures
 
 ROWS_SHOWN = 12
 INK_LIGHT, INK_DARK = "#31333F", "#FAFAFA"  # text inside charts; the theme paints annotations too pale
@@ -29,12 +30,19 @@ def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None
     drawn.update_annotations(font_color=INK_DARK if st.context.theme.type == "dark" else INK_LIGHT)
     st.plotly_chart(drawn, key=key, alt=f"{title}. {caption}", config={"displaylogo": False})
     st.caption(controls.plain_markdown(caption))
-    twin(table, key)
+    twin(table, key, title)
 
 
-def twin(table: pd.DataFrame, key: str) -> None:
-    """The numbers behind a picture, closed until asked for."""
-    with st.expander("Table and CSV", icon=":material/table:"):
+def twin(table: pd.DataFrame, key: str, title: str | None = None) -> None:
+    """The numbers behind a picture, closed until asked for.
+
+    Args:
+        table: the numbers.
+        key: of the elements, and the name of the files.
+        title: of the ``st.plotly_chart`` of that key, which can then be downloaded as PNG and SVG; None for other
+            pictures.
+    """
+    with st.expander("Table and CSV" if title is None else "Table, CSV, PNG and SVG", icon=":material/table:"):
         height = 36 * (1 + min(len(table), ROWS_SHOWN)) + 2
         st.dataframe(table, hide_index=True, height=height, alt=f"Table of {len(table)} rows")
         st.download_button(
@@ -46,3 +54,5 @@ def twin(table: pd.DataFrame, key: str) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
+        if title is not None:
+            pictures(key, title)

@@ -9,8 +9,8 @@ import streamlit as st
 from pages.components import cached, controls, draw_panel, loo_panel, state
 from pages.components.asked import Rows, Shown, definition, table
 from pages.components.group_panel import Group
-from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map, plain
-from pages.components.loo_scatter import HARMFUL, HELPFUL, loo_scatter, summary
+from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map
+from pages.components.loo_scatter import HARMFUL, HELPFUL, Pairs, loo_scatter, summary
 from pages.components.strips import Strip, signed, strip
 from pages.components.view import group_text
 
@@ -99,12 +99,8 @@ def draw_truth(shown: Shown) -> None:
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
-    labels = [plain(text) for text in shown.labels]
-    st.plotly_chart(
-        loo_scatter(shown.measured, shown.scores, shown.look(labels)),
-        key="loo-scatter",
-        config={"displaylogo": False},
-    )
+    pairs = Pairs(shown.measured, shown.scores, shown.side)
+    loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
     st.markdown(summary(cached.core().agreement(shown.measured, shown.scores)))
     st.caption(_certified(shown))
 
@@ -149,7 +145,7 @@ def examples(shown: Shown) -> None:
     st.subheader(words, anchor=False)
     split = shown.analysis.problem.split
     if split.train.images is not None and split.test.images is not None:
-        strip(shown.data.images, shown.labels, _strip(shown, helpful, harmful), _picked(shown), "strips")
+        strip(shown.data.images, shown.labels, _strip(shown, helpful, harmful), shown.pick, "strips")
         return
     for column, title, rows, colour in zip(
         st.columns(2), titles(shown), (helpful, harmful), (HELPFUL, HARMFUL), strict=True
@@ -170,10 +166,6 @@ def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
         if shown.view.ask == "tests":
             caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
     return Strip(image, caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown))
-
-
-def _picked(shown: Shown):  # noqa: ANN202
-    return state.choose_test if shown.side == "test" else state.choose_train
 
 
 def titles(shown: Shown) -> tuple[str, str]:

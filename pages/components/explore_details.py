@@ -8,6 +8,7 @@ import streamlit as st
 from pages.components import controls, state
 from pages.components.asked import Shown, definition, exported, table
 from pages.components.gallery import gallery
+from pages.components.linked_table import heading, linked_table
 from pages.components.pixel_map import pixel_map
 from pages.components.scene import tiles
 
@@ -34,16 +35,21 @@ def _gallery(shown: Shown) -> None:
 def _table(shown: Shown) -> None:
     frame = table(shown)
     ranked = frame.reindex(frame["predicted change"].abs().sort_values(ascending=False).index)
-    st.dataframe(ranked, hide_index=True, height=360)
+    headings = {
+        "predicted change": heading("predicted change", shown.unit, shown.ends),
+        "measured change": heading("measured change", shown.own_unit, shown.ends),
+    }
+    linked_table(ranked.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}")
     asked = {"test": f"test-{shown.view.test}", "tests": "tests", "train": f"removing-{shown.view.train}"}
     st.download_button(
-        "Download CSV",
+        f"Download all {len(frame):,} rows as CSV",
         lambda: controls.csv(exported(ranked, shown)),
         f"influence-{shown.settings.data.name}-{asked[shown.view.ask]}.csv",
         "text/csv",
+        on_click="ignore",
         icon=":material/download:",
     )
-    st.caption(definition(shown))
+    st.caption(f"Strongest first; picking a row selects that point. {definition(shown)}")
 
 
 def _perturbation(shown: Shown) -> None:

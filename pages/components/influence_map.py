@@ -33,7 +33,7 @@ CROWD = 500
 _map = st.components.v2.component(
     "influence_map",
     html=text("influence_map.html"),
-    css=text("influence_map.css"),
+    css=text("chart.css"),
     js=text("wire.js", "plotting.js", "map_figure.js", "influence_map.js"),
     isolate_styles=False,
 )

@@ -2,93 +2,151 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
+import streamlit as st
+
+from pages.components.assets import is_index, pack, text
+from pages.components.influence_map import Scene, Side
 
 if TYPE_CHECKING:
     from influence_core.agreement import Agreement
 
-HELPFUL, HARMFUL, GREY = "#0072B2", "#D55E00", "#8A93A3"
+HELPFUL, HARMFUL = "#0072B2", "#D55E00"
 TOP = 20
 
+_scatter = st.components.v2.component(
+    "influence_loo",
+    html=text("loo_scatter.html"),
+    css=text("chart.css"),
+    js=text("wire.js", "plotting.js", "loo_scatter.js"),
+    isolate_styles=False,
+)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Two changes of every point of one side of the scene, in its order.
+
+    Attributes:
+        measured: (n,) by refits; NaN where a refit has no certificate, and such points are left out.
+        predicted: (n,).
+        side: the points; "test" for the change at each test point as one training point leaves.
+    """
+
+    measured: np.ndarray
+    predicted: np.ndarray
+    side: Side = "train"
+
+
+@dataclass(frozen=True, eq=False)
 class Look:
     """How the points are named and coloured.
 
     Attributes:
-        labels: n hover texts, already plain.
         unit: of the predictions.
         measured: unit of the measurements.
         equal: whether both are changes in one unit, so that equal axes and the 45° line make sense.
         sign: −1 where a fall is helpful (the margin), so that blue stays helpful.
-        selected: training point with a ring.
+        selected: point with a ring.
+        group: points that leave together; each gets a thin square.
         ends: what the negative and the positive side of both axes mean.
+        title: of a downloaded picture.
+        file: name of a downloaded picture, without its ending.
+        height: pixels.
     """
 
-    labels: list[str]
     unit: str = "nats"
     measured: str = "nats"
     equal: bool = True
     sign: int = 1
     selected: int | None = None
+    group: Sequence[int] | np.ndarray = ()
     ends: tuple[str, str] = ("harmful", "helpful")
+    title: str = "Predicted change against exact leave-one-out"
+    file: str = "loo-scatter"
+    height: int = 520
 
 
-def loo_scatter(measured: np.ndarray, predicted: np.ndarray, look: Look) -> go.Figure:
-    """X = LOO (measured), y = predicted, for every training point; the strongest ones are diamonds.
+def loo_scatter(scene: Scene, pairs: Pairs, look: Look, on_click: Callable[[int], None], key: str) -> None:
+    """X = measured, y = predicted; the strongest points are diamonds, and r is named for them and for the others.
 
     Args:
-        measured: (n,).
-        predicted: (n,).
-        look: names, unit and colours.
+        scene: parked under its fingerprint on the same page; its labels and thumbnails appear on hover.
+        pairs: what is compared.
+        look: units, words and marks.
+        on_click: called with the index of the clicked point.
+        key: of the element.
+    """
+
+    def clicked() -> None:
+        event = st.session_state[key]["clicked"]
+        index = picked(scene, pairs.side, event)
+        if index is not None:
+            on_click(index)
+
+    _scatter(key=key, data=scatter_message(scene, pairs, look), on_clicked_change=clicked)
+
+
+def picked(scene: Scene, side: Side, event: Any) -> int | None:
+    """The point that a browser's click event names, or None where it is not one of this scene.
 
     Returns:
-        The figure.
+        Its index.
     """
-    known = np.flatnonzero(np.isfinite(measured))
-    order = known[np.argsort(-np.abs(predicted[known]), kind="stable")]
-    kind = go.Scattergl if len(known) > 2_000 else go.Scatter
-    reach, height = (1.06 * np.abs(values[known]).max(initial=0.0) or 1.0 for values in (measured, predicted))
-    figure = go.Figure()
-    if look.equal:
-        reach = height = max(reach, height)
-        line = {"color": GREY, "dash": "dash", "width": 1.2}
-        ends = [-reach, reach]
-        figure.add_trace(kind(x=ends, y=ends, mode="lines", name="predicted = measured", hoverinfo="skip", line=line))
-    top, rest = order[:TOP], order[TOP:]
-    for rows, name, size in ((rest, "other points", 6), (top, f"{len(top)} strongest", 10)):
-        figure.add_trace(_points(measured, predicted, rows, look, kind).update(name=name, marker_size=size))
-        figure.data[-1].name += f" (r = {_correlation(measured[rows], predicted[rows])})"
-    figure.data[-1].marker.symbol = "diamond"
-    if look.selected is not None and np.isfinite(measured[look.selected]):
-        x, y = measured[[look.selected]], predicted[[look.selected]]
-        ring = {"symbol": "diamond-open", "size": 19, "color": GREY, "line": {"width": 2.5}}
-        figure.add_trace(kind(x=x, y=y, mode="markers", name="selected", hoverinfo="skip", marker=ring))
-    words = f"← {look.ends[0]} | {look.ends[1]} →"
-    axis = {"zeroline": True, "zerolinecolor": GREY, "exponentformat": "power"}
-    return figure.update_layout(
-        xaxis={**axis, "range": [-reach, reach], "title": f"measured by refits, {look.measured}<br>{words}"},
-        yaxis={**axis, "range": [-height, height], "title": f"predicted, {look.unit}<br>{words}"},
-        height=520, margin={"l": 80, "r": 10, "t": 10, "b": 70},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="closest",
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
-    )  # fmt: skip
+    if not isinstance(event, dict) or event.get("fingerprint") != scene.fingerprint:
+        return None
+    index = event.get("index")
+    count = len(scene.train_xy if side == "train" else scene.test_xy)
+    return index if is_index(index, count) else None
 
 
-def _points(measured: np.ndarray, predicted: np.ndarray, rows: np.ndarray, look: Look, kind: type) -> go.Scatter:
-    """Some of the training points, blue where they are helpful."""
-    return kind(
-        x=measured[rows], y=predicted[rows], mode="markers", text=[look.labels[i] for i in rows],
-        customdata=rows.tolist(), hovertemplate="%{text}<br>measured %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
-        marker={
-            "symbol": "circle", "opacity": 0.85, "line": {"width": 0.6, "color": GREY},
-            "color": np.where(look.sign * predicted[rows] >= 0, HELPFUL, HARMFUL).tolist(),
-        },
-    )  # fmt: skip
+def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
+    """The two changes of every point, the strongest ones, and the words around them.
+
+    Returns:
+        The packed message.
+    """
+    rest, top = layers(pairs)
+    names = [
+        f"{name} (r = {_r(pairs, rows)})" for name, rows in (("other points", rest), (f"{len(top)} strongest", top))
+    ]
+    known = np.isfinite(pairs.measured)
+    reach = [1.06 * float(np.abs(v[known]).max(initial=0.0)) or 1.0 for v in (pairs.measured, pairs.predicted)]
+    header = {
+        "fingerprint": scene.fingerprint,
+        "problem": f"{scene.fingerprint} {pairs.side} {look.unit}",
+        "side": pairs.side,
+        "names": names,
+        "titles": [f"measured by refits, {look.measured}", f"predicted, {look.unit}"],
+        "words": f"← {look.ends[0]} | {look.ends[1]} →",
+        "reach": [max(reach)] * 2 if look.equal else reach,
+        "alt": f"Predicted against measured change of {len(rest) + len(top)} points. " + "; ".join(names) + ".",
+        **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height")},
+    }
+    measured, predicted = (np.asarray(values, float) for values in (pairs.measured, pairs.predicted))
+    return pack(header, measured=measured, predicted=predicted, top=top, group=np.asarray(look.group, int))
+
+
+def layers(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """The points with a measurement: the others, and the ones with the largest |predicted change|.
+
+    Returns:
+        Two index arrays; the second has at most ``TOP``, strongest first.
+    """
+    known = np.flatnonzero(np.isfinite(pairs.measured))
+    order = known[np.argsort(-np.abs(pairs.predicted[known]), kind="stable")]
+    return np.sort(order[TOP:]), order[:TOP]
+
+
+def _r(pairs: Pairs, rows: np.ndarray) -> str:
+    a, b = pairs.measured[rows], pairs.predicted[rows]
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return "undefined"
+    return f"{np.corrcoef(a, b)[0, 1]:.3f}"
 
 
 def summary(found: Agreement) -> str:
@@ -105,9 +163,3 @@ def summary(found: Agreement) -> str:
 
 def _percent(share: float | None) -> str:
     return "undefined" if share is None else f"{share:.1%}"
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> str:
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return "undefined"
-    return f"{np.corrcoef(a, b)[0, 1]:.3f}"

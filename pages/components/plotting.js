@@ -77,6 +77,7 @@ function hideTip(root) {
 // the pixels that WebGL painted.
 const SHARP = 2000;
 const TITLE_ROOM = 34;
+const PICTURE_FONT = 'Arial, Helvetica, sans-serif'; // a picture cannot load the page's font, and its text would not fit
 
 // Legend marks of points coloured by numbers would be black: a point of the idle colour without a place stands in.
 function legendStandIn(trace, theme) {
@@ -92,12 +93,11 @@ function pictureOf(plot, { theme, message }) {
     ? [{ ...trace, showlegend: false }, legendStandIn(trace, theme)] : [trace]));
   const layout = structuredClone(plot.layout);
   layout.margin.t += TITLE_ROOM;
-  const title = { text: escapeText(message.title), x: 0, xref: 'paper', y: 1 - 20 / (layout.height + TITLE_ROOM),
-    yref: 'container', yanchor: 'middle', font: { size: 16 } };
-  // A picture cannot load the page's font, and text set in another one would not fit.
-  layout.font.family = 'Arial, Helvetica, sans-serif';
+  const title = { text: escapeText(message.title), showarrow: false, xref: 'paper', x: 0, xanchor: 'left',
+    yref: 'paper', y: 1, yanchor: 'top', yshift: layout.margin.t - 10, font: { size: 16 } };
+  layout.font.family = PICTURE_FONT;
   const ground = { paper_bgcolor: theme.background, plot_bgcolor: theme.background };
-  return { data, layout: { ...layout, ...ground, title, selections: [] } };
+  return { data, layout: { ...layout, ...ground, annotations: [title], selections: [] } };
 }
 
 function download(plot, format) {

@@ -1,16 +1,20 @@
 """The page that the browser tests drive: ``?n=``, ``?field=1``, ``?classes=``, ``?magnitude=1`` choose the scene.
 
 ``?reverse=1`` colours the test points by the selected training point.  A lasso is the group, and moves the boundary.
+``?loo=1`` adds the LOO scatter, a table and a Streamlit chart below.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from pages.components import chart_frame  # noqa: E402
 from pages.components.assets import ensure_plotly  # noqa: E402
 from pages.components.field import Field, level_lines  # noqa: E402
 from pages.components.gallery import Gallery, gallery, sprite  # noqa: E402
@@ -22,6 +26,8 @@ from pages.components.influence_map import (  # noqa: E402
     influence_map,
     park,
 )
+from pages.components.linked_table import linked_table  # noqa: E402
+from pages.components.loo_scatter import Look, Pairs, loo_scatter  # noqa: E402
 from pages.components.strips import Strip, strip  # noqa: E402
 
 st.set_page_config(layout="wide")
@@ -145,5 +151,33 @@ def explore() -> None:
         strip(train_images, shown.train_labels, content, lambda index: clicked("train", index), "strip")
 
 
+@st.fragment
+def linked() -> None:
+    side = "test" if "reverse" in query else "train"
+    count = TESTS if side == "test" else N
+    rng = np.random.default_rng(state.test or 0)
+    predicted = rng.normal(size=count) ** 3 * 0.01
+    measured = predicted * 1.1 + rng.normal(size=count) * 0.004
+    measured[::50] = np.nan
+    pick = state.test if side == "test" else state.train
+    loo_scatter(
+        shown, Pairs(measured, predicted, side), Look(selected=pick, file="demo-loo"), lambda i: clicked(side, i), "loo"
+    )
+    frame = pd.DataFrame({"label": getattr(shown, f"{side}_labels"), "predicted change, nats": predicted})
+    linked_table(frame.sort_values("predicted change, nats"), pick, lambda i: clicked(side, i), "linked-table")
+    st.code(f"linked={state[side]}")
+
+
+@st.fragment
+def framed() -> None:
+    xs = np.linspace(0, 6, 50, dtype=np.float32)
+    figure = go.Figure(go.Scatter(x=xs, y=np.sin(xs), name="a sine"))
+    figure.update_layout(title="A wave &lt;b&gt; comes &amp; goes", xaxis_title="time, s", yaxis_title="height, m")
+    chart_frame.show(figure, "One period.", pd.DataFrame({"time": xs, "height": np.sin(xs)}), "wave")
+
+
 if show:
     explore()
+    if "loo" in query:
+        linked()
+        framed()

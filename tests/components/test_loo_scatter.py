@@ -1,55 +1,99 @@
-"""The LOO scatter: what is drawn is what was measured and predicted, and blue is helpful whatever the quantity."""
+"""The LOO scatter: what is sent is what was measured and predicted, and the words name every number."""
+
+import json
+import struct
 
 import numpy as np
 import pytest
 
 from influence_core.agreement import agreement
-from pages.components.loo_scatter import HARMFUL, HELPFUL, Look, loo_scatter, summary
+from pages.components.influence_map import Scene
+from pages.components.loo_scatter import TOP, Look, Pairs, layers, picked, scatter_message, summary
 
 RANDOM = np.random.default_rng(0)
 MEASURED = RANDOM.normal(size=60)
 PREDICTED = 0.8 * MEASURED + 0.05 * RANDOM.normal(size=60)
-LABELS = [f"point {i}" for i in range(60)]
+SCENE = Scene(
+    fingerprint="f",
+    train_xy=np.zeros((60, 2)),
+    test_xy=np.zeros((7, 2)),
+    train_class=np.zeros(60, int),
+    test_class=np.zeros(7, int),
+    class_names=(),
+    train_labels=[f"train-{i}" for i in range(60)],
+    test_labels=[f"test-{i}" for i in range(7)],
+    flipped=np.zeros(60, bool),
+    axis_titles=("x", "y"),
+)
 
 
-def drawn(figure) -> dict[int, tuple[float, float, str]]:
-    points = {}
-    for trace in figure.data[1:3]:
-        for i, x, y, colour in zip(trace.customdata, trace.x, trace.y, trace.marker.color, strict=True):
-            points[i] = (x, y, colour)
-    return points
+def unpacked(pairs: Pairs, look: Look) -> dict:
+    raw = scatter_message(SCENE, pairs, look)
+    length = struct.unpack_from("<I", raw)[0]
+    found = json.loads(raw[4 : 4 + length])
+    offset = 4 + length
+    for name, kind, size in found["arrays"]:
+        found[name] = np.frombuffer(raw, "<f4" if kind == "f" else "<i4", size, offset)
+        offset += 4 * size
+    return found
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_every_point_is_drawn_once_in_its_place_and_colour(sign: int) -> None:
-    points = drawn(loo_scatter(MEASURED, PREDICTED, Look(LABELS, sign=sign)))
-    assert sorted(points) == list(range(60))
-    for i, (x, y, colour) in points.items():
-        assert (x, y) == (MEASURED[i], PREDICTED[i])
-        assert colour == (HELPFUL if sign * PREDICTED[i] >= 0 else HARMFUL)
+def test_every_point_travels_with_both_changes_and_no_text() -> None:
+    found = unpacked(Pairs(MEASURED, PREDICTED), Look(sign=-1, selected=5, group=np.array([3, 1])))
+    np.testing.assert_allclose(found["measured"], MEASURED, rtol=1e-6)
+    np.testing.assert_allclose(found["predicted"], PREDICTED, rtol=1e-6)
+    assert (found["sign"], found["selected"], found["group"].tolist(), found["side"]) == (-1, 5, [3, 1], "train")
+    sizes = [len(scatter_message(SCENE, Pairs(*RANDOM.normal(size=(2, n))), Look())) for n in (1_000, 8_000)]
+    assert sizes[1] - sizes[0] == pytest.approx(8 * 7_000, abs=16)
 
 
-def test_the_strongest_twenty_are_diamonds_with_their_own_r() -> None:
-    figure = loo_scatter(MEASURED, PREDICTED, Look(LABELS))
-    strongest = set(np.argsort(-np.abs(PREDICTED))[:20])
-    assert set(figure.data[2].customdata) == strongest
-    assert figure.data[2].marker.symbol == "diamond"
-    rows = list(strongest)
-    assert f"r = {np.corrcoef(MEASURED[rows], PREDICTED[rows])[0, 1]:.3f}" in figure.data[2].name
+def test_the_strongest_twenty_and_the_others_have_their_own_r() -> None:
+    rest, top = layers(Pairs(MEASURED, PREDICTED))
+    assert sorted([*rest, *top]) == list(range(60)) and len(top) == TOP
+    assert np.abs(PREDICTED[rest]).max() <= np.abs(PREDICTED[top]).min()
+    for rows, name in zip((rest, top), unpacked(Pairs(MEASURED, PREDICTED), Look())["names"], strict=True):
+        assert f"r = {np.corrcoef(MEASURED[rows], PREDICTED[rows])[0, 1]:.3f}" in name
 
 
 def test_axes_are_equal_for_changes_and_free_for_rankings() -> None:
-    figure = loo_scatter(MEASURED, 100 * PREDICTED, Look(LABELS))
-    assert figure.layout.xaxis.range == figure.layout.yaxis.range
-    figure = loo_scatter(MEASURED, 100 * PREDICTED, Look(LABELS, "a ranking", equal=False))
-    assert figure.layout.xaxis.range != figure.layout.yaxis.range
-    assert "predicted = measured" not in [trace.name for trace in figure.data]
+    pairs = Pairs(MEASURED, 100 * PREDICTED)
+    assert unpacked(pairs, Look())["reach"] == [pytest.approx(106 * np.abs(PREDICTED).max())] * 2
+    reach = unpacked(pairs, Look(unit="a ranking", equal=False))["reach"]
+    assert reach == pytest.approx([1.06 * np.abs(MEASURED).max(), 106 * np.abs(PREDICTED).max()])
 
 
 def test_refits_without_a_certificate_are_left_out() -> None:
     measured = MEASURED.copy()
-    measured[5] = np.nan
-    assert 5 not in drawn(loo_scatter(measured, PREDICTED, Look(LABELS, selected=5)))
+    strongest = int(np.abs(PREDICTED).argmax())
+    measured[strongest] = np.nan
+    assert strongest not in np.concatenate(layers(Pairs(measured, PREDICTED)))
+    found = unpacked(Pairs(measured, PREDICTED), Look())
+    assert np.isnan(found["measured"][strongest]) and "59 points" in found["alt"]
+    assert np.isfinite(found["reach"]).all()
+
+
+@pytest.mark.parametrize("values", [np.full(3, np.nan), np.zeros(3), np.ones(3), np.zeros(0)])
+def test_nothing_to_correlate_is_said(values: np.ndarray) -> None:
+    found = unpacked(Pairs(values, np.zeros(len(values))), Look())
+    assert "r = undefined" in found["alt"] and min(found["reach"]) > 0
+
+
+def test_both_axes_say_their_sign_in_words() -> None:
+    found = unpacked(Pairs(MEASURED, PREDICTED), Look("nats", "nats", sign=-1, ends=("helpful", "harmful")))
+    assert found["words"] == "← helpful | harmful →"
+    assert found["titles"] == [
+        "measured by refits, nats",
+        "predicted, nats",
+    ]
+
+
+@pytest.mark.parametrize(("side", "count"), [("train", 60), ("test", 7)])
+def test_a_click_names_a_point_of_its_side(side, count) -> None:
+    assert picked(SCENE, side, {"fingerprint": "f", "index": count - 1}) == count - 1
+    for event in (None, [], "f", {}, {"index": 0}, {"fingerprint": "g", "index": 0}):
+        assert picked(SCENE, side, event) is None
+    for index in (count, -1, True, 1.0, "1", None, [0], 2**70):
+        assert picked(SCENE, side, {"fingerprint": "f", "index": index}) is None
 
 
 def test_the_summary_names_every_number() -> None:
@@ -58,9 +102,3 @@ def test_the_summary_names_every_number() -> None:
     assert f"r = {found.r}" in text
     assert f"slope = {found.slope}" in text
     assert "n = 60" in text
-
-
-def test_both_axes_say_their_sign_in_words() -> None:
-    figure = loo_scatter(MEASURED, PREDICTED, Look(LABELS, sign=-1, ends=("helpful", "harmful")))
-    for axis in (figure.layout.xaxis, figure.layout.yaxis):
-        assert axis.title.text.endswith("← helpful | harmful →")

@@ -1,0 +1,90 @@
+// Predicted against measured change, one point per example; a click selects it.
+const CONFIG = configOf('select2d', 'lasso2d');
+const MANY = 2000; // from here on WebGL: SVG shapes would be slow
+
+// Blue and vermillion as two ends of a scale: a list of colour words would take Plotly longer.
+function points(message, rows, theme, look) {
+  const pick = (from) => Float32Array.from(rows, (i) => from[i]);
+  const colour = Float32Array.from(rows, (i) => (message.sign * message.predicted[i] >= 0 ? 1 : 0));
+  return { mode: 'markers', hoverinfo: 'none', customdata: Int32Array.from(rows), showlegend: false,
+    x: pick(message.measured), y: pick(message.predicted), ...look,
+    marker: { opacity: 0.85, line: { width: 0.6, color: theme.outline }, color: colour, cmin: 0, cmax: 1,
+      colorscale: [[0, HARMFUL], [1, HELPFUL]], ...look.marker } };
+}
+
+function ring(message, name, rows, marker) {
+  const known = Array.from(rows).filter((i) => Number.isFinite(message.measured[i]));
+  return { mode: 'markers', hoverinfo: 'skip', name, x: known.map((i) => message.measured[i]),
+    y: known.map((i) => message.predicted[i]), showlegend: known.length > 0, marker };
+}
+
+function tracesOf(message, theme) {
+  const { reach: [x], equal, selected, names, side } = message;
+  const top = new Set(message.top);
+  const rest = [];
+  message.measured.forEach((value, i) => Number.isFinite(value) && !top.has(i) && rest.push(i));
+  const layers = [points(message, rest, theme, { name: names[0], legendgroup: 'rest', marker: { symbol: 'circle', size: 6 } }),
+    points(message, message.top, theme, { name: names[1], legendgroup: 'top', marker: { symbol: 'diamond', size: 10 } })];
+  const open = { color: CLEAR, line: { width: 1.2, color: theme.text } };
+  return [
+    { mode: 'lines', name: 'predicted = measured', x: equal ? [-x, x] : [], y: equal ? [-x, x] : [], hoverinfo: 'skip',
+      showlegend: equal, line: { color: theme.outline, dash: 'dash', width: 1.2 } },
+    ...layers, ...layers.map((trace) => legendStandIn(trace, theme)),
+    ring(message, 'group that leaves', message.group, { ...open, symbol: 'square', size: 13 }),
+    ring(message, 'selected', selected === null ? [] : [selected], { ...open, size: 19,
+      symbol: side === 'train' ? 'diamond' : 'circle', line: { width: 2.5, color: theme.text } }),
+  ].map((trace) => ({ type: message.measured.length > MANY ? 'scattergl' : 'scatter', ...trace }));
+}
+
+function layoutOf(message, theme) {
+  const axis = (name, k) => ({ title: { text: `${escapeText(name)}<br>${escapeText(message.words)}` },
+    range: [-message.reach[k], message.reach[k]], zeroline: true, zerolinecolor: theme.outline, zerolinewidth: 1,
+    gridcolor: theme.grid, exponentformat: 'power' });
+  return {
+    height: message.height, uirevision: message.problem, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
+    clickmode: 'event', margin: { l: 80, r: 34, t: 52, b: 70 }, xaxis: axis(message.titles[0], 0),
+    yaxis: axis(message.titles[1], 1), paper_bgcolor: CLEAR, plot_bgcolor: CLEAR,
+    font: { color: theme.text, family: theme.font, size: 12 },
+    modebar: { orientation: 'v', bgcolor: CLEAR, color: theme.outline, activecolor: theme.text },
+    legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },
+    meta: { selected: message.selected },
+  };
+}
+
+function describe(root) {
+  const { scene, message, hovered: index } = root.state;
+  const { side } = message;
+  fillTip(root, scene.sprite, side === 'train' ? index : scene.train_x.length + index,
+    scene[side + '_labels'][index] ?? `${side} ${index}`,
+    `measured ${signed(message.measured[index])}, predicted ${signed(message.predicted[index])}`);
+}
+
+function wire(Plotly, root, plot) {
+  const { state } = root;
+  if (state.plot) return;
+  state.plot = plot;
+  plot.on('plotly_click', ({ points: [hit] }) => hit && state.component.setTriggerValue('clicked',
+    { index: hit.customdata, fingerprint: state.scene.fingerprint, nonce: Date.now() }));
+  plot.on('plotly_hover', ({ points: [hit], event }) => {
+    state.hovered = hit.customdata;
+    describe(root);
+    moveTip(root, event);
+  });
+  plot.on('plotly_unhover', () => hideTip(root));
+  watchWidth(Plotly, root, plot);
+}
+
+function draw(Plotly, root, scene, message) {
+  const theme = palette(root);
+  const plot = root.querySelector('.if-plot');
+  if (root.state.scene !== scene || root.state.message.side !== message.side) hideTip(root);
+  Object.assign(root.state, { scene, message, theme });
+  root.querySelector('.if-error').textContent = '';
+  if (Number.isInteger(root.state.hovered)) describe(root);
+  return Plotly.react(plot, tracesOf(message, theme), layoutOf(message, theme), CONFIG)
+    .then(() => wire(Plotly, root, plot));
+}
+
+export default function (component) {
+  return chart(component, draw);
+}

@@ -1,0 +1,161 @@
+"""The LOO scatter, the linked table and the pictures of Streamlit charts in a real browser."""
+
+import re
+import struct
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+DEMO = Path(__file__).parent / "demo_components.py"
+PLOT = "document.querySelector('.if-loo .js-plotly-plot')"
+READY = f"() => {PLOT}?._fullData?.length > 0"
+TRACES = f"""() => {PLOT}._fullData.map((t) => ({{ name: t.name, type: t.type, ids: Array.from(t.customdata ?? []),
+  x: Array.from(t.x), y: Array.from(t.y), colour: Array.from(t.marker?.color ?? []), symbol: t.marker?.symbol }}))"""
+RANGES = f"() => [{PLOT}._fullLayout.xaxis.range, {PLOT}._fullLayout.yaxis.range]"
+PLACE = f"""(index) => {{
+  const plot = {PLOT}, {{ xaxis, yaxis }} = plot._fullLayout, {{ message }} = document.querySelector('.if-loo').state;
+  const box = plot.getBoundingClientRect();
+  return [box.left + xaxis._offset + xaxis.l2p(message.measured[index]),
+    box.top + yaxis._offset + yaxis.l2p(message.predicted[index])];
+}}"""
+
+
+@pytest.fixture(scope="session")
+def address(serve: Any) -> str:
+    return serve(DEMO)
+
+
+def visit(page: Any, address: str, query: str = "n=300&loo=1") -> None:
+    page.goto(f"{address}/?{query}")
+    page.wait_for_function(READY, timeout=60_000)
+    page.locator(".if-loo").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+
+
+def point_at(page: Any, index: int) -> tuple[float, float]:
+    x, y = page.evaluate(PLACE, index)
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y)
+    page.wait_for_timeout(200)  # Plotly clicks what it has hovered
+    return x, y
+
+
+def loudest(page: Any, place: int = 0) -> int:
+    """One of the strongest points: they lie apart."""
+    return page.evaluate("(k) => document.querySelector('.if-loo').state.message.top[k]", place)
+
+
+def test_the_scatter_shows_every_measured_point_once_in_its_colour(page: Any, address: str) -> None:
+    visit(page, address)
+    line, rest, top = page.evaluate(TRACES)[:3]
+    assert line["name"] == "predicted = measured" and line["x"] == line["y"] != []
+    assert sorted(rest["ids"] + top["ids"]) == [i for i in range(300) if i % 50]
+    assert len(top["ids"]) == 20 and top["symbol"] == "diamond" and "r = 0." in top["name"]
+    assert min(map(abs, top["y"])) >= max(map(abs, rest["y"]))
+    for trace in (rest, top):
+        assert trace["colour"] == [float(y >= 0) for y in trace["y"]]
+    assert page.evaluate(RANGES)[0] == page.evaluate(RANGES)[1]
+    alt = page.locator(".if-loo").get_attribute("aria-label")
+    assert "294 points" in alt and rest["name"] in alt
+
+
+def test_a_click_selects_a_training_point_everywhere_and_keeps_the_zoom(page: Any, address: str) -> None:
+    visit(page, address)
+    before = page.evaluate(RANGES)
+    first, second = loudest(page), loudest(page, 1)
+    point_at(page, first)
+    page.mouse.wheel(0, -200)
+    page.wait_for_function(f"(old) => JSON.stringify(({RANGES})()) !== old", arg=str(before).replace(" ", ""))
+    page.wait_for_timeout(500)
+    zoomed = page.evaluate(RANGES)
+    assert zoomed != before
+    for index in (first, second):
+        page.mouse.click(*point_at(page, index))
+        page.get_by_text(f"linked={index}", exact=True).wait_for()
+        page.wait_for_function("(i) => document.querySelector('.if-loo').state.message.selected === i", arg=index)
+        assert page.evaluate(RANGES) == zoomed
+    ring = page.evaluate(TRACES)[-1]
+    assert ring["name"] == "selected" and len(ring["x"]) == 1
+
+
+def test_hovering_shows_thumbnail_label_and_both_numbers(page: Any, address: str) -> None:
+    visit(page, address)
+    index = loudest(page)
+    point_at(page, index)
+    tip = page.locator(".if-loo .if-tip")
+    tip.wait_for(state="visible")
+    assert tip.locator(".if-label").inner_text().startswith(f"train-{index} ·")
+    assert re.search(r"measured [+−]\d\S*, predicted [+−]\d", tip.inner_text())
+    assert tip.locator(".if-thumb").is_visible()
+
+
+def test_the_reverse_question_shows_test_points(page: Any, address: str) -> None:
+    visit(page, address, "n=300&loo=1&reverse=1")
+    _, rest, top = page.evaluate(TRACES)[:3]
+    assert sorted(rest["ids"] + top["ids"]) == list(range(1, 40))
+    index = loudest(page)
+    point_at(page, index)
+    page.locator(".if-loo .if-label").get_by_text(f"test-{index} ·").wait_for()
+
+
+def test_many_points_are_painted_by_webgl(page: Any, address: str) -> None:
+    visit(page, address, "n=2500&loo=1")
+    assert {trace["type"] for trace in page.evaluate(TRACES)} == {"scattergl"}
+
+
+def test_a_picked_row_is_the_selection_and_the_selection_is_a_picked_row(page: Any, address: str) -> None:
+    visit(page, address)
+    table = page.locator(".st-key-linked-table canvas").first
+    table.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    row = """() => { const { message } = document.querySelector('.if-loo').state;
+      return Array.from(message.predicted, (p, i) => [p, i]).sort((a, b) => a[0] - b[0])[2][1]; }"""
+    third = page.evaluate(row)
+    page.locator(".st-key-linked-table canvas").first.click(position={"x": 12, "y": 35 * 3 + 17})
+    page.get_by_text(f"linked={third}", exact=True).wait_for()
+    chosen = '.st-key-linked-table [role="row"][aria-selected="true"]'
+    page.wait_for_function("(at) => document.querySelectorAll(at).length === 1", arg=chosen)
+    assert f"train-{third} ·" in page.locator(chosen).text_content()
+    page.locator(".if-loo").scroll_into_view_if_needed()
+    other = loudest(page, 3)
+    page.mouse.click(*point_at(page, other))
+    page.get_by_text(f"linked={other}", exact=True).wait_for()
+    page.locator(".st-key-linked-table").scroll_into_view_if_needed()
+    page.wait_for_function(
+        "([at, id]) => document.querySelector(at)?.textContent.includes(id)", arg=[chosen, f"train-{other} ·"]
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_streamlit_chart_is_a_png_and_an_svg_file(page: Any, address: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    visit(page, address)
+    page.locator(".st-key-wave .js-plotly-plot").wait_for()
+    page.get_by_text("Table, CSV, PNG and SVG").click()
+    with page.expect_download() as png:
+        page.get_by_role("button", name="Download PNG").click()
+    content = png.value.path().read_bytes()
+    assert png.value.suggested_filename == "wave.png" and content.startswith(b"\x89PNG\r\n")
+    width = page.evaluate("() => document.querySelector('.st-key-wave .js-plotly-plot')._fullLayout.width")
+    assert struct.unpack(">I", content[16:20])[0] == 2 * width
+    with page.expect_download() as svg:
+        page.get_by_role("button", name="Download SVG").click()
+    root = ET.parse(svg.value.path()).getroot()
+    said = "".join(root.itertext())
+    assert all(words in said for words in ("A wave <b> comes & goes", "time, s", "height, m"))
+    ground = root.find(".//{*}rect").get("style")
+    assert ("rgb(255, 255, 255)" in ground) == (scheme == "light")
+
+
+def test_the_scatter_is_a_file_too(page: Any, address: str) -> None:
+    visit(page, address)
+    with page.expect_download() as svg:
+        page.locator('.if-loo .modebar-btn[data-title="Download as SVG"]').click()
+    root = ET.parse(svg.value.path()).getroot()
+    said = "".join(root.itertext())
+    assert svg.value.suggested_filename == "demo-loo.svg"
+    assert all(words in said for words in ("Predicted change against exact", "measured by refits", "20 strongest"))
+    assert len(root.findall(".//{*}g[@class='points']/{*}path")) >= 294

@@ -1,0 +1,64 @@
+"""The linked table: which rows travel, and which example a pick names."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components.linked_table import ROWS_SENT, heading, picked_row, top_rows
+
+ORDER = np.random.default_rng(0).permutation(10_000)
+FRAME = pd.DataFrame({"change": np.linspace(1, -1, 10_000)}, index=ORDER)
+
+
+def test_the_first_rows_travel_and_the_selected_one_lies_above_them() -> None:
+    near, far = int(ORDER[5]), int(ORDER[7_000])
+    for selected in (None, near, 10_000):
+        pd.testing.assert_frame_equal(top_rows(FRAME, selected), FRAME.iloc[:ROWS_SENT])
+    rows = top_rows(FRAME, far)
+    assert len(rows) == ROWS_SENT + 1 and rows.index[0] == far and rows.index[1] == ORDER[0]
+
+
+def test_a_pick_names_the_example_and_not_the_place() -> None:
+    rows = top_rows(FRAME, int(ORDER[7_000]))
+    assert picked_row(rows, {"selection": {"rows": [0]}}) == ORDER[7_000]
+    assert picked_row(rows, {"selection": {"rows": [3]}}) == ORDER[2]
+
+
+@pytest.mark.parametrize("rows", [[], [201], [-1], [True], [0, 1], ["0"], [0.0], None, {"0": 0}, [2**70]])
+def test_hostile_picks_are_ignored(rows) -> None:
+    shown = top_rows(FRAME, int(ORDER[7_000]))
+    assert picked_row(shown, {"selection": {"rows": rows}}) is None
+    assert picked_row(shown, {"selection": rows}) is None
+    assert picked_row(shown, rows) is None
+
+
+def test_column_names_hold_unit_and_sign() -> None:
+    assert heading("change", "nats", ("harmful", "helpful")) == "change, nats (− harmful, + helpful)"
+
+
+def test_ten_thousand_rows_are_quick() -> None:
+    start = time.perf_counter()
+    for selected in ORDER[:100]:
+        top_rows(FRAME, int(selected))
+    assert time.perf_counter() - start < 1
+
+
+def test_the_table_follows_the_state() -> None:
+    def page() -> None:
+        import pandas as pd
+        import streamlit as st
+
+        from pages.components.linked_table import linked_table
+
+        frame = pd.DataFrame({"change": range(1_000)}, index=range(1_000, 2_000))
+        linked_table(frame, st.session_state.get("chosen"), print, "table")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception and len(app.dataframe[0].value) == ROWS_SENT
+    app.session_state["chosen"] = 1_900
+    app.run()
+    assert not app.exception and app.dataframe[0].value.index[0] == 1_900
+    assert app.session_state["table"]["selection"]["rows"] == [0]
