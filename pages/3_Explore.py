@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import cached, explore, explore_details, loo_panel, question, state
+from pages.components import cached, controls, explore, explore_details, loo_panel, question, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.influence_map import park
 from pages.components.scene import scene
@@ -33,6 +33,7 @@ bootstrap("Explore", "Click a test point: the training points take the colour of
 with guarded():
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
+    controls.exist(cached.problem(state.settings()).split)
     question.clamp(cached.analysis(state.settings()))
     park(scene(state.settings()), "map-positions")
     view()
