@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.components import (
     cached,
+    controls,
     draw_panel,
     explore,
     explore_details,
@@ -51,6 +52,7 @@ with guarded():
         st.stop()
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
+    controls.exist(cached.problem(state.settings()).split)
     question.clamp(cached.analysis(state.settings()))
     park(scene(state.settings()), "map-positions")
     view()

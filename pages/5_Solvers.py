@@ -30,10 +30,7 @@ def choose(problem: Any) -> int:
         Index of the test point.
     """
     core, settings, m = cached.core(), state.settings(), len(problem.split.test)
-    if state.test() >= m:
-        words = f"Test point {state.test()} does not exist: expected 0 to {m - 1}. Test point 0 is shown."
-        st.warning(words, icon=":material/link_off:")
-        state.choose_test(0)
+    controls.exist(problem.split)
     names = core.applicable_solvers(problem.fitted.size)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
     test, damping, solver, *more = st.columns([3, 3, 4, 4, 4], vertical_alignment="bottom")

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 FIT_METHODS = ("newton", "adamw")
+MOST_STEPS = 100_000  # about ten seconds
 _ADAMW_OPTIONS = (
     Option("epochs", 50, "Epochs (AdamW)", 1, 2_000),
     Option("learning_rate", 0.05, "Learning rate (AdamW)", 1e-6, 10.0),
@@ -127,7 +128,7 @@ def fit(settings: ModelSettings, split: Split, seed: int = 0, device: str = "aut
         The fitted model, on ``device``.
 
     Raises:
-        SettingsError: an unknown method of fitting.
+        SettingsError: an unknown method of fitting, or more steps of AdamW than a page can wait for.
     """
     model, where = build(settings, split.train), choose_device(device)
     train = model.batch(split.train, where)
@@ -135,6 +136,12 @@ def fit(settings: ModelSettings, split: Split, seed: int = 0, device: str = "aut
         return FittedModel(model, train, newton(model, train))
     if settings.fit == "adamw":
         optimiser = AdamW.of(resolve(settings.options, MODELS[settings.name].all_options))
+        steps = optimiser.epochs * -(-len(train) // optimiser.batch_size)
+        if steps > MOST_STEPS:
+            raise SettingsError(
+                f"AdamW: expected at most {MOST_STEPS:,} steps, which are epochs times batches per epoch; got "
+                f"{steps:,}. Take fewer epochs or larger batches."
+            )
         validation = model.batch(split.validation, where)
         return FittedModel(model, train, adamw(model, train, optimiser, seed, validation))
     raise SettingsError(f"Unknown way of fitting {settings.fit[:40]!r}: expected one of {', '.join(FIT_METHODS)}.")

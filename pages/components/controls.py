@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
@@ -12,6 +13,9 @@ import streamlit as st
 from influence_core.settings import Option, SettingsError, Value
 from pages.components import state
 from pages.components.assets import is_index
+
+if TYPE_CHECKING:
+    from influence_core.data import Split
 
 
 def option(part: str, described: Option) -> None:
@@ -61,6 +65,12 @@ def place(name: str, count: int, default: int) -> int:
     )
     state.look(**{name: None})
     return default
+
+
+def exist(split: Split) -> None:
+    """Before anything is drawn: the selected points are points of these data, else a sentence says what is shown."""
+    for sentence in state.fit_in(len(split.train), len(split.test)):
+        st.warning(plain_markdown(sentence), icon=":material/link_off:")
 
 
 def pick(name: str, chosen: object, count: int) -> None:

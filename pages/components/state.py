@@ -10,6 +10,7 @@ import streamlit as st
 
 from influence_core.settings import Settings, Value
 from pages.components import cached, links
+from pages.components import view as views
 from pages.components.view import View
 
 FRESH = ("test", "train", "ask", "tests", "group", "feature", "output")  # selections that name rows or columns
@@ -106,6 +107,16 @@ def test() -> int:
         Its index.
     """
     return view().test
+
+
+def fit_in(train: int, test: int) -> tuple[str, ...]:
+    """Look at points that exist, whatever was asked for.
+
+    Returns:
+        A sentence for every replacement.
+    """
+    st.session_state.view, problems = views.within(view(), train, test)
+    return problems
 
 
 def put(new: Settings) -> None:

@@ -99,6 +99,30 @@ def _number(name: str, text: str) -> int:
     return int(text)
 
 
+def within(view: View, train: int, test: int) -> tuple[View, tuple[str, ...]]:
+    """A view that asks for points which exist; a link, or other data, may have asked for others.
+
+    Args:
+        view: as chosen.
+        train: number of training points.
+        test: number of test points.
+
+    Returns:
+        The view and a sentence for every replacement.
+    """
+    problems = []
+    if view.test >= test:
+        problems.append(f"Test point {view.test} does not exist: expected 0 to {test - 1}. Test point 0 is shown.")
+        view = replace(view, test=0)
+    if view.train is not None and view.train >= train:
+        problems.append(f"Training point {view.train} does not exist: expected 0 to {train - 1}. None is selected.")
+        view = replace(view, train=None)
+    if view.ask == "train" and view.train is None:
+        problems.append("Asked about a training point, but none is selected: the test point is asked about instead.")
+        view = replace(view, ask="test")
+    return view, tuple(problems)
+
+
 def rows_of(text: str, count: int, named: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
     """Row numbers of a group: a name such as ``all`` or ``class 3``, or numbers and ranges such as ``3-9,12``.
 
