@@ -157,6 +157,7 @@ function spot(board, event) {
 
 function press(board, event) {
   if (board.awaiting || event.button) return;
+  event.preventDefault(); // or the browser takes the focus away from the point again
   const here = spot(board, event);
   const tool = memory().tool;
   board.drag = { ...here, moved: false, fixed: here.i === null || tool in { relabel: 1, delete: 1 } };
@@ -191,6 +192,7 @@ function release(board, event) {
   } else if (tool === 'delete') remove(board, held.i);
   else if (tool === 'relabel') relabel(board, held.i);
   else select(board, held.i);
+  if (tool !== 'select') focusOn(board, board.focus);
 }
 
 function hover(board, here) {
