@@ -69,7 +69,7 @@ def draw_panel(picture: Picture) -> None:
         picture: scores and view that the map would show for the settings of this session at the time it is called,
             which is after every stroke.
     """
-    st.markdown("**Your points, coloured by influence on the star. Draw: everything follows.**")
+    st.markdown("**Your training points, coloured by influence on the star**")
     _board(picture)
 
 
@@ -111,8 +111,10 @@ def gate() -> bool:
         state.change("data", options=())
     if not _trouble():
         return False
-    st.markdown("**Your points**")
-    _board(None)
+    left, _ = st.columns(2, gap="medium")  # where the board stands when there is an analysis
+    with left:
+        st.markdown("**Your points**")
+        _board(None)
     return True
 
 

@@ -1,6 +1,7 @@
 """Drawing by hand in a real browser: every stroke changes points, boundary, colours and link; nothing jumps back."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -57,7 +58,7 @@ class Hand:
         return tuple(self.root.evaluate(PLACE, [x, y]))
 
     def tool(self, name: str) -> None:
-        self.root.get_by_text(name, exact=True).click()
+        self.root.get_by_role("radio", name=name, exact=True).locator("..").click()
 
     def click(self, x: int, y: int) -> None:
         self.page.mouse.click(*self.at(x, y))
@@ -66,10 +67,12 @@ class Hand:
         self.page.keyboard.press(key)
 
     def until(self, words: str, arg: Any = None) -> dict[str, Any]:
-        """Wait until an expression in ``s``, what is seen, and ``arg`` is true."""
-        handle = self.root.element_handle()
-        script = f"([root, arg]) => {{ const s = ({STATE})(root); return {words}; }}"
-        self.page.wait_for_function(script, arg=[handle, arg], timeout=20_000)
+        """Wait until an expression in ``s``, what is seen, and ``arg`` is true; the page may draw the board anew."""
+        script = f"(root, arg) => {{ const s = ({STATE})(root); return {words}; }}"
+        deadline = time.monotonic() + 30
+        while not self.root.evaluate(script, arg):
+            assert time.monotonic() < deadline, f"never came true: {words}, seen {self.see()}"
+            self.page.wait_for_timeout(50)
         return self.see()
 
     def settle(self) -> dict[str, Any]:
@@ -244,7 +247,7 @@ def test_the_keyboard_does_what_the_mouse_does(page: Any, app: str) -> None:
 
 def test_an_unfinished_drawing_says_what_it_needs_and_stays_editable(page: Any, app: str) -> None:
     hand = opened(page, app)
-    hand.tool("Add new class c")
+    hand.tool("Add c")
     hand.click(0, 180)
     hand.until("s.sentence.includes('got 1 of class c')")
     hand.settle()
@@ -276,7 +279,7 @@ def test_a_link_shows_the_same_drawing(page: Any, app: str, browser: Any) -> Non
     tab = other.new_page()
     tab.goto(page.url)
     again = Hand(tab)
-    again.root.locator(".hit").first.wait_for(state="attached", timeout=60_000)
+    again.root.locator(".hit").first.wait_for(state="attached", timeout=120_000)
     shown = again.until("s.idle && s.scores.some(Number.isFinite)")
     assert shown["text"] == seen["text"] and shown["fills"] == seen["fills"]
     other.close()
