@@ -11,6 +11,8 @@ from influence_core.analysis import DATASETS, analyse, drawn, load
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components import cached, draw_panel, state
 from pages.components.board import Event
+from pages.components.draw_colours import colours_of
+from pages.components.influence_map import MapView
 from pages.components.view import View
 from tests.pages.test_explore_page import explore, in_link, words
 
@@ -100,7 +102,7 @@ def test_colours_stand_at_the_points_that_they_belong_to(session: dict, validati
     analysis = analyse(settings)
     session["settings"] = settings
     scores = analysis.scores([2])[:, 0]
-    colours = draw_panel._colours(analysis.problem, scores, draw_panel.MapView(), 4.0)
+    colours = colours_of(analysis.problem, scores, MapView(), 4.0)
     points = drawn.parse(drawn.DEFAULT)
     split = analysis.problem.split
     assert np.isfinite(colours.scores).sum() == len(split.train)
