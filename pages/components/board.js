@@ -6,7 +6,6 @@ const REACH = 13; // pixels of the view box
 const PACE = 125; // ms between two updates of a drag
 const PATIENCE = 1500; // ms after which an update is sent though the last one is unanswered
 const IDLE = 500; // ms after the last arrow key until a move counts as finished
-const TOOLS = { select: 'Select', relabel: 'Relabel', delete: 'Delete' };
 
 const clamp = (value, edge) => Math.max(-edge, Math.min(edge, Math.round(value)));
 const parse = (text) => (text ? text.split('.') : []).map((part) => {
@@ -157,6 +156,7 @@ function spot(board, event) {
 
 function press(board, event) {
   if (board.awaiting || event.button) return;
+  event.preventDefault(); // or the browser takes the focus away from the point again
   const here = spot(board, event);
   const tool = memory().tool;
   board.drag = { ...here, moved: false, fixed: here.i === null || tool in { relabel: 1, delete: 1 } };
@@ -191,6 +191,7 @@ function release(board, event) {
   } else if (tool === 'delete') remove(board, held.i);
   else if (tool === 'relabel') relabel(board, held.i);
   else select(board, held.i);
+  if (tool !== 'select') focusOn(board, board.focus);
 }
 
 function hover(board, here) {
@@ -290,20 +291,21 @@ function toolRow(board, look) {
   const row = board.root.querySelector('fieldset');
   if (row.signature !== signature) {
     row.signature = signature;
-    const adds = offered.map((letter) => [`add ${letter}`, `${letter === next ? 'Add new class' : 'Add'} ${letter}`,
-      classIcon(LETTERS.indexOf(letter), look)]);
-    const tools = [['select', TOOLS.select], ...adds, ['add test', 'Add test point', testIcon(look)],
-      ['relabel', TOOLS.relabel], ['delete', TOOLS.delete]];
-    row.replaceChildren(...tools.map(([tool, words, picture]) => toolButton(board, tool, words, picture)));
+    const adds = offered.map((letter) => ['add ' + letter, `+ ${letter}${letter === next ? ' (new)' : ''}`,
+      `Add ${letter}`, classIcon(LETTERS.indexOf(letter), look)]);
+    const tools = [['select', 'Select'], ...adds, ['add test', '+ test', 'Add test point', testIcon(look)],
+      ['relabel', 'Relabel'], ['delete', 'Delete']];
+    row.replaceChildren(...tools.map((tool) => toolButton(board, ...tool)));
   }
   const radios = [...row.querySelectorAll('input')];
   if (!radios.some((radio) => radio.value === memory().tool)) memory().tool = 'select';
   for (const radio of radios) radio.checked = radio.value === memory().tool;
 }
 
-function toolButton(board, tool, words, picture) {
+function toolButton(board, tool, words, name, picture) {
   const label = document.createElement('label');
   const radio = Object.assign(document.createElement('input'), { type: 'radio', name: 'tool', value: tool });
+  if (name) radio.setAttribute('aria-label', name);
   radio.addEventListener('change', () => {
     memory().tool = tool;
     paint(board);

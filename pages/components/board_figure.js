@@ -1,6 +1,6 @@
 // From the points of a drawing, and what the server says about them, to an SVG picture.
-const SIDE = 560; // of the view box
-const [LEFT, RIGHT, TOP, BOTTOM] = [38, 550, 8, 520]; // the plane in it
+const SIDE = 440; // of the view box
+const [LEFT, RIGHT, TOP, BOTTOM] = [36, 434, 6, 404]; // the plane in it
 const HELPFUL = [0, 114, 178];
 const HARMFUL = [213, 94, 0];
 const LETTERS = 'abcde';

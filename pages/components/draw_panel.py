@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from influence_core.settings import DataSettings, Settings
 from pages.components import cached, controls, state, suit
-from pages.components.board import Board, Colours, Event, board, half_for, plane_of
+from pages.components.board import Board, Colours, Event, board, half_for
 from pages.components.bootstrap import guarded
+from pages.components.draw_colours import colours_of, places
 from pages.components.influence_map import MapView
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Problem
     from influence_core.data import Split
 
 SOURCE = "drawn"
 KEY = "board"
 DESK = "draw.desk"
 STEPS = 100  # strokes that can be undone
-GRID = 64
 Picture = Callable[[], tuple[np.ndarray, MapView]]
 
 
@@ -69,7 +68,7 @@ def draw_panel(picture: Picture) -> None:
         picture: scores and view that the map would show for the settings of this session at the time it is called,
             which is after every stroke.
     """
-    st.markdown("**Your points, coloured by influence on the star. Draw: everything follows.**")
+    st.markdown("**Your training points, coloured by influence on the star**")
     _board(picture)
 
 
@@ -111,8 +110,10 @@ def gate() -> bool:
         state.change("data", options=())
     if not _trouble():
         return False
-    st.markdown("**Your points**")
-    _board(None)
+    left, _ = st.columns(2, gap="medium")  # where the board stands when there is an analysis
+    with left:
+        st.markdown("**Your points**")
+        _board(None)
     return True
 
 
@@ -198,44 +199,20 @@ def _answer(picture: Picture | None, half: float) -> tuple[Colours | None, str]:
         scores, view = picture()
     except cached.core().EXPECTED_ERRORS as error:
         return None, str(error)
-    return _colours(cached.problem(state.settings()), scores, view, half), ""
-
-
-def _colours(problem: Problem, scores: np.ndarray, view: MapView, half: float) -> Colours:
-    split, drawn = problem.split, cached.core().drawn
-    letters = np.array([drawn.LETTERS.index(name[-1]) for name in split.train.class_names])
-    places = {"train": _places(split.train), "test": _places(split.test)}
-    count = len(drawn.parse(current()))
-    labels, shown = np.zeros(count, int), np.full(count, np.nan)
-    for side, part in (("train", split.train), ("validation", split.validation), ("test", split.test)):
-        labels[_places(part)] = letters[part.y]
-        if side == view.target:
-            shown[places[side]] = scores
-    x = np.linspace(-half, half, GRID)
-    grid = np.stack([axis.ravel() for axis in np.meshgrid(x, x)], 1)
-    f, probability = problem.outputs_at(grid)
-    if probability is None:  # between the margins of a hinge, from -1 to 1, the shade goes from one class to the other
-        second = np.clip((f[:, :1] + 1) / 2, 0, 1)
-        probability = np.concatenate([1 - second, second], 1)
-    return Colours(shown, labels, places["train"][split.flipped], plane_of(x, probability, letters), view)
-
-
-def _places(part: Any) -> np.ndarray:
-    """Positions in the drawing, which the ids hold."""
-    return np.array([int(name.rpartition("-")[2]) for name in part.ids], dtype=int)
+    return colours_of(cached.problem(state.settings()), scores, view, half), ""
 
 
 def _positions(side: str) -> np.ndarray:
     """Position in the drawing of every row of the training or the test part."""
     with suppress(*cached.core().EXPECTED_ERRORS):
-        return _places(getattr(cached.problem(state.settings()).split, side))
+        return places(getattr(cached.problem(state.settings()).split, side))
     points = cached.core().drawn.parse(current())
     return np.array([k for k, point in enumerate(points) if point.test == (side == "test")], dtype=int)
 
 
 def _position(side: str, row: int | None) -> int | None:
-    places = _positions(side)
-    return None if row is None or not 0 <= row < len(places) else int(places[row])
+    found = _positions(side)
+    return None if row is None or not 0 <= row < len(found) else int(found[row])
 
 
 def _row(side: str, position: int | None) -> int | None:
