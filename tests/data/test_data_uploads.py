@@ -92,7 +92,7 @@ def test_a_file_without_column_names_is_numbered():
     ({"x": np.arange(30) / 7, "n": [0, 1, 2] * 10}, "n", "classification"),
     ({"x": np.arange(30) / 7, "n": np.arange(30) / 3}, "n", "regression"),
     ({"class": [0.5, 1.5, 2.5] * 10, "x": range(30)}, "class", "regression"),
-    ({"flag": [True, False] * 15, "date": pd.date_range("2020", periods=30), "x": 1.5}, "flag", "classification"),
+    ({"x": 1.5, "flag": [True, False] * 15, "date": pd.date_range("2020", periods=30)}, "flag", "classification"),
 ])  # fmt: skip
 def test_target_and_task_are_guessed(columns, target, task):
     guess = read(as_parquet(pd.DataFrame(columns)), "a.parquet")[1]
@@ -292,7 +292,7 @@ def test_the_registry_loads_what_a_link_names(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("text", "plain"), [
-    ("a\u202eb", "ab"), ("a\0b\nc", "a b c".replace("a b", "ab")), ("  a   b ", "a b"), ("<b>é", "<b>é"), ("x" * 99, "x" * 79 + "…"),
+    ("a\u202eb", "ab"), ("a\0b\nc", "ab c"), ("  a   b ", "a b"), ("<b>é", "<b>é"), ("x" * 99, "x" * 79 + "…"),
 ])  # fmt: skip
 def test_a_strangers_text_becomes_one_harmless_line(text, plain):
     assert plain_text(text) == plain
