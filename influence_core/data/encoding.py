@@ -129,7 +129,9 @@ def encode_target(label: str, values: pd.Series, task: str) -> tuple[NDArray[Any
         raise DataError(f"Target {label[:40]!r}: expected at least two different values, got one only.")
     if task == "regression" or (task == "auto" and not text and distinct > 2):
         if text:
-            raise DataError(f"Target {label[:40]!r}: regression needs numbers, got texts: choose classification.")
+            raise DataError(
+                f"Target {label[:40]!r}: expected numbers for regression, got texts: choose classification."
+            )
         return _numbers(label, values), ()
     if distinct > MOST_VALUES:
         raise DataError(f"Target {label[:40]!r}: expected at most {MOST_VALUES} classes, got {distinct}.")

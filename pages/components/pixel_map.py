@@ -32,6 +32,8 @@ def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Fig
     if train.images is None or train.images[row].size != len(change):
         return _bars(change, train.feature_names, unit)
     image = train.images[row]
+    if image.ndim == 3:  # all three colours of a pixel grow together; the picture is shown in grey
+        image, change = image.mean(axis=2), change.reshape(image.shape).sum(axis=2)
     limit = float(np.abs(change).max()) or 1.0
     figure = go.Figure()
     figure.add_trace(

@@ -96,7 +96,7 @@ def test_columns_of_the_same_name_texts_without_repeats_and_small_tables_are_ref
     assert encode(names.head(100), "y").x.shape == (100, 100)
     with pytest.raises(DataError, match="expected at most 100 classes, got 101"):
         encode(names, "name")
-    with pytest.raises(DataError, match="regression needs numbers"):
+    with pytest.raises(DataError, match="expected numbers for regression"):
         encode(FRAME, "kind", task="regression")
     with pytest.raises(DataError, match="at least 2 rows and 2 columns, got 1 and 6"):
         encode(FRAME.head(1), "price")

@@ -13,7 +13,7 @@ from influence_core.compute import FloatArray
 from influence_core.data.dataset import DataError, Dataset, Table
 from influence_core.data.encoding import MOST_VALUES, encode_features, encode_target
 from influence_core.data.source import row_ids
-from influence_core.data.uploads.columns import PART_OF, ColumnMapping, kind_of
+from influence_core.data.uploads.columns import PART_OF, ColumnMapping, factors, kind_of
 from influence_core.data.uploads.filling import fill_block, fill_column, is_number, kept_rows
 from influence_core.data.uploads.limits import (
     CELLS,
@@ -112,11 +112,11 @@ def _features(
     filled: dict[str, str] = {}
     columns: dict[str, pd.Series] = {}
     for name in (name for name in mapping.features if name not in raw.blocks):
-        values = frame[name]
+        values = _tidy(name, frame[name])
         if values.isna().any():
             choice = mapping.numbers if is_number(raw, name) else mapping.texts
             values, filled[name] = fill_column(values, rows[1], choice)
-        columns[name] = _tidy(name, values)
+        columns[name] = values
     names, x = encode_features(pd.DataFrame(columns, index=frame.index))
     parts = [x] if columns else []
     for name in (name for name in mapping.features if name in raw.blocks):
@@ -146,28 +146,30 @@ def _tidy(name: str, values: pd.Series) -> pd.Series:
     """Texts made harmless; two that differ only in what is cut off would become one, which is refused."""
     if kind_of(values) != "text":
         return values
-    codes, found = pd.factorize(values.astype(object))
-    at_most(f"different texts in column {quoted(name)}", MOST_VALUES, len(found), "leave it out, or group its values")
-    words = [plain_text(text, LABEL) or "(blank)" for text in found]
-    if len(set(words)) < len(words):
+    codes, texts = factors(values)
+    at_most(f"different texts in column {quoted(name)}", MOST_VALUES, len(texts), "leave it out, or group its values")
+    words = [plain_text(text, LABEL) or "(blank)" for text in texts]
+    cut = [word for word in words if word.endswith("…")]
+    if len(set(cut)) < len(cut):
         raise DataError(
             f"Column {quoted(name)}: expected texts that differ within {LABEL} characters, got some that do not: "
             "shorten them or leave it out."
         )
-    return pd.Series(np.array(words, dtype=object)[codes], index=values.index, dtype=object)
+    return pd.Series(np.array([*words, None], dtype=object)[codes], index=values.index, name=name, dtype=object)
 
 
 def _parts(frame: pd.DataFrame, split: str) -> dict[str, NDArray[np.int64]]:
     if not split:
         return {}
-    words = frame[split].astype(str).str.strip().str.lower()
-    part = words.map(PART_OF)
-    if part.isna().any():
-        stranger = words[part.isna()].iloc[0]
+    codes, words = factors(frame[split])
+    parts = np.array([*(PART_OF.get(word.strip().lower(), "") for word in words), ""])[codes]
+    if (parts == "").any():
+        stranger = [*words, "a missing value"][codes[int((parts == "").argmax())]]
         raise DataError(
-            f"Column {quoted(split)}: expected the words train, test and validation, got {quoted(stranger)}."
+            f"Column {quoted(split)}: expected the words train, test and validation, got {quoted(stranger)}: "
+            "choose no split column."
         )
-    found = {name: np.flatnonzero(part == name) for name in ("train", "test", "validation")}
+    found = {name: np.flatnonzero(parts == name) for name in ("train", "test", "validation")}
     if len(found["train"]) < 2 or len(found["test"]) < 1:
         raise DataError(
             f"Column {quoted(split)}: expected at least 2 rows 'train' and 1 row 'test', got "
@@ -194,8 +196,9 @@ def _check_rows(y: NDArray[Any], classes: tuple[str, ...], parts: dict[str, NDAr
 def _ids(frame: pd.DataFrame, column: str, kept: NDArray[np.int64]) -> NDArray[np.str_]:
     if not column:
         return row_ids("row", kept)
-    names = np.array([plain_text(value, IDENTITY) for value in frame[column].astype(object)])
-    if frame[column].isna().any() or len(np.unique(names)) < len(names) or (names == "").any():
+    codes, texts = factors(frame[column])
+    names: NDArray[np.str_] = np.array([*(plain_text(text, IDENTITY) for text in texts), ""])[codes]
+    if len(set(names.tolist())) < len(names) or (names == "").any():
         raise DataError(
             f"Column {quoted(column)}: expected another name in every row, got some twice or missing: "
             "choose no id column."
@@ -206,5 +209,6 @@ def _ids(frame: pd.DataFrame, column: str, kept: NDArray[np.int64]) -> NDArray[n
 def _hover(frame: pd.DataFrame, column: str) -> NDArray[np.str_] | None:
     if not column:
         return None
-    values = frame[column].astype(object).where(frame[column].notna(), "")
-    return np.array([plain_text(value, HOVER) for value in values], dtype=str)
+    codes, texts = factors(frame[column])
+    said: NDArray[np.str_] = np.array([*(plain_text(text, HOVER) for text in texts), ""])[codes]
+    return said

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api import types
 
 from influence_core.data.encoding import MOST_VALUES
@@ -119,7 +120,8 @@ def guess_mapping(raw: Raw, columns: tuple[Column, ...]) -> ColumnMapping:
     identity = next((c.name for c in columns if c.name.lower() in IDENTITIES and _names_rows(raw, c)), "")
     taken = {split, identity}
     able = [c for c in columns if c.name not in taken and _can_be_target(c)]
-    named = [c for word in TARGETS for c in able if c.name.lower() == word]
+    single = [c for c in columns if c.name not in taken and c.kind in {"number", "true/false", "text"}]
+    named = [c for word in TARGETS for c in single if c.name.lower() == word]
     target = (named or able[::-1] or list(columns))[0].name
     hover = _guess_hover(columns, {target, split, identity})
     features = tuple(c.name for c in columns if c.name not in {*taken, target} and _can_be_feature(raw, c))
@@ -139,6 +141,20 @@ def guess_task(raw: Raw, target: str) -> Task:
     distinct = values.nunique()
     whole = distinct <= FEW and bool((values == values.round()).all())
     return "classification" if distinct <= 2 or whole else "regression"
+
+
+def factors(values: pd.Series) -> tuple[NDArray[np.integer], list[str]]:
+    """A column as numbered texts, without making a copy of a text for every row that repeats it.
+
+    Returns:
+        (n,) place of each row's text, -1 where it is missing, and the different texts.
+    """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, used = np.unique(values.cat.codes.to_numpy(), return_inverse=True)
+        texts = [str(text) for text in values.cat.categories[codes[codes >= 0]]]
+        return used - int(len(codes) > len(texts)), texts
+    codes, found = pd.factorize(values.astype(object))
+    return codes, [str(text) for text in found]
 
 
 def _single(name: str, values: pd.Series) -> Column:

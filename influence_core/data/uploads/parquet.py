@@ -37,6 +37,8 @@ def read_parquet(content: bytes) -> Raw:
 
 
 def _read(content: bytes) -> Raw:
+    if not content.endswith(b"PAR1"):
+        raise pa.ArrowInvalid("cut")
     footer = int.from_bytes(content[-8:-4], "little")
     at_most("bytes in the description of a Parquet file", FOOTER, footer, "write it again")
     file = pq.ParquetFile(pa.BufferReader(content))

@@ -6,12 +6,13 @@ import codecs
 import csv
 import io
 import re
+from contextlib import suppress
 
 import pandas as pd
 from pandas.api import types
 
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.limits import CELLS, COLUMNS, ROWS, at_most, plain_text
+from influence_core.data.uploads.limits import CELLS, COLUMNS, ROWS, at_most, plain_text, quoted
 from influence_core.data.uploads.raw import Raw, column_names
 
 HEAD = 2**20
@@ -86,7 +87,9 @@ def _records(head: str, separator: str) -> list[list[str]]:
             if len(found) == 2:
                 break
     except csv.Error as error:
-        raise DataError(f"Expected a table as text, got a line that is none ({error}): save it as CSV.") from None
+        raise DataError(
+            f"Expected a table as text, got first lines that are none ({plain_text(error, 60)}): save it as CSV."
+        ) from None
     if not found:
         raise DataError("Expected a table with a line of column names, got no text: choose another file.")
     return found
@@ -140,10 +143,11 @@ def _mended(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     for name in frame.columns:
         if types.is_numeric_dtype(frame[name].dtype) or not _looks_numeric(frame[name]):
             continue
-        numbers = pd.to_numeric(frame[name], errors="coerce").astype("float64")
-        if numbers.notna().equals(frame[name].notna()):
-            frame = frame.assign(**{name: numbers})
-            notes.append(f"Column {plain_text(name, 40)!r} holds very long numbers; 16 digits of them are kept.")
+        with suppress(ValueError):  # further down stand texts
+            frame = frame.assign(
+                **{name: frame[name].map(lambda value: float(str(value)), na_action="ignore").astype("float64")}
+            )
+            notes.append(f"Column {quoted(name)} holds very long numbers; 16 digits of them are kept.")
     return frame, notes
 
 

@@ -1,0 +1,176 @@
+"""The upload wizard in AppTest: a clean file in one click, questions only where needed, errors in one sentence."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core.data import load, uploads
+from influence_core.settings import DataSettings, Settings
+
+PAGES = Path(__file__).parents[2] / "pages"
+HTML = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def opened(page="1_Data.py", **options):
+    app = AppTest.from_file(str(PAGES / page), default_timeout=60)
+    data = DataSettings("upload", tuple(options.items()))
+    app.session_state.settings, app.session_state.train, app.session_state.test = Settings(data=data), None, 0
+    return app.run()
+
+
+def table(n=60, **more):
+    random = np.random.default_rng(0)
+    data = pd.DataFrame(random.normal(size=(n, 3)), columns=["a", "b", "c"])
+    return data.assign(**more, label=random.choice(["no", "yes"], n))
+
+
+def given(app, data, name="mine.csv"):
+    content = data if isinstance(data, bytes) else data.to_csv(index=False).encode()
+    return app.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
+
+
+def keys(app):
+    return {element.key for element in (*app.selectbox, *app.button, *app.multiselect)}
+
+
+def fine(app):
+    assert not app.exception and not app.error, [error.value for error in app.error]
+
+
+def fingerprint(app):
+    return dict(app.session_state.settings.data.options)["id"]
+
+
+def test_nothing_is_shown_before_a_file_is_chosen():
+    app = opened()
+    fine(app)
+    assert len(app.file_uploader) == 1 and not app.metric and "upload.use" not in keys(app)
+
+
+def test_a_clean_file_is_in_with_one_click():
+    app = given(opened(), table())
+    fine(app)
+    assert app.selectbox(key="upload.target").value == "label" and "upload.numbers" not in keys(app)
+    assert not app.warning and [metric.label for metric in app.metric][:2] == ["Rows", "Features"]
+    app.button(key="upload.use").click().run()
+    fine(app)
+    split = load(app.session_state.settings.data, 0)
+    assert len(split.train) + len(split.test) == 60 and split.train.class_names == ("no", "yes")
+    assert int(app.metric[0].value) == len(split.train)
+    assert "mine\\.csv" in "".join(m.value for m in app.markdown) or "mine.csv" in "".join(
+        m.value for m in app.markdown
+    )
+    assert app.session_state["upload.mine"] == {
+        fingerprint(app): f"mine.csv · label · 60 rows · {fingerprint(app)[:6]}"
+    }
+    assert "upload.raw" not in app.session_state
+
+
+def test_missing_values_wait_for_a_choice_and_the_choice_is_kept():
+    data = table(town=["Ulm", "Bonn", None] * 20)
+    data.loc[4, "a"] = np.nan
+    app = given(opened(), data)
+    fine(app)
+    assert "missing values" in app.info[0].value and "upload.use" not in keys(app)
+    app.selectbox(key="upload.numbers").set_value("median").run()
+    assert "upload.use" not in keys(app)
+    app.selectbox(key="upload.texts").set_value("category").run()
+    app.button(key="upload.use").click().run()
+    fine(app)
+    manifest = uploads.upload_store().manifest(fingerprint(app))
+    assert manifest["missing_filled"]["town"] == "missing" and manifest["missing_filled"]["a"].startswith("median")
+    assert manifest["mapping"]["texts"] == "category"
+
+
+def test_another_target_changes_task_features_and_model():
+    app = given(opened(), table())
+    app.selectbox(key="upload.target").set_value("b").run()
+    fine(app)
+    assert app.selectbox(key="upload.task").value == "regression" and app.multiselect[0].value == []
+    app.multiselect(key="upload.left_out").set_value(["c"]).run()
+    app.button(key="upload.use").click().run()
+    fine(app)
+    assert app.session_state.settings.model.name == "ridge"
+    split = load(app.session_state.settings.data, 0)
+    assert split.train.feature_names == ("a", "label=no", "label=yes") and split.train.target_name == "b"
+    assert app.slider(key="data.flip_fraction").disabled
+
+
+def test_warnings_are_shown_before_use():
+    app = given(opened(), table(same=1.0))
+    assert any("same value in every row" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("a.csv", b"", "empty file"),
+    ("a.npz", b"PK\x03\x04junk", "damaged or cut"),
+    ("a.parquet", b"PAR1junk", "damaged or cut"),
+    ("a.zip", b"no", "got other content"),
+    ("a.csv", b"x,x\n1,2\n", "twice"),
+])  # fmt: skip
+def test_a_bad_file_is_one_sentence_and_another_can_follow(name, content, words):
+    app = given(opened(), content, name)
+    assert not app.exception and len(app.error) == 1 and words in app.error[0].value
+    assert "upload.use" not in keys(app)
+    given(app, table())
+    fine(app)
+    assert "upload.use" in keys(app)
+
+
+def test_a_choice_that_cannot_be_is_one_sentence():
+    app = given(opened(), table())
+    app.selectbox(key="upload.task").set_value("regression").run()
+    assert not app.exception and len(app.error) == 1 and "expected numbers for regression" in app.error[0].value
+    assert "upload.use" not in keys(app)
+    app.selectbox(key="upload.task").set_value("classification").run()
+    fine(app)
+
+
+def test_back_to_an_earlier_upload_of_this_session_only():
+    app = given(opened(), table())
+    app.button(key="upload.use").click().run()
+    first = fingerprint(app)
+    given(app, table(80), "other.csv").button(key="upload.use").click().run()
+    fine(app)
+    assert fingerprint(app) != first
+    app.selectbox(key="upload.choice").set_value(first).run()
+    fine(app)
+    assert fingerprint(app) == first and int(app.metric[0].value) == 54
+    assert "upload.choice" not in keys(opened())
+
+
+def test_a_link_to_data_that_are_not_here_says_so_and_offers_the_uploader():
+    app = opened(id="a" * 32)
+    assert not app.exception and len(app.error) == 1 and len(app.file_uploader) == 1
+    assert "which this server does not hold" in app.error[0].value.replace("\\", "")
+    given(app, table()).button(key="upload.use").click().run()
+    fine(app)
+
+
+@pytest.mark.parametrize("page", ["2_Model.py", "3_Explore.py", "5_Solvers.py"])
+@pytest.mark.parametrize("key", ["", "../../../etc/passwd", "a" * 32])
+def test_other_pages_say_where_to_upload(page, key):
+    app = opened(page, id=key)
+    assert not app.exception and len(app.error) == 1
+    assert "Data page" in app.error[0].value and "nobody foresaw" not in app.error[0].value
+
+
+def test_hostile_names_cells_and_labels_are_shown_as_text():
+    data = table(**{HTML: range(60), "**bold** $x$": ["=1+1", HTML] * 30})
+    data["label"] = data["label"].replace("yes", HTML)
+    app = given(opened(), data, f"{HTML}.csv")
+    fine(app)
+    app.button(key="upload.use").click().run()
+    fine(app)
+    for element in (*app.markdown, *app.caption, *app.warning):
+        assert HTML not in element.value and "**bold**" not in element.value
+    assert not any(element.proto.allow_html for element in app.markdown)
