@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
-from pages.components import controls, state
+from pages.components import cached, controls, state
 from pages.components.asked import Shown, definition, exported, table
+from pages.components.chart_frame import twin
 from pages.components.gallery import gallery
 from pages.components.linked_table import heading, linked_table
 from pages.components.pixel_map import pixel_map
@@ -59,16 +61,17 @@ def _perturbation(shown: Shown) -> None:
         row = int(np.abs(shown.scores).argmax())
     change = shown.analysis.perturbation(shown.tests, row)
     chosen = "the selected" if shown.view.train is not None else "the strongest"
-    label = controls.plain_markdown(shown.scene.train_labels[row])
-    st.markdown(
-        f"**{label}**, {chosen} training point: what would each feature's growth do to the "
-        f"{controls.plain_markdown(shown.watched)}?"
-    )
-    st.plotly_chart(
-        pixel_map(change, split.train, row, shown.own_unit), key="perturbation", config={"displaylogo": False}
-    )
+    name = shown.scene.train_labels[row]
+    words = f"{chosen} training point: what would each feature's growth do to the {shown.watched}?"
+    st.markdown(f"**{controls.plain_markdown(name)}**, {controls.plain_markdown(words)}")
+    figure = pixel_map(change, split.train, row, shown.own_unit)
+    st.plotly_chart(figure, key="perturbation", config={"displaylogo": False}, alt=f"{name}, {words}")
+    source = cached.core().DATASETS[shown.settings.data.name]
+    scaled = shown.settings.data.standardise and source.standardise
     st.caption(
         "Predicted change (first order) if one feature of this training point grew by one unit"
-        + (" (one standard deviation of that feature)" if shown.settings.data.standardise else "")
+        + (" (one standard deviation of that feature)" if scaled else "")
         + " and the model were refitted."
     )
+    table = pd.DataFrame({"feature": split.train.feature_names, f"predicted change, {shown.own_unit}": change})
+    twin(table, "perturbation", f"{name}, {words}")

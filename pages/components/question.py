@@ -32,20 +32,9 @@ def clamp(analysis: Analysis) -> None:
         state.change(estimator="influence")
     if settings.target >= max(problem.split.test.classes, 0):
         state.change(target=-1)
-    _clamp_points(problem)
-    _clamp_groups(problem)
-
-
-def _clamp_points(problem: Problem) -> None:
-    view, n, m = state.view(), len(problem.split.train), len(problem.split.test)
-    if not 0 <= view.test < m:
-        _instead(f"Test point {view.test} does not exist: expected 0 to {m - 1}. Test point 0 is shown.")
-        state.look(test=0)
-    if view.train is not None and not 0 <= view.train < n:
-        _instead(f"Training point {view.train} does not exist: expected 0 to {n - 1}. None is selected.")
-        state.look(train=None)
     if state.view().ask == "train" and state.view().train is None:
         state.look(train=0)
+    _clamp_groups(problem)
 
 
 def _clamp_groups(problem: Problem) -> None:

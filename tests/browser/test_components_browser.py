@@ -234,12 +234,12 @@ def test_map_fills_a_width_that_changes(page: Any, address: str) -> None:
 
 
 def tool(page: Any, name: str) -> None:
-    page.locator(f'.modebar-btn[data-title="{name}"]').click()
+    page.locator(f'.modebar-btn[data-title="{name}"]').first.click()
 
 
 def frame(page: Any, corner: tuple[float, float], end: tuple[float, float], steps: bool = False) -> list[list[int]]:
     """Drag around a rectangle, given in shares of the plot; return the points that lie in it."""
-    box = page.locator(".nsewdrag").bounding_box()
+    box = page.locator(".nsewdrag").first.bounding_box()
     (left, top), (right, bottom) = (
         # Mouse events carry whole pixels.
         (round(box["x"] + box["width"] * u), round(box["y"] + box["height"] * v))
