@@ -13,7 +13,7 @@ from pages.components.scene import scene
 @st.fragment
 def view() -> None:
     """Everything that follows the selected test point; a click reruns this and nothing else."""
-    with guarded():
+    with guarded(), cached.core().interactive():
         settings = state.settings()
         analysis = cached.analysis(settings)
         question.question(analysis)
