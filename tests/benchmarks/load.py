@@ -58,6 +58,7 @@ class Session:
     query: dict[str, str]
     test: int = 0
     verdict: str = ""
+    page: str = ""
     measured: bool = False  # refits are shown
     widgets: dict[str, tuple[str, str]] = field(default_factory=dict)  # label to widget and fragment
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -113,7 +114,8 @@ class Session:
         message = BackMsg()
         state = message.rerun_script
         state.query_string = urlencode(self.query)
-        state.page_name, state.fragment_id, state.is_auto_rerun = "Explore", fragment, poll
+        state.page_name, state.page_script_hash = "Explore", self.page
+        state.fragment_id, state.is_auto_rerun = fragment, poll
         if widget:
             state.widget_states.widgets.add(**widget)
         await self.socket.send(message.SerializeToString())
@@ -125,6 +127,8 @@ class Session:
             kind = message.WhichOneof("type")
             if kind == "new_session":
                 asked = set()
+            elif kind == "navigation":
+                self.page = message.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self.query = dict(parse_qsl(message.page_info_changed.query_string))
             elif kind == "delta":

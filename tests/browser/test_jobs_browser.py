@@ -70,11 +70,11 @@ def test_a_job_outlives_its_tab_and_its_server(page: Any, browser: Any, server: 
     run = first.get_by_role("button", name="Run exact leave-one-out")
     run.wait_for(timeout=180_000)
     run.click()
-    first.get_by_text(BAR).wait_for(timeout=30_000)
+    first.get_by_text(BAR).wait_for(timeout=120_000)
 
     second = browser.new_context().new_page()  # another browser, the same link: the same run
     second.goto(server.link)
-    second.get_by_text(BAR).wait_for(timeout=60_000)
+    second.get_by_text(BAR).wait_for(timeout=120_000)
     first.context.close()
     second.get_by_text(re.compile(r"of 2,250 refits · .* per second · .* left")).wait_for(timeout=120_000)
 
