@@ -26,7 +26,7 @@ from pages.components.scene import scene
 @st.fragment
 def view() -> None:
     """Everything that follows the question; a click reruns this and nothing else."""
-    with guarded():
+    with guarded(), cached.core().interactive():
         state.mirror()
         settings = state.settings()
         analysis = cached.analysis(settings)

@@ -81,6 +81,7 @@ class Queue:
         self._jobs: dict[str, Job] = {}
         self._waiting: list[tuple[Job, Work]] = []
         self._started: list[Job] = []
+        self._closing = False
 
     def get(self, key: str) -> Job | None:
         """The job that was last submitted under ``key``.
@@ -134,6 +135,18 @@ class Queue:
             job = self._jobs.get(key)
             if job is not None and not job.active:
                 del self._jobs[key]
+
+    def close(self, seconds: float = 2.0) -> None:
+        """The server stops: threads end at their next tick, and what is still wanted stays noted for the next one."""
+        with self._lock:
+            self._closing, self._waiting = True, []
+            started = [job.worker for job in self._started]
+        for worker in started:
+            worker.cancel.set()
+        self._turns.wake()
+        end = time.monotonic() + seconds
+        while self._started and time.monotonic() < end:
+            time.sleep(0.01)
 
     def was_interrupted(self, key: str) -> bool:
         """Whether a server that stopped had this run under way and nobody has taken it up again.
@@ -221,7 +234,7 @@ class Queue:
     def _end(self, job: Job, state: str, result: Any, error: Exception | None) -> None:
         with self._lock:
             self._started.remove(job)
-            if job.active:
+            if job.active and not self._closing:
                 job.result, job.error, job.state = result, error, state
                 self._wanted().remove(job.key)
             self._admit()

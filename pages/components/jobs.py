@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import uuid
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ def jobs() -> Queue:
         The queue.
     """
     queue: Queue = cached.core().Queue()
+    atexit.register(queue.close)
     return queue
 
 

@@ -72,7 +72,7 @@ class Session:
         self.names = load(settings.data, settings.seed).test.ids
         self.socket = await websockets.connect(self.address, subprotocols=["streamlit"], max_size=None)  # type: ignore
         self.reader = asyncio.create_task(self._read())
-        await self._rerun({}, "", page="Explore")
+        await self._rerun({}, "")
         await asyncio.wait_for(self._shown(), 300)
 
     async def click(self, test: int) -> float:
@@ -96,46 +96,52 @@ class Session:
 
     async def close(self) -> None:
         """Leave."""
-        self._stop_polls()
+        self._stop_polls(set(self.polls))
         self.reader.cancel()
         await self.socket.close()
 
-    def _stop_polls(self) -> None:
-        for poll in self.polls.values():
-            poll.cancel()
-        self.polls.clear()
+    def _stop_polls(self, fragments: set[str]) -> None:
+        for fragment in fragments:
+            self.polls.pop(fragment).cancel()
 
     async def _shown(self) -> None:
-        await self.finished.wait()
+        finished = asyncio.create_task(self.finished.wait())
+        await asyncio.wait({finished, self.reader}, return_when=asyncio.FIRST_COMPLETED)
+        if self.reader.done():
+            self.reader.result()
 
-    async def _rerun(self, widget: dict[str, Any], fragment: str, page: str = "", poll: bool = False) -> None:
+    async def _rerun(self, widget: dict[str, Any], fragment: str, poll: bool = False) -> None:
         message = BackMsg()
         state = message.rerun_script
         state.query_string = urlencode(self.query)
-        state.page_script_hash, state.page_name = self.page, page
+        state.page_name, state.page_script_hash = "Explore", self.page
         state.fragment_id, state.is_auto_rerun = fragment, poll
         if widget:
             state.widget_states.widgets.add(**widget)
         await self.socket.send(message.SerializeToString())
 
     async def _read(self) -> None:
-        answered = False
+        answered, asked = False, set[str]()
         async for raw in self.socket:
             message = ForwardMsg.FromString(raw)
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self.page = message.new_session.page_script_hash
-                if not message.new_session.fragment_ids_this_run:
-                    self._stop_polls()
+                asked = set()
+            elif kind == "navigation":
+                self.page = message.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self.query = dict(parse_qsl(message.page_info_changed.query_string))
             elif kind == "delta":
                 answered |= self._take(message.delta)
             elif kind == "auto_rerun":
+                asked.add(message.auto_rerun.fragment_id)
                 self._poll(message.auto_rerun.fragment_id, message.auto_rerun.interval)
-            elif kind == "script_finished" and answered:
-                answered = False
-                self.finished.set()
+            elif kind == "script_finished":
+                if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:  # the whole page: other polls are gone
+                    self._stop_polls(set(self.polls) - asked)
+                if answered:
+                    answered = False
+                    self.finished.set()
 
     def _take(self, delta: Any) -> bool:
         """Remember widgets by their label; whether this is the line that names the test point."""

@@ -327,6 +327,16 @@ def test_the_next_server_finds_what_a_killed_one_was_asked_for(bench, tmp_path):
     assert not list((tmp_path / "wanted").iterdir())
 
 
+def test_a_server_that_is_stopped_leaves_its_runs_to_the_next_one(bench, tmp_path):
+    jobs = [bench.submit(f"loo:{i}", 10**7, cost=100.0) for i in range(STARTED_LONG + 1)]  # the last one waits
+    until(lambda: jobs[0].done)
+    bench.queue.close()
+    assert not bench.queue._started
+    assert not bench.ends
+    after = Queue(lambda: ResultStore(tmp_path))
+    assert all(after.was_interrupted(job.key) for job in jobs)
+
+
 def test_a_run_of_another_living_process_is_left_to_it(tmp_path):
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     Wanted(tmp_path, other.pid).add("loo:x")
