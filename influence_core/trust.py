@@ -20,7 +20,7 @@ CONDITION_LIMIT = 1e10
 # first order leaves 1 by half and more at the median test point or varies over test points, r falls below 0.9, and
 # one-step Newton errs too; with more it does not.
 SUPPORT_LIMIT = 3.0
-FAR = 1.5  # at most 2 % of the test points of every bundled set lie further off, a point 4 σ from 2-D blobs does
+FAR = 1.5  # at most 2 % of the test points of every bundled set lie further off; a point 5 σ off 2-D blobs is beyond 3
 FAR_SHARE = 0.05
 TOP = 20
 
