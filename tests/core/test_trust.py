@@ -166,6 +166,10 @@ def test_leverage_in_the_top_list(register):
     found = measured.trust(0)
     assert found.codes == ("leverage",)
     assert "1 of the 20 strongest points has leverage above 0.5" in found.warnings[0]
+    assert found.warnings[0].endswith("use one-step Newton or exact LOO.")
+    worse = analyse(logistic(1e-7, TIGHT)).trust(0)
+    assert worse.codes == ("separable", "leverage")
+    assert worse.warnings[1].endswith("use exact LOO.")  # one step errs too
     for estimator in ("newton", "gradient_dot", "gradient_cosine"):  # none of them under-estimates for this reason
         assert analyse(replace(high, estimator=estimator)).trust(0).codes == ()
 
