@@ -20,9 +20,10 @@ CONDITION_LIMIT = 1e10
 # first order leaves 1 by half and more at the median test point or varies over test points, r falls below 0.9, and
 # one-step Newton errs too; with more it does not.
 SUPPORT_LIMIT = 3.0
-FAR = 1.5  # at most 2 % of the test points of every bundled set lie further off, a point 4 σ from 2-D blobs does
+FAR = 1.5  # at most 2 % of the test points of every bundled set lie further off; a point 5 σ off 2-D blobs is beyond 3
 FAR_SHARE = 0.05
 TOP = 20
+ROUGH = ("hinge", "separable", "support")  # codes of a curvature that rests on too few points
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def trust(
     if ground.curvature:
         clicked[:0] = [Caveat("solver", solution.advice) if solution.advice else None]
     if ground.first_order and ground.leverage is not None:
-        clicked[:0] = [_leverage(ground.leverage, scores)]
+        rough = any(caveat.code in ROUGH for caveat in ground.caveats)
+        clicked[:0] = [_leverage(ground.leverage, scores, rough)]
     return Trust(
         ground.fitted.fit.gradient_norm,
         None if values is None else float(values.min()),
@@ -235,17 +237,18 @@ def _top(scores: FloatArray) -> NDArray[np.int64]:
     return np.argpartition(-np.abs(scores), k - 1)[:k]
 
 
-def _leverage(leverage: FloatArray, scores: FloatArray) -> Caveat | None:
+def _leverage(leverage: FloatArray, scores: FloatArray, rough: bool) -> Caveat | None:
     """A strong point with leverage above one half, which first order under-estimates more than twice."""
     top = _top(scores)
     count = int((leverage[top] > LEVERAGE_LIMIT).sum())
     if not count:
         return None
     points = "points has" if count == 1 else "points have"
+    better = "exact LOO" if rough else "one-step Newton or exact LOO"  # one step errs too where the curvature is rough
     return Caveat(
         "leverage",
         f"{count} of the {len(top)} strongest {points} leverage above {LEVERAGE_LIMIT} "
-        f"(up to {leverage[top].max():.2f}): first order under-estimates them; use one-step Newton or exact LOO.",
+        f"(up to {leverage[top].max():.2f}): first order under-estimates them; use {better}.",
     )
 
 

@@ -13,7 +13,7 @@ from influence_core.compute import numpy
 from influence_core.curvature import exact_hessian
 from influence_core.data import DATASETS, DataError, Dataset, Source, Table
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
-from influence_core.solvers import cholesky, eigh, factor
+from influence_core.solvers import SingularError, cholesky, eigh, factor
 from influence_core.trust import Ground, trust
 
 BLOBS = Settings(data=DataSettings("blobs"), model=ModelSettings(l2=0.01))
@@ -103,16 +103,23 @@ def weighted_ground(weights, damping):
     """A logistic fit whose objective gives some examples a negative weight: θ̂ is no minimum of that one."""
     example = problem("logistic", total=1)
     curvature = exact_hessian(example.fitted, damping, weights=torch.as_tensor(weights))
-    values = numpy(eigh(curvature).values)
-    dense = numpy(exact_hessian(example.fitted, weights=torch.as_tensor(weights)).dense())
-    assert np.linalg.eigvalsh(dense)[0] == pytest.approx(values[0], rel=1e-6)
-    solved = factor(SolverSettings("cg"), curvature)
-    nothing = np.arange(40)
-    return Ground(example.fitted, damping, values, None, nothing), solved(torch.zeros(len(dense), 1).double())
+    spectrum = eigh(curvature)
+    dense = example.reference.ddj(example.theta, weights)
+    np.testing.assert_allclose(numpy(spectrum.values), np.linalg.eigvalsh(dense), rtol=1e-9)
+    asked = example.watch().gradient
+    if spectrum.values[0] + damping > 0:
+        solution = cholesky(curvature)(asked)
+    else:  # direct solvers refuse such a system; the baseline without a solve still shows its numbers
+        for solver in ("cholesky", "eigh"):
+            with pytest.raises(SingularError):
+                factor(SolverSettings(solver), curvature)(asked)
+        solution = factor(SolverSettings("identity"), curvature)(asked)
+    return Ground(example.fitted, damping, numpy(spectrum.values), None, np.arange(40)), solution
 
 
 @pytest.mark.parametrize(
-    ("weight", "damping", "expected"), [(1.0, 0.0, ()), (-1.5, 0.0, ("indefinite",)), (-1.5, 1.0, ("indefinite",))]
+    ("weight", "damping", "expected"),
+    [(1.0, 0.0, ()), (-1.5, 0.0, ("indefinite", "solver")), (-1.5, 1.0, ("indefinite",))],
 )
 def test_an_indefinite_hessian(weight, damping, expected):
     """Losses of a linear predictor are convex, so it takes negative weights; a network's Hessian is like this."""
@@ -159,6 +166,10 @@ def test_leverage_in_the_top_list(register):
     found = measured.trust(0)
     assert found.codes == ("leverage",)
     assert "1 of the 20 strongest points has leverage above 0.5" in found.warnings[0]
+    assert found.warnings[0].endswith("use one-step Newton or exact LOO.")
+    worse = analyse(logistic(1e-7, TIGHT)).trust(0)
+    assert worse.codes == ("separable", "leverage")
+    assert worse.warnings[1].endswith("use exact LOO.")  # one step errs too
     for estimator in ("newton", "gradient_dot", "gradient_cosine"):  # none of them under-estimates for this reason
         assert analyse(replace(high, estimator=estimator)).trust(0).codes == ()
 
