@@ -69,7 +69,7 @@ class Hand:
     def until(self, words: str, arg: Any = None) -> dict[str, Any]:
         """Wait until an expression in ``s``, what is seen, and ``arg`` is true; the page may draw the board anew."""
         script = f"(root, arg) => {{ const s = ({STATE})(root); return {words}; }}"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self.root.evaluate(script, arg):
             assert time.monotonic() < deadline, f"never came true: {words}, seen {self.see()}"
             self.page.wait_for_timeout(50)
@@ -80,7 +80,7 @@ class Hand:
         self.until("s.idle")
         text = self.see()["text"]
         self.page.wait_for_function(
-            "(t) => decodeURIComponent(location.search).includes('points=' + t)", arg=text, timeout=20_000
+            "(t) => decodeURIComponent(location.search).includes('points=' + t)", arg=text, timeout=60_000
         )
         self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
         self.page.wait_for_timeout(300)
