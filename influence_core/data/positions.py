@@ -10,6 +10,8 @@ from sklearn.decomposition import PCA
 from influence_core.compute import FloatArray
 from influence_core.data.dataset import Split
 
+EXACT = 1_000
+
 
 @dataclass(frozen=True, eq=False)
 class Positions:
@@ -33,7 +35,9 @@ def positions(split: Split) -> Positions:
     if d == 1:
         pairs = [np.column_stack([raw(part.x)[:, 0], part.y]) for part in (split.train, split.test)]
         return Positions(pairs[0], pairs[1], (names[0], split.train.target_name))
-    pca = PCA(2, svd_solver="covariance_eigh").fit(split.train.x)
+    # Beyond some hundred features all d axes cost far more than the two that are drawn.
+    solver = "covariance_eigh" if d <= EXACT else "randomized"
+    pca = PCA(2, svd_solver=solver, random_state=0).fit(split.train.x)
     first, second = (
         f"principal axis {k + 1} ({share:.0%} of variance)" for k, share in enumerate(pca.explained_variance_ratio_)
     )

@@ -183,12 +183,12 @@ def _extremes(ends: NDArray[np.float64]) -> NDArray[np.float64]:
     return points[[along.argmin(), along.argmax()]]
 
 
-def weight_images(weights: NDArray[np.float64], shape: tuple[int, int], names: list[str]) -> go.Figure:
+def weight_images(weights: NDArray[np.float64], shape: tuple[int, ...], names: list[str]) -> go.Figure:
     """The weights of every output as a picture; colours are symmetric about zero and the same for all outputs.
 
     Args:
         weights: (K, d).
-        shape: (h, w) with h·w = d.
+        shape: (h, w) with h·w = d, or (h, w, 3) for colours, whose weights are added up.
         names: K titles.
 
     Returns:
@@ -199,8 +199,9 @@ def weight_images(weights: NDArray[np.float64], shape: tuple[int, int], names: l
     grid = make_subplots(
         rows, columns, subplot_titles=[plain(name) for name in names], horizontal_spacing=0.02, vertical_spacing=0.1
     )
-    limit = float(np.abs(weights).max()) or 1.0
-    for k, picture in enumerate(weights.reshape(-1, *shape)):
+    pictures = weights.reshape(len(weights), *shape[:2], -1).sum(axis=3)
+    limit = float(np.abs(pictures).max()) or 1.0
+    for k, picture in enumerate(pictures):
         trace = go.Heatmap(
             z=picture, coloraxis="coloraxis", hovertemplate="row %{y}, column %{x}: %{z:.3g}<extra></extra>"
         )

@@ -98,7 +98,12 @@ def decision(problem: Problem) -> Field | None:
     points = np.stack([axis.ravel() for axis in np.meshgrid(x, y)], axis=1)
     n = len(points)
     grid = replace(
-        split.train, x=split.scaling.apply(points), y=np.zeros(n, np.int64), ids=np.full(n, "grid"), images=None
+        split.train,
+        x=split.scaling.apply(points),
+        y=np.zeros(n, np.int64),
+        ids=np.full(n, "grid"),
+        images=None,
+        hover=None,
     )
     f = outputs(fitted, fitted.batch(grid))
     value = f[:, 0] if f.shape[1] == 1 else f[:, 1] - f[:, 0]

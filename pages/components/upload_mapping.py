@@ -53,12 +53,12 @@ def preview(raw: Raw, columns: Sequence[Column]) -> None:
     with rows:
         if len(raw.frame.columns) > WIDTH:
             st.caption(f"The first {WIDTH} of {len(raw.frame.columns):,} columns.")
-        st.dataframe(_as_text(raw.frame.iloc[:ROWS, :WIDTH]), hide_index=True, height=250)
+        st.dataframe(_as_text(raw.frame.iloc[:ROWS, :WIDTH]), hide_index=True, height=178)
         if raw.images is not None:
             st.image([*raw.images[:IMAGES]], width=64)
     with kinds:
         table = pd.DataFrame([vars(column) for column in columns])
-        st.dataframe(table.rename(columns={"kind": "guessed type"}), hide_index=True, height=250)
+        st.dataframe(table.rename(columns={"kind": "guessed type"}), hide_index=True, height=178)
 
 
 def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) -> ColumnMapping:

@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from influence_core.data.uploads import Upload
 
 FILE, RAW, COLUMNS, MAPPING, ERROR = "upload.file", "upload.raw", "upload.columns", "upload.mapping", "upload.error"
+BUILT = "upload.built"
 MINE, ROUND = "upload.mine", "upload.round"  # fingerprint to title; counts files that were used
 LIMIT_MB = 200
+FORMS = (
+    "**Table**: one example per row, the first line names the columns.  \n"
+    "**NPZ**: `x` (n, d) and `y` (n,), optional `ids`, `split`, `text`, `images`, `feature_names`, `class_names`.  \n"
+    "**Embeddings**: the same, or a Parquet column of lists of numbers; pictures in a second column are shown.  \n"
+    "**Zip**: one folder of pictures per class, such as `cat/1.png` and `dog/2.jpg`."
+)
 
 
 def own_data() -> bool:
@@ -110,13 +117,15 @@ def wizard() -> None:
     if not complete:
         st.info("Choose above what happens to missing values.", icon=":material/rule:")
         return
-    try:
-        with st.spinner("Checking …"):
-            built = core.uploads.build(raw, mapping)
-            warnings = core.uploads.warnings(built, columns)
-    except core.EXPECTED_ERRORS as error:
-        say(str(error))
-        return
+    if BUILT not in st.session_state or st.session_state[BUILT][0].mapping != mapping:
+        try:
+            with st.spinner("Checking …"):
+                built = core.uploads.build(raw, mapping)
+                st.session_state[BUILT] = built, core.uploads.warnings(built, columns)
+        except core.EXPECTED_ERRORS as error:
+            say(str(error))
+            return
+    built, warnings = st.session_state[BUILT]
     summary(built, warnings)
     st.button("Use these data", type="primary", key="upload.use", icon=":material/check:", on_click=use, args=(built,))
 
@@ -133,6 +142,7 @@ def receive() -> None:
         "the link to your view names it by its content.",
     )
     if file is None:
+        st.caption(FORMS)
         if st.session_state.get(FILE):
             forget()
         return
@@ -168,5 +178,5 @@ def use(built: Upload) -> None:
 
 def forget() -> None:
     """Put the file that was being mapped away, with what was chosen for its columns."""
-    for name in [FILE, RAW, COLUMNS, MAPPING, ERROR, *(f"upload.{part}" for part in CHOICES)]:
+    for name in [FILE, RAW, COLUMNS, MAPPING, ERROR, BUILT, *(f"upload.{part}" for part in CHOICES)]:
         st.session_state.pop(name, None)

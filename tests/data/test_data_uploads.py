@@ -198,7 +198,7 @@ def test_clean_data_get_no_warning():
 @pytest.mark.parametrize(("change", "words"), [
     (lambda d: pd.concat([d, d.head(3)]), "3 rows repeat"),
     (lambda d: pd.concat([d, d.head(1).assign(label="no"), d.head(1).assign(label="yes")]), "1 of them come with diff"),
-    (lambda d: d.assign(k=1.0), "1 features have the same value in every row ('k')"),
+    (lambda d: d.assign(k=1.0), "'k' has the same value in every row"),
     (lambda d: d.assign(label=["yes"] * 5 + ["no"] * (len(d) - 5)), "'yes' has 5 of 200 rows"),
     (lambda d: d.assign(told=(d["label"] == "yes") * 2.0 + d["a"] / 100), "'told' alone nearly determines the target"),
     (lambda d: d.assign(nr=range(len(d))), "'nr' only counts the rows"),

@@ -73,7 +73,7 @@ def _shape(data: Dataset) -> Iterator[str]:
     n, d = data.x.shape
     constant = [data.feature_names[k] for k in np.flatnonzero(data.x.max(axis=0) == data.x.min(axis=0))]
     if constant:
-        yield f"{len(constant):,} features have the same value in every row ({_listed(constant)}): they tell nothing."
+        yield f"{_listed(constant)} {'has' if len(constant) == 1 else 'have'} the same value in every row: leave out."
     if n < d:
         yield f"There are fewer rows than features ({n:,} < {d:,}): use a large enough penalty l2."
 
