@@ -167,7 +167,7 @@ def _numbers(shown: Shown, group: Group) -> None:
         f"change of the {shown.analysis.quantity.title}, {shown.own_unit}, at {at}"
     )
     cells = [
-        ("First order (single changes added)", effect.first_order, ""),
+        ("First order (a sum)", effect.first_order, ""),
         ("One-step Newton", effect.newton, effect.why or "with the refit"),
         ("Real refit", None if refit is None else refit.change, "not run yet"),
     ]
