@@ -69,6 +69,7 @@ def test_a_job_outlives_its_tab_and_its_server(page: Any, browser: Any, server: 
     first.goto(server.link)
     run = first.get_by_role("button", name="Run exact leave-one-out")
     run.wait_for(timeout=180_000)
+    settled(first)
     run.click()
     first.get_by_text(BAR).wait_for(timeout=120_000)
 
