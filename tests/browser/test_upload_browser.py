@@ -13,10 +13,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.browser.test_components_browser import READY, trained
+from tests.browser.test_components_browser import TRACES
 
 pytestmark = pytest.mark.browser
 APP = Path(__file__).parents[2] / "app.py"
+DRAWN = f"""() => {{
+  const map = document.querySelector('.js-plotly-plot');
+  return map?._fullData?.some((t) => t.meta === 'train') ? ({TRACES})().filter((t) => t.meta === 'train') : null;
+}}"""
 HTML = "<img src=x onerror=window.harmed=1>"
 
 
@@ -35,7 +39,7 @@ def choose(page: Any, app: str, name: str, content: bytes) -> None:
     uploader.wait_for(timeout=120_000)
     settled(page)
     with page.expect_file_chooser() as dialogue:
-        uploader.get_by_role("button", name="Upload").click()
+        uploader.get_by_text("Upload", exact=True).click()
     dialogue.value.set_files([{"name": name, "mimeType": "application/octet-stream", "buffer": content}])
 
 
@@ -44,8 +48,14 @@ def use_and_explore(page: Any) -> None:
     page.get_by_text("Training points n").wait_for(timeout=120_000)
     settled(page)
     page.locator('[data-testid="stMain"]').get_by_role("link", name="Explore").click()
-    page.wait_for_function(READY, timeout=120_000)
+    page.wait_for_url("**/Explore**")
+    page.wait_for_function(DRAWN, timeout=120_000)
     settled(page)
+
+
+def drawn(page: Any) -> int:
+    """Number of training points on the map."""
+    return sum(len(trace["ids"]) for trace in page.evaluate(DRAWN))
 
 
 def unharmed(page: Any) -> None:
@@ -65,13 +75,13 @@ def test_a_table_is_explored_after_two_clicks_and_its_markup_is_text(page: Any, 
     unharmed(page)
     use_and_explore(page)
     assert re.search(r"data\.name=upload", page.url) and re.search(r"data\.id=[0-9a-f]{32}", page.url)
-    assert len([i for trace in trained(page) for i in trace["ids"]]) == 108
+    assert drawn(page) == 108
     unharmed(page)
     link = page.url
     page.goto("about:blank")
     page.goto(link)  # a new session, the same server
-    page.wait_for_function(READY, timeout=120_000)
-    assert len([i for trace in trained(page) for i in trace["ids"]]) == 108
+    page.wait_for_function(DRAWN, timeout=120_000)
+    assert drawn(page) == 108
     unharmed(page)
 
 

@@ -254,6 +254,8 @@ def test_the_least_recently_used_make_room(tmp_path):
     two = store.save(many[1])
     os.utime(store.folder / two, (2, 2))
     store.load(one)  # used again
+    (store.folder / ".part-x").mkdir()
+    os.utime(store.folder / ".part-x", (3, 3))  # a server that was killed while writing
     three = store.save(many[2])
     assert {path.name for path in store.folder.iterdir()} == {one, three}
 

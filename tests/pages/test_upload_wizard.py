@@ -1,5 +1,7 @@
 """The upload wizard in AppTest: a clean file in one click, questions only where needed, errors in one sentence."""
 
+import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.data import load, uploads
-from influence_core.settings import DataSettings, Settings
+from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components.scene import describe
 
 PAGES = Path(__file__).parents[2] / "pages"
 HTML = "<img src=x onerror=alert(1)>"
@@ -20,10 +23,14 @@ def folder(monkeypatch, tmp_path):
     return tmp_path
 
 
-def opened(page="1_Data.py", **options):
+def opened(page="1_Data.py", model="logistic", **options):
     app = AppTest.from_file(str(PAGES / page), default_timeout=60)
     data = DataSettings("upload", tuple(options.items()))
-    app.session_state.settings, app.session_state.train, app.session_state.test = Settings(data=data), None, 0
+    app.session_state.settings, app.session_state.train, app.session_state.test = (
+        Settings(data=data, model=ModelSettings(model)),
+        None,
+        0,
+    )
     return app.run()
 
 
@@ -162,6 +169,44 @@ def test_other_pages_say_where_to_upload(page, key):
     app = opened(page, id=key)
     assert not app.exception and len(app.error) == 1
     assert "Data page" in app.error[0].value and "nobody foresaw" not in app.error[0].value
+
+
+def stored(name, content):
+    raw = uploads.read_upload(name, content)
+    return uploads.upload_store().save(uploads.build(raw, uploads.guess_mapping(raw, uploads.describe_columns(raw))))
+
+
+def as_npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def some(kind):
+    """A small upload: two features with texts, colour pictures, embeddings with pictures, or a regression."""
+    random = np.random.default_rng(0)
+    x, pictures = random.normal(size=(40, 2)), random.integers(0, 256, (40, 5, 4, 3)).astype(np.uint8)
+    y, text = (x[:, 0] > 0).astype(int), np.array([f"{HTML} {k}" for k in range(40)])
+    arrays = {
+        "plane": {"x": x, "y": y, "text": text}, "colour": {"x": pictures, "y": y, "text": text},
+        "embedding": {"x": random.normal(size=(40, 6)), "y": y % 3, "images": pictures},
+        "line": {"x": x[:, :1], "y": x[:, 1]},
+    }  # fmt: skip
+    return stored("a.npz", as_npz(**arrays[kind]))
+
+
+@pytest.mark.parametrize("kind", ["plane", "colour", "embedding", "line"])
+@pytest.mark.parametrize("page", ["1_Data.py", "2_Model.py", "3_Explore.py"])
+def test_every_page_shows_every_kind_of_upload(page, kind):
+    app = opened(page, "ridge" if kind == "line" else "logistic", id=some(kind))
+    fine(app)
+    assert app.get("plotly_chart") or app.get("component_instance") or app.get("bidi_component")
+
+
+def test_texts_of_the_source_stand_beside_the_points():
+    key = some("plane")
+    lines = describe(load(DataSettings("upload", (("id", key),)), 0).test)
+    assert all(re.fullmatch(r"row-\d{5}: [01] · <img src=x onerror=alert\(1\)> \d+", line) for line in lines)
 
 
 def test_hostile_names_cells_and_labels_are_shown_as_text():

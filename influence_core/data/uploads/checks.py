@@ -18,6 +18,7 @@ ENOUGH = 50
 LEAK_ACCURACY, LEAK_GAIN, LEAK_CORRELATION = 0.99, 0.05, 0.995
 RARE_SHARE, RARE_COUNT = 0.05, 10
 MANY_MISSING = 0.3
+MANY_PARAMETERS = 20_000
 
 
 def warnings(upload: Upload, columns: tuple[Column, ...]) -> tuple[str, ...]:
@@ -76,6 +77,12 @@ def _shape(data: Dataset) -> Iterator[str]:
         yield f"{_listed(constant)} {'has' if len(constant) == 1 else 'have'} the same value in every row: leave out."
     if n < d:
         yield f"There are fewer rows than features ({n:,} < {d:,}): use a large enough penalty l2."
+    parameters = (d + 1) * (data.classes if data.classes > 2 else 1)
+    if parameters > MANY_PARAMETERS:
+        yield (
+            f"A model of these data has {parameters:,} parameters, more than the {MANY_PARAMETERS:,} of an exact "
+            "solver: leave out features, or choose conjugate gradients on the Solvers page."
+        )
 
 
 def _classes(data: Dataset) -> Iterator[str]:

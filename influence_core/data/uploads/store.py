@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ from influence_core.data.uploads.limits import quoted
 VERSION = 1
 STORE_BYTES = 4 * 2**30
 FINGERPRINT = re.compile(r"[0-9a-f]{32}")
-_ARRAYS, _MANIFEST = "arrays.npz", "manifest.json"
+ABANDONED = 3600.0  # seconds after which a folder that nobody finished writing is removed
+_ARRAYS, _MANIFEST, _PART = "arrays.npz", "manifest.json", ".part-"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class UploadStore:
         return all((self.folder / key / name).is_file() for name in (_ARRAYS, _MANIFEST))
 
     def _write(self, key: str, upload: Upload) -> None:
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))  # mkdtemp makes it private
+        part = Path(tempfile.mkdtemp(prefix=_PART, dir=self.folder))  # mkdtemp makes it private
         try:
             with (part / _ARRAYS).open("wb") as file:
                 np.savez(file, **_arrays(upload))  # type: ignore[arg-type]
@@ -129,11 +131,12 @@ class UploadStore:
             shutil.rmtree(part, ignore_errors=True)
 
     def _evict(self, kept: str) -> None:
-        folders = [path for path in self.folder.iterdir() if FINGERPRINT.fullmatch(path.name) and path.name != kept]
-        used = _size(self.folder / kept)
-        for path in sorted(folders, key=_age):
-            used += _size(path)
-            if used > self.max_bytes:
+        now, used = time.time(), 0
+        for age, path in sorted((_age(path, now), path) for path in self.folder.iterdir()):
+            left_behind = path.name.startswith(_PART) and age > ABANDONED
+            if FINGERPRINT.fullmatch(path.name):
+                used += _size(path)
+            if left_behind or (used > self.max_bytes and path.name != kept and FINGERPRINT.fullmatch(path.name)):
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -200,8 +203,14 @@ def _table(arrays: dict[str, NDArray[Any]], manifest: dict[str, Any]) -> Table:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+    try:
+        return sum(path.stat().st_size for path in folder.iterdir())
+    except OSError:  # another session has just removed it
+        return 0
 
 
-def _age(folder: Path) -> float:
-    return -folder.stat().st_mtime
+def _age(folder: Path, now: float) -> float:
+    try:
+        return now - folder.stat().st_mtime
+    except OSError:
+        return 0.0
