@@ -33,7 +33,7 @@ function tracesOf(message, theme) {
     ring(message, 'group that leaves', message.group, { ...open, symbol: 'square', size: 13 }),
     ring(message, 'selected', selected === null ? [] : [selected], { ...open, size: 19,
       symbol: side === 'train' ? 'diamond' : 'circle', line: { width: 2.5, color: theme.text } }),
-  ].map((trace) => ({ type: message.measured.length > MANY ? 'scattergl' : 'scatter', ...trace }));
+  ].map((trace) => ({ ...trace, type: message.measured.length > MANY ? 'scattergl' : 'scatter' }));
 }
 
 function layoutOf(message, theme) {

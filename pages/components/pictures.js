@@ -14,7 +14,7 @@ async function save(root, format) {
   const title = { text: escapeText(header.title), showarrow: false, xref: 'paper', x: 0, xanchor: 'left', yref: 'paper', y: 1,
     yanchor: 'top', yshift: margin.t + TITLE_ROOM - 10, font: { size: 16, color: theme.text } };
   Object.assign(layout, { paper_bgcolor: theme.background, plot_bgcolor: theme.background, title: undefined,
-    margin: { ...margin, t: margin.t + TITLE_ROOM }, annotations: [...(layout.annotations ?? []), title],
+    margin: { ...margin, r: Math.max(margin.r, 16), t: margin.t + TITLE_ROOM }, annotations: [...(layout.annotations ?? []), title],
     font: { ...layout.font, color: theme.text, family: PICTURE_FONT } });
   await Plotly.downloadImage({ data: plot.data, layout }, { format, filename: header.file, width,
     height: height + TITLE_ROOM, scale: format === 'png' ? 2 : 1 });
