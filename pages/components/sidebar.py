@@ -28,7 +28,8 @@ def draw() -> None:
     with st.sidebar:
         for path, (label, icon) in PAGES.items():
             with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
-                st.page_link(path, label=label, icon=icon, query_params=state.link())
+                # Without parameters, which would be those of the last full run: a fragment has chosen since.
+                st.page_link(path, label=label, icon=icon)
         st.divider()
         st.subheader("Current problem", anchor=False)
         model = core.MODELS[current.model.name]

@@ -40,6 +40,13 @@ function button(text, onclick) {
   return made;
 }
 
+// The card is there before the sidebar on the first run of a server.
+function leadTo(page, tries = 300) {
+  const link = document.querySelector(`[data-testid="stSidebar"] a[href*="${page}"]`);
+  if (link) link.click();
+  else if (tries) setTimeout(leadTo, 200, page, tries - 1);
+}
+
 // Each step belongs to a page: on another page the next step waits there, and its card leads to it.
 function show(card, steps, page, at, focus = false) {
   if (!steps[at]) return end(card);
@@ -54,7 +61,7 @@ function show(card, steps, page, at, focus = false) {
     const following = steps[at + 1];
     if (!following) return end(card);
     show(card, steps, page, at + 1, true);
-    if (following.page !== page) document.querySelector(`[data-testid="stSidebar"] a[href*="${following.page}"]`)?.click();
+    if (following.page !== page) leadTo(following.page);
   });
   card.replaceChildren(title, words, next, ...(last ? [] : [button('Skip', () => end(card))]));
   card.hidden = false;

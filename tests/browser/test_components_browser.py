@@ -195,7 +195,7 @@ def test_a_missing_library_is_said_in_words(page: Any, address: str) -> None:
 
 def test_map_is_a_named_picture(page: Any, address: str) -> None:
     visit(page, address)
-    assert page.get_by_role("img", name="Map of training and test points").count() == 1
+    assert page.get_by_role("group", name="Map of training and test points").count() == 1
 
 
 def test_boundary_and_field_are_drawn_once_and_not_hovered(page: Any, address: str) -> None:

@@ -1,0 +1,114 @@
+"""Links in a real browser: copied, opened on another server, kept across pages and by Back; the newcomer's tour."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.browser.test_app_browser import APP, explore, no_trouble, scores_of, settled
+from tests.browser.test_components_browser import READY
+
+pytestmark = pytest.mark.browser
+BLOBS = "v=1&data.name=blobs&data.n=200&model.l2=0.1&test=0"
+
+
+@pytest.fixture(scope="session")
+def app(serve: Any, tmp_path_factory: Any) -> str:
+    return serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("data"))})
+
+
+def choose(page: Any, label: str, option: str) -> None:
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def ask(page: Any, test: int) -> None:
+    page.get_by_label("Test point", exact=True).fill(str(test))
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"test={test}(&|$)"))
+    settled(page)
+    page.wait_for_timeout(1_200)
+
+
+def picture(page: Any) -> tuple[dict[int, float], str, str]:
+    """Colours of the map, the number box, and the words about exact leave-one-out."""
+    agreement = page.get_by_text("slope =").first.inner_text()
+    return scores_of(page), page.get_by_label("Test point", exact=True).input_value(), agreement
+
+
+def test_a_copied_link_restores_the_picture_on_a_fresh_server(
+    browser: Any, page: Any, app: str, serve: Any, tmp_path_factory: Any
+) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app)
+    explore(page, app, BLOBS + "&data.flip_fraction=0.05")
+    choose(page, "Watch the", "margin")
+    page.wait_for_url(re.compile("quantity=margin"))
+    choose(page, "Predict its change by", "One-step Newton")
+    page.wait_for_url(re.compile("estimator=newton"))
+    ask(page, 7)
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("status").get_by_text("Copied.").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == page.url
+    before = picture(page)
+
+    fresh = serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("empty"))})
+    assert fresh != app
+    other = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    explore(other, fresh, link.split("?")[1])
+    assert picture(other) == before
+    no_trouble(other)
+    other.context.close()
+
+
+def test_choices_stay_in_the_address_across_pages_and_back_returns_to_them(page: Any, app: str) -> None:
+    explore(page, app, BLOBS)
+    ask(page, 3)
+    ask(page, 5)
+    page.get_by_role("link", name="Model").click()
+    page.wait_for_url(re.compile(r"/Model\?.*data\.n=200.*test=5"))
+    page.get_by_role("heading", name="Model").wait_for()
+    settled(page)
+    page.wait_for_timeout(1_200)
+    page.go_back()  # to the address before the choices were written into it
+    page.wait_for_url(re.compile(r"/Model\?.*test=5"))
+    settled(page)
+    page.go_back()
+    page.wait_for_url(re.compile(r"/Explore\?.*test=5"))
+    page.wait_for_function(READY)
+    page.go_back()
+    page.wait_for_url(re.compile(r"/Explore\?.*test=3"))
+    page.wait_for_function("document.querySelector('input[aria-label=\"Test point\"]')?.value === '3'")
+    no_trouble(page)
+
+
+def test_the_tour_leads_from_a_problem_to_the_truth_and_does_not_come_back(page: Any, app: str) -> None:
+    page.goto(app)
+    card = page.get_by_role("region", name="Tour")
+    card.get_by_text("1 of 3 · Pick a problem").wait_for(timeout=60_000)
+    page.locator(".st-key-preset-mnist.if-tour-here").wait_for()
+    card.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/Explore"))
+    card.get_by_text("2 of 3 · Click a test point").wait_for()
+    page.locator(".st-key-map.if-tour-here").wait_for(timeout=60_000)
+    card.get_by_role("button", name="Next").click()
+    page.locator(".st-key-loo-scatter.if-tour-here").wait_for(timeout=60_000)
+    card.get_by_role("button", name="Done").click()
+    assert not card.is_visible()
+    assert page.locator(".if-tour-here").count() == 0
+    page.goto(app)
+    page.get_by_role("button", name="Copy link").wait_for(timeout=60_000)
+    settled(page)
+    assert not page.locator(".if-tour").is_visible()
+
+
+def test_a_deep_link_shows_no_tour_and_skip_ends_it(page: Any, app: str) -> None:
+    page.goto(f"{app}/?{BLOBS}")
+    page.get_by_role("button", name="Copy link").wait_for(timeout=60_000)
+    assert page.locator(".if-tour").count() == 0
+    page.goto(app)
+    page.get_by_role("button", name="Skip").click(timeout=60_000)
+    assert page.evaluate("localStorage.getItem('influence-tour')") == "done"
