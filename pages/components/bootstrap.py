@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from pages.components import cached, sidebar, state
-from pages.components.assets import ensure_plotly, favicon
+from pages.components.assets import HERE, ensure_plotly, favicon
 from pages.components.controls import plain_markdown
 from pages.components.tour import tour
 
@@ -30,6 +30,7 @@ def bootstrap(title: str, lead: str) -> None:
         lead: the question the page answers, in one sentence.
     """
     st.set_page_config(page_title=f"{title} · Influence Explorer", page_icon=favicon(), layout="wide")
+    st.html(HERE / "page.css")
     with guarded():
         state.restore()
         st.title(title, anchor=False)
