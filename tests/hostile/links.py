@@ -154,4 +154,4 @@ FILES = (
 
 # What a component's click may carry when another sender than our script sends it.
 INDICES = (None, True, False, -1, 1e9, 1.0, 0.5, float("nan"), float("inf"), "0", [0], {"0": 0}, 10**30)
-EVENTS = (None, 7, "clicked", [], {}, {"index": {}}, {"side": "train"}, {"side": ["train"], "index": 0})
+EVENTS = (None, 7, "clicked", [], {}, {"index": {}}, {"side": "train"}, {"side": ["train"], "index": "0"})

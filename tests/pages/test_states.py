@@ -89,8 +89,9 @@ def test_back_to_an_older_link_restores_its_choices(monkeypatch: pytest.MonkeyPa
     app.number_input(key="test-box").set_value(4).run()
     app.run()
     address = dict(app.query_params)
+    monkeypatch.setattr(state, "IN_FLIGHT", 3600.0)
     app.query_params["test"] = "2"
-    app.run()  # within the second in which a click may still carry the older address
+    app.run()  # within the time in which a click may still carry the older address
     assert app.session_state.view.test == 4
     assert dict(app.query_params) == address
     monkeypatch.setattr(state, "IN_FLIGHT", 0.0)
