@@ -101,7 +101,7 @@ function pictureOf(plot, { theme, message }) {
 }
 
 function download(plot, format) {
-  const { state } = plot.closest('[role="img"]');
+  const { state } = plot.closest('.if-chart');
   const size = { width: plot.clientWidth, height: plot.layout.height + TITLE_ROOM, scale: format === 'png' ? 2 : 1 };
   return window.Plotly.downloadImage(pictureOf(plot, state), { format, filename: state.message.file, ...size });
 }
@@ -141,7 +141,7 @@ function release(root) {
 // One Plotly chart.  Every change of data runs a component's script again without the cleanup of the run before, so what
 // must last (listeners, the newest component handle) lives on the root element.
 function chart(component, draw) {
-  const root = component.parentElement.querySelector('[role="img"]');
+  const root = component.parentElement.querySelector('.if-chart');
   const message = unpack(component.data);
   const state = (root.state ??= { ticket: 0 });
   state.component = component;
