@@ -9,7 +9,7 @@ import streamlit as st
 from pages.components import controls, state
 from pages.components.explore import Shown, definition, table
 from pages.components.gallery import gallery
-from pages.components.pixel_map import pixel_map
+from pages.components.pixel_map import pixel_map, shows_colours
 from pages.components.scene import tiles
 
 
@@ -50,6 +50,7 @@ def _perturbation(shown: Shown) -> None:
         "Predicted change (first order) if one feature of this training point grew by one unit"
         + (" (one standard deviation of that feature)" if shown.settings.data.standardise else "")
         + " and the model were refitted."
+        + (" The three colours of a pixel are added up." if shows_colours(split.train) else "")
     )
 
 
