@@ -210,6 +210,7 @@ def draw_weights(problem: Any) -> None:
     table.insert(0, "feature", train.feature_names)
     if train.images is not None and train.images[0].size == d:
         caption = f"Weight {per} of a pixel: green speaks for the class, purple against it. Same scale for all outputs."
+        caption += " The three colours of a pixel are added up." if train.images.ndim == 4 else ""
         show(fit_charts.weight_images(weights, train.images.shape[1:], names), caption, table, "weight-images")
         return
     k = 0

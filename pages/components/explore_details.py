@@ -11,7 +11,7 @@ from pages.components.asked import Shown, definition, exported, table
 from pages.components.chart_frame import twin
 from pages.components.gallery import gallery
 from pages.components.linked_table import heading, linked_table
-from pages.components.pixel_map import pixel_map
+from pages.components.pixel_map import pixel_map, shows_colours
 from pages.components.scene import tiles
 
 
@@ -72,6 +72,7 @@ def _perturbation(shown: Shown) -> None:
         "Predicted change (first order) if one feature of this training point grew by one unit"
         + (" (one standard deviation of that feature)" if scaled else "")
         + " and the model were refitted."
+        + (" The three colours of a pixel are added up." if shows_colours(split.train) else "")
     )
     table = pd.DataFrame({"feature": split.train.feature_names, f"predicted change, {shown.own_unit}": change})
     twin(table, "perturbation", f"{name}, {words}")

@@ -58,6 +58,15 @@ def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Fig
     return figure
 
 
+def shows_colours(train: Dataset) -> bool:
+    """Whether the features are pixels of colour pictures, so that three changes make one cell.
+
+    Returns:
+        False for grey pictures, and for pictures that are only shown.
+    """
+    return train.images is not None and train.images.ndim == 4 and train.images[0].size == train.x.shape[1]
+
+
 def _bars(change: np.ndarray, names: tuple[str, ...], unit: str) -> go.Figure:
     order = np.argsort(-np.abs(change), kind="stable")[:BARS][::-1]
     colours = np.where(change[order] >= 0, RAISES, LOWERS).tolist()

@@ -38,7 +38,8 @@ def own_data() -> bool:
     if manifest is not None:
         about(manifest)
     if key:
-        with st.expander("Upload another file", icon=":material/upload_file:", expanded=manifest is None):
+        words = "Upload another file" if manifest is not None else "Upload the file again"
+        with st.expander(words, icon=":material/upload_file:", expanded=manifest is None):
             wizard()
     else:
         wizard()

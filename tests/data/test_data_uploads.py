@@ -91,12 +91,14 @@ def test_a_file_without_column_names_is_numbered():
     ({"x": np.arange(30) / 7, "species": ["u", "v"] * 15}, "species", "classification"),
     ({"x": np.arange(30) / 7, "n": [0, 1, 2] * 10}, "n", "classification"),
     ({"x": np.arange(30) / 7, "n": np.arange(30) / 3}, "n", "regression"),
+    ({"x": np.arange(30) / 7, "id": np.arange(30) ** 2, "y": [0, 1] * 15}, "y", "classification"),
     ({"class": [0.5, 1.5, 2.5] * 10, "x": range(30)}, "class", "regression"),
     ({"x": 1.5, "flag": [True, False] * 15, "date": pd.date_range("2020", periods=30)}, "flag", "classification"),
 ])  # fmt: skip
 def test_target_and_task_are_guessed(columns, target, task):
     guess = read(as_parquet(pd.DataFrame(columns)), "a.parquet")[1]
     assert (guess.target, guess.task) == (target, task)
+    assert guess.id == ("id" if "id" in columns else "") and "id" not in guess.features
 
 
 def test_names_of_rows_parts_and_texts_are_recognised_and_are_no_features():
@@ -304,8 +306,16 @@ ENDINGS = list(uploads.READERS)
 STARTS = {"parquet": b"PAR1", "npz": b"PK\x03\x04", "zip": b"PK\x03\x04"}
 SEEDS = {
     "csv": as_csv(frame(12)), "parquet": as_parquet(frame(12)),
-    "npz": as_npz(x=np.ones((9, 2)), y=np.arange(9) % 3), "zip": as_npz(x=np.ones(3)),
+    "npz": as_npz(x=np.ones((9, 2)), y=np.arange(9) % 3), "zip": b"",
 }  # fmt: skip
+
+
+def pets():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for k in range(8):
+            archive.writestr(f"{'ab'[k % 2]}/{k}.png", _png(np.full((3, 4), 30 * k, np.uint8)))
+    return buffer.getvalue()
 
 
 def refused_or_read(name, content):
@@ -326,7 +336,7 @@ def test_random_bytes_raise_nothing_but_a_data_error(ending, content):
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(SEEDS)), st.integers(0, 2000), st.binary(min_size=1, max_size=6), st.booleans())
 def test_damaged_files_raise_nothing_but_a_data_error(ending, place, bytes_, cut):
-    content = SEEDS[ending]
+    content = SEEDS[ending] or pets()
     place %= len(content)
     refused_or_read(f"a.{ending}", content[:place] + (b"" if cut else bytes_ + content[place + len(bytes_) :]))
 

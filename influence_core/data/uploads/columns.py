@@ -22,7 +22,8 @@ TextFill = Literal["refuse", "drop", "frequent", "category"]
 FEW = 20  # a numeric target with at most so many whole values is taken for classes
 SAMPLE = 20_000
 TARGETS = ("target", "label", "labels", "class", "y", "outcome")
-IDENTITIES = ("id", "ids", "uuid", "key", "index", "row", "name", "file", "column 1")
+NAMELESS = "column 1"  # an index that was written without a name
+IDENTITIES = ("id", "ids", "uuid", "key", "index", "row", "name", "file", NAMELESS)
 SPLITS = ("split", "set", "subset", "partition", "fold", "part")
 TEXTS = ("text", "sentence", "review", "comment", "description", "title", "name", "file")
 PART_OF = {
@@ -117,7 +118,7 @@ def guess_mapping(raw: Raw, columns: tuple[Column, ...]) -> ColumnMapping:
         The mapping; features are all columns that can be encoded and are not names of rows.
     """
     split = next((c.name for c in columns if c.name.lower() in SPLITS and _is_split(raw, c)), "")
-    identity = next((c.name for c in columns if c.name.lower() in IDENTITIES and _names_rows(raw, c)), "")
+    identity = next((c.name for c in columns if _names_rows(raw, c)), "")
     taken = {split, identity}
     able = [c for c in columns if c.name not in taken and _can_be_target(c)]
     single = [c for c in columns if c.name not in taken and c.kind in {"number", "true/false", "text"}]
@@ -171,11 +172,19 @@ def _is_split(raw: Raw, column: Column) -> bool:
 
 
 def _names_rows(raw: Raw, column: Column) -> bool:
-    # Different in every row, and a text or a count.
-    if column.kind not in {"text", "number"} or column.missing or column.distinct < min(len(raw), SAMPLE):
+    # Different in every row, and a text or a whole number; the first column of a file without names has to count.
+    if (
+        column.name.lower() not in IDENTITIES
+        or column.kind not in {"text", "number"}
+        or column.missing
+        or column.distinct < min(len(raw), SAMPLE)
+    ):
         return False
     values = raw.frame[column.name]
-    return values.is_unique and (column.kind == "text" or is_row_number(values.to_numpy()))
+    if column.kind == "text":
+        return values.is_unique
+    whole = bool((values == values.round()).all()) and column.name.lower() != NAMELESS
+    return values.is_unique and (whole or is_row_number(values.to_numpy()))
 
 
 def is_row_number(values: np.ndarray) -> bool:
@@ -194,10 +203,7 @@ def _can_be_target(column: Column) -> bool:
 def _can_be_feature(raw: Raw, column: Column) -> bool:
     if column.kind == "text":
         return 1 <= column.distinct <= MOST_VALUES
-    if column.kind == "number":
-        named = column.name.lower() in IDENTITIES
-        return not (named and is_row_number(raw.frame[column.name].to_numpy()))
-    return column.kind in {"true/false", "numbers"}
+    return column.kind in {"true/false", "numbers"} or (column.kind == "number" and not _names_rows(raw, column))
 
 
 def _guess_hover(columns: tuple[Column, ...], taken: set[str]) -> str:

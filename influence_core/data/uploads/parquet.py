@@ -18,6 +18,10 @@ from influence_core.data.uploads.raw import Block, Raw, column_names
 
 FOOTER = 8 * MEGABYTE
 BATCH = 4_096
+_PLAIN = (
+    pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_string,
+    pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_temporal, pa.types.is_null,
+)  # fmt: skip
 
 
 def read_parquet(content: bytes) -> Raw:
@@ -66,9 +70,9 @@ def _check_size(metadata: pq.FileMetaData) -> None:
 def _check_kinds(schema: pa.Schema) -> None:
     for column in schema:
         kind = column.type
-        flat = not pa.types.is_nested(kind) or (_is_list(kind) and _is_number(kind.value_type))
-        known = not pa.types.is_dictionary(kind) or _is_text(kind.value_type)
-        if not flat or not known:
+        inner = kind.value_type if pa.types.is_dictionary(kind) or _is_list(kind) else kind
+        known = _is_number(inner) if _is_list(kind) else any(fits(inner) for fits in _PLAIN)
+        if not known or (pa.types.is_dictionary(kind) and not _is_text(inner)):
             raise DataError(
                 f"Column {quoted(column.name)}: expected numbers, texts or lists of numbers, got {quoted(kind)}: "
                 "flatten it, or leave it out."
