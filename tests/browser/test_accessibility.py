@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -15,8 +14,12 @@ PAGES = ("", "Data", "Model", "Explore", "Solvers")
 WIDTHS = (1280, 820)
 IMAGES = "v=1&data.name=digits&model.l2=0.1&test=0"  # small, and with every component that shows images
 
-# Streamlit's own markup, which cannot be changed from here: rule, what its target matches, and why it may stay.
-THEIRS: tuple[tuple[str, str, str], ...] = ()
+# Streamlit's own markup, which cannot be changed from here: rule, the element it lies in, and why it may stay.
+THEIRS = (
+    ("scrollable-region-focusable", "[data-testid=stTable]", "its frame takes no tabindex; a table twin follows it"),
+    ("color-contrast", "[data-testid=stSlider]", "dark: no colour is readable on the page and under a button's white"),
+)
+INSIDE = "([target, frame]) => !!document.querySelector(target)?.closest(frame)"
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +35,13 @@ def violations(page: Any) -> list[str]:
         for rule in found
         if rule["impact"] in {"serious", "critical"}
         for node in rule["nodes"]
-        if not any(rule["id"] == name and re.search(what, str(node["target"])) for name, what, _ in THEIRS)
+        if not any(rule["id"] == name and inside(page, node["target"][0], frame) for name, frame, _ in THEIRS)
     ]
+
+
+def inside(page: Any, target: Any, frame: str) -> bool:
+    """Whether axe's target lies in a frame of Streamlit's; inside our components (a list) it never does."""
+    return isinstance(target, str) and bool(page.evaluate(INSIDE, [target, frame]))
 
 
 OVERFLOW = """() => { const main = document.querySelector('[data-testid="stMain"]');
@@ -70,7 +78,6 @@ def test_tab_walks_explore_in_reading_order_and_reaches_every_control(page: Any,
     page.get_by_text("slope =").first.wait_for(timeout=120_000)
     settled(page)
     page.wait_for_timeout(800)
-    page.locator("body").click(position={"x": 640, "y": 5})
     walked: list[str] = []
     for _ in range(90):
         page.keyboard.press("Tab")
