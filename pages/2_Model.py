@@ -27,7 +27,6 @@ def choose_model(split: Any) -> None:
     model, penalty, fit = st.columns([3, 4, 3], vertical_alignment="top")
     with model:
         controls.choice("Model", offered, current.name, "model.name", take_model, titles=titles)
-        st.latex(core.MODELS[current.name].formula)
     with penalty:
         choose_penalty(len(split.train))
     with fit:
@@ -41,6 +40,7 @@ def choose_model(split: Any) -> None:
             "Every example carries (l2/2)‖θ‖² of its own, so a removed point takes its share of the penalty along. "
             "This adds the same kind of term to every score: it shifts the zero line between helpful and harmful.",
         )
+    st.latex(core.MODELS[current.name].formula)  # over the whole width: in a column of a tablet it would be cut
     choose_options(core.MODELS[current.name], current.fit)
 
 
