@@ -39,7 +39,7 @@ LINKS = (
     _explore("an encoded NUL", "Unknown solver", solver__name="%00"),
     _explore("a name of Python's own", "Unknown model", model__name="__class__"),
     _explore("an attribute of Python's own", "Unknown option", model____init____="1"),
-    _explore("a path for an upload", "nknown", data__name="upload", data__id="../../../../etc/passwd"),
+    _explore("a path for an upload", "32 digits", data__name="upload", data__id="../../../../etc/passwd"),
     _explore("a penalty beyond floats", "model.l2: expected", model__l2="1e999"),
     _explore("a penalty that is no number", "model.l2: expected", model__l2="nan"),
     _explore("a negative penalty", "model.l2: expected", model__l2="-1"),

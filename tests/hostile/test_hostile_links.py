@@ -162,6 +162,8 @@ def clicked(app: AppTest, key: str, event: object) -> AppTest:
 @pytest.mark.parametrize("event", [*EVENTS, *({"index": i, "side": "train"} for i in INDICES)], ids=repr)
 @pytest.mark.parametrize("key", ["map", "gallery", "strips"])
 def test_a_hostile_click_selects_nothing(explored: AppTest, key: str, event: object) -> None:
+    if key != "map" and isinstance(event, dict) and type(event.get("index")) is int and event["index"] == 0:
+        event = {**event, "index": "0"}  # these two have one side only, and look at the index alone
     view = explored.session_state.view
     clicked(explored, key, event)
     assert_calm(explored)

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.data import load, uploads
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.scene import describe
+from pages.components.view import View
 
 PAGES = Path(__file__).parents[2] / "pages"
 HTML = "<img src=x onerror=alert(1)>"
@@ -26,11 +27,7 @@ def folder(monkeypatch, tmp_path):
 def opened(page="1_Data.py", model="logistic", **options):
     app = AppTest.from_file(str(PAGES / page), default_timeout=60)
     data = DataSettings("upload", tuple(options.items()))
-    app.session_state.settings, app.session_state.train, app.session_state.test = (
-        Settings(data=data, model=ModelSettings(model)),
-        None,
-        0,
-    )
+    app.session_state.settings, app.session_state.view = Settings(data=data, model=ModelSettings(model)), View()
     return app.run()
 
 
@@ -60,7 +57,7 @@ def fingerprint(app):
 def test_nothing_is_shown_before_a_file_is_chosen():
     app = opened()
     fine(app)
-    assert len(app.file_uploader) == 1 and not app.metric and "upload.use" not in keys(app)
+    assert "upload.uploader.0" in [box.key for box in app.file_uploader] and not app.metric and "upload.use" not in keys(app)
 
 
 def test_a_clean_file_is_in_with_one_click():
@@ -157,7 +154,7 @@ def test_back_to_an_earlier_upload_of_this_session_only():
 
 def test_a_link_to_data_that_are_not_here_says_so_and_offers_the_uploader():
     app = opened(id="a" * 32)
-    assert not app.exception and len(app.error) == 1 and len(app.file_uploader) == 1
+    assert not app.exception and len(app.error) == 1 and "upload.uploader.0" in [box.key for box in app.file_uploader]
     assert "which this server does not hold" in app.error[0].value.replace("\\", "")
     given(app, table()).button(key="upload.use").click().run()
     fine(app)
