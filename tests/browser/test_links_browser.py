@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.browser.test_app_browser import APP, explore, no_trouble, scores_of, settled
-from tests.browser.test_components_browser import READY
 
 pytestmark = pytest.mark.browser
 BLOBS = "v=1&data.name=blobs&data.n=200&model.l2=0.1&test=0"
