@@ -1,4 +1,4 @@
-"""Links in a real browser: copied, opened on another server, kept across pages and by Back; the newcomer's tour."""
+"""Links in a real browser: copied, opened on another server, and when the tour stays away."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.browser.test_app_browser import APP, explore, no_trouble, scores_of, settled
-from tests.browser.test_components_browser import READY
 
 pytestmark = pytest.mark.browser
 BLOBS = "v=1&data.name=blobs&data.n=200&model.l2=0.1&test=0"
@@ -61,48 +60,6 @@ def test_a_copied_link_restores_the_picture_on_a_fresh_server(
     assert picture(other) == before
     no_trouble(other)
     other.context.close()
-
-
-def test_choices_stay_in_the_address_across_pages_and_back_returns_to_them(page: Any, app: str) -> None:
-    explore(page, app, BLOBS)
-    ask(page, 3)
-    ask(page, 5)
-    page.get_by_role("link", name="Model").click()
-    page.wait_for_url(re.compile(r"/Model\?.*data\.n=200.*test=5"))
-    page.get_by_role("heading", name="Model").wait_for()
-    settled(page)
-    page.wait_for_timeout(1_200)
-    page.go_back()  # to the address before the choices were written into it
-    page.wait_for_url(re.compile(r"/Model\?.*test=5"))
-    settled(page)
-    page.go_back()
-    page.wait_for_url(re.compile(r"/Explore\?.*test=5"))
-    page.wait_for_function(READY)
-    page.go_back()
-    page.wait_for_url(re.compile(r"/Explore\?.*test=3"))
-    page.wait_for_function("document.querySelector('input[aria-label=\"Test point\"]')?.value === '3'")
-    no_trouble(page)
-
-
-def test_the_tour_leads_from_a_problem_to_the_truth_and_does_not_come_back(page: Any, app: str) -> None:
-    page.goto(app)
-    card = page.get_by_role("region", name="Tour")
-    card.get_by_text("1 of 3 · Pick a problem").wait_for(timeout=60_000)
-    page.locator(".st-key-preset-mnist.if-tour-here").wait_for()
-    card.get_by_role("button", name="Next").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/Explore"))
-    card.get_by_text("2 of 3 · Click a test point").wait_for()
-    page.locator(".st-key-map.if-tour-here").wait_for(timeout=60_000)
-    card.get_by_role("button", name="Next").click()
-    page.locator(".st-key-loo-scatter.if-tour-here").wait_for(timeout=60_000)
-    card.get_by_role("button", name="Done").click()
-    assert not card.is_visible()
-    assert page.locator(".if-tour-here").count() == 0
-    page.goto(app)
-    page.get_by_role("button", name="Copy link").wait_for(timeout=60_000)
-    settled(page)
-    assert not page.locator(".if-tour").is_visible()
 
 
 def test_a_deep_link_shows_no_tour_and_skip_ends_it(page: Any, app: str) -> None:
