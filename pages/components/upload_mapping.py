@@ -87,13 +87,13 @@ def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) 
     return replace(mapping, task=task, features=features, **chosen)
 
 
-def choose_missing(raw: Raw, mapping: ColumnMapping) -> tuple[ColumnMapping, bool]:
+def choose_missing(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[ColumnMapping, bool]:
     """What happens to missing values, asked only where there are some.
 
     Returns:
         The mapping, and whether every question has an answer.
     """
-    gaps = cached.core().uploads.gaps(raw, mapping)
+    gaps = cached.core().uploads.gaps(columns, mapping)
     asked = [
         ("numbers", f"{gaps.numbers:,} missing numbers become", gaps.numbers, NUMBER_FILLS),
         ("texts", f"{gaps.texts:,} missing texts become", gaps.texts, TEXT_FILLS),

@@ -113,7 +113,7 @@ def wizard() -> None:
     columns, core = st.session_state[COLUMNS], cached.core()
     preview(raw, columns)
     mapping = choose_mapping(raw, columns, st.session_state[MAPPING])
-    mapping, complete = choose_missing(raw, mapping)
+    mapping, complete = choose_missing(columns, mapping)
     st.session_state[MAPPING] = mapping
     if not complete:
         st.info("Choose above what happens to missing values.", icon=":material/rule:")

@@ -7,8 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from influence_core.data import Dataset
 from pages.components import charts, controls, fit_charts, fit_report, solver_charts, trials
 from pages.components.influence_map import Field
+from pages.components.pixel_map import pixel_map
 
 RESERVED = {"#0072B2", "#D55E00"}
 NASTY = '<b onclick="x">=1+1</b> %{x} *bold*'
@@ -151,6 +153,21 @@ def test_decision_field_fills_probability_and_draws_its_levels(probability):
     for trace, level, dash in ((boundary, 0.0, "solid"), (low, -1.0, "dash"), (high, 1.0, "dash")):
         np.testing.assert_allclose(np.array(trace.x)[np.isfinite(trace.x)], level, atol=1e-9)
         assert trace.line.dash == dash
+
+
+def test_colours_of_a_pixel_are_added_up_in_weights_and_changes():
+    weights = np.arange(2 * 3 * 4 * 3, dtype=float).reshape(2, -1)
+    figure = fit_charts.weight_images(weights, (3, 4, 3), ["a", "b"])
+    assert np.array_equal(figure.data[1].z, weights[1].reshape(12, 3).sum(1).reshape(3, 4))
+    images = np.zeros((2, 3, 4, 3), np.uint8)
+    images[1, 0, 0] = [30, 60, 90]
+    names = tuple(map(str, range(36)))
+    data = Dataset(
+        images.reshape(2, -1) / 255, np.array([0, 1]), np.array(["p", "q"]), names, ("a", "b"), images=images
+    )
+    drawn = pixel_map(weights[0], data, 1, "nats").data
+    assert drawn[0].z[-1, 0] == 60  # the first row of the picture is drawn last, from below
+    assert drawn[1].z[-1, 0] == weights[0, :3].sum()
 
 
 def test_weight_images_share_one_scale_symmetric_about_zero():

@@ -121,7 +121,8 @@ def test_missing_numbers_become_what_was_chosen(choice, expected):
         built(as_csv(data))
     upload = built(as_csv(data), numbers=choice)
     assert upload.table.dataset.x[3, 0] == expected and choice in upload.filled["x"]
-    assert uploads.gaps(*read(as_csv(data))).numbers == 3
+    raw, guess = read(as_csv(data))
+    assert uploads.gaps(uploads.describe_columns(raw), guess) == uploads.Gaps(numbers=3, texts=0, target=0)
 
 
 def test_fills_come_from_the_training_rows_of_a_fixed_split():

@@ -181,6 +181,7 @@ TEXT_FILES = (
     Case("equal column names", "a.csv", lambda: b"x,x,label\n" + b"1,2,a\n2,3,b\n" * 9, "got 'x' twice"),
     Case("blank column names", "a.csv", lambda: b",,label\n" + b"1,2,a\n2,3,b\n" * 9),
     Case("a million columns", "a.csv", lambda: ",".join(f"c{k}" for k in range(10**6)).encode() + b"\n1\n", "Expected at most"),
+    Case("2,500 columns", "a.csv", lambda: csv(**{f"c{k}": np.arange(ROWS) * k % 13 for k in range(2_500)}, label=LABELS)),
     Case("ten million rows", "a.csv", lambda: b"a,label\n" + b"1,2\n" * 10**7, "rows, got 10,000,000"),
     Case("ten million empty lines", "a.csv", lambda: b"a,label\n" + b"\n" * 10**7, "rows, got"),
     Case("many cells", "a.csv", lambda: b",".join(b"c%d" % k for k in range(4000)) + b"\n" + b"1\n" * 20_000, "cells, got"),

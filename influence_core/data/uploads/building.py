@@ -93,8 +93,9 @@ def _check(raw: Raw, mapping: ColumnMapping) -> None:
     for name in (mapping.target, *special):
         if name not in raw.frame:
             raise DataError(f"Expected a single column of the file, got {quoted(name)}: choose one of its columns.")
+    known = set(raw.columns)
     for name in mapping.features:
-        if name not in raw.columns:
+        if name not in known:
             raise DataError(f"Expected features from the columns of the file, got {quoted(name)}: choose again.")
     if mapping.target in {*mapping.features, mapping.id, mapping.split}:
         raise DataError(f"Expected {quoted(mapping.target)} in one role, got target and another: choose one.")

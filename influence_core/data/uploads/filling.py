@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from influence_core.compute import FloatArray
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.columns import ColumnMapping, kind_of
+from influence_core.data.uploads.columns import Column, ColumnMapping, kind_of
 from influence_core.data.uploads.limits import quoted
 from influence_core.data.uploads.raw import Block, Raw
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Gaps:
     """How many values are missing in the chosen columns, by what can be done about them."""
 
@@ -25,21 +26,19 @@ class Gaps:
     target: int
 
 
-def gaps(raw: Raw, mapping: ColumnMapping) -> Gaps:
+def gaps(columns: Sequence[Column], mapping: ColumnMapping) -> Gaps:
     """Missing values of target and features.
 
     Returns:
         Their numbers.
     """
-    numbers = texts = 0
-    for name in mapping.features:
-        if name in raw.blocks:
-            numbers += int(_block_gaps(raw.blocks[name]).sum())
-        elif name in raw.frame:
-            missing = int(raw.frame[name].isna().sum())
-            texts, numbers = (texts, numbers + missing) if is_number(raw, name) else (texts + missing, numbers)
-    target = int(raw.frame[mapping.target].isna().sum()) if mapping.target in raw.frame else 0
-    return Gaps(numbers, texts, target)
+    features = set(mapping.features)
+    chosen = [(column.kind in {"number", "numbers"}, column.missing) for column in columns if column.name in features]
+    return Gaps(
+        numbers=sum(missing for number, missing in chosen if number),
+        texts=sum(missing for number, missing in chosen if not number),
+        target=sum(column.missing for column in columns if column.name == mapping.target),
+    )
 
 
 def kept_rows(raw: Raw, mapping: ColumnMapping) -> NDArray[np.bool_]:
