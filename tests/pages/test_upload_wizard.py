@@ -57,7 +57,11 @@ def fingerprint(app):
 def test_nothing_is_shown_before_a_file_is_chosen():
     app = opened()
     fine(app)
-    assert "upload.uploader.0" in [box.key for box in app.file_uploader] and not app.metric and "upload.use" not in keys(app)
+    assert (
+        "upload.uploader.0" in [box.key for box in app.file_uploader]
+        and not app.metric
+        and "upload.use" not in keys(app)
+    )
 
 
 def test_a_clean_file_is_in_with_one_click():
