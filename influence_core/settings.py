@@ -152,6 +152,12 @@ class Settings:
         Returns:
             16 hexadecimal digits.
         """
+        known: dict[tuple[str, ...], str] = self.__dict__.setdefault("_keys", {})  # asked for ten times a click
+        if parts not in known:
+            known[parts] = self._hash(parts)
+        return known[parts]
+
+    def _hash(self, parts: tuple[str, ...]) -> str:
         chosen = {name: value for name, value in asdict(self).items() if not parts or name in parts}
         for part in chosen.values():
             if isinstance(part, dict):  # options of a link are texts, those of a widget are numbers: the same settings

@@ -18,9 +18,10 @@ from pages.components import (
 )
 from pages.components.asked import Shown
 from pages.components.bootstrap import bootstrap, guarded
+from pages.components.gallery import park_tiles
 from pages.components.group_panel import group_of, group_panel
 from pages.components.influence_map import park
-from pages.components.scene import scene
+from pages.components.scene import scene, tiles
 
 
 @st.fragment
@@ -31,7 +32,6 @@ def view() -> None:
         settings = state.settings()
         analysis = cached.analysis(settings)
         question.question(analysis)
-        measure.measure(analysis)
         shown = Shown.of(analysis, loo_panel.refits(settings))
         group = group_of(shown)
         left, right = st.columns(2, gap="medium")
@@ -54,5 +54,9 @@ with guarded():
         cached.fit(state.settings())
     controls.exist(cached.problem(state.settings()).split)
     question.clamp(cached.analysis(state.settings()))
+    measure.measure(cached.analysis(state.settings()))
     park(scene(state.settings()), "map-positions")
+    images = tiles(state.settings())
+    if images is not None:
+        park_tiles(images, "gallery-tiles")
     view()

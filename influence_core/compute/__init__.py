@@ -34,6 +34,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 BLOCK_BYTES = 64 * 2**20
+SMALL = 4e7  # multiplications of a product that one thread does in about 10 ms
 
 T = TypeVar("T")
 
@@ -62,13 +63,14 @@ def choose_device(name: str = "auto") -> torch.device:
 def product(a: Tensor, b: Tensor) -> Tensor:
     """Matrix product a @ b of two-dimensional tensors.
 
-    On the CPU it goes through NumPy without copying: NumPy's OpenBLAS measured 1.3 to 1.5 times faster in float64
-    than the MKL inside torch on AMD processors, and level on others.
+    On the CPU a large one goes through NumPy without copying: NumPy's OpenBLAS measured 1.3 to 1.5 times faster in
+    float64 than the MKL inside torch on AMD processors, and level on others.  A small one stays in torch, on the thread
+    that asks: OpenBLAS runs one threaded product at a time, so that a click would wait for the long product of a job.
 
     Returns:
         a @ b on the device of ``a``.
     """
-    if a.device.type != "cpu":
+    if a.device.type != "cpu" or a.shape[0] * a.shape[1] * b.shape[1] < SMALL:
         return a @ b
     return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
 
@@ -79,7 +81,7 @@ def gram(a: Tensor) -> Tensor:
     Returns:
         (k, k) for ``a`` of shape (n, k).
     """
-    if a.device.type != "cpu":
+    if a.device.type != "cpu" or a.shape[0] * a.shape[1] ** 2 < SMALL:
         return a.T @ a
     array = a.numpy()
     return torch.from_numpy(np.dot(array.T, array))

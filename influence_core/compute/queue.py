@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from influence_core.compute.turns import Turns, Worker
 log = logging.getLogger("influence_explorer")
 SHORT = 5.0  # estimated seconds of a job that is started at once, however many long ones are
 STARTED_LONG, STARTED = 3, 24  # jobs in memory at a time: long ones, all
+NICENESS = 10  # of threads that run jobs
 KEPT = 16  # ended jobs whose result or error stays
 
 Work = Callable[[Task], Any]
@@ -211,6 +213,7 @@ class Queue:
             threading.Thread(target=self._run, args=(job, work), name="influence-job", daemon=True).start()
 
     def _run(self, job: Job, work: Work) -> None:
+        stand_back()
         task = Task(job.report, job.worker.cancel, self._store(), job.reuse, lambda: self._turn(job))
         state, result, error = "cancelled", None, None
         try:
@@ -238,3 +241,16 @@ class Queue:
                 job.result, job.error, job.state = result, error, state
                 self._wanted().remove(job.key)
             self._admit()
+
+
+def stand_back() -> None:
+    """Let the operating system prefer threads that answer clicks to this one and to the BLAS threads that help it.
+
+    Linux keeps a niceness per thread.  Threads that Python does not know are those of BLAS: clicks do without them.
+    """
+    if sys.platform != "linux":
+        return
+    python = {thread.native_id for thread in threading.enumerate()} - {threading.get_native_id()}
+    for thread in {int(name) for name in os.listdir("/proc/self/task")} - python:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, NICENESS)

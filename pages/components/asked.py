@@ -19,6 +19,7 @@ from pages.components.scene import scene
 from pages.components.view import View, rows_of
 
 if TYPE_CHECKING:
+    from influence_core.agreement import Agreement
     from influence_core.analysis import Analysis, Problem, Refits
     from influence_core.data import Dataset
 
@@ -138,6 +139,14 @@ class Shown:
         if self.view.ask == "train":
             return np.asarray(self.refits.change[int(self.view.train or 0)])
         return np.asarray(self.refits.change[:, self.tests].mean(1))
+
+    @property
+    def agreed(self) -> Agreement:
+        """Measured against predicted changes at the coloured points; needs refits."""
+        if self.refits is not None and self.side == "train":
+            return self.analysis.agreement(self.refits, self.tests)
+        found: Agreement = cached.core().agreement(self.measured, self.scores)
+        return found
 
     @property
     def ends(self) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from influence_core.settings import Settings
 
 if TYPE_CHECKING:
     from influence_core.analysis import Analysis, Problem, Refits
+
+SWITCH = 1e-3  # seconds a thread may keep the interpreter while others wait: the usual 5 ms add up over many messages
 
 
 @st.cache_resource(show_spinner=False)
@@ -27,6 +30,7 @@ def core() -> ModuleType:
 
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(SWITCH)
     return analysis
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from influence_core.settings import Settings
 from pages.components import cached, charts, controls, state
 from pages.components.chart_frame import twin
-from pages.components.gallery import Gallery, gallery, sprite
+from pages.components.gallery import Gallery, gallery, park_tiles, sprite
 from pages.components.scene import describe
 
 PREVIEW = 200
@@ -39,6 +39,7 @@ def draw_gallery(split: Any) -> None:
     row = state.view().train
     row = row if row is not None and row < shown else None
     found = tiles(state.settings().key("data", "seed"), state.settings())
+    park_tiles(found, "train-gallery-tiles")
     gallery(found, row, state.choose_train, "train-gallery")
     marked = f" A corner mark: {charts.FLIPPED}." if split.flipped[:shown].any() else ""
     picked = f"Picked: {found.labels[row]}." if row is not None else "Click an image to read its name and label."

@@ -101,7 +101,7 @@ def draw_truth(shown: Shown) -> None:
         return
     pairs = Pairs(shown.measured, shown.scores, shown.side)
     loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
-    st.markdown(summary(cached.core().agreement(shown.measured, shown.scores)))
+    st.markdown(summary(shown.agreed))
     st.caption(_certified(shown))
 
 

@@ -100,11 +100,21 @@ def sprite(images: NDArray[np.uint8], columns: int = 40) -> Sprite:
     return Sprite(data, columns, height, width, count)
 
 
+def park_tiles(tiles: Gallery, key: str) -> None:
+    """Send the images once.  Call it outside the fragment of the gallery, so that a click does not send them again.
+
+    Args:
+        tiles: keep the object (cached) between runs: its message is built once.
+        key: of the element.
+    """
+    send_once(tiles.message, key)
+
+
 def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None], key: str) -> None:
     """Draw the grid; a click, Enter or Space selects, arrow keys move.
 
     Args:
-        tiles: keep the object (cached) between runs: its message is built once.
+        tiles: parked on the same page.
         selected: image with a ring; follows a selection made elsewhere.
         on_click: called with the number of the image.
         key: of the element.
@@ -116,7 +126,6 @@ def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None
         if is_index(index, tiles.sprite.count):
             on_click(index)
 
-    send_once(tiles.message, f"{key}-tiles")
     _gallery(
         key=key,
         data=pack({"fingerprint": f"gallery {tiles.fingerprint}", "selected": selected}),

@@ -90,15 +90,24 @@ def _key(kind: str, settings: Settings, rows: Rows) -> str:
 
 
 def group_panel(shown: Shown, group: Group | None) -> None:
-    """Choose a group, see three numbers, and run the refit."""
-    st.subheader("What if several training points left together?", anchor=False)
-    _choose(shown)
-    if group is None:
-        st.caption(
-            "Draw a lasso around training points on the map, or choose a group here. Single changes do not simply "
-            "add up: points that say the same support each other."
-        )
+    """Choose a group, see three numbers, and run the refit; only drawn where it is open."""
+    title = "What if several training points left together?"
+    box = st.expander(title, group is not None, key=f"group {group is not None}", on_change="rerun")
+    if not box.open:
         return
+    with box:
+        _choose(shown)
+        if group is None:
+            st.caption(
+                "Draw a lasso around training points on the map, or choose a group here. Single changes do not simply "
+                "add up: points that say the same support each other."
+            )
+        else:
+            _effects(shown, group)
+
+
+def _effects(shown: Shown, group: Group) -> None:
+    """Predicted, and measured or the way to it."""
     if group.effect is None and not group.why:
         job_panel.panel(_prediction(shown, group.rows))
         return

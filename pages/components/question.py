@@ -93,32 +93,30 @@ def _ask() -> None:
 def _one_test(problem: Problem) -> None:
     m = len(problem.split.test)
     wrong = np.flatnonzero(problem.misclassified)
-    box, back, forth, dice, miss, _ = st.columns([1.4, 1.3, 1.1, 1.3, 2.1, 0.6], vertical_alignment="bottom")
-    with box:
-        _number("Test point", "test-box", state.test(), m, state.choose_test)
     now = state.test()
-    _step(back, "Previous", ":material/chevron_left:", (now - 1) % m, state.choose_test)
-    _step(forth, "Next", ":material/chevron_right:", (now + 1) % m, state.choose_test)
-    _step(dice, "Random", ":material/casino:", int(np.random.default_rng().integers(m)), state.choose_test)
-    later = wrong[wrong > now]
-    target = int((later if len(later) else wrong)[0]) if len(wrong) else None
-    _step(miss, "Next misclassified", ":material/error:", target, state.choose_test)
+    with _row():
+        _number("Test point", "test-box", now, m, state.choose_test)
+        _step("Previous", ":material/chevron_left:", (now - 1) % m, state.choose_test)
+        _step("Next", ":material/chevron_right:", (now + 1) % m, state.choose_test)
+        _step("Random", ":material/casino:", int(np.random.default_rng().integers(m)), state.choose_test)
+        later = wrong[wrong > now]
+        target = int((later if len(later) else wrong)[0]) if len(wrong) else None
+        _step("Next misclassified", ":material/error:", target, state.choose_test)
     st.markdown(_verdict(problem, now))
 
 
 def _one_train(problem: Problem) -> None:
     n, now = len(problem.split.train), int(state.view().train or 0)
     flipped = np.flatnonzero(problem.split.flipped)
-    box, back, forth, dice, flip, _ = st.columns([1.4, 1.3, 1.1, 1.3, 2.1, 0.6], vertical_alignment="bottom")
-    with box:
+    with _row():
         _number("Training point", "train-box", now, n, state.choose_train)
-    _step(back, "Previous", ":material/chevron_left:", (now - 1) % n, state.choose_train)
-    _step(forth, "Next", ":material/chevron_right:", (now + 1) % n, state.choose_train)
-    _step(dice, "Random", ":material/casino:", int(np.random.default_rng().integers(n)), state.choose_train)
-    if len(flipped):
-        later = flipped[flipped > now]
-        target = int((later if len(later) else flipped)[0])
-        _step(flip, "Next flipped label", ":material/swap_horiz:", target, state.choose_train)
+        _step("Previous", ":material/chevron_left:", (now - 1) % n, state.choose_train)
+        _step("Next", ":material/chevron_right:", (now + 1) % n, state.choose_train)
+        _step("Random", ":material/casino:", int(np.random.default_rng().integers(n)), state.choose_train)
+        if len(flipped):
+            later = flipped[flipped > now]
+            target = int((later if len(later) else flipped)[0])
+            _step("Next flipped label", ":material/swap_horiz:", target, state.choose_train)
     name = controls.plain_markdown(str(problem.split.train.ids[now]))
     st.markdown(f"**{name}** leaves the training set: what happens to the prediction at every test point?")
 
@@ -162,21 +160,19 @@ def _take_numbers(m: int) -> None:
     state.look(tests=text)
 
 
+def _row() -> Any:
+    """Widgets side by side: one container costs a third of the messages of a row of columns at every click."""
+    return st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+
+
 def _number(label: str, key: str, now: int, count: int, take: Any) -> None:
     st.session_state[key] = now
-    st.number_input(label, 0, count - 1, key=key, on_change=lambda: take(st.session_state[key]))
+    st.number_input(label, 0, count - 1, key=key, on_change=lambda: take(st.session_state[key]), width=150)
 
 
-def _step(column: Any, label: str, icon: str, target: int | None, take: Any) -> None:
-    column.button(
-        label,
-        icon=icon,
-        disabled=target is None,
-        width="stretch",
-        on_click=take,
-        args=(target,),
-        help=None if target is not None else "The model gets every test point right.",
-    )
+def _step(label: str, icon: str, target: int | None, take: Any) -> None:
+    why = None if target is not None else "The model gets every test point right."
+    st.button(label, icon=icon, disabled=target is None, on_click=take, args=(target,), help=why)
 
 
 def _verdict(problem: Problem, j: int) -> str:

@@ -16,28 +16,25 @@ def selection(shown: Shown) -> None:
     row, n = shown.view.train, len(shown.analysis.problem.split.train)
     if shown.view.ask == "train":
         return  # the question itself holds the box
-    with st.container(border=True):
-        none = "Click a training point on a picture, or type its number, to select it."
-        st.markdown(_facts(shown) if row is not None else none)
-        box, ask, add, drop, _ = st.columns([1.6, 2, 2, 1.6, 1.6], vertical_alignment="bottom")
-        with box:
-            st.session_state["selected-train"] = row
-            st.number_input(
-                "Training point",
-                0,
-                n - 1,
-                key="selected-train",
-                placeholder="none",
-                on_change=lambda: state.choose_train(st.session_state["selected-train"]),
-                help="The same as clicking a training point on a picture.",
-            )
-        _button(ask, "Ask about it", ":material/swap_horiz:", row, lambda: state.look(ask="train"))
-        _button(add, "Add to group", ":material/group_remove:", row, lambda: _add(shown))
-        _button(drop, "Deselect", ":material/close:", row, lambda: state.choose_train(None))
-
-
-def _button(column: object, label: str, icon: str, row: int | None, act: object) -> None:
-    column.button(label, icon=icon, disabled=row is None, width="stretch", on_click=act)  # type: ignore[attr-defined]
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.session_state["selected-train"] = row
+        st.number_input(
+            "Training point",
+            0,
+            n - 1,
+            key="selected-train",
+            placeholder="none",
+            on_change=lambda: state.choose_train(st.session_state["selected-train"]),
+            help="The same as clicking a training point on a picture.",
+            width=170,
+        )
+        if row is None:
+            st.caption("Click a training point on a picture, or type its number, to select it.")
+            return
+        st.button("Ask about it", icon=":material/swap_horiz:", on_click=lambda: state.look(ask="train"))
+        st.button("Add to group", icon=":material/group_remove:", on_click=lambda: _add(shown))
+        st.button("Deselect", icon=":material/close:", on_click=lambda: state.choose_train(None))
+        st.markdown(_facts(shown))
 
 
 def _add(shown: Shown) -> None:

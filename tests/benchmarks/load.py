@@ -86,8 +86,13 @@ class Session:
         widget, fragment = self.widgets["Test point"]
         start = time.perf_counter()
         await self._rerun({"id": widget, "double_value": float(test)}, fragment)
-        await asyncio.wait_for(self._shown(), 120)
-        return time.perf_counter() - start
+        while True:  # the end of a poll that was under way is not the answer; an answer that stays wrong is counted
+            await asyncio.wait_for(self._shown(), 120)
+            if self.verdict == self.names[test] or time.perf_counter() - start > 5:
+                return time.perf_counter() - start
+            self.finished.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._shown(), 5)
 
     async def press(self, label: str) -> None:
         """Press a button."""
@@ -170,10 +175,10 @@ class Session:
 
 @dataclass
 class Measured:
-    """Seconds of every click, those of the clicks beside a running job, and answers for another test point."""
+    """Seconds of every click, of those in the sessions that run a job, and answers for another test point."""
 
     seconds: list[float] = field(default_factory=list)
-    beside_jobs: list[float] = field(default_factory=list)
+    own_jobs: list[float] = field(default_factory=list)
     crossed: int = 0
 
 
@@ -186,21 +191,21 @@ async def clicking(session: Session, found: Measured, jobs: list[Session], until
         test = int((session.test + random.integers(1, len(session.names))) % len(session.names))
         took = await session.click(test)
         found.seconds.append(took)
-        if not all(job.measured for job in jobs):
-            found.beside_jobs.append(took)
+        if session in jobs:
+            found.own_jobs.append(took)
         found.crossed += session.verdict != session.names[test]
         await asyncio.sleep(max(0.0, 1 - (time.monotonic() - start)))
 
 
-async def everything(address: str, process: int, count: int, seconds: float) -> tuple[Measured, float]:
+async def everything(address: str, process: int, options: argparse.Namespace) -> tuple[Measured, float]:
     """Open, warm up, click beside the jobs, and close.
 
     Returns:
         The clicks, and megabytes per session.
     """
-    jobs = [Session(address, REFITTING | {"seed": str(k)}) for k in range(2)]
-    sessions = [*jobs, *(Session(address, dict(CLICKING)) for _ in range(count - 2))]
-    warm = [Session(address, dict(session.query)) for session in sessions[:3]]
+    jobs = [Session(address, REFITTING | {"seed": str(k)}) for k in range(options.jobs)]
+    sessions = [*jobs, *(Session(address, dict(CLICKING)) for _ in range(options.sessions - len(jobs)))]
+    warm = [Session(address, dict(session.query)) for session in sessions[: len(jobs) + 1]]
     for session in warm:
         await session.open()
         await session.click(1)
@@ -209,7 +214,7 @@ async def everything(address: str, process: int, count: int, seconds: float) -> 
     for session in sessions:
         await session.open()
     print(f"{len(sessions)} sessions are open", file=sys.stderr)
-    found, until = Measured(), time.monotonic() + seconds
+    found, until = Measured(), time.monotonic() + options.seconds
     for session in jobs:
         await session.press("Run exact leave-one-out")
     await asyncio.gather(*(clicking(session, found, jobs, until) for session in sessions))
@@ -263,18 +268,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="sessions that run exact LOO; 0 shows what the clicks cost alone"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, server(folder) as (address, process):
-        found, memory = asyncio.run(everything(address, process, arguments.sessions, arguments.seconds))
+        found, memory = asyncio.run(everything(address, process, arguments))
     print(
-        "| sessions | clicks | beside LOO | p50, ms | p95, ms | p95 beside LOO, ms | wrong test point | MB a session |"
+        "| sessions | jobs | clicks | p50, ms | p95, ms | p50 beside an own job, ms | wrong test point | MB a session |"
     )
     print("|---|---|---|---|---|---|---|---|")
     middle, high = 1e3 * np.quantile(found.seconds, [0.5, 0.95])
-    beside = 1e3 * float(np.quantile(found.beside_jobs or [np.nan], 0.95))
+    own = 1e3 * float(np.median(found.own_jobs or [np.nan]))
     print(
-        f"| {arguments.sessions} | {len(found.seconds)} | {len(found.beside_jobs)} | {middle:.0f} | {high:.0f} "
-        f"| {beside:.0f} | {found.crossed} | {memory:.1f} |"
+        f"| {arguments.sessions} | {arguments.jobs} | {len(found.seconds)} | {middle:.0f} | {high:.0f} | {own:.0f} "
+        f"| {found.crossed} | {memory:.1f} |"
     )
     return int(high > TARGET_MS or memory > TARGET_MB or found.crossed > 0)
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from pages.components import chart_frame  # noqa: E402
 from pages.components.assets import ensure_plotly  # noqa: E402
 from pages.components.field import Field, level_lines  # noqa: E402
-from pages.components.gallery import Gallery, gallery, sprite  # noqa: E402
+from pages.components.gallery import Gallery, gallery, park_tiles, sprite  # noqa: E402
 from pages.components.influence_map import (  # noqa: E402
     MapView,
     Reactions,
@@ -143,6 +143,7 @@ def explore() -> None:
     influence_map(shown, values, view, Reactions(clicked, lassoed), "map")
     st.code(f"last={state.last} selected={state.test}")
     st.code(f"group={list(map(int, group))} tests={list(map(int, tests))}")
+    park_tiles(tiles(N, CLASSES), "gallery-tiles")
     gallery(tiles(N, CLASSES), state.test, lambda index: clicked("test", index), "gallery")
     if values is not None and len(values) == N:
         order = np.argsort(values)
