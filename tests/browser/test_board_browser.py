@@ -45,7 +45,7 @@ class Hand:
 
     def __init__(self, page: Any) -> None:
         self.page = page
-        self.root = page.locator(".if-board")
+        self.root = page.locator(".if-board").last  # while the page is drawn anew the old board may still be there
 
     def see(self) -> dict[str, Any]:
         return self.root.evaluate(STATE)
@@ -267,6 +267,7 @@ def test_a_drawing_without_a_minimum_has_no_colours_until_it_has_one(page: Any, 
     hand.click(-150, 20)
     hand.until("s.scores.some(Number.isFinite)")
     agree_with_the_core(page, hand.settle())
+    assert page.locator(".if-board").count() == 1
     no_trouble(page)
 
 

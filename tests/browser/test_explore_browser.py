@@ -152,6 +152,7 @@ def test_the_keyboard_reaches_what_the_mouse_does(page: Any, app: str) -> None:
     page.get_by_label("Training point", exact=True).fill("7")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("train=7"))
+    page.get_by_text("What if several training points left together?").click()
     page.get_by_label("Training points, numbers and ranges").fill("3-9,12")
     page.keyboard.press("Enter")
     page.get_by_text("8 of 160 training points leave").wait_for(timeout=20_000)
