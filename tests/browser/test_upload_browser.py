@@ -35,7 +35,7 @@ def settled(page: Any) -> None:
 
 def choose(page: Any, app: str, name: str, content: bytes) -> None:
     page.goto(f"{app}/Data?data.name=upload")
-    uploader = page.locator('[data-testid="stFileUploader"]')
+    uploader = page.locator('[data-testid="stMain"] [data-testid="stFileUploader"]')
     uploader.wait_for(timeout=120_000)
     settled(page)
     with page.expect_file_chooser() as dialogue:
