@@ -126,7 +126,8 @@ def _certified(shown: Shown) -> str:
 
 def trust_line(shown: Shown) -> None:
     """What the numbers rest on; amber with advice where an assumption is broken."""
-    found = shown.analysis.trust(shown.view.test if shown.view.ask != "tests" else shown.tests, shown.refits)
+    # r and slope of the line compare training points; the reverse question compares test points, and has its own box.
+    found = shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None)
     if found.warnings:
         st.warning(
             "  \n".join(controls.plain_markdown(sentence) for sentence in found.warnings), icon=":material/warning:"

@@ -74,5 +74,7 @@ def _perturbation(shown: Shown) -> None:
         + " and the model were refitted."
         + (" The three colours of a pixel are added up." if shows_colours(split.train) else "")
     )
-    table = pd.DataFrame({"feature": split.train.feature_names, f"predicted change, {shown.own_unit}": change})
+    table = pd.DataFrame(
+        {"feature": split.train.feature_names, f"predicted change, {shown.own_unit}, > 0 raises, < 0 lowers": change}
+    )
     twin(table, "perturbation", f"{name}, {words}")

@@ -36,6 +36,7 @@ def test_the_reverse_question_shows_what_one_removal_does_to_every_test_point() 
     assert f"r = {r:.3f}" in words(app)
     assert f"n = {len(analysis.problem.split.test)}" in words(app)
     assert "without the selected training point" in words(app)
+    assert "against exact LOO" not in words(app)  # that compares training points, not the test points shown here
     next(b for b in app.button if b.label == "Next").click().run()
     assert app.session_state.view.train == 8
     assert in_link(app, "ask") == "train"
