@@ -11,7 +11,7 @@ from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.problem import Problem
-from influence_core.compute import Cancelled, Task, result_store
+from influence_core.compute import Cancelled, Task, result_store, settle
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
 from influence_core.data import DATASETS, DataError, drawn, load, task_of, uploads
@@ -59,6 +59,7 @@ __all__ = [
     "interactive",
     "load",
     "result_store",
+    "settle",
     "task_of",
     "uploads",
     "watch",

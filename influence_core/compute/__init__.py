@@ -30,6 +30,7 @@ __all__ = [
     "once",
     "product",
     "result_store",
+    "settle",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -42,6 +43,15 @@ if "OMP_NUM_THREADS" not in os.environ:
     # On the CPU products go to NumPy's BLAS, torch does the small steps between them.  A second pool of threads for
     # those costs far more in wake-ups and stolen cores than it saves: a softmax fit took 4.1 s with it, 0.3 s without.
     torch.set_num_threads(1)
+
+
+def settle() -> None:
+    """Give this thread torch's number of threads.  Call it first in every thread that computes.
+
+    The setting belongs to the thread: in a new one, such as every rerun of a page, the MKL inside torch would otherwise
+    start a pool as wide as the machine and let it spin, which doubled the time of a click (measured on two cores).
+    """
+    torch.get_num_threads()
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -71,6 +81,7 @@ def product(a: Tensor, b: Tensor) -> Tensor:
         a @ b on the device of ``a``.
     """
     if a.device.type != "cpu" or a.shape[0] * a.shape[1] * b.shape[1] < SMALL:
+        settle()
         return a @ b
     return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
 

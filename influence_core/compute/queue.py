@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from influence_core.compute import settle
 from influence_core.compute.store import ResultStore, Wanted, result_store
 from influence_core.compute.task import Cancelled, Task
 from influence_core.compute.turns import Turns, Worker
@@ -214,6 +215,7 @@ class Queue:
 
     def _run(self, job: Job, work: Work) -> None:
         stand_back()
+        settle()
         task = Task(job.report, job.worker.cancel, self._store(), job.reuse, lambda: self._turn(job))
         state, result, error = "cancelled", None, None
         try:

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 SWITCH = 1e-3  # seconds a thread may keep the interpreter while others wait: the usual 5 ms add up over many messages
 
 
-@st.cache_resource(show_spinner=False)
 def core() -> ModuleType:
-    """Import the core once; sessions that arrive meanwhile wait here, so that imports never race.
+    """The core, imported when first asked for, in a thread that is ready to compute: every rerun is a thread.
 
     Returns:
         ``influence_core.analysis``.
     """
+    module = _core()
+    module.settle()
+    return module
+
+
+@st.cache_resource(show_spinner=False)
+def _core() -> ModuleType:
+    """Import the core once; sessions that arrive meanwhile wait here, so that imports never race."""
     import plotly.graph_objects  # noqa: F401, PLC0415 - in one fixed order: numpy, pandas and plotly before torch
 
     import influence_core.analysis as analysis  # noqa: PLC0415

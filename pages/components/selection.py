@@ -13,28 +13,31 @@ from pages.components.view import group_text
 
 def selection(shown: Shown) -> None:
     """Number box, facts and actions of the selected training point; nothing more than the box where none is."""
-    row, n = shown.view.train, len(shown.analysis.problem.split.train)
     if shown.view.ask == "train":
         return  # the question itself holds the box
+    if shown.view.train is None:
+        _box(shown)
+        return
     with st.container(border=True, horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.session_state["selected-train"] = row
-        st.number_input(
-            "Training point",
-            0,
-            n - 1,
-            key="selected-train",
-            placeholder="none",
-            on_change=lambda: state.choose_train(st.session_state["selected-train"]),
-            help="The same as clicking a training point on a picture.",
-            width=170,
-        )
-        if row is None:
-            st.caption("Click a training point on a picture, or type its number, to select it.")
-            return
+        _box(shown)
         st.button("Ask about it", icon=":material/swap_horiz:", on_click=lambda: state.look(ask="train"))
         st.button("Add to group", icon=":material/group_remove:", on_click=lambda: _add(shown))
         st.button("Deselect", icon=":material/close:", on_click=lambda: state.choose_train(None))
         st.markdown(_facts(shown))
+
+
+def _box(shown: Shown) -> None:
+    st.session_state["selected-train"] = shown.view.train
+    st.number_input(
+        "Training point",
+        0,
+        len(shown.analysis.problem.split.train) - 1,
+        key="selected-train",
+        placeholder="click one, or type its number",
+        on_change=lambda: state.choose_train(st.session_state["selected-train"]),
+        help="The same as clicking a training point on a picture: it gets a ring everywhere, and actions of its own.",
+        width=170 if shown.view.train is not None else 290,
+    )
 
 
 def _add(shown: Shown) -> None:
