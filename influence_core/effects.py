@@ -37,7 +37,7 @@ def parameter_change_norm(influence: Influence) -> FloatArray:
     Returns:
         (n,), in the unit of θ.
     """
-    return numpy(influence.forms[0] / len(influence.fitted.train))
+    return numpy(influence.step_norms / len(influence.fitted.train))
 
 
 def group_change(

@@ -149,7 +149,7 @@ def theta_relative(influence: Influence, watched: Watched) -> Tensor:
     Returns:
         (n, m); 0 where the gradient vanishes.
     """
-    norms = influence.forms[0][:, None]
+    norms = influence.step_norms[:, None]
     return torch.where(norms > 0, loss_change(influence, watched) / norms.clamp(min=1e-300), 0.0)
 
 
@@ -159,7 +159,7 @@ def loss_relative(influence: Influence, watched: Watched) -> Tensor:
     Returns:
         (n, m); 0 where the gradient vanishes.
     """
-    scale = influence.forms[1].clamp(min=0).sqrt()[:, None]
+    scale = influence.energies.clamp(min=0).sqrt()[:, None]
     return torch.where(scale > 0, loss_change(influence, watched) / scale.clamp(min=1e-300), 0.0)
 
 
@@ -195,7 +195,7 @@ def self_influence(influence: Influence, newton: bool = False) -> FloatArray:
     """
     fitted = influence.fitted
     if not newton:
-        return numpy(influence.forms[1] / len(fitted.train))
+        return numpy(influence.energies / len(fitted.train))
     shared = fitted.model.outputs(influence.drift, fitted.train.x) / len(fitted.train)
     f = fitted.outputs + torch.einsum("nab,nb->na", influence.spread, influence.newton_residuals) + shared
     change = fitted.model.loss.values(f, fitted.train.y) - fitted.model.loss.values(fitted.outputs, fitted.train.y)

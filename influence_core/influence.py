@@ -19,7 +19,7 @@ from influence_core.curvature import exact_hessian
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
 from influence_core.settings import SolverSettings
-from influence_core.solvers import EighFactor, Factor, SingularError, Solution, chosen_solver, factor
+from influence_core.solvers import EighFactor, Factor, SingularError, Solution, chosen_solver, energies, factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,16 +164,25 @@ class Influence:
         return rank_corrected(fitted.curvatures, self.spread, right)
 
     @once
-    def forms(self) -> tuple[Tensor, Tensor]:
-        """(n,) ‖A⁻¹g_i‖ and g_iᵀA⁻¹g_i, in blocks of solves."""
-        train, norms, energies = self.fitted.train, [], []
-        for part in blocks(len(train), 32.0 * self.fitted.size):
-            g = training_gradients(self, part)
-            solved = self.solve(g).value
-            norms.append(solved.norm(dim=0))
-            energies.append((g * solved).sum(0))
-            self.task.tick(part.stop, len(train))
-        return torch.cat(norms), torch.cat(energies)
+    def energies(self) -> Tensor:
+        """(n,) g_iᵀA⁻¹g_i = n·r_iᵀM_i r_i where M_i is at hand, else by half a solve for every training gradient."""
+        n, r = len(self.fitted.train), self.fitted.residuals
+        if "spread" in self.__dict__ and not self.fitted.model.fold_penalty:
+            return torch.einsum("na,nab,nb->n", r, self.spread, r) * n
+        parts = []
+        for part in blocks(n, 16.0 * self.fitted.size):
+            parts.append(energies(self.solve, training_gradients(self, part)))
+            self.task.tick(part.stop, n)
+        return torch.cat(parts)
+
+    @once
+    def step_norms(self) -> Tensor:
+        """(n,) ‖A⁻¹g_i‖, in blocks of solves."""
+        n, parts = len(self.fitted.train), []
+        for part in blocks(n, 32.0 * self.fitted.size):
+            parts.append(self.solve(training_gradients(self, part)).value.norm(dim=0))
+            self.task.tick(part.stop, n)
+        return torch.cat(parts)
 
     @once
     def gradient_norms(self) -> Tensor:

@@ -6,7 +6,7 @@ from influence_core.curvature import Curvature
 from influence_core.settings import Option, SettingsError, SolverSettings, resolve
 from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, eigh
 from influence_core.solvers.iterative import ConjugateGradients, Identity
-from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry
+from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry, energies
 
 AUTOMATIC = "auto"
 SPECTRUM_IS_CHEAP = 1_500
@@ -25,6 +25,7 @@ __all__ = [
     "cholesky",
     "chosen_solver",
     "eigh",
+    "energies",
     "factor",
 ]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.linalg.blas import dsymm, dsymv, dtrsv
+from scipy.linalg.blas import dsymm, dsymv, dtrsm, dtrsv
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from influence_core.compute import FloatArray, gram, numpy, once, product
+from influence_core.compute import FloatArray, blocks, gram, numpy, once, product
 from influence_core.curvature import Curvature
 from influence_core.solvers.solution import SingularError, Solution, residuals
 
@@ -37,12 +37,14 @@ class CholeskyFactor:
         apply: B -> A⁻¹ B by two triangular solves, O(p² k).
         matvec: V -> A V, for the residual.
         invert: () -> A⁻¹, O(p³).
+        half: B -> L⁻¹ B by one triangular solve.
         keep_inverse: whether the inverse is small enough to be kept.
     """
 
     apply: Callable[[Tensor], Tensor]
     matvec: Callable[[Tensor], Tensor]
     invert: Callable[[], Tensor]
+    half: Callable[[Tensor], Tensor]
     keep_inverse: bool = False
     eigenvalues: None = None
 
@@ -94,7 +96,11 @@ def _separate(a: Tensor) -> CholeskyFactor:
     def apply(b: Tensor) -> Tensor:
         return torch.cholesky_solve(b, lower)
 
-    return CholeskyFactor(apply, lambda v: product(a, v), lambda: torch.cholesky_inverse(lower), True)
+    def half(b: Tensor) -> Tensor:
+        solved: Tensor = torch.linalg.solve_triangular(lower, b, upper=False)
+        return solved
+
+    return CholeskyFactor(apply, lambda v: product(a, v), lambda: torch.cholesky_inverse(lower), half, True)
 
 
 def _in_place(a: Tensor) -> CholeskyFactor:
@@ -115,10 +121,25 @@ def _in_place(a: Tensor) -> CholeskyFactor:
         return torch.from_numpy(half) + (diagonal - pivots)[:, None] * v
 
     def invert() -> Tensor:
-        half = torch.from_numpy(dpotri(upper, lower=0)[0].T).tril_()
-        return half.tril(-1).T + half
+        return _mirrored(torch.from_numpy(dpotri(upper, lower=0)[0].T))
 
-    return CholeskyFactor(lambda b: torch.from_numpy(_solve_lapack(upper, b.numpy())), matvec, invert)
+    def half(b: Tensor) -> Tensor:
+        return torch.from_numpy(dtrsm(1.0, upper, b.numpy(), trans_a=1))
+
+    return CholeskyFactor(lambda b: torch.from_numpy(_solve_lapack(upper, b.numpy())), matvec, invert, half)
+
+
+def _mirrored(a: Tensor) -> Tensor:
+    """The lower triangle copied into the upper one, in strips: another p × p matrix would double the peak memory.
+
+    Returns:
+        ``a``, now symmetric.
+    """
+    for part in blocks(len(a), 8.0 * len(a)):
+        a[: part.start, part] = a[part, : part.start].T
+        corner = a[part, part].tril()
+        a[part, part] = corner + corner.tril(-1).T
+    return a
 
 
 def _refuse_singular(diagonal: Tensor, pivots: Tensor, failed: int) -> None:
@@ -180,6 +201,14 @@ class EighFactor:
             (p, p).
         """
         return gram((self.vectors / self._shifted(self.curvature.damping).sqrt()).T)
+
+    def half(self, b: Tensor) -> Tensor:
+        """(Λ + δ)^(−½) Qᵀ B, whose columns have the squared lengths bᵀ(H + δI)⁻¹b.
+
+        Returns:
+            (p, k).
+        """
+        return product(self.vectors.T, b) / self._shifted(self.curvature.damping).sqrt()[:, None]
 
     def _shifted(self, delta: float) -> Tensor:
         """Λ + δ, refused where H + δI is singular or indefinite."""

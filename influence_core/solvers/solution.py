@@ -61,6 +61,18 @@ class SolverEntry:
     limit: int = 20_000  # largest p for which it is offered
 
 
+def energies(factor: Factor, b: Tensor) -> Tensor:
+    """b_jᵀ A⁻¹ b_j for every column, as ‖L⁻¹ b_j‖² by half a solve where the factor A = L Lᵀ offers one.
+
+    Half a solve has no residual to check; its factor was refused if A is singular to rounding.
+
+    Returns:
+        (k,), ≥ 0 with a half solve.
+    """
+    half: Callable[[Tensor], Tensor] | None = getattr(factor, "half", None)
+    return (b * factor(b).value).sum(0) if half is None else half(b).square().sum(0)
+
+
 def residuals(matvec: Callable[[Tensor], Tensor], value: Tensor, b: Tensor) -> Tensor:
     """‖A v − b‖ / ‖b‖ per column; 0 for zero columns.
 

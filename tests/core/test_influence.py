@@ -185,6 +185,9 @@ def test_self_influence_is_the_diagonal(name, fold):
     assert (first >= 0).all()
     hand = ByHand(example, 0.05)
     np.testing.assert_allclose(first[7], hand.g(7) @ hand.solved(7) / 40, rtol=1e-9)
+    other = example.influence(damping=0.05)
+    _ = self_influence(other, newton=True)  # leaves M_i behind, from which the first order follows without a solve
+    np.testing.assert_allclose(self_influence(other), first, rtol=1e-9)
 
 
 @models

@@ -11,7 +11,7 @@ from influence_core.curvature import Curvature, exact_hessian
 from influence_core.data import Dataset
 from influence_core.models import MODELS
 from influence_core.settings import SettingsError, SolverSettings
-from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, factor
+from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, dense, energies, factor
 
 # Baselines promise no solution; every other entry must solve the system to this relative error.
 BASELINES = {"identity"}
@@ -128,6 +128,32 @@ def test_inverse(solver):
     expected = np.eye(7) if solver in BASELINES else np.linalg.inv(dense.numpy())
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
     np.testing.assert_array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_energies(solver):
+    """BᵀA⁻¹B column by column, whether by half a solve or by a whole one."""
+    a, full = matrix(np.linspace(0.1, 5, 7), 0.2)
+    b = right_hand_sides(7)
+    found = energies(factor(SolverSettings(solver, 0.2), a), torch.as_tensor(b))
+    inverse = np.eye(7) if solver in BASELINES else np.linalg.inv(full.numpy())
+    np.testing.assert_allclose(found, np.diag(b.T @ inverse @ b), rtol=1e-7)
+
+
+def test_a_large_cholesky_factor_in_the_memory_of_its_matrix(monkeypatch):
+    """Solve, half a solve, residual and inverse from the one array, the mirror in several strips."""
+    monkeypatch.setattr(dense, "LARGE", 0)
+    whole = dense.blocks
+    monkeypatch.setattr(dense, "blocks", lambda total, item: whole(total, item, 3 * item))
+    a, full = matrix(np.linspace(0.1, 5, 8), 0.2)
+    b = right_hand_sides(8)
+    made = factor(SolverSettings("cholesky", 0.2), a)
+    found, inverse = made(torch.as_tensor(b)), np.linalg.inv(full.numpy())
+    np.testing.assert_allclose(found.value, inverse @ b, rtol=1e-9)
+    assert found.residual.max() < 1e-12
+    np.testing.assert_allclose(energies(made, torch.as_tensor(b)), np.diag(b.T @ inverse @ b), rtol=1e-9)
+    np.testing.assert_allclose(made.inverse(), inverse, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(made.inverse(), made.inverse().T)
 
 
 def test_identity_returns_the_right_hand_side_and_shows_its_error():
