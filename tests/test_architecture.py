@@ -19,6 +19,7 @@ LEVELS = (
     {"effects"},
     {"diagnostics", "trust"},
     {"analysis"},
+    {"figures"},
 )
 ASIDE = {
     "retraining": {"settings", "compute", "data", "models"},
@@ -53,7 +54,7 @@ def _allowed(room: str) -> set[str]:
     below: set[str] = set()
     for level in LEVELS:
         if room in level:
-            beside = {"agreement", "retraining"} if room == "analysis" else set()
+            beside = {"agreement", "retraining"} if room in {"analysis", "figures"} else set()
             return below | level | beside
         below |= level
     raise AssertionError(f"{room} has no place in the house: add it to LEVELS or ASIDE.")

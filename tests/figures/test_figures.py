@@ -1,0 +1,227 @@
+"""What the published figures say must come out, against scikit-learn and closed forms that share no code with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
+
+from influence_core.analysis import analyse
+from influence_core.figures import FIGURES, Figure, compute, perturbation_tensor
+from influence_core.figures.derivative import SETTINGS as DERIVATIVE_SETTINGS
+from influence_core.figures.svm import iris, measured
+from influence_core.settings import DataSettings, ModelSettings, Settings, SettingsError
+
+MISSING = {name for name, entry in FIGURES.items() if entry.files}
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Figure]:
+    return {}
+
+
+@pytest.fixture
+def figure(figures, request) -> Figure:
+    name = request.param
+    if name not in figures:
+        figures[name] = compute(name, QUICK.get(name, ()))
+    return figures[name]
+
+
+QUICK = {"E": (("draws", 12),)}
+one = pytest.mark.parametrize
+
+
+@one("figure", sorted(set(FIGURES) - MISSING), indirect=True)
+def test_every_figure_has_finite_tables_and_worded_numbers(figure):
+    assert figure.tables and figure.numbers
+    for table in figure.tables.values():
+        assert len(table) and table.index.nlevels == 1
+        numbers = table.select_dtypes("number")
+        assert np.isfinite(numbers.to_numpy(dtype=float)).all()
+    for number in figure.numbers:
+        assert number.words and np.isfinite(number.ours)
+        if np.isfinite(number.printed) and abs(number.difference) > 0.02 * abs(number.printed):
+            assert number.why.endswith("."), f"{number.words} differs from print and does not say why"
+
+
+def test_an_unknown_figure_or_option_is_one_sentence():
+    with pytest.raises(SettingsError, match="expected one of A"):
+        compute("Z")
+    with pytest.raises(SettingsError, match="from 0 to 99"):
+        compute("A", (("test", 100),))
+
+
+@one("figure", ["A"], indirect=True)
+def test_a_finds_the_published_points_in_the_published_order(figure):
+    points = figure.tables["points"]
+    for words, tolerance in (
+        ("θ̂₁", 5e-9),
+        ("θ̂₂", 5e-9),
+        ("loss at point 7", 5e-9),
+        ("slope of LOO on influence, loss", 0.005),
+    ):
+        assert abs(figure.number(words).difference) < tolerance
+    assert figure.number("r of LOO and influence, loss").ours == pytest.approx(0.99994, abs=5e-6)
+    for prefix in ("", "loo_"):
+        found = points.loc[points[f"{prefix}parameter_change_norm"].nlargest(5).index, ["x1", "x2"]]
+        expected = [
+            [0.43758721, 0.891773],
+            [0.0202184, 0.83261985],
+            [0.7936977, 0.22392469],
+            [0.65632959, 0.13818295],
+            [0.0641475, 0.69247212],
+        ]
+        np.testing.assert_allclose(found, expected, atol=5e-9)
+        found = points.loc[points[f"{prefix}loss_change"].nlargest(5).index, ["x1", "x2"]]
+        expected = [
+            [0.43758721, 0.891773],
+            [0.72525428, 0.50132438],
+            [0.97861834, 0.79915856],
+            [0.5759465, 0.9292962],
+            [0.34535168, 0.92808129],
+        ]
+        np.testing.assert_allclose(found, expected, atol=5e-9)
+
+
+@one("figure", ["D"], indirect=True)
+def test_d_variants_equal_their_formulas_and_lose_what_the_paper_says(figure):
+    points = figure.tables["points"]
+    settings = Settings(DataSettings("mnist"), ModelSettings("logistic", 0.1))
+    analysis = analyse(settings)
+    train, test = analysis.problem.split.train, analysis.problem.split.test
+    x = np.column_stack([train.x, np.ones(len(train))])
+    theta, at = analysis.problem.fitted.theta.numpy(), np.append(test.x[6], 1.0)
+    sign = 2.0 * train.y - 1
+    p = 1 / (1 + np.exp(-x @ theta))
+    penalty = 0.1 * np.diag(np.append(np.ones(784), 0.0))
+    hessian = (x * (p * (1 - p))[:, None]).T @ x / len(x) + penalty
+    q = (1 / (1 + np.exp(-at @ theta)) - test.y[6]) * at
+    solved = np.linalg.solve(hessian, q)
+    rows = points[points.scaling == "standardised"]
+    expected = {
+        "score": (p - train.y) * (x @ solved),
+        "without σ(−y f)": -sign * (x @ solved),
+        "without H⁻¹": (p - train.y) * (x @ q),
+        "without both": -sign * (x @ q),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(rows[name], values / len(x), rtol=1e-6, atol=1e-9 * np.abs(values).max())
+    assert figure.number("share over-estimated without σ(−y f), standardised").ours > 0.99
+    assert figure.number("share whose sign without H⁻¹ is 'same class', unscaled").ours == 1.0
+    assert figure.number("share whose sign of the score is 'same class', unscaled").ours < 0.9
+
+
+def test_e_measured_changes_are_those_of_refits_without_the_shortcut():
+    parts = iris(1)
+    found = measured(parts)
+    whole = SVC(kernel="linear", C=0.5, tol=1e-9).fit(parts.train.x, parts.train.y)
+    sign = 2 * parts.test.y - 1
+    for row in [0, 17, 40, int(np.abs(found).sum(1).argmax())]:
+        kept = np.delete(np.arange(len(parts.train)), row)
+        refit = SVC(kernel="linear", C=0.5, tol=1e-9).fit(parts.train.x[kept], parts.train.y[kept])
+        before, after = (np.maximum(0, 1 - sign * m.decision_function(parts.test.x)) for m in (whole, refit))
+        np.testing.assert_allclose(found[row], after - before, atol=1e-6)
+
+
+@one("figure", ["E"], indirect=True)
+def test_e_has_the_printed_values_inside_the_spread_of_draws(figure):
+    draws = figure.tables["draws"]
+    first = draws[draws.estimator == "influence"]
+    for t, printed in ((0.01, 0.8602), (0.1, 0.7700)):
+        r = first[first.t == t].r
+        assert r.min() < printed < r.max() + 0.02
+        assert figure.number(f"median r at t = {t}").printed == printed
+    assert first[first.t == 0.01].r.median() > first[first.t == 0.1].r.median()
+    assert figure.number("times too large at t = 0").ours > 100
+    slopes = draws[(draws.estimator == "newton") & (draws.t == 0.01)].slope
+    assert 0.5 < slopes.median() < 1.5
+    curves = figure.tables["curves"]
+    hinge = curves[curves.t == 0]
+    np.testing.assert_allclose(hinge.loss, np.maximum(0, 1 - hinge.margin), atol=1e-15)
+
+
+@one("figure", ["F"], indirect=True)
+def test_f_far_points_are_unused_by_the_svc_and_small_for_logistic(figure):
+    points = figure.tables["points"]
+    hinge, logistic = (points[points.model == name].reset_index() for name in ("hinge", "logistic"))
+    assert (hinge.id == logistic.id).all()
+    far = hinge.distance.abs() > hinge.distance.abs().median()
+    assert hinge.loss_change[far].abs().max() < 1e-12 * hinge.loss_change.abs().max()
+    shares = logistic.loss_change[far].abs() / logistic.loss_change.abs().max()
+    assert (shares > 1e-6).all()
+    assert figure.number("share of the farther half in the summed |score|, logistic").ours < 0.2
+
+
+@one("figure", ["G"], indirect=True)
+def test_g_flips_are_harmful_solvers_agree_and_adamw_is_no_minimum(figure):
+    assert figure.number("largest difference of direct and CG").ours < 1e-6
+    assert figure.number("slope of direct on CG").ours == pytest.approx(1, abs=1e-6)
+    assert figure.number("share of flipped labels that are harmful").ours > 0.9
+    assert figure.number("share of the other labels that are harmful").ours < 0.3
+    assert figure.number("‖∇J‖ after AdamW").ours > 1e-4 > 1e-9 > figure.number("‖∇J‖ after Newton").ours
+    bayes, examples = figure.number("Bayes error").ours, figure.tables["examples"]
+    # Everybody's error by the optimal rule, counted: within four standard errors of the formula.
+    optimal = figure.tables["boundaries"].query("fit == 'optimal'").iloc[0]
+    kept = examples[~examples.flipped]
+    second = kept.x1 * optimal.w1 + kept.x2 * optimal.w2 > optimal.offset
+    wrong = (second != (kept["class"] == "class 2")).mean()
+    assert abs(wrong - bayes) < 4 * np.sqrt(bayes * (1 - bayes) / len(kept))
+    confusion = figure.tables["confusion"]
+    assert confusion.groupby("fit")["count"].sum().tolist() == [(examples.part == "test").sum()] * 2
+    assert len(figure.tables["curves"]) == 50 and len(figure.tables["influence"]) == 100
+
+
+def test_g_perturbation_tensor_predicts_a_moved_feature():
+    settings = Settings(DataSettings("blobs", (("n", 60),)), ModelSettings("logistic", 0.05))
+    tensor, analysis = perturbation_tensor(settings), analyse(settings)
+    train, test = analysis.problem.split.train, analysis.problem.split.test
+    assert tensor.shape == (len(test), len(train), 2)
+
+    def losses(x):
+        fit = LogisticRegression(C=1 / (0.05 * len(x)), tol=1e-12, max_iter=10_000, solver="newton-cholesky")
+        f = fit.fit(x, train.y).decision_function(test.x)
+        return np.logaddexp(0, -(2 * test.y - 1) * f)
+
+    for row, feature in ((0, 0), (11, 1)):
+        step = np.zeros_like(train.x)
+        step[row, feature] = 1e-4
+        slope = (losses(train.x + step) - losses(train.x - step)) / 2e-4
+        np.testing.assert_allclose(tensor[:, row, feature], slope, rtol=1e-4, atol=1e-8)
+
+
+def _refit(weights: np.ndarray, penalty: float, test: int) -> float:
+    problem = analyse(DERIVATIVE_SETTINGS).problem
+    train, asked = problem.split.train, problem.split.test
+    model = LogisticRegression(C=1 / (penalty * len(train)), tol=1e-12, max_iter=10_000, solver="newton-cholesky")
+    f = model.fit(train.x, train.y, sample_weight=weights).decision_function(asked.x[test : test + 1])[0]
+    return float(np.logaddexp(0, -(2 * asked.y[test] - 1) * f))
+
+
+@one("figure", ["J"], indirect=True)
+def test_j_tangents_are_derivatives_of_independent_refits(figure):
+    path, row = figure.tables["path"], int(figure.number("training point").ours)
+    n = len(analyse(DERIVATIVE_SETTINGS).problem.split.train)
+    unit, step = np.eye(n)[row], 1e-4
+    first, second = (rows for _, rows in path.groupby("way", sort=False))
+
+    def mixture(h):
+        return np.full(n, 1 - h) + n * h * unit
+
+    by_epsilon = (_refit(1 + n * step * unit, 0.01, 0) - _refit(1 - n * step * unit, 0.01, 0)) / (2 * step)
+    by_h = (_refit(mixture(step), 0.01, 0) - _refit(mixture(-step), 0.01, 0)) / (2 * step)
+    assert _slope(first) == pytest.approx(by_epsilon, rel=1e-4)
+    assert _slope(second) == pytest.approx(by_h, rel=1e-4)
+    assert figure.number("predicted loss change").ours == pytest.approx(-by_epsilon / n, rel=1e-4)
+    removed = _refit(1 - unit, 0.01, 0) - _refit(np.ones(n), 0.01, 0)
+    assert figure.number("LOO loss change").ours == pytest.approx(removed, rel=1e-5)
+    for rows in (first, second):
+        assert rows.step.iloc[0] == pytest.approx(-1 / n)
+    for k in (5, -1):
+        assert second.loss.iloc[k] == pytest.approx(_refit(mixture(second.step.iloc[k]), 0.01, 0), rel=1e-6)
+
+
+def _slope(rows: pd.DataFrame) -> float:
+    return float((rows.tangent.iloc[-1] - rows.tangent.iloc[0]) / (rows.step.iloc[-1] - rows.step.iloc[0]))
