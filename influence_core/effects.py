@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.compute import FloatArray, numpy, product
-from influence_core.curvature import exact_hessian
+from influence_core.curvature import exact_hessian, roots
 from influence_core.estimators import newton_steps, quantity_change, scores, stepped
-from influence_core.influence import Influence, Watched, rank_corrected, roots, training_gradients
+from influence_core.influence import Influence, Watched, rank_corrected, training_gradients
 from influence_core.solvers import SingularError, cholesky
 
 
@@ -112,7 +112,7 @@ def relabel_change(
     moved = fitted.residuals - loss.residuals(fitted.outputs, y)
     if not newton:
         solved = influence.solve(watched.gradient).value
-        return numpy(fitted.model.gradient_dot(fitted.train.x, moved, solved, 1 / n))
+        return numpy(fitted.linearised.gradient_dot(fitted.train.x, moved, solved, 1 / n))
     # The penalty stays complete, so the curvature is H itself also under fold_penalty.
     if fitted.model.fold_penalty:
         raise ValueError("The one-step Newton relabel_change is not defined with fold_penalty: use first order.")
@@ -132,7 +132,7 @@ def perturbation_change(influence: Influence, watched: Watched, rows: NDArray[np
     """
     fitted, chosen = influence.fitted, torch.as_tensor(rows)
     outputs, x = fitted.model.loss.outputs, fitted.train.x[chosen]
-    d = x.shape[1] - int(fitted.model.intercept)
+    d = x.shape[1] - int(fitted.linear.intercept)
     solved = influence.solve(watched.gradient).value.view(outputs, x.shape[1], -1)
     theta = fitted.theta.view(outputs, -1)[:, :d]
     direct = torch.einsum("na,adm->ndm", fitted.residuals[chosen], solved[:, :d])

@@ -23,7 +23,7 @@ from influence_core.settings import SettingsError
 def _dot(influence: Influence, columns: Tensor) -> Tensor:
     """g_iᵀ v_j / n for all training points and columns, shape (n, k)."""
     fitted, n = influence.fitted, len(influence.fitted.train)
-    scores = fitted.model.gradient_dot(fitted.train.x, fitted.residuals, columns, 1 / n)
+    scores = fitted.linearised.gradient_dot(fitted.train.x, fitted.residuals, columns, 1 / n)
     if fitted.model.fold_penalty:
         scores += (influence.folded @ columns) / n
     return scores
@@ -79,7 +79,7 @@ def stepped(influence: Influence, watched: Watched, rho: Tensor, drift: Tensor) 
         (n, m).
     """
     fitted, n = influence.fitted, len(influence.fitted.train)
-    model, m = fitted.model, len(watched.batch)
+    model, m = fitted.linear, len(watched.batch)
     base = watched.quantity.values(model.loss, watched.outputs, watched.batch.y, watched.target)
     shared = model.outputs(drift, watched.batch.x) / n
     columns = _output_columns(watched.batch.x, model.loss.outputs)
@@ -122,7 +122,7 @@ def newton_steps(influence: Influence) -> Iterator[tuple[slice, Tensor]]:
     """
     fitted, n = influence.fitted, len(influence.fitted.train)
     for part in blocks(n, 32.0 * fitted.size):
-        right = fitted.model.pullback(fitted.train.x[part], influence.newton_residuals[part]) + influence.folded
+        right = fitted.linearised.pullback(fitted.train.x[part], influence.newton_residuals[part]) + influence.folded
         yield part, influence.removal_solve(right.T.contiguous()).value / n
 
 
@@ -135,7 +135,7 @@ def quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Te
     fitted, batch = influence.fitted, watched.batch
     loss = fitted.model.loss
     base = watched.quantity.values(loss, watched.outputs, batch.y, watched.target)
-    moved = torch.stack([watched.outputs + fitted.model.outputs(step, batch.x) for step in steps.T])
+    moved = torch.stack([fitted.linearised.moved(step, batch.x) for step in steps.T])
     change = watched.quantity.values(loss, moved, batch.y, watched.target) - base
     if fitted.model.fold_penalty and watched.quantity is QUANTITIES["loss"]:
         weight = (fitted.model.l2 * fitted.model.penalised(batch.x))[:, None]
@@ -172,7 +172,7 @@ def removal_change(influence: Influence, watched: Watched, row: int, estimator: 
     entry, n, here = _entry(estimator), len(influence.fitted.train), slice(row, row + 1)
     if entry.scores is newton_change:
         rho = influence.newton_residuals[here]
-        right = influence.fitted.model.pullback(influence.fitted.train.x[here], rho) + influence.folded
+        right = influence.fitted.linearised.pullback(influence.fitted.train.x[here], rho) + influence.folded
         step = influence.removal_solve(right.T.contiguous()).value / n
         return numpy(quantity_change(influence, watched, step)[0])
     g = training_gradients(influence, here)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import Task, blocks, once, product
-from influence_core.curvature import exact_hessian
+from influence_core.curvature import Curvature, curvature_of, exact_hessian, roots
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
 from influence_core.settings import SolverSettings
@@ -60,7 +60,7 @@ def watch(
         raise QuantityError(f"This model does not define {quantity[:40]!r}: expected one of {offered}.")
     entry = QUANTITIES[quantity]
     f = model.outputs(fitted.theta, batch.x)
-    gradient = model.pullback(batch.x, entry.residuals(model.loss, f, batch.y, target))
+    gradient = fitted.linearised.pullback(batch.x, entry.residuals(model.loss, f, batch.y, target))
     if quantity == "loss":
         gradient += model.folded(fitted.theta, batch.x)
     columns = gradient.T.contiguous()
@@ -79,10 +79,19 @@ class Influence:
     @once
     def solve(self) -> Factor:
         """(H + δI)⁻¹, factored once."""
-        curvature = exact_hessian(self.fitted, self.settings.damping)
-        if self.spectrum is not None and chosen_solver(self.settings.name, self.fitted.size) == "eigh":
-            return replace(self.spectrum, curvature=curvature)
-        return factor(self.settings, curvature)
+        if self.spectrum is not None and self.solver == "eigh":
+            return replace(self.spectrum, curvature=self.curvature)
+        return factor(self.settings, self.curvature)
+
+    @once
+    def curvature(self) -> Curvature:
+        """H + δI as the settings choose it."""
+        return curvature_of(self.fitted, self.settings)
+
+    @property
+    def solver(self) -> str:
+        """The solver in use, ``auto`` resolved."""
+        return chosen_solver(self.settings.name, self.fitted.size, self.fitted.network)
 
     @once
     def _solutions(self) -> WeakKeyDictionary[Watched, Solution]:
@@ -187,9 +196,11 @@ class Influence:
     @once
     def gradient_norms(self) -> Tensor:
         """(n,) ‖g_i‖."""
-        x, r, v = self.fitted.train.x, self.fitted.residuals, self.folded
-        cross = self.fitted.model.gradient_dot(x, r, v[:, None])[:, 0]
-        return (r.square().sum(1) * x.square().sum(1) + 2 * cross + v @ v).clamp(min=0).sqrt()
+        x, r, v, at = self.fitted.train.x, self.fitted.residuals, self.folded, self.fitted.linearised
+        squares = at.squared_norms(x, r)
+        if self.fitted.model.fold_penalty:
+            squares = squares + 2 * at.gradient_dot(x, r, v[:, None])[:, 0] + v @ v
+        return squares.clamp(min=0).sqrt()
 
 
 def training_gradients(influence: Influence, rows: slice | Tensor) -> Tensor:
@@ -199,19 +210,8 @@ def training_gradients(influence: Influence, rows: slice | Tensor) -> Tensor:
         (p, number of rows).
     """
     fitted = influence.fitted
-    columns = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows]) + influence.folded
+    columns = fitted.linearised.pullback(fitted.train.x[rows], fitted.residuals[rows]) + influence.folded
     return columns.T.contiguous()
-
-
-def roots(c: Tensor) -> Tensor:
-    """R_i with C_i = R_i R_iᵀ, also where C_i is singular.
-
-    Returns:
-        (n, K, K).
-    """
-    values, sides = torch.linalg.eigh(c)
-    root: Tensor = sides * values.clamp(min=0).sqrt()[:, None, :]
-    return root
 
 
 def rank_corrected(change: Tensor, spread: Tensor, right: Tensor) -> Tensor:

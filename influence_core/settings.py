@@ -127,11 +127,12 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class SolverSettings:
-    """Which solver of (H + damping I) V = B."""
+    """Which solver of (H + damping I) V = B, and what H is: the Hessian, the Gauss–Newton matrix, or what suits."""
 
     name: str = "auto"
     damping: float = 0.0
     options: Options = ()
+    curvature: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from influence_core.agreement import Agreement
 from influence_core.compute import FloatArray, once
-from influence_core.models import FittedModel
+from influence_core.models import FittedModel, LinearModel
 from influence_core.models.losses import SmoothedHinge, Softmax
 from influence_core.solvers import Solution
 
@@ -217,6 +217,8 @@ def _support(fitted: FittedModel, leverage: FloatArray | None) -> Caveat | None:
 
 
 def _few(fitted: FittedModel) -> Caveat | None:
+    if not isinstance(fitted.model, LinearModel):
+        return None
     n, width, classes = *fitted.train.x.shape, fitted.model.loss.outputs
     softmax = isinstance(fitted.model.loss, Softmax)
     free = width * (classes - 1 if softmax else classes)  # equal changes of all classes change nothing

@@ -81,8 +81,8 @@ class Problem:
             Outputs f (k, K), and class probabilities (k, c) where the model has them.
         """
         model, scaled = self.fitted.model, torch.as_tensor(self.split.scaling.apply(x))
-        at = self.fitted.theta.cpu() if theta is None else torch.tensor(theta, dtype=scaled.dtype)
-        f = model.outputs(at, model.with_intercept(scaled))
+        at = self.fitted.theta.cpu() if theta is None else torch.tensor(theta, dtype=self.fitted.theta.dtype)
+        f = model.outputs(at, model.features(scaled))
         probability = model.loss.probabilities(f)
         return numpy(f), None if probability is None else numpy(probability)
 

@@ -10,8 +10,10 @@ from torch import Tensor
 from influence_core.compute import choose_device, once
 from influence_core.data.dataset import Dataset, Split
 from influence_core.models.fitting import AdamW, Fit, NoMinimumError, adamw, newton
-from influence_core.models.linear import Batch, LinearModel
+from influence_core.models.linear import LinearModel
 from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
+from influence_core.models.network import Network
+from influence_core.models.protocol import Batch, Linearised
 from influence_core.models.quantities import QUANTITIES, Quantity, QuantityError
 from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
 
@@ -23,6 +25,7 @@ __all__ = [
     "Fit",
     "FittedModel",
     "LinearModel",
+    "Network",
     "NoMinimumError",
     "Quantity",
     "QuantityError",
@@ -62,7 +65,7 @@ class ModelEntry:
 class FittedModel:
     """A model at θ̂ with the examples it was fitted on."""
 
-    model: LinearModel
+    model: LinearModel | Network
     train: Batch
     fit: Fit
 
@@ -75,6 +78,27 @@ class FittedModel:
     def size(self) -> int:
         """P."""
         return len(self.fit.theta)
+
+    @property
+    def network(self) -> bool:
+        """Whether f is no linear function of θ, so that everything per example is linearised at θ̂."""
+        return isinstance(self.model, Network)
+
+    @property
+    def linear(self) -> LinearModel:
+        """The linear predictor.
+
+        Raises:
+            SettingsError: a network, for which this has no closed form.
+        """
+        if isinstance(self.model, LinearModel):
+            return self.model
+        raise SettingsError("This needs a model with a linear predictor; for a network use first-order influence.")
+
+    @once
+    def linearised(self) -> Linearised:
+        """The model at θ̂: products with its Jacobian."""
+        return self.model.linearised(self.theta)
 
     @once
     def outputs(self) -> Tensor:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import blocks, gram, product
-from influence_core.models.linear import Batch, LinearModel, add_projector, project
+from influence_core.models.linear import LinearModel, add_projector, project
 from influence_core.models.losses import SmoothedHinge
+from influence_core.models.protocol import Batch
 
 TOLERANCE = 1e-10
 DENSE_LIMIT = 1_500  # above this many parameters a Newton direction by conjugate gradients is cheaper than H itself
@@ -67,8 +68,7 @@ def newton(
     Returns:
         The fit.  ``converged`` is False where rounding stopped the descent first.
     """
-    width = model.loss.outputs * batch.x.shape[1]
-    zero = torch.zeros(width, dtype=batch.x.dtype, device=batch.x.device)
+    zero = model.start(batch)
     norm = float(model.objective(zero, batch, weights)[1].norm())
     goal = TOLERANCE * max(1.0, norm) if goal is None else goal
     theta = _smoother_start(model, batch, weights, 1e-3 * norm) if start is None else start
@@ -231,8 +231,7 @@ def adamw(
     Returns:
         The fit, usually not converged in the sense of J: the reason this path exists.
     """
-    width = model.loss.outputs * batch.x.shape[1]
-    theta = torch.zeros(width, dtype=batch.x.dtype, device=batch.x.device, requires_grad=True)
+    theta = model.start(batch).requires_grad_(True)
     step = torch.optim.AdamW([theta], lr=optimiser.learning_rate, weight_decay=0.0)
     schedule = (
         torch.optim.lr_scheduler.CosineAnnealingLR(step, optimiser.epochs) if optimiser.schedule == "cosine" else None

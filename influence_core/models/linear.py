@@ -13,28 +13,11 @@ from torch import Tensor
 
 from influence_core.compute import blocks, gram, product
 from influence_core.data.dataset import Dataset
+from influence_core.models.linearised import LinearAt
 from influence_core.models.losses import Loss, Softmax
+from influence_core.models.protocol import Batch
 
 NEGLIGIBLE = 1e-20
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Examples on the device: x̃ (n, d̄) with the intercept column, y (n,)."""
-
-    x: Tensor
-    y: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, rows: Tensor | slice) -> Batch:
-        """The examples at ``rows``.
-
-        Returns:
-            A smaller Batch.
-        """
-        return Batch(self.x[rows], self.y[rows])
 
 
 @dataclass(frozen=True)
@@ -56,10 +39,10 @@ class LinearModel:
         Returns:
             x̃ (n, d̄) and y (n,).
         """
-        x = self.with_intercept(torch.as_tensor(dataset.x.copy(), dtype=torch.float64))
+        x = self.features(torch.as_tensor(dataset.x.copy(), dtype=torch.float64))
         return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=torch.float64).to(device))
 
-    def with_intercept(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         """x̃: the features, with a last column of ones where the model has an intercept.
 
         Returns:
@@ -77,6 +60,22 @@ class LinearModel:
         if self.intercept:
             mask[:, -1] = 0
         return mask.reshape(-1)
+
+    def start(self, batch: Batch) -> Tensor:
+        """Zeros.
+
+        Returns:
+            (p,).
+        """
+        return torch.zeros(self.loss.outputs * batch.x.shape[1], dtype=batch.x.dtype, device=batch.x.device)
+
+    def linearised(self, theta: Tensor) -> LinearAt:
+        """The model at ``theta``.
+
+        Returns:
+            Products with its Jacobian I_K ⊗ x̃_iᵀ.
+        """
+        return LinearAt(self, theta)
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
         """F = x̃ Θᵀ.

@@ -25,6 +25,10 @@ class Loss(Protocol):
     def unit(self) -> str:
         """Unit of the loss, for axes."""
 
+    @property
+    def convex(self) -> bool:
+        """Whether ℓ is convex in f and curved, so that the Gauss–Newton matrix says something."""
+
     def values(self, f: Tensor, y: Tensor) -> Tensor:
         """ℓ(y, f), shape (...)."""
 
@@ -52,6 +56,7 @@ class Squared:
 
     outputs: int = 1
     unit: str = "squared target units"
+    convex: bool = True
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
         return (f[..., 0] - y) ** 2
@@ -75,6 +80,7 @@ class Logistic:
 
     outputs: int = 1
     unit: str = "nats"
+    convex: bool = True
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
         return _softplus((1 - 2 * y) * f[..., 0])
@@ -101,6 +107,7 @@ class SmoothedHinge:
     t: float = 0.1
     outputs: int = 1
     unit: str = "hinge units"
+    convex: bool = True
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
         gap = 1 - (2 * y - 1) * f[..., 0]
@@ -132,6 +139,7 @@ class Softmax:
 
     outputs: int
     unit: str = "nats"
+    convex: bool = True
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
         return _softplus(-self.log_odds(f, y))

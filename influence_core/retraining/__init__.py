@@ -182,7 +182,7 @@ def leave_groups_out(
     Returns:
         (number of groups, m) changes with θ; NaN where a group leaves no minimum.
     """
-    model, train, n = fitted.model, fitted.train, len(fitted.train)
+    model, train, n = fitted.linear, fitted.train, len(fitted.train)
     floor = FLOOR * float(model.objective(torch.zeros_like(fitted.theta), train)[1].norm())
     thetas, norms, sizes, own = [], [], [], []
     for done, group in enumerate(groups):
@@ -215,7 +215,7 @@ def _without(
     weights = torch.ones_like(fitted.train.y)
     weights[torch.as_tensor(group, device=weights.device)] = 0
     try:
-        fit = newton(fitted.model, fitted.train, weights, fitted.theta, goal)
+        fit = newton(fitted.linear, fitted.train, weights, fitted.theta, goal)
     except NoMinimumError:
         return fitted.theta, float("inf")
     if store is not None:
@@ -230,7 +230,7 @@ def refit_changed(fitted: FittedModel, question: Question, train: Batch) -> Floa
     Returns:
         (m,) change of the watched quantity, new minus old.
     """
-    fit = newton(fitted.model, train, None, fitted.theta)
+    fit = newton(fitted.linear, train, None, fitted.theta)
     return numpy(_changes(fitted, question, fit.theta[None])[0])
 
 

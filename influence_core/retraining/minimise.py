@@ -78,7 +78,7 @@ class LeftOut:
     @once
     def inverse(self) -> Tensor:
         """H(θ̂)⁻¹ without any damping, at the penalty that stays when one point leaves, (p, p)."""
-        model, train = self.fitted.model, self.fitted.train
+        model, train = self.fitted.linear, self.fitted.train
         h = add_projector(model.hessian(self.fitted.theta, train), model.null_space(train.x), model.loss.outputs)
         h.diagonal().add_((self.penalty - model.l2) * model.penalised(train.x))
         self.task.tick()
@@ -115,7 +115,7 @@ class LeftOut:
             (b,).
         """
         fitted = self.fitted
-        g = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows])
+        g = fitted.linear.pullback(fitted.train.x[rows], fitted.residuals[rows])
         norms: Tensor = (g + fitted.model.folded(fitted.theta, fitted.train.x)).norm(dim=1)
         return norms / len(fitted.train)
 
@@ -166,7 +166,7 @@ class LeftOut:
             correction = 1 - (fitted.curvatures[rows] * removals.spread)[:, :, 0]
             step = removals.solved * (fitted.residuals[rows] / correction / len(fitted.train))
         else:
-            g = fitted.model.pullback(fitted.train.x[rows], fitted.residuals[rows])
+            g = fitted.linear.pullback(fitted.train.x[rows], fitted.residuals[rows])
             g = g + fitted.model.folded(fitted.theta, fitted.train.x)
             step = self.chord(removals, g / len(fitted.train))
         return torch.where(torch.isfinite(step).all(1, keepdim=True), step, 0.0)
@@ -185,7 +185,7 @@ class LeftOut:
         s, _ = torch.linalg.solve_ex(eye - c @ removals.spread, torch.einsum("bij,bj->bi", c, t) / n)
         if removals.solved is not None:
             return u.addcmul_(removals.solved, s)
-        return u + product(fitted.model.pullback(x, s), self.inverse)
+        return u + product(fitted.linear.pullback(x, s), self.inverse)
 
     def _block_size(self) -> int:
         """Refits worked on together, so that one array of their outputs has ``PASS_BYTES``."""
@@ -208,7 +208,7 @@ class LeftOut:
         Returns:
             (b, p).
         """
-        model, train = self.fitted.model, self.fitted.train
+        model, train = self.fitted.linear, self.fitted.train
         penalty = self.penalty * model.penalised(train.x) * theta
         if self.quadratic is not None:
             curvature, at_fit = self.quadratic
@@ -228,7 +228,7 @@ class LeftOut:
         Returns:
             (b,).
         """
-        model, train = self.fitted.model, self.fitted.train
+        model, train = self.fitted.linear, self.fitted.train
         losses = model.loss.values(self._outputs(theta), train.y[:, None])
         losses[rows, torch.arange(len(rows), device=rows.device)] = 0
         return losses.sum(0) / len(train) + self.penalty * (theta**2 @ model.penalised(train.x)) / 2
@@ -255,7 +255,7 @@ class LeftOut:
 
     def _direction(self, theta: Tensor, removals: Removals, gradient: Tensor) -> tuple[Tensor, int]:
         """−H(θ_i)⁻¹∇ by conjugate gradients to 1e-3, preconditioned by the chord's fixed inverse."""
-        model, train, rows = self.fitted.model, self.fitted.train, removals.rows
+        model, train, rows = self.fitted.linear, self.fitted.train, removals.rows
         c = model.loss.curvatures(self._outputs(theta), train.y[:, None])
         c[rows, torch.arange(len(rows), device=rows.device)] = 0
         diagonal, null = self.penalty * model.penalised(train.x), model.null_space(train.x)

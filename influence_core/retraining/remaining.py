@@ -32,7 +32,7 @@ def settle(fitted: FittedModel, rows: Tensor, found: Minimised, task: Task) -> M
     for k in torch.nonzero(unsettled)[:, 0].tolist():
         weights = torch.ones_like(fitted.train.y)
         weights[rows[k]] = 0
-        fit = newton(fitted.model, fitted.train, weights, goal=float(found.goals[k]))
+        fit = newton(fitted.linear, fitted.train, weights, goal=float(found.goals[k]))
         theta[k], norms[k], spent = fit.theta, fit.gradient_norm, spent + len(fit.history)
         task.tick()
     return replace(found, theta=theta, norms=norms, evaluations=spent)

@@ -39,7 +39,7 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
     Raises:
         SettingsError: an unknown solver, or one that is too expensive for this many parameters.
     """
-    name = chosen_solver(settings.name, curvature.size)
+    name = chosen_solver(settings.name, curvature.size, curvature.network)
     if name not in SOLVERS:
         raise SettingsError(f"Unknown solver {name[:40]!r}: expected {AUTOMATIC} or one of {', '.join(SOLVERS)}.")
     entry = SOLVERS[name]
@@ -52,15 +52,19 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
     return entry.factor(curvature, resolve(settings.options, entry.options))
 
 
-def chosen_solver(name: str, size: int) -> str:
+def chosen_solver(name: str, size: int, network: bool = False) -> str:
     """What ``auto`` means for ``size`` parameters: the spectrum while it costs little, else a Cholesky factor.
+
+    A network's matrix is dear to form and many parameters make it too large: there conjugate gradients.
 
     Returns:
         A name of ``SOLVERS`` for ``auto``, any other name as it is.
     """
     if name != AUTOMATIC:
         return name
-    return "eigh" if size <= SPECTRUM_IS_CHEAP else "cholesky"
+    if size <= SPECTRUM_IS_CHEAP:
+        return "eigh"
+    return "cg" if network or size > SOLVERS["cholesky"].limit else "cholesky"
 
 
 def applicable_solvers(size: int) -> list[str]:

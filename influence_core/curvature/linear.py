@@ -1,37 +1,14 @@
-"""The matrix every solver is given: H + damping·I at θ̂, as an operator.  Damping is added here, once, absolutely."""
+"""The Hessian of a model with a linear predictor, in closed form."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from influence_core.compute import product
+from influence_core.curvature.matrix import Curvature, Layered
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
-
-
-@dataclass(frozen=True, eq=False)
-class Curvature:
-    """A = H + damping·I, symmetric, (p, p).
-
-    Attributes:
-        size: p.
-        damping: δ, in the unit of H's eigenvalues; already inside ``matvec`` and ``dense``.
-        matvec: V (p, k) -> A V (p, k).
-        dense: () -> A (p, p), a fresh array the caller may overwrite.
-        diagonal: () -> diagonal of A (p,), for preconditioning; None where it is not cheap.
-        like: an empty tensor with the dtype and device of A.
-    """
-
-    size: int
-    damping: float
-    matvec: Callable[[Tensor], Tensor]
-    dense: Callable[[], Tensor]
-    like: Tensor
-    diagonal: Callable[[], Tensor] | None = None
 
 
 def exact_hessian(
@@ -56,7 +33,7 @@ def exact_hessian(
     """
     if not damping >= 0:
         raise ValueError(f"Expected a damping of at least 0, got {damping}.")
-    model, x, c = fitted.model, fitted.train.x, fitted.curvatures
+    model, x, c = fitted.linear, fitted.train.x, fitted.curvatures
     c = c if weights is None else c * weights[:, None, None]
     l2 = model.penalty(weights) if penalty is None else penalty
     outputs, null = model.loss.outputs, model.null_space(x)
@@ -74,4 +51,14 @@ def exact_hessian(
         deflation = torch.zeros_like(data) if null is None else null.repeat(outputs) / outputs
         return data + l2 * model.penalised(x) + damping + deflation
 
-    return Curvature(fitted.size, damping, matvec, dense, x.new_empty(0), diagonal)
+    def sample_matvec(rows: Tensor, v: Tensor) -> Tensor:
+        return model.hvp(x[rows], c[rows], v, l2) + damping * v + project(v, null, outputs)
+
+    def traces() -> Tensor:
+        return c.diagonal(dim1=1, dim2=2).sum(1) * x.square().sum(1)
+
+    def layered() -> Layered:
+        return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
+
+    like = x.new_empty(0)
+    return Curvature(fitted.size, damping, matvec, dense, like, diagonal, sample_matvec, traces, layered)

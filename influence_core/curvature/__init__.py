@@ -1,0 +1,50 @@
+"""The matrix every solver is given: H + damping·I at θ̂, as an operator.  Damping is added here, once, absolutely."""
+
+from __future__ import annotations
+
+from influence_core.curvature.linear import exact_hessian
+from influence_core.curvature.matrix import Curvature, Layered, roots
+from influence_core.curvature.network import automatic_damping, network_curvature
+from influence_core.models import FittedModel, Network
+from influence_core.settings import SettingsError, SolverSettings
+
+__all__ = [
+    "KINDS",
+    "Curvature",
+    "Layered",
+    "automatic_damping",
+    "curvature_of",
+    "exact_hessian",
+    "network_curvature",
+    "roots",
+]
+
+AUTOMATIC = "auto"
+KINDS = {
+    AUTOMATIC: "Automatic (Gauss–Newton for networks)",
+    "exact": "Hessian",
+    "gauss_newton": "Gauss–Newton",
+}
+
+
+def curvature_of(fitted: FittedModel, settings: SolverSettings) -> Curvature:
+    """H + δI as the settings choose it.
+
+    For a linear predictor Hessian and Gauss–Newton are the same.  ``auto`` is the Gauss–Newton matrix for networks,
+    whose Hessian is indefinite away from a minimum, and there a damping of 0 means ``SHARE`` times its mean diagonal.
+
+    Returns:
+        The damped curvature.
+
+    Raises:
+        SettingsError: an unknown curvature.
+    """
+    if settings.curvature not in KINDS:
+        raise SettingsError(f"Curvature: expected one of {', '.join(KINDS)}, got {settings.curvature[:40]!r}.")
+    if not isinstance(fitted.model, Network):
+        return exact_hessian(fitted, settings.damping)
+    automatic = settings.curvature == AUTOMATIC
+    kind = "gauss_newton" if automatic and fitted.model.loss.convex else settings.curvature
+    if automatic and settings.damping == 0:
+        return network_curvature(fitted, "exact" if kind == AUTOMATIC else kind, *automatic_damping(fitted))
+    return network_curvature(fitted, "exact" if kind == AUTOMATIC else kind, settings.damping)

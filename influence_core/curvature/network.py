@@ -1,0 +1,115 @@
+"""Hessian and Gauss–Newton matrix of a network, and the damping that is chosen where none is set."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import blocks, gram
+from influence_core.curvature.matrix import Curvature, Layered, roots
+from influence_core.models import FittedModel, Network
+
+SHARE = 0.1  # of the mean eigenvalue: the automatic damping of networks (Grosse et al. 2023, section 5)
+
+
+def automatic_damping(fitted: FittedModel) -> tuple[float, str]:
+    """``SHARE`` times the mean diagonal of the Gauss–Newton matrix with its penalty, and the sentence that says so.
+
+    Returns:
+        δ and its reason.
+    """
+    model = fitted.model
+    data = float(_traces(fitted).mean()) / fitted.size
+    mean = data + model.l2 * float(model.penalised(fitted.train.x).mean())
+    damping = float(f"{max(SHARE * mean, 1e-8):.2g}")
+    reason = (
+        f"Damping {damping:g} was chosen: {SHARE:g} of the mean eigenvalue of the Gauss–Newton matrix ({mean:.2g}), "
+        "because a network leaves many directions without curvature. Set another on the Solvers page."
+    )
+    return damping, reason
+
+
+def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: str = "") -> Curvature:
+    """The Hessian (``exact``) or the Gauss–Newton matrix (``gauss_newton``) of a network's J at θ̂, plus damping·I.
+
+    Gauss–Newton is (1/n) Σ J_iᵀ C_i J_i + l2·D with C_i = ∂²ℓ_i/∂f²; the Hessian adds the curvature of f.
+
+    Returns:
+        The damped curvature; products only, dense for few parameters.
+
+    Raises:
+        ValueError: negative damping, or a model that is no network.
+    """
+    if not damping >= 0:
+        raise ValueError(f"Expected a damping of at least 0, got {damping}.")
+    if not isinstance(fitted.model, Network):
+        raise ValueError("Expected a network; for a linear predictor use exact_hessian.")
+    model, theta, train = fitted.model, fitted.theta, fitted.train
+    gauss, penalty = kind == "gauss_newton", model.l2 * model.penalised(train.x)
+
+    def raw(rows: Tensor | slice, v: Tensor) -> Tensor:
+        part = train.take(rows)
+        if gauss:
+            return model.gauss_newton(theta, part.x, fitted.curvatures[rows], v)
+        return model.hvp(theta, part, v)
+
+    def sample_matvec(rows: Tensor | slice, v: Tensor) -> Tensor:
+        return raw(rows, v) + (penalty + damping)[:, None] * v
+
+    def matvec(v: Tensor) -> Tensor:
+        return sample_matvec(slice(None), v)
+
+    def dense() -> Tensor:
+        h = _dense_gauss_newton(fitted) if gauss else matvec(torch.eye(fitted.size).to(theta))
+        if gauss:
+            h.diagonal().add_(penalty + damping)
+        return (h + h.T) / 2
+
+    layered = Layered(fitted.linearised, train.x, fitted.curvatures, penalty)
+    return Curvature(
+        fitted.size,
+        damping,
+        matvec,
+        dense,
+        theta.new_empty(0),
+        (lambda: _diagonal(layered) + penalty + damping) if gauss and layered.layers else None,
+        sample_matvec,
+        (lambda: _traces(fitted)) if gauss else None,
+        (lambda: layered) if layered.layers else None,
+        network=True,
+        name="Gauss–Newton" if gauss else "Hessian",
+        reason=reason,
+    )
+
+
+def _dense_gauss_newton(fitted: FittedModel) -> Tensor:
+    """(1/n) Σ J_iᵀ C_i J_i from explicit Jacobians, in blocks of examples."""
+    x, at, root = fitted.train.x, fitted.linearised, roots(fitted.curvatures)
+    total = fitted.theta.new_zeros(fitted.size, fitted.size)
+    for part in blocks(len(x), 8.0 * fitted.size * root.shape[2]):
+        total += gram(torch.cat([at.pullback(x[part], root[part, :, k]) for k in range(root.shape[2])]))
+    return total / len(x)
+
+
+def _traces(fitted: FittedModel) -> Tensor:
+    """Trace of J_iᵀ C_i J_i = Σ_k ‖J_iᵀ R_ik‖² for every example."""
+    root, x = roots(fitted.curvatures), fitted.train.x
+    norms = [fitted.linearised.squared_norms(x, root[:, :, k]) for k in range(root.shape[2])]
+    return torch.stack(norms).sum(0)
+
+
+def _diagonal(layered: Layered) -> Tensor:
+    """Diagonal of the data part: squares of the per-example gradients of every root column, summed layer by layer."""
+    sums = [layered.x.new_zeros(layer.outputs, layer.inputs) for layer in layered.layers]
+    for _, tap, root in layered.blocks():
+        for k in range(root.shape[2]):
+            for total, a, g in zip(sums, tap.inputs, tap.gradients(root[:, :, k]), strict=True):
+                if a.shape[1] == 1:
+                    total += g[:, 0].square().T @ a[:, 0].square()
+                else:
+                    total += (g.mT @ a).square().sum(0)
+    size = sum(layer.outputs * layer.inputs for layer in layered.layers)
+    column = layered.x.new_zeros(size, 1)
+    for layer, total in zip(layered.layers, sums, strict=True):
+        layer.put(column, total[:, :, None])
+    return column[:, 0] / layered.n

@@ -1,0 +1,126 @@
+"""Linear and convolutional layers: finding them in a module, what they read at every position, and scores from both.
+
+A linear layer's per-example gradient is G_i ⊗ A_i; a convolution unfolds to Σ_t G_it ⊗ A_it over output positions t.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from influence_core.compute import BLOCK_BYTES, blocks, product
+from influence_core.models.protocol import Layer
+
+KINDS = (nn.Linear, nn.Conv2d)
+
+
+def find_layers(module: nn.Module, shape: tuple[int, ...], shapes: Mapping[str, torch.Size]) -> tuple[Layer, ...]:
+    """The linear and convolutional layers, where they hold every parameter and each runs once per pass.
+
+    Returns:
+        Layers in the order of the module; empty where some parameter lies elsewhere.
+    """
+    offsets, total = {}, 0
+    for name, size in shapes.items():
+        offsets[name] = slice(total, total + math.prod(size))
+        total += math.prod(size)
+    found = []
+    for name, part in module.named_modules():
+        if list(part.parameters(recurse=False)):
+            if not _plain(part):
+                return ()
+            prefix = f"{name}." if name else ""
+            outputs, width = part.weight.shape[0], math.prod(part.weight.shape[1:])
+            bias = offsets.get(f"{prefix}bias")
+            found.append(Layer(name, outputs, width + (bias is not None), offsets[f"{prefix}weight"], bias))
+    held = sum(layer.outputs * layer.inputs for layer in found)
+    return tuple(found) if held == total and _each_once(module, shape, len(found)) else ()
+
+
+def _plain(part: nn.Module) -> bool:
+    if isinstance(part, nn.Conv2d):
+        return part.groups == 1 and part.padding_mode == "zeros" and not isinstance(part.padding, str)
+    return type(part) is nn.Linear
+
+
+def _each_once(module: nn.Module, shape: tuple[int, ...], layers: int) -> bool:
+    probe, calls = copy.deepcopy(module).float().eval(), list[nn.Module]()
+    for part in probe.modules():
+        if isinstance(part, KINDS):
+            part.register_forward_hook(lambda part, _inputs, _output: calls.append(part))
+    with torch.no_grad():
+        probe(torch.zeros(1, *shape))
+    return len(calls) == len(set(calls)) == layers
+
+
+def positions(g: Tensor) -> Tensor:
+    """Output gradients of any layer by position.
+
+    Returns:
+        (b, T, o).
+    """
+    if g.dim() == 2:
+        return g[:, None]
+    return g.flatten(2).mT if g.dim() == 4 else g
+
+
+def unfolded(part: nn.Module, a: Tensor) -> Tensor:
+    """What a layer reads at every output position, with a one for its bias.
+
+    Returns:
+        (b, T, q̄).
+    """
+    if isinstance(part, nn.Conv2d):
+        a = nn.functional.unfold(a, part.kernel_size, part.dilation, part.padding, part.stride).mT  # type: ignore[arg-type]
+    elif a.dim() == 2:
+        a = a[:, None]
+    return a if part.bias is None else torch.cat([a, torch.ones_like(a[..., :1])], -1)
+
+
+def contracted(a: Tensor, g: Tensor, m: Tensor) -> Tensor:
+    """⟨Σ_t G_it ⊗ A_it, M_j⟩ for all i, j.
+
+    With one position the smaller side is contracted last; with many, the outer products of a few examples are formed
+    and multiplied once.
+
+    Args:
+        a: (b, T, q̄).
+        g: (b, T, o).
+        m: (o, q̄, k).
+
+    Returns:
+        (b, k).
+    """
+    outputs, inputs, k = m.shape
+    total = a.new_empty(len(a), k)
+    if a.shape[1] > 1:
+        flat = m.reshape(-1, k)
+        for part in blocks(len(a), float(a.element_size() * outputs * inputs)):
+            total[part] = product((g[part].mT @ a[part]).reshape(-1, outputs * inputs), flat)
+        return total
+    read, left, matrix = (a, g, m.permute(1, 0, 2)) if outputs <= inputs else (g, a, m)
+    side = matrix.shape[1]
+    matrix = matrix.reshape(-1, side * k)
+    for part in blocks(len(a), float(a.element_size() * side * k), BLOCK_BYTES):
+        bent = product(read[part, 0], matrix).view(-1, side, k)
+        total[part] = torch.bmm(left[part], bent)[:, 0]
+    return total
+
+
+def layer_norms(a: Tensor, g: Tensor) -> Tensor:
+    """‖Σ_t G_it ⊗ A_it‖², through the T × T products where there are several positions.
+
+    Returns:
+        (b,).
+    """
+    if a.shape[1] == 1:
+        return a[:, 0].square().sum(1) * g[:, 0].square().sum(1)
+    total = [
+        (g[part].mT @ a[part]).square().sum((1, 2))
+        for part in blocks(len(a), float(a.element_size() * a.shape[2] * g.shape[2]))
+    ]
+    return torch.cat(total)

@@ -1,0 +1,253 @@
+"""Networks: any ``torch.nn.Module`` as a function f(x; θ) of one flat θ, with its derivatives by torch.func.
+
+Parameters lie in θ in the order of ``named_parameters``.  Modules run in evaluation mode: no dropout, and batch norm
+with its stored averages, so that every example has a loss of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jvp, vjp, vmap
+
+from influence_core.compute import blocks, once
+from influence_core.data.dataset import Dataset
+from influence_core.models.layers import find_layers
+from influence_core.models.linearised import At
+from influence_core.models.losses import Loss
+from influence_core.models.protocol import Batch, Layer
+
+PASS_BYTES = 96 * 2**20  # activations of one block of examples and columns
+COLUMNS = 16  # columns that share a forward pass
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """J(θ; a) = (1/n) Σ a_i ℓ(y_i, f(x_i; θ)) + (l2/2) ‖θ_weights‖²; biases and other vectors are not penalised.
+
+    Attributes:
+        module: architecture and first parameters; never changed.
+        loss: ℓ as a function of the outputs.
+        l2: the penalty.
+        shape: of one example as the module wants it; (d,), or (channels, h, w) for images.
+        dtype: float32, or float64 where precision matters more than time.
+    """
+
+    module: nn.Module
+    loss: Loss
+    l2: float = 0.0
+    shape: tuple[int, ...] = ()
+    dtype: torch.dtype = torch.float32
+    fold_penalty: bool = False
+    _local: threading.local = field(default_factory=threading.local, repr=False)
+
+    @once
+    def shapes(self) -> dict[str, torch.Size]:
+        """Name and shape of every parameter, in the order of θ."""
+        return {name: value.shape for name, value in self.module.named_parameters()}
+
+    @once
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that θ is made of; empty where some parameter belongs to another kind of layer."""
+        return find_layers(self.module, self.shape, self.shapes)
+
+    @once
+    def activations(self) -> int:
+        """Numbers that a forward pass keeps per example, roughly."""
+        kept = [math.prod(self.shape)]
+        probe = self._fresh(torch.device("cpu"))
+        for part in probe.modules():
+            if not list(part.children()):
+                part.register_forward_hook(lambda _module, _inputs, output: kept.append(output.numel()))
+        with torch.no_grad():
+            probe(torch.zeros(1, *self.shape, dtype=self.dtype))
+        return sum(kept)
+
+    def _fresh(self, device: torch.device) -> nn.Module:
+        return copy.deepcopy(self.module).to(device, self.dtype).eval().requires_grad_(False)
+
+    def copy(self, device: torch.device) -> nn.Module:
+        """A copy of the module for this thread: ``functional_call`` swaps parameters inside the module it is given.
+
+        Returns:
+            The copy, in evaluation mode.
+        """
+        kept = getattr(self._local, "copy", None)
+        if kept is None or kept[0] != device:
+            kept = self._local.copy = (device, self._fresh(device))
+        module: nn.Module = kept[1]
+        return module
+
+    def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
+        """Parameters by name, as views of θ.
+
+        Returns:
+            The parameters.
+        """
+        parts = torch.split(theta, [math.prod(shape) for shape in self.shapes.values()])
+        return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def start(self, _batch: Batch | None = None) -> Tensor:
+        """θ of the module as it was given.
+
+        Returns:
+            (p,).
+        """
+        return torch.cat([value.detach().reshape(-1) for value in self.module.parameters()]).to(self.dtype)
+
+    def batch(self, dataset: Dataset, device: torch.device) -> Batch:
+        """Examples as tensors of the network's precision.
+
+        Returns:
+            x (n, d) and y (n,).
+        """
+        x = torch.as_tensor(dataset.x.copy(), dtype=self.dtype)
+        return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=self.dtype).to(device))
+
+    def features(self, x: Tensor) -> Tensor:
+        """The features in the network's precision.
+
+        Returns:
+            (n, d).
+        """
+        return x.to(self.dtype)
+
+    def penalised(self, x: Tensor) -> Tensor:
+        """1 for matrices and kernels, 0 for biases and other vectors.
+
+        Returns:
+            (p,).
+        """
+        parts = [torch.full((math.prod(s),), float(len(s) > 1), dtype=x.dtype) for s in self.shapes.values()]
+        return torch.cat(parts).to(x.device)
+
+    def penalty(self, _weights: Tensor | None) -> float:
+        """L2, whatever the weights.
+
+        Returns:
+            The penalty.
+        """
+        return self.l2
+
+    def folded(self, theta: Tensor, _x: Tensor) -> Tensor:
+        """Nothing: the penalty of a network stays in J.
+
+        Returns:
+            Zeros (p,).
+        """
+        return torch.zeros_like(theta)
+
+    def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
+        """F in blocks of examples.
+
+        Returns:
+            (n, K).
+        """
+        parts = [self._outputs(theta, x[part]) for part in self.rows(len(x), 1)]
+        return torch.cat(parts) if parts else x.new_empty(0, self.loss.outputs)
+
+    def rows(self, n: int, columns: int) -> list[slice]:
+        """Blocks of examples whose activations for so many columns stay within ``PASS_BYTES``.
+
+        Returns:
+            Slices of range(n).
+        """
+        return list(blocks(n, 16.0 * self.activations * columns, PASS_BYTES))
+
+    def _outputs(self, theta: Tensor, x: Tensor) -> Tensor:
+        f: Tensor = functional_call(self.copy(theta.device), self.unflatten(theta), (x.view(len(x), *self.shape),))
+        return f.view(len(x), -1)
+
+    def losses(self, theta: Tensor, batch: Batch) -> Tensor:
+        """ℓ_i(θ), the penalty not included.
+
+        Returns:
+            (n,).
+        """
+        return self.loss.values(self.outputs(theta, batch.x), batch.y)
+
+    def _summed(self, batch: Batch, weights: Tensor | None) -> Callable[[Tensor], Tensor]:
+        def total(theta: Tensor) -> Tensor:
+            values = self.loss.values(self._outputs(theta, batch.x), batch.y)
+            return values.sum() if weights is None else weights @ values
+
+        return total
+
+    def objective(self, theta: Tensor, batch: Batch, weights: Tensor | None = None) -> tuple[float, Tensor]:
+        """J(θ; weights) and its gradient.
+
+        Returns:
+            The value and ∇J (p,).
+        """
+        pull = self.penalised(batch.x) * theta * self.l2
+        value, gradient = float(pull @ theta) / 2, pull
+        for part in self.rows(len(batch), 1):
+            total = self._summed(batch.take(part), None if weights is None else weights[part])
+            free = theta.detach().clone().requires_grad_(True)
+            loss = total(free)
+            gradient = gradient + torch.autograd.grad(loss, free)[0] / len(batch)
+            value += float(loss.detach()) / len(batch)
+        return value, gradient
+
+    def hvp(self, theta: Tensor, batch: Batch, v: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Σ_i a_i ∇²ℓ_i(θ) V / n, forward over reverse, in blocks of examples and columns; the penalty not included.
+
+        Args:
+            theta: (p,).
+            batch: n examples.
+            v: (p, k).
+            weights: (n,) or None.
+
+        Returns:
+            (p, k).
+        """
+        result = torch.zeros_like(v)
+        for columns in blocks(v.shape[1], 1, COLUMNS):
+            for part in self.rows(len(batch), columns.stop - columns.start):
+                slope = grad(self._summed(batch.take(part), None if weights is None else weights[part]))
+                result[:, columns] += vmap(
+                    lambda u, slope=slope: jvp(slope, (theta,), (u,))[1],
+                    in_dims=1,
+                    out_dims=1,
+                )(v[:, columns])
+        return result / len(batch)
+
+    def gauss_newton(self, theta: Tensor, x: Tensor, curvatures: Tensor, v: Tensor) -> Tensor:
+        """Σ_i J_iᵀ C_i J_i V / n with C_i = ∂²ℓ_i/∂f²: J V forward, Jᵀ backward, in blocks.
+
+        Args:
+            theta: (p,).
+            x: (n, d).
+            curvatures: (n, K, K).
+            v: (p, k).
+
+        Returns:
+            (p, k); positive semidefinite for convex losses.
+        """
+        result = torch.zeros_like(v)
+        for columns in blocks(v.shape[1], 1, COLUMNS):
+            for part in self.rows(len(x), columns.stop - columns.start):
+                rows = x[part]
+
+                def f(free: Tensor, rows: Tensor = rows) -> Tensor:
+                    return self._outputs(free, rows)
+
+                forward = vmap(lambda u, f=f: jvp(f, (theta,), (u,))[1], in_dims=1)(v[:, columns])
+                back = vjp(f, theta)[1]
+                bent = torch.einsum("bac,kbc->kba", curvatures[part], forward)
+                result[:, columns] += vmap(back)(bent)[0].T
+        return result / len(x)
+
+    def linearised(self, theta: Tensor) -> At:
+        """The network at ``theta``.
+
+        Returns:
+            Products with its Jacobian.
+        """
+        return At(self, theta.detach())

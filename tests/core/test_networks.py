@@ -1,0 +1,176 @@
+"""Networks linearised at θ̂: per-layer scores, Hessian and Gauss–Newton against explicit Jacobians and differences."""
+
+import numpy as np
+import pytest
+import torch
+from networks import LAYERED, MODULES, example
+from oracles import error
+
+from influence_core.curvature import automatic_damping, curvature_of, network_curvature, roots
+from influence_core.estimators import scores, self_influence
+from influence_core.influence import Influence, watch
+from influence_core.models import linearised as linearised_module
+from influence_core.settings import SettingsError, SolverSettings
+from influence_core.solvers import SOLVERS, factor
+
+kinds = pytest.mark.parametrize("kind", MODULES)
+layered = pytest.mark.parametrize("kind", LAYERED)
+
+
+@kinds
+def test_objective_is_the_mean_loss_with_its_penalty(kind):
+    case = example(kind)
+    fitted, theta = case.fitted, case.fitted.theta.numpy()
+    a = np.random.default_rng(1).uniform(0, 2, len(fitted.train))
+    value, gradient = fitted.model.objective(fitted.theta, fitted.train, torch.as_tensor(a))
+    losses = case.losses(theta, fitted.train.x.numpy(), fitted.train.y.numpy())
+    expected = a @ losses / len(a) + fitted.model.l2 / 2 * (case.penalised * theta) @ theta
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(gradient, case.slope(theta, a), atol=1e-8)
+
+
+@kinds
+def test_per_example_gradients_without_an_array_of_them(kind, monkeypatch):
+    case = example(kind)
+    fitted, train = case.fitted, case.fitted.train
+    truth, v = case.gradients(train), np.random.default_rng(2).normal(size=(fitted.size, 7))
+    np.testing.assert_allclose(fitted.linearised.pullback(train.x, fitted.residuals), truth, atol=1e-8)
+    np.testing.assert_allclose(
+        fitted.linearised.squared_norms(train.x, fitted.residuals), (truth**2).sum(1), rtol=1e-6, atol=1e-12
+    )
+    for size in (1e9, 4000.0):
+        monkeypatch.setattr(linearised_module, "blocks", _blocks_of(size))
+        dots = fitted.linearised.gradient_dot(train.x, fitted.residuals, torch.as_tensor(v), 0.5)
+        assert error(dots.numpy(), 0.5 * truth @ v) < 1e-7
+
+
+def _blocks_of(budget):
+    original = linearised_module.blocks
+
+    def cut(total, size, *_rest):
+        yield from original(total, size, int(budget))
+
+    return cut
+
+
+@layered
+def test_layers_cover_all_parameters_and_their_factors_make_the_gradients(kind):
+    case = example(kind)
+    fitted = case.fitted
+    at, x = fitted.linearised, fitted.train.x
+    tap = at.tap(x)
+    gradients = tap.gradients(fitted.residuals)
+    columns = torch.full((fitted.size, 1), np.nan, dtype=torch.float64)
+    for layer, a, g in zip(at.layers, tap.inputs, gradients, strict=True):
+        assert (a.shape[2], g.shape[2]) == (layer.inputs, layer.outputs)
+        layer.put(columns, (g[3].T @ a[3])[:, :, None])
+        np.testing.assert_array_equal(layer.matrix(columns)[:, :, 0], g[3].T @ a[3])
+    np.testing.assert_allclose(columns[:, 0], case.gradients(fitted.train)[3], atol=1e-8)
+
+
+def test_a_module_with_other_parameters_has_no_layer_description():
+    fitted = example("normalised").fitted
+    assert fitted.linearised.layers == ()
+    assert curvature_of(fitted, SolverSettings()).layered is None
+
+
+@kinds
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+def test_gauss_newton_products_dense_diagonal_and_traces(kind, damping):
+    case = example(kind)
+    a = network_curvature(case.fitted, "gauss_newton", damping)
+    truth = case.gauss_newton + damping * np.eye(a.size)
+    v = np.random.default_rng(3).normal(size=(a.size, 20))
+    assert error(a.matvec(torch.as_tensor(v)).numpy(), truth @ v) < 1e-6
+    assert error(a.dense().numpy(), truth) < 1e-6
+    if a.diagonal is not None:
+        np.testing.assert_allclose(a.diagonal(), np.diag(truth), rtol=1e-5, atol=1e-9)
+    penalty = case.fitted.model.l2 * case.penalised.sum()
+    assert float(a.traces().mean()) + penalty == pytest.approx(np.trace(case.gauss_newton), rel=1e-6)
+
+
+@kinds
+def test_hessian_products_are_differences_of_the_gradient(kind):
+    case, h = example(kind), 1e-5
+    a = network_curvature(case.fitted, "exact", 0.2)
+    theta, v = case.fitted.theta.numpy(), np.random.default_rng(4).normal(size=(a.size, 18))
+    found = a.matvec(torch.as_tensor(v)).numpy()
+    for k in (0, 17):
+        pearlmutter = (case.slope(theta + h * v[:, k]) - case.slope(theta - h * v[:, k])) / (2 * h)
+        assert error(found[:, k], pearlmutter + 0.2 * v[:, k]) < 1e-4
+    np.testing.assert_allclose(a.dense() @ torch.as_tensor(v), found, atol=1e-8)
+
+
+@kinds
+@pytest.mark.parametrize("curvature", ["exact", "gauss_newton"])
+def test_a_sample_of_every_example_is_the_whole(kind, curvature):
+    fitted = example(kind).fitted
+    a = network_curvature(fitted, curvature, 0.1)
+    v = torch.as_tensor(np.random.default_rng(5).normal(size=(a.size, 3)))
+    singles = [a.sample_matvec(torch.tensor([i]), v) for i in range(len(fitted.train))]
+    np.testing.assert_allclose(torch.stack(singles).mean(0), a.matvec(v), atol=1e-10)
+
+
+@layered
+def test_blocks_of_layers_add_up_to_the_diagonal(kind):
+    case = example(kind)
+    a = network_curvature(case.fitted, "gauss_newton", 0.0)
+    parts = a.layered()
+    last = parts.layers[-1]
+    block = torch.zeros(last.outputs * last.inputs, last.outputs * last.inputs, dtype=torch.float64)
+    for _, tap, root in parts.blocks():
+        for k in range(root.shape[2]):
+            g = (tap.gradients(root[:, :, k])[-1].mT @ tap.inputs[-1]).flatten(1)
+            block += g.T @ g / parts.n
+    rows = np.r_[np.arange(case.fitted.size)[last.weight], np.arange(case.fitted.size)[last.bias]]
+    order = torch.as_tensor(rows, dtype=torch.float64)[:, None]
+    column = torch.zeros(case.fitted.size, 1, dtype=torch.float64)
+    column[rows] = order
+    where = last.matrix(column)[:, :, 0].reshape(-1).long().numpy()
+    truth = (case.gauss_newton - case.fitted.model.l2 * np.diag(case.penalised))[np.ix_(where, where)]
+    assert error(block.numpy(), truth) < 1e-6
+
+
+def test_roots_rebuild_their_matrices():
+    c = example("mlp").fitted.curvatures
+    r = roots(c)
+    np.testing.assert_allclose(r @ r.mT, c, atol=1e-12)
+
+
+def test_automatic_damping_is_a_share_of_the_mean_eigenvalue_and_says_so():
+    case = example("mlp")
+    damping, reason = automatic_damping(case.fitted)
+    assert damping == pytest.approx(0.1 * np.linalg.eigvalsh(case.gauss_newton).mean(), rel=0.05)
+    assert f"{damping:g}" in reason
+    a = curvature_of(case.fitted, SolverSettings())
+    assert (a.damping, a.reason, a.name) == (damping, reason, "Gauss–Newton")
+    by_hand = curvature_of(case.fitted, SolverSettings(damping=0.7))
+    assert (by_hand.damping, by_hand.reason) == (0.7, "")
+    assert curvature_of(case.fitted, SolverSettings(curvature="exact")).damping == 0
+    with pytest.raises(SettingsError, match="Curvature: expected one of"):
+        curvature_of(case.fitted, SolverSettings(curvature="fisher"))
+
+
+@kinds
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "cg"])
+def test_influence_is_the_dense_formula(kind, solver):
+    case = example(kind)
+    influence = Influence(case.fitted, SolverSettings(solver, 0.05))
+    watched = watch(case.fitted, case.test)
+    g, q = case.gradients(case.fitted.train), case.gradients(case.test)
+    solved = np.linalg.solve(case.gauss_newton + 0.05 * np.eye(case.fitted.size), g.T)
+    assert error(scores(influence, watched), (q @ solved).T / len(g)) < 1e-5
+    assert error(self_influence(influence), (g.T * solved).sum(0) / len(g)) < 1e-5
+
+
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "identity"])
+def test_more_test_points_than_parameters_leave_no_row_empty(solver):
+    case = example("no bias")
+    a = network_curvature(case.fitted, "gauss_newton", 0.1)
+    b = torch.as_tensor(np.random.default_rng(6).normal(size=(a.size, 3 * a.size)))
+    made = factor(SolverSettings(solver, 0.1), a)
+    found = made(b).value.numpy()
+    assert (np.abs(found).max(0) > 0).all()
+    if solver in {"cholesky", "eigh", "cg"}:
+        truth = np.linalg.solve(case.gauss_newton + 0.1 * np.eye(a.size), b.numpy())
+        assert error(found, truth) < 1e-5
