@@ -67,7 +67,7 @@ def contaminated(analysis: Analysis, train: int, test: int, steps: FloatArray) -
         The path.
     """
     fitted = analysis.problem.fitted
-    n, model = len(fitted.train), fitted.model
+    n, model = len(fitted.train), fitted.linear
     weights = np.ones((len(steps), n)) * (1 - steps)[:, None]
     weights[:, train] += n * steps
     mean = mean_gradient(fitted)
@@ -89,7 +89,7 @@ def _path(analysis: Analysis, test: int, steps: FloatArray, weights: FloatArray,
     fitted, asked = analysis.problem.fitted, analysis.problem.test.take(slice(test, test + 1))
     theta, losses = [], []
     for row in weights:
-        found = newton(fitted.model, fitted.train, torch.as_tensor(row, device=fitted.theta.device), fitted.theta)
+        found = newton(fitted.linear, fitted.train, torch.as_tensor(row, device=fitted.theta.device), fitted.theta)
         theta.append(found.theta.cpu().numpy())
         losses.append(float(fitted.model.losses(found.theta, asked)[0]))
     return Path(steps, np.array(losses), np.array(theta), slope)

@@ -29,7 +29,7 @@ def variants(analysis: Analysis, test: int) -> dict[str, FloatArray]:
     bare = -(2 * train.y - 1)[:, None]
 
     def score(residuals: torch.Tensor, column: torch.Tensor) -> FloatArray:
-        return numpy(fitted.model.gradient_dot(train.x, residuals, column, 1 / n)[:, 0])
+        return numpy(fitted.linear.gradient_dot(train.x, residuals, column, 1 / n)[:, 0])
 
     gradient, complete = watched.gradient, fitted.residuals
     forms = (score(bare, solved), score(complete, gradient), score(bare, gradient))
