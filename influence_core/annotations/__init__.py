@@ -1,0 +1,39 @@
+"""The annotators' store: queues of suspicious labels, leases, answers that are never lost, and exports.
+
+It knows no model: scores come in as arrays, decisions go out as arrays and files.
+"""
+
+from influence_core.annotations.decisions import Decided, decide, undo
+from influence_core.annotations.errors import AnnotationError, Refused, StoreUnavailable
+from influence_core.annotations.queues import create_queue, get_queue, queues, ranks
+from influence_core.annotations.records import ACTIONS, SIGN, Answer, Card, Plan, Queue, Run, Samples
+from influence_core.annotations.serving import give_back, look, lookahead, next_card, skip_card
+from influence_core.annotations.store import Store, open_store
+
+__all__ = [
+    "ACTIONS",
+    "SIGN",
+    "AnnotationError",
+    "Answer",
+    "Card",
+    "Decided",
+    "Plan",
+    "Queue",
+    "Refused",
+    "Run",
+    "Samples",
+    "Store",
+    "StoreUnavailable",
+    "create_queue",
+    "decide",
+    "get_queue",
+    "give_back",
+    "look",
+    "lookahead",
+    "next_card",
+    "open_store",
+    "queues",
+    "ranks",
+    "skip_card",
+    "undo",
+]

@@ -1,0 +1,179 @@
+"""Which items are open to whom, and what a card shows of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection
+
+from influence_core.annotations.records import Answer, Card
+from influence_core.annotations.statements import stands
+from influence_core.annotations.tables import decision, lease, prediction, sample, score, skip, task
+
+_mine, _other = decision.alias("mine"), lease.alias("other")
+OUTCOME = sa.case(
+    (decision.c.action == "keep", -1), (decision.c.action == "exclude", -2), else_=decision.c.new_label
+)  # null for "needs review", which is no outcome
+
+
+def free(annotator: str, now: float) -> ColumnElement[bool]:
+    """Nobody else holds the task.
+
+    Returns:
+        The condition on rows of ``task``.
+    """
+    held = sa.exists().where(_other.c.task_id == task.c.id, _other.c.annotator != annotator, _other.c.expires_at > now)
+    return ~held
+
+
+def open_to(annotator: str, row: sa.Row[Any], now: float) -> ColumnElement[bool]:
+    """First pass: the task wants an answer, this annotator has given none, and nobody else is at it.
+
+    Args:
+        annotator: who asks.
+        row: the queue.
+        now: seconds since 1970.
+
+    Returns:
+        The condition on rows of ``task``.
+    """
+    answered = sa.exists().where(
+        _mine.c.task_id == task.c.id, _mine.c.annotator == annotator, _mine.c.round == 1, stands(_mine)
+    )
+    return sa.and_(task.c.queue_id == row.id, task.c.answers < row.overlap, ~answered, free(annotator, now))
+
+
+def first_pass(connection: Connection, row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
+    """Open tasks in the order of the queue; what was skipped is left out until enough others are done.
+
+    Returns:
+        Rows of task.
+    """
+    seen = connection.execute(
+        sa.select(sa.func.count()).where(
+            decision.c.queue_id == row.id, decision.c.annotator == annotator, decision.c.action != "undo"
+        )
+    ).scalar_one()
+    waits = sa.exists().where(skip.c.task_id == task.c.id, skip.c.annotator == annotator, skip.c.until > seen)
+    return sa.select(task).where(open_to(annotator, row, now), ~waits).order_by(task.c.place)
+
+
+def skipped(row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
+    """Open tasks that were skipped, the longest ago first.
+
+    Returns:
+        Rows of task.
+    """
+    mine = sa.and_(skip.c.task_id == task.c.id, skip.c.annotator == annotator)
+    return sa.select(task).join(skip, mine).where(open_to(annotator, row, now)).order_by(skip.c.skipped_at)
+
+
+def unresolved(queue: int) -> sa.Subquery:
+    """Tasks for the second pass: answers that differ, or one that asks for review, and no later answer that settles it.
+
+    Returns:
+        Columns ``task_id``, ``differs`` (0 or 1) and ``reviews``.
+    """
+    later = decision.alias("later")
+    settled = sa.exists().where(
+        later.c.task_id == decision.c.task_id, later.c.round == 2, later.c.action != "review", stands(later)
+    )
+    differs = sa.case((sa.func.count(OUTCOME.distinct()) > 1, 1), else_=0)
+    reviews = sa.func.sum(sa.case((decision.c.action == "review", 1), else_=0))
+    return (
+        sa.select(decision.c.task_id, differs.label("differs"), reviews.label("reviews"))
+        .where(decision.c.queue_id == queue, decision.c.round == 1, stands(), ~settled)
+        .group_by(decision.c.task_id)
+        .having(sa.or_(differs > 0, reviews > 0))
+        .subquery()
+    )
+
+
+def second_pass(row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
+    """Disagreements first, then "needs review"; each once per annotator.
+
+    Returns:
+        Rows of task.
+    """
+    found = unresolved(row.id)
+    answered = sa.exists().where(
+        _mine.c.task_id == task.c.id, _mine.c.annotator == annotator, _mine.c.round == 2, stands(_mine)
+    )
+    wanted = sa.select(task).join(found, found.c.task_id == task.c.id).where(~answered, free(annotator, now))
+    return wanted.order_by(found.c.differs.desc(), task.c.place)
+
+
+def read_card(
+    connection: Connection, row: sa.Row[Any], item: sa.Row[Any], annotator: str, held: sa.Row[Any] | None
+) -> Card:
+    """Everything a card shows.
+
+    Args:
+        connection: of an open transaction.
+        row: the queue.
+        item: the task.
+        annotator: whose card it is.
+        held: the lease; None to look only.
+
+    Returns:
+        The card.
+    """
+    said = connection.execute(
+        sa.select(sample.c.name, sample.c.given_label, prediction)
+        .join(prediction, prediction.c.position == sample.c.position)
+        .where(sample.c.dataset_id == row.dataset_id, sample.c.position == item.position)
+        .where(prediction.c.run_id == row.run_id)
+    ).one()
+    signals = connection.execute(
+        sa.select(score.c.signal, score.c.value, score.c.percentile)
+        .where(score.c.run_id == row.run_id, score.c.position == item.position)
+        .order_by(score.c.signal)
+    ).all()
+    return Card(
+        queue=row.id,
+        task=item.id,
+        annotator=annotator,
+        token=held.token if held else "",
+        round=held.round if held else 1,
+        place=item.place,
+        position=item.position,
+        name=said.name,
+        given=said.given_label,
+        predicted=said.predicted_label,
+        suggested=said.suggested_label,
+        p_given=said.p_given,
+        p_suggested=said.p_suggested,
+        scores={signal.signal: signal.value for signal in signals},
+        percentiles={signal.signal: signal.percentile for signal in signals},
+        peers=tuple(peer.position for peer in peers(connection, row, item, held)),
+        served_at=held.served_at if held else 0.0,
+        expires_at=held.expires_at if held else 0.0,
+        first=_answer(connection, item.id, annotator, decision.c.stage == "first"),
+        mine=_answer(connection, item.id, annotator, stands()),
+    )
+
+
+def peers(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], held: sa.Row[Any] | None) -> list[sa.Row[Any]]:
+    """Near-duplicates of a leased task that are open to its holder too.
+
+    Returns:
+        Rows of task; none in the second pass.
+    """
+    if held is None or held.round != 1 or item.duplicates is None:
+        return []
+    same = sa.and_(task.c.duplicates == item.duplicates, task.c.id != item.id)
+    wanted = sa.select(task).where(same, open_to(held.annotator, row, held.served_at)).order_by(task.c.place)
+    return list(connection.execute(wanted).all())
+
+
+def _answer(connection: Connection, item: int, annotator: str, which: ColumnElement[bool]) -> Answer | None:
+    found = connection.execute(
+        sa.select(decision)
+        .where(decision.c.task_id == item, decision.c.annotator == annotator, which)
+        .order_by(decision.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None:
+        return None
+    return Answer(found.action, found.new_label, found.note, found.saw_suggestion, found.stage == "first")

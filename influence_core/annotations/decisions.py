@@ -1,0 +1,176 @@
+"""Answers: stored once, whole and for good; an undo is one more row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from influence_core.annotations.cards import peers
+from influence_core.annotations.errors import AnnotationError, Refused
+from influence_core.annotations.records import ACTIONS, NOTE, Answer, Card
+from influence_core.annotations.serving import annotator_name, check_lease, grant, regrant, release
+from influence_core.annotations.statements import alive, only_writer, stands
+from influence_core.annotations.store import Store
+from influence_core.annotations.tables import dataset, decision, prediction, sample, task
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of an answer.
+
+    Attributes:
+        ids: of the stored rows.
+        positions: rows of the training set that were answered.
+        repeated: whether it had been stored before, so that nothing was added.
+        card: after a blind first answer, the same card with its new token.
+    """
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    repeated: bool = False
+    card: Card | None = None
+
+
+def decide(store: Store, card: Card, answer: Answer, also: Sequence[int] = ()) -> Decided:
+    """Store an answer, durably, before this returns; the same answer again is acknowledged and adds nothing.
+
+    Args:
+        store: where.
+        card: as it was served.
+        answer: what the annotator said.
+        also: positions among ``card.peers`` that get the same answer, in the same transaction; one that somebody else
+            has taken up meanwhile is left to them.
+
+    An answer that makes no sense is an ``AnnotationError``; a card that is stale or expired, or was served less than
+    250 ms ago, is ``Refused``.
+
+    Returns:
+        What was stored.
+    """
+    with store.writing() as connection:
+        row, now = only_writer(connection, card.queue), store.clock()
+        before = _stored(connection, card)
+        if before:
+            _check_same(connection, row, before[0], answer)
+            return Decided(tuple(r.id for r in before), tuple(r.position for r in before), repeated=True)
+        held = check_lease(connection, card, now)
+        item = connection.execute(sa.select(task).where(task.c.id == card.task)).one()
+        more = [] if answer.first else [peer for peer in peers(connection, row, item, held) if peer.position in also]
+        when = {"round": held.round, "served_at": held.served_at, "decided_at": now, "token": held.token}
+        when["lead_time"] = (now - held.served_at) / (1 + len(more))
+        ids = [
+            _add(connection, row, one, {**when, **_said(connection, row, one, answer)}, held) for one in (item, *more)
+        ]
+        shown = grant(connection, row, item, card.annotator, (now, held.round)) if answer.first else None
+        if not answer.first:
+            release(connection, card.queue, card.annotator)
+        return Decided(tuple(ids), (item.position, *(peer.position for peer in more)), card=shown)
+
+
+def undo(store: Store, number: int, annotator: str) -> Card | None:
+    """Take the annotator's last standing answer back, with all that was answered along with it; repeat to go on.
+
+    Args:
+        store: where.
+        number: of the queue.
+        annotator: whose answer.
+
+    Returns:
+        The card, served again; None when somebody else has taken it up meanwhile.
+
+    Raises:
+        AnnotationError: there is no answer left to undo.
+    """
+    name = annotator_name(annotator)
+    with store.writing() as connection:
+        row, now = only_writer(connection, number), store.clock()
+        mine = sa.and_(decision.c.queue_id == number, decision.c.annotator == name, stands())
+        last = connection.execute(sa.select(decision).where(mine).order_by(decision.c.id.desc()).limit(1)).one_or_none()
+        if last is None:
+            raise AnnotationError("There is no answer of yours in this queue left to undo.")
+        batch = connection.execute(
+            sa.select(decision).where(mine, decision.c.token == last.token).order_by(decision.c.id)
+        ).all()
+        for one in batch:
+            _take_back(connection, one, now)
+        item = connection.execute(sa.select(task).where(task.c.id == batch[0].task_id)).one()
+        return regrant(connection, row, item, name, (now, last.round))
+
+
+def _stored(connection: Connection, card: Card) -> list[sa.Row[Any]]:
+    """What this lease has answered already, the card itself first."""
+    if not card.token:
+        raise Refused("stale")
+    same = (decision.c.queue_id == card.queue, decision.c.annotator == card.annotator, decision.c.token == card.token)
+    wanted = sa.select(decision, task.c.position).join(task, task.c.id == decision.c.task_id).where(*same)
+    return list(connection.execute(wanted.order_by(decision.c.id)).all())
+
+
+def _check_same(connection: Connection, row: sa.Row[Any], stored: sa.Row[Any], answer: Answer) -> None:
+    """Refuse another answer under a lease that has answered: one of two keys that were pressed at once."""
+    said = _said(connection, row, stored, answer)
+    if any(getattr(stored, name) != said[name] for name in ("action", "new_label", "stage")):
+        raise Refused("stale")
+
+
+def _said(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], answer: Answer) -> dict[str, Any]:
+    """Columns of an answer to one row of the data; a new label that equals the given one keeps it."""
+    found = connection.execute(
+        sa.select(sample.c.given_label, prediction.c.suggested_label, dataset.c.class_names)
+        .join(prediction, prediction.c.position == sample.c.position)
+        .join(dataset, dataset.c.id == sample.c.dataset_id)
+        .where(sample.c.dataset_id == row.dataset_id, sample.c.position == item.position)
+        .where(prediction.c.run_id == row.run_id)
+    ).one()
+    _check(answer, len(found.class_names))
+    label = None if answer.label == found.given_label else answer.label
+    seen = "prediction" if label is not None and label == found.suggested_label else "prediction-changed"
+    return {
+        "action": "keep" if answer.action == "re-label" and label is None else answer.action,
+        "new_label": label,
+        "note": answer.note.replace("\0", ""),
+        "origin": seen if answer.saw_suggestion else "manual",
+        "saw_suggestion": answer.saw_suggestion,
+        "stage": "first" if answer.first else "final",
+    }
+
+
+def _check(answer: Answer, classes: int) -> None:
+    if answer.action not in ACTIONS:
+        raise AnnotationError(f"Expected one of {', '.join(ACTIONS)}, got {answer.action[:20]!r}.")
+    if (answer.action == "re-label") != (answer.label is not None):
+        raise AnnotationError("Expected a new label with the action re-label, and with no other.")
+    if answer.label is not None and not 0 <= answer.label < classes:
+        raise AnnotationError(f"Expected a class index from 0 to {classes - 1}, got {answer.label}.")
+    if len(answer.note) > NOTE:
+        raise AnnotationError(f"Expected a note of at most {NOTE:,} characters, got {len(answer.note):,}: shorten it.")
+
+
+def _add(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], values: dict[str, Any], held: sa.Row[Any]) -> int:
+    """One row; it supersedes what the annotator last said of the same task: a blind first answer, or the first pass."""
+    said = sa.select(sa.func.max(decision.c.id)).where(
+        decision.c.task_id == item.id, decision.c.annotator == held.annotator, alive()
+    )
+    who = {"queue_id": row.id, "task_id": item.id, "annotator": held.annotator}
+    added = sa.insert(decision).values(**who, supersedes=connection.execute(said).scalar_one(), **values)
+    number = int(connection.execute(added.returning(decision.c.id)).scalar_one())
+    if values["stage"] == "final" and values["round"] == 1:
+        _count(connection, item.id, 1)
+    return number
+
+
+def _take_back(connection: Connection, row: sa.Row[Any], now: float) -> None:
+    copied = {name: getattr(row, name) for name in ("queue_id", "task_id", "annotator", "stage", "round")}
+    said = {"action": "undo", "note": "", "origin": "manual", "saw_suggestion": row.saw_suggestion}
+    when = {"served_at": now, "decided_at": now, "lead_time": 0.0, "token": f"undo {row.id}", "undoes": row.id}
+    connection.execute(sa.insert(decision).values(**copied, **said, **when))
+    if row.round == 1:
+        _count(connection, row.task_id, -1)
+
+
+def _count(connection: Connection, number: int, change: int) -> None:
+    connection.execute(sa.update(task).where(task.c.id == number).values(answers=task.c.answers + change))

@@ -1,0 +1,86 @@
+"""Pieces of SQL that several modules share: which decisions stand, rows in bulk, one writer per queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, FromClause, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from influence_core.annotations.errors import AnnotationError
+from influence_core.annotations.tables import decision, queue, task
+
+CHUNK = 20_000
+_undo = decision.alias("undo")
+
+
+def alive(table: FromClause = decision) -> ColumnElement[bool]:
+    """An answer, first or final, that was not undone.
+
+    Returns:
+        The condition on rows of ``table``, an alias of ``decision``.
+    """
+    undone = sa.exists().where(_undo.c.undoes == table.c.id)
+    return sa.and_(table.c.action != "undo", ~undone)
+
+
+def stands(table: FromClause = decision) -> ColumnElement[bool]:
+    """A final answer that was not undone; by construction one per task, annotator and round.
+
+    Returns:
+        The condition on rows of ``table``, an alias of ``decision``.
+    """
+    return sa.and_(table.c.stage == "final", alive(table))
+
+
+def answers_of(dataset: int) -> sa.Select[Any]:
+    """Standing answers of all queue versions of a data set, oldest first.
+
+    Returns:
+        Rows of decision, with ``position`` and ``is_control`` of the task.
+    """
+    return (
+        sa.select(decision, task.c.position, task.c.is_control)
+        .join(task, task.c.id == decision.c.task_id)
+        .join(queue, queue.c.id == decision.c.queue_id)
+        .where(queue.c.dataset_id == dataset, stands())
+        .order_by(decision.c.id)
+    )
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """An insert that knows ON CONFLICT, which both databases spell the same.
+
+    Returns:
+        The statement of this connection's dialect.
+    """
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def insert_all(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert many rows, in pieces that bound the memory."""
+    piece: list[Mapping[str, Any]] = []
+    for row in rows:
+        piece.append(row)
+        if len(piece) == CHUNK:
+            connection.execute(sa.insert(table), piece)
+            piece = []
+    if piece:
+        connection.execute(sa.insert(table), piece)
+
+
+def only_writer(connection: Connection, number: int) -> sa.Row[Any]:
+    """Make this transaction the only one that changes the queue; SQLite has one writer anyway.
+
+    Returns:
+        The row of the queue.
+
+    Raises:
+        AnnotationError: there is no such queue.
+    """
+    found = connection.execute(sa.select(queue).where(queue.c.id == number).with_for_update()).one_or_none()
+    if found is None:
+        raise AnnotationError(f"There is no queue number {number} in this database: choose one from the list.")
+    return found
