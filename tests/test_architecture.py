@@ -25,6 +25,7 @@ ASIDE = {
     "retraining": {"settings", "compute", "data", "models"},
     "agreement": {"compute"},
     "annotations": {"settings", "compute"},
+    "mislabels": {"compute", "agreement"},
     "trust": {"agreement", "compute", "models", "solvers"},
 }
 LAZY = {"pages/components/cached.py"}
@@ -55,7 +56,7 @@ def _allowed(room: str) -> set[str]:
     below: set[str] = set()
     for level in LEVELS:
         if room in level:
-            beside = {"agreement", "retraining"} if room in {"analysis", "figures"} else set()
+            beside = {"agreement", "mislabels", "retraining"} if room in {"analysis", "figures"} else set()
             return below | level | beside
         below |= level
     raise AssertionError(f"{room} has no place in the house: add it to LEVELS or ASIDE.")

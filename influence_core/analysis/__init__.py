@@ -11,12 +11,14 @@ from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.problem import Problem
+from influence_core.analysis.review import Review, trust_record
 from influence_core.compute import Cancelled, Task, result_store, settle
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
-from influence_core.data import DATASETS, DataError, drawn, load, task_of, uploads
+from influence_core.data import DATASETS, Corrections, DataError, drawn, load, task_of, uploads
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
+from influence_core.mislabels import SIGNALS, SignalError, detection, mean_and_error
 from influence_core.models import FIT_METHODS, MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
@@ -31,9 +33,11 @@ __all__ = [
     "MODELS",
     "QUANTITIES",
     "SENTENCE",
+    "SIGNALS",
     "SOLVERS",
     "Analysis",
     "Cancelled",
+    "Corrections",
     "DataError",
     "GroupEffect",
     "GroupRefit",
@@ -44,7 +48,9 @@ __all__ = [
     "QuantityError",
     "Queue",
     "Refits",
+    "Review",
     "Settings",
+    "SignalError",
     "SingularError",
     "SingularRefitError",
     "Task",
@@ -54,18 +60,29 @@ __all__ = [
     "applicable_models",
     "applicable_solvers",
     "chosen_solver",
+    "detection",
     "drawn",
     "estimators",
     "interactive",
     "load",
+    "mean_and_error",
     "result_store",
     "settle",
     "task_of",
+    "trust_record",
     "uploads",
     "watch",
 ]
 
-EXPECTED_ERRORS = (SettingsError, DataError, NoMinimumError, SingularError, SingularRefitError, QuantityError)
+EXPECTED_ERRORS = (
+    SettingsError,
+    DataError,
+    NoMinimumError,
+    SingularError,
+    SingularRefitError,
+    QuantityError,
+    SignalError,
+)
 SENTENCE = (
     "change = test loss without the training point minus test loss with it. "
     "> 0: removing it hurts the prediction, so it is helpful. < 0: it is harmful."

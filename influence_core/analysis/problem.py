@@ -14,6 +14,7 @@ from influence_core.analysis.groups import GroupRefit, checked_group
 from influence_core.compute import FloatArray, Task, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
+from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.neighbours import copies, remoteness
 from influence_core.data.positions import Positions, positions
 from influence_core.models import Batch, FittedModel, fit
@@ -27,20 +28,41 @@ INSTANT = 2e10  # floating-point operations of a LOO run that is shown without b
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Data and the model fitted on them: what does not depend on solver, estimator, quantity or test point."""
+    """Data and the model fitted on them: what does not depend on solver, estimator, quantity or test point.
+
+    Attributes:
+        settings: of the whole analysis; only data, model and seed matter here.
+        device: where the model lives.
+        corrections: what people decided about training labels, or None.
+    """
 
     settings: Settings
     device: str = "auto"
+    corrections: Corrections | None = None
 
     @once
     def split(self) -> Split:
-        """Train and test, flipped labels included."""
-        return load(self.settings.data, self.settings.seed)
+        """Train and test, flipped labels included, what people decided about training labels applied."""
+        found = load(self.settings.data, self.settings.seed)
+        return found if self.corrections is None else corrected(found, self.corrections)
 
     @once
     def fitted(self) -> FittedModel:
-        """The model at θ̂."""
-        return fit(self.settings.model, self.split, self.settings.seed, self.device)
+        """The model at θ̂; where training points were excluded, the total penalty n·l2 stays what it was."""
+        model, chosen = self.settings.model, self.corrections
+        if chosen is not None and chosen.excluded.any() and not model.fold_penalty:
+            left = len(self.split.train)
+            model = replace(model, l2=model.l2 * (left + int(chosen.excluded.sum())) / left)
+        return fit(model, self.split, self.settings.seed, self.device)
+
+    def key(self, *parts: str) -> str:
+        """Content hash of the named parts of the settings, and of the corrections where there are some.
+
+        Returns:
+            A text that names stored results.
+        """
+        extra = "" if self.corrections is None else f":{self.corrections.fingerprint}"
+        return self.settings.key(*parts) + extra
 
     @once
     def test(self) -> Batch:
@@ -139,7 +161,7 @@ class Problem:
             Measured changes at all test points, and the new θ; a group that is empty or leaves too little is a
             ``DataError``.
         """
-        group, key = checked_group(rows, self.split.train), self.settings.key("data", "model", "seed")
+        group, key = checked_group(rows, self.split.train), self.key("data", "model", "seed")
         found = leave_groups_out(self.fitted, self._question(quantity, target), [group], task or Task(), key)
         theta = torch.as_tensor(np.asarray(found.parameters)[0], device=self.fitted.theta.device)
         before, after = self._accuracy(self.fitted.theta), self._accuracy(theta)
@@ -149,7 +171,6 @@ class Problem:
         return Question(self.test, quantity, target)
 
     def _refits(self, quantity: str, target: int, task: Task) -> LeaveOneOut:
-        key = replace(self.settings, quantity=quantity, target=target).key(
-            "data", "model", "quantity", "target", "seed"
-        )
+        asked = replace(self, settings=replace(self.settings, quantity=quantity, target=target))
+        key = asked.key("data", "model", "quantity", "target", "seed")
         return LeaveOneOut(self.fitted, task, key)

@@ -1,5 +1,6 @@
 """Data: frozen sets of examples, the registry of sources, and the way from a table to a split."""
 
+from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.dataset import Boundary, DataError, Dataset, Scaling, Split, Table
 from influence_core.data.encoding import encode
 from influence_core.data.registry import DATASETS, load, task_of
@@ -9,12 +10,14 @@ from influence_core.data.split import flip_labels, split
 __all__ = [
     "DATASETS",
     "Boundary",
+    "Corrections",
     "DataError",
     "Dataset",
     "Scaling",
     "Source",
     "Split",
     "Table",
+    "corrected",
     "encode",
     "flip_labels",
     "load",
