@@ -57,7 +57,7 @@ def cross_validated(fitted: FittedModel, seed: int, task: Task, count: int = FOL
 
 def _without(fitted: FittedModel, keep: Tensor) -> Tensor:
     """θ fitted on the examples in ``keep``; their share of n scales l2, so that the total penalty stays n·l2."""
-    model, part = fitted.model, fitted.train.take(torch.nonzero(keep)[:, 0])
+    model, part = fitted.linear, fitted.train.take(torch.nonzero(keep)[:, 0])
     if not model.fold_penalty:
         model = replace(model, l2=model.l2 * len(keep) / len(part))
     zero = torch.zeros_like(fitted.theta)

@@ -44,6 +44,7 @@ class Review:
         """Which of ``NEEDS`` these data and this model have."""
         split, loss = self.analysis.problem.split, self.fitted.model.loss
         there = {
+            "linear": not self.fitted.network,
             "classes": split.train.classes > 0,
             "probabilities": QUANTITIES["probability"].applies(loss),
             "validation": len(split.validation) > 0,
@@ -173,9 +174,11 @@ class Review:
 
     @once
     def predicted(self) -> NDArray[np.int64]:
-        """(n,) class with the largest cross-validated probability, by margin at θ̂ where the model has none."""
-        if "probabilities" in self.offers:
+        """(n,) class with the largest cross-validated probability; without those, what the model says at θ̂."""
+        if "confident_learning" in self.signals:
             return np.asarray(self.probabilities.argmax(1))
+        if self.fitted_probabilities is not None:
+            return np.asarray(self.fitted_probabilities.argmax(1))
         return np.where(self.margins > 0, self.labels, 1 - self.labels)
 
     @once

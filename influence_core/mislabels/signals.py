@@ -20,6 +20,7 @@ from influence_core.mislabels.ranking import percentiles
 FLAGGED = 0.1  # share of the points that a signal votes for in ``agreement``
 NEEDS = {
     "classes": "a classification task: choose data with classes",
+    "linear": "a model with a linear predictor, whose refits are cheap: choose logistic or softmax regression",
     "probabilities": "a model with class probabilities: choose logistic or softmax regression",
     "validation": "a validation split whose labels can be trusted: set the validation fraction above 0",
 }
@@ -159,6 +160,7 @@ SIGNALS: dict[str, Signal] = {
         "Self-influence, one-step Newton",
         "Self-influence corrected by the leverage of the point.",
         lambda m: m.newton_self_influence,
+        ("linear",),
         cheap=False,
         votes=False,
     ),
@@ -175,7 +177,7 @@ SIGNALS: dict[str, Signal] = {
         "Confident learning",
         "Models fitted without it give its label a low probability (1 − cleanlab's label score).",
         lambda m: 1 - label_quality(m.labels, m.probabilities),
-        ("classes", "probabilities"),
+        ("classes", "probabilities", "linear"),
         cheap=False,
     ),
     "agreement": Signal(
