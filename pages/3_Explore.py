@@ -15,6 +15,7 @@ from pages.components import (
     question,
     selection,
     state,
+    suit,
 )
 from pages.components.asked import Shown
 from pages.components.bootstrap import bootstrap, guarded
@@ -50,6 +51,8 @@ bootstrap("Explore", "Click a test point: the training points take the colour of
 with guarded():
     if draw_panel.gate():
         st.stop()
+    suit.say_once()
+    suit.suit_model(cached.problem(state.settings()).split.train)
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
     controls.exist(cached.problem(state.settings()).split)

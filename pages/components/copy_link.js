@@ -16,7 +16,14 @@ async function toClipboard(text) {
   }
 }
 
+// A page's own link names no choices, and a new tab would start anew: it gets those of the address when it is pointed at.
+function carryChoices(event) {
+  const link = event.target.closest?.('[data-testid="stSidebar"] [data-testid="stPageLink-NavLink"]');
+  if (link) link.search = location.search;
+}
+
 export default function (component) {
+  for (const kind of ['pointerover', 'focusin']) document.addEventListener(kind, carryChoices); // once: it is one function
   const button = component.parentElement.querySelector('.if-copy');
   const status = component.parentElement.querySelector('.if-copied');
   const usual = (button.usual ??= status.textContent);

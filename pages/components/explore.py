@@ -78,7 +78,7 @@ def _lassoed(train: Rows, test: Rows) -> None:
     if state.view().ask == "tests" and len(test):
         state.look(tests=group_text(test))
     elif len(train):
-        state.look(group=group_text(train))
+        state.choose_group(group_text(train))
 
 
 def _alt(shown: Shown) -> str:

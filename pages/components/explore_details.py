@@ -13,18 +13,33 @@ from pages.components.gallery import gallery
 from pages.components.linked_table import heading, linked_table
 from pages.components.pixel_map import pixel_map, shows_colours
 from pages.components.scene import tiles
+from pages.components.view import DETAILS
+
+TABS = "details"
+TITLES = {
+    "gallery": "Gallery of test images",
+    "feature": "What if a feature changed?",
+    "table": "Table and CSV",
+}
 
 
 def details(shown: Shown) -> None:
     """Gallery, perturbation map and table twin; only the open one is computed and sent."""
-    drawn = {"What if a feature changed?": _perturbation, "Table and CSV": _table}
-    if tiles(shown.settings) is not None:
-        drawn = {"Gallery of test images": _gallery} | drawn
-    tabs = st.tabs(list(drawn), key="details", on_change="rerun")
-    for tab, draw in zip(tabs, drawn.values(), strict=True):
+    offered = [name for name in DETAILS if name != "gallery" or tiles(shown.settings) is not None]
+    chosen = shown.view.details if shown.view.details in offered else offered[0]
+    st.session_state[TABS] = TITLES[chosen]
+    drawn = {"gallery": _gallery, "feature": _perturbation, "table": _table}
+    tabs = st.tabs([TITLES[name] for name in offered], key=TABS, on_change=lambda: _opened(offered))
+    for tab, draw in zip(tabs, (drawn[name] for name in offered), strict=True):
         if tab.open:
             with tab:
                 draw(shown)
+
+
+def _opened(offered: list[str]) -> None:
+    """Another tab was opened; the first one needs no mention in a link."""
+    name = next((name for name in offered if TITLES[name] == st.session_state[TABS]), offered[0])
+    state.look(details=None if name == offered[0] else name)
 
 
 def _gallery(shown: Shown) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from influence_core.analysis import GroupEffect, GroupRefit
 
 NONE, NUMBERS, STRONGEST = "none", "numbers", 10
+PANEL = "group-panel"
 QUICK = 2_000  # parameters up to which H without a group is factored unasked, in well under a second
 
 
@@ -91,8 +92,9 @@ def _key(kind: str, settings: Settings, rows: Rows) -> str:
 
 def group_panel(shown: Shown, group: Group | None) -> None:
     """Choose a group, see three numbers, and run the refit; only drawn where it is open."""
-    title = "What if several training points left together?"
-    box = st.expander(title, group is not None, key=f"group {group is not None}", on_change="rerun")
+    opened = shown.view.group_open
+    st.session_state[PANEL] = group is not None if opened is None else opened
+    box = st.expander("What if several training points left together?", key=PANEL, on_change=_toggled)
     if not box.open:
         return
     with box:
@@ -104,6 +106,11 @@ def group_panel(shown: Shown, group: Group | None) -> None:
             )
         else:
             _effects(shown, group)
+
+
+def _toggled() -> None:
+    opened = st.session_state[PANEL]
+    state.look(group_open=None if opened == bool(state.view().group) else opened)
 
 
 def _effects(shown: Shown, group: Group) -> None:
@@ -141,17 +148,21 @@ def _choose(shown: Shown) -> None:
             placeholder="for example 3-9,12",
             on_change=lambda: _take_numbers(len(train)),
         )
-    clear.button("Clear", disabled=not now, width="stretch", on_click=lambda: state.look(group=""), key="group-clear")
+    clear.button("Clear", disabled=not now, width="stretch", on_click=lambda: _put(""), key="group-clear")
+
+
+def _put(text: str) -> None:
+    state.choose_group(text, keep_open=True)
 
 
 def _take(name: str, shown: Shown) -> None:
     if name in {"harmful", "helpful"}:
         order = np.argsort(shown.helpfulness if name == "harmful" else -shown.helpfulness, kind="stable")
-        state.look(group=group_text(order[:STRONGEST]))
+        _put(group_text(order[:STRONGEST]))
     elif name == NUMBERS:
-        state.look(group=group_text(shown.group) or str(shown.view.train or 0))
+        _put(group_text(shown.group) or str(shown.view.train or 0))
     else:
-        state.look(group="" if name == NONE else name)
+        _put("" if name == NONE else name)
 
 
 def _take_numbers(n: int) -> None:
@@ -161,7 +172,7 @@ def _take_numbers(n: int) -> None:
     except SettingsError as error:
         st.toast(controls.plain_markdown(str(error)), icon=":material/warning:")
         return
-    state.look(group=text)
+    _put(text)
 
 
 def _numbers(shown: Shown, group: Group) -> None:

@@ -41,7 +41,7 @@ def _box(shown: Shown) -> None:
 
 
 def _add(shown: Shown) -> None:
-    state.look(group=group_text(np.append(shown.group, int(shown.view.train or 0))))
+    state.choose_group(group_text(np.append(shown.group, int(shown.view.train or 0))))
 
 
 def _facts(shown: Shown) -> str:

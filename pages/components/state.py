@@ -13,7 +13,8 @@ from pages.components import cached, links
 from pages.components import view as views
 from pages.components.view import View
 
-FRESH = ("test", "train", "ask", "tests", "group", "feature", "output")  # selections that name rows or columns
+# Selections that name rows or columns.
+FRESH = ("test", "train", "ask", "tests", "group", "group_open", "feature", "output")
 IN_FLIGHT = 1.0  # seconds in which a click may still carry the address from before the last change
 
 
@@ -162,3 +163,13 @@ def choose_test(index: int) -> None:
 def choose_train(index: int | None) -> None:
     """Select a training point."""
     look(train=index)
+
+
+def choose_group(text: str, keep_open: bool = False) -> None:
+    """Let a group of training points leave together; the panel about it opens, and closes with an empty group.
+
+    Args:
+        text: rows of the group, see :func:`views.rows_of`.
+        keep_open: leave the panel open without a group, for choices made in the panel itself.
+    """
+    look(group=text, group_open=True if keep_open and not text else None)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from influence_core.settings import Option, SettingsError
 
 ASKS = ("test", "tests", "train")
-SWITCHES = ("lock", "symlog", "magnitude", "compare")
+DETAILS = ("gallery", "feature", "table")
+SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open")
 NUMBERS = {"test": "test point", "train": "training point", "feature": "feature", "output": "output"}
+CHOICES = {"ask": ASKS, "details": DETAILS}
 DAMPING = Option("damping", 0.0, "damping", 0.0, 1e9)
 LONGEST = 6_000  # characters of one part of a link: browsers and proxies take about 8,000 in all
 
@@ -35,6 +37,8 @@ class View:
         output: output of the model whose coefficients are drawn.
         compare: compare the solvers of a large model too.
         trial_damping: tried live on the Solvers page; None for the one of the settings.
+        details: the open tab below the pictures of the Explore page; None for the first one.
+        group_open: whether the panel about the group that leaves is open; None: it is where there is a group.
     """
 
     test: int = 0
@@ -49,6 +53,8 @@ class View:
     output: int | None = None
     compare: bool = False
     trial_damping: float | None = None
+    details: str | None = None
+    group_open: bool | None = None
 
 
 def to_query(view: View) -> dict[str, str]:
@@ -86,8 +92,8 @@ def _read(name: str, text: str) -> str | float | bool:
         return float(DAMPING.parse(text))
     if name in SWITCHES:
         return bool(Option(name, False, name).parse(text))
-    if name == "ask":
-        return str(Option(name, "test", name, choices=ASKS).parse(text))
+    if name in CHOICES:
+        return str(Option(name, CHOICES[name][0], name, choices=CHOICES[name]).parse(text))
     if len(text) > LONGEST:
         raise SettingsError(f"{name}: expected at most {LONGEST} characters, got {len(text)}.")
     return text

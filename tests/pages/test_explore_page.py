@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import analyse
@@ -27,6 +29,17 @@ def explore(settings: Settings | None = None, **query: str) -> AppTest:
 def in_link(app: AppTest, name: str) -> str:
     value = app.query_params[name]
     return value if isinstance(value, str) else value[0]
+
+
+def operate(app: AppTest, block: Any, **value: Any) -> None:
+    """What a browser sends when a tab or an expander is clicked; AppTest cannot do it yet."""
+    states = app._tree.get_widget_states()
+    states.widgets.append(WidgetState(id=block.proto.id, **value))
+    app._run(states)
+
+
+def panel(app: AppTest) -> Any:
+    return next(box for box in app.expander if box.label.startswith("What if several"))
 
 
 def words(app: AppTest) -> str:
@@ -87,8 +100,6 @@ def test_estimator_quantity_and_damping_change_the_settings_and_the_link() -> No
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (Settings(DataSettings("iris"), ModelSettings("ridge")), "does not fit data with 2 classes"),
-        (Settings(DataSettings("linear_example"), ModelSettings("logistic")), "a numeric target"),
         (Settings(DataSettings("mnist"), ModelSettings(l2=0.0)), "perfectly separable"),
         (Settings(DataSettings("mnist", (("digits", "11"),))), "digit"),
     ],
@@ -98,6 +109,51 @@ def test_impossible_settings_give_one_sentence(settings: Settings, sentence: str
     assert not app.exception
     assert len(app.error) == 1
     assert sentence in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "has"),
+    [
+        (Settings(DataSettings("iris"), ModelSettings("ridge", 0.1)), "logistic", "2 classes"),
+        (Settings(DataSettings("linear_example"), ModelSettings("logistic")), "ridge", "a numeric target"),
+        (Settings(DataSettings("linear_example"), quantity="probability"), "ridge", "a numeric target"),
+    ],
+)
+def test_a_link_whose_model_does_not_fit_its_data_gets_one_that_does(settings: Settings, model: str, has: str) -> None:
+    app = explore(settings, test="3")
+    assert not app.exception and not app.error
+    chosen = app.session_state.settings
+    assert (chosen.model.name, chosen.data, chosen.quantity) == (model, settings.data, "loss")
+    assert len(app.info) == 1 and f"These data have {has}" in app.info[0].value
+    assert app.session_state.view.test == 3
+
+
+def test_the_open_tab_of_the_details_is_in_the_link_and_comes_back_from_it() -> None:
+    app = explore(PRESETS["blobs"].settings)
+    assert "details" not in app.query_params
+    operate(app, app.get("tab_container")[0], string_value="Table and CSV")
+    assert in_link(app, "details") == "table"
+    other = explore(PRESETS["blobs"].settings, details="table")
+    assert any(column.startswith("predicted change") for frame in other.dataframe for column in frame.value.columns)
+    assert "Strongest first; picking a row" in words(other)
+    operate(other, other.get("tab_container")[0], string_value="What if a feature changed?")
+    assert "details" not in other.query_params
+
+
+def test_the_group_panel_is_open_where_a_link_says_so_and_follows_the_group() -> None:
+    app = explore(PRESETS["blobs"].settings)
+    assert not any(box.key == "group-rule" for box in app.selectbox)
+    operate(app, panel(app), bool_value=True)
+    assert any(box.key == "group-rule" for box in app.selectbox)
+    assert in_link(app, "group_open") == "True"
+    other = explore(PRESETS["blobs"].settings, group_open="True")
+    assert any(box.key == "group-rule" for box in other.selectbox)
+    other.selectbox(key="group-rule").set_value("helpful").run()
+    assert "group_open" not in other.query_params  # a group opens it
+    other.button(key="group-clear").click().run()
+    assert in_link(other, "group_open") == "True"  # it was cleared in the panel, which stays
+    operate(other, panel(other), bool_value=False)
+    assert "group_open" not in other.query_params
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,6 @@ def ways_out(app: AppTest) -> list[str]:
     [
         ({"data__digits": "7"}, "Choose other data"),
         ({"model__l2": "0"}, "Choose another model or penalty"),
-        ({"data__name": "iris", "data__classes": "3"}, "Choose another model"),
     ],
 )
 def test_an_error_says_where_to_go_and_start_over_leaves_it(query: dict[str, str], way: str) -> None:
