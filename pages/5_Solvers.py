@@ -21,6 +21,7 @@ DAMPING = Option(
 )
 NO_TRUTH = "not run"
 AUTOMATIC = "auto"
+OPTIONS = 4  # of a solver in a row
 
 
 def choose(problem: Any) -> int:
@@ -33,7 +34,7 @@ def choose(problem: Any) -> int:
     controls.exist(problem.split)
     names = core.applicable_solvers(problem.fitted.size)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
-    test, damping, solver, *more = st.columns([3, 3, 4, 4, 4], vertical_alignment="bottom")
+    test, damping, solver = st.columns([3, 3, 4], vertical_alignment="bottom")
     st.session_state["solvers.test"] = state.test()
     test.number_input(
         f"Test point, 0 to {m - 1}",
@@ -49,9 +50,11 @@ def choose(problem: Any) -> int:
     with solver:
         controls.choice("Used on other pages", list(titles), settings.solver.name, "solver.name", take, titles=titles)
     entry = core.SOLVERS.get(settings.solver.name)
-    for column, described in zip(more, entry.options if entry else (), strict=False):
-        with column:
-            controls.option("solver", described)
+    described = entry.options if entry else ()
+    for k, column in enumerate(st.columns(OPTIONS) * -(-len(described) // OPTIONS) if described else ()):
+        if k < len(described):
+            with column:
+                controls.option("solver", described[k])
     return state.test()
 
 

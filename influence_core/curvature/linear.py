@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import product
-from influence_core.curvature.matrix import Curvature, Layered
+from influence_core.curvature.matrix import Curvature, Layered, Samples
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
+from influence_core.models.sampling import sampled_products, spectral_bounds
 
 
 def exact_hessian(
@@ -51,14 +52,19 @@ def exact_hessian(
         deflation = torch.zeros_like(data) if null is None else null.repeat(outputs) / outputs
         return data + l2 * model.penalised(x) + damping + deflation
 
-    def sample_matvec(rows: Tensor, v: Tensor) -> Tensor:
-        return model.hvp(x[rows], c[rows], v, l2) + damping * v + project(v, null, outputs)
+    def ridge() -> Tensor:
+        return l2 * model.penalised(x) + damping
 
-    def traces() -> Tensor:
-        return c.diagonal(dim1=1, dim2=2).sum(1) * x.square().sum(1)
+    def rest(v: Tensor) -> Tensor:
+        columns = v.permute(1, 0, 2).reshape(v.shape[1], -1)
+        other = ridge()[:, None] * columns + project(columns, null, outputs)
+        return other.view(v.shape[1], len(v), -1).permute(1, 0, 2)
+
+    def sampled(rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
+        return sampled_products(x, c, (rows, weights), v) + rest(v)
 
     def layered() -> Layered:
         return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
 
-    like = x.new_empty(0)
-    return Curvature(fitted.size, damping, matvec, dense, like, diagonal, sample_matvec, traces, layered)
+    like, samples = x.new_empty(0), Samples(len(x), sampled, lambda: spectral_bounds(x, c))
+    return Curvature(fitted.size, damping, matvec, dense, like, diagonal, samples, ridge, layered)

@@ -15,6 +15,22 @@ LAYER_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
+class Samples:
+    """Products with some of the examples, for solvers that sample.
+
+    Attributes:
+        count: n.
+        matvec: rows (r, b), weights (r, b), V (r, p, k) -> (r, p, k): for each of r repeats
+            (1/b) Σ_{i in rows} weights_i H_i V plus everything of A that is no data term, damping included.
+        norms: () -> (n,) upper bounds of ‖H_i‖; None where H_i may be indefinite, and then all weights are 1.
+    """
+
+    count: int
+    matvec: Callable[[Tensor, Tensor, Tensor], Tensor]
+    norms: Callable[[], Tensor] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Curvature:
     """A = H + damping·I, symmetric, (p, p).
 
@@ -25,8 +41,8 @@ class Curvature:
         dense: () -> A (p, p), a fresh array the caller may overwrite.
         like: an empty tensor with the dtype and device of A.
         diagonal: () -> diagonal of A (p,), for preconditioning; None where it is not cheap.
-        sample_matvec: (rows, V (p, k)) -> the same with the mean over these examples in place of all, damped.
-        traces: () -> (n,) tr H_i ≥ λ_max(H_i) of the data terms; None where H_i may be indefinite.
+        samples: products with single examples; None where the model offers none.
+        ridge: () -> (p,) the diagonal part of A known in closed form, l2·D + δ; None where it is the damping alone.
         layered: () -> layer inputs and output gradients, for Kronecker factors; None without a layer description.
         network: whether only products are cheap.
         name: of H, for people.
@@ -39,8 +55,8 @@ class Curvature:
     dense: Callable[[], Tensor]
     like: Tensor
     diagonal: Callable[[], Tensor] | None = None
-    sample_matvec: Callable[[Tensor, Tensor], Tensor] | None = None
-    traces: Callable[[], Tensor] | None = None
+    samples: Samples | None = None
+    ridge: Callable[[], Tensor] | None = None
     layered: Callable[[], Layered] | None = None
     network: bool = False
     name: str = "Hessian"

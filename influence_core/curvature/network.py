@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import blocks, gram
-from influence_core.curvature.matrix import Curvature, Layered, roots
-from influence_core.models import FittedModel, Network
+from influence_core.curvature.matrix import Curvature, Layered, Samples, roots
+from influence_core.models import Batch, FittedModel, Network
 
 SHARE = 0.1  # of the mean eigenvalue: the automatic damping of networks (Grosse et al. 2023, section 5)
 
@@ -47,17 +47,16 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
     model, theta, train = fitted.model, fitted.theta, fitted.train
     gauss, penalty = kind == "gauss_newton", model.l2 * model.penalised(train.x)
 
-    def raw(rows: Tensor | slice, v: Tensor) -> Tensor:
-        part = train.take(rows)
-        if gauss:
-            return model.gauss_newton(theta, part.x, fitted.curvatures[rows], v)
-        return model.hvp(theta, part, v)
-
-    def sample_matvec(rows: Tensor | slice, v: Tensor) -> Tensor:
-        return raw(rows, v) + (penalty + damping)[:, None] * v
+    def raw(part: Batch, c: Tensor, v: Tensor) -> Tensor:
+        data = model.gauss_newton(theta, part.x, c, v) if gauss else model.hvp(theta, part, v)
+        return data + (penalty + damping)[:, None] * v
 
     def matvec(v: Tensor) -> Tensor:
-        return sample_matvec(slice(None), v)
+        return raw(train, fitted.curvatures, v)
+
+    def sampled(rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
+        c = [fitted.curvatures[row] * weight[:, None, None] for row, weight in zip(rows, weights, strict=True)]
+        return torch.stack([raw(train.take(row), c[k], v[k]) for k, row in enumerate(rows)])
 
     def dense() -> Tensor:
         h = _dense_gauss_newton(fitted) if gauss else matvec(torch.eye(fitted.size).to(theta))
@@ -73,8 +72,8 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         dense,
         theta.new_empty(0),
         (lambda: _diagonal(layered) + penalty + damping) if gauss and layered.layers else None,
-        sample_matvec,
-        (lambda: _traces(fitted)) if gauss else None,
+        Samples(len(train), sampled, (lambda: _traces(fitted)) if gauss else None),
+        lambda: penalty + damping,
         (lambda: layered) if layered.layers else None,
         network=True,
         name="Gauss–Newton" if gauss else "Hessian",

@@ -6,10 +6,14 @@ from influence_core.curvature import Curvature
 from influence_core.settings import Option, SettingsError, SolverSettings, resolve
 from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, eigh
 from influence_core.solvers.iterative import ConjugateGradients, Identity
+from influence_core.solvers.lissa import Lissa, LissaSettings
+from influence_core.solvers.lowrank import Arnoldi, Nystrom
 from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry, energies
+from influence_core.solvers.taylor import Taylor
 
 AUTOMATIC = "auto"
 SPECTRUM_IS_CHEAP = 1_500
+LARGE = 20_000_000  # parameters of solvers that need products only
 
 __all__ = [
     "AUTOMATIC",
@@ -76,6 +80,9 @@ def applicable_solvers(size: int) -> list[str]:
     return [name for name, entry in SOLVERS.items() if size <= entry.limit]
 
 
+_SCALE = Option("scale", 0.0, "Scale s (0 = automatic)", 0.0, 1e12)
+_RANK = Option("rank", 0, "Rank (0 = automatic)", 0, 5_000)
+
 SOLVERS: dict[str, SolverEntry] = {
     "cholesky": SolverEntry("Cholesky", lambda a, _options: cholesky(a), "dense factor, O(np² + p³)"),
     "eigh": SolverEntry(
@@ -90,5 +97,54 @@ SOLVERS: dict[str, SolverEntry] = {
             Option("max_products", 1_000, "Most products per right-hand side", 1, 100_000),
         ),
     ),
-    "identity": SolverEntry("Identity (no solve)", lambda a, _options: Identity(a), "gradient dot product, a baseline"),
+    "taylor": SolverEntry(
+        "Taylor series",
+        lambda a, options: Taylor(
+            a, float(options["scale"]), float(options["tolerance"]), int(options["max_products"])
+        ),
+        "Koh & Liang 2017; full products",
+        (
+            _SCALE,
+            Option("tolerance", 1e-3, "Tolerance (relative residual)", 1e-14, 1.0),
+            Option("max_products", 2_000, "Most products per right-hand side", 0, 100_000),
+        ),
+        kind="iterative",
+        limit=LARGE,
+    ),
+    "lissa": SolverEntry(
+        "LiSSA (sampled Taylor series)",
+        lambda a, options: Lissa(a, LissaSettings.of(options)),
+        "Agarwal et al. 2017; drawn examples",
+        (
+            _SCALE,
+            Option("depth", 0, "Steps per round (0 = automatic)", 0, 1_000_000),
+            Option("batch", 0, "Examples per step (0 = automatic)", 0, 10_000),
+            Option("repeats", 4, "Repeats, averaged", 1, 100),
+            Option("rounds", 20, "Most rounds on what is left", 1, 1_000),
+            Option("sampling", "norm", "Draw examples", choices=("norm", "uniform")),
+            Option("tolerance", 1e-3, "Tolerance (relative residual)", 1e-14, 1.0),
+            Option("draw", 0, "Seed of the draws", 0, 2**31 - 1),
+        ),
+        kind="iterative",
+        limit=LARGE,
+    ),
+    "arnoldi": SolverEntry(
+        "Arnoldi (dominant eigenspace)",
+        lambda a, options: Arnoldi(a, int(options["rank"])),
+        "Schioppa et al. 2022; the rest is dropped",
+        (_RANK,),
+        kind="approximate",
+        limit=LARGE,
+    ),
+    "nystrom": SolverEntry(
+        "Nyström sketch",
+        lambda a, options: Nystrom(a, int(options["rank"])),
+        "Frangella et al. 2021; Hataya & Yamada 2023",
+        (_RANK,),
+        kind="approximate",
+        limit=LARGE,
+    ),
+    "identity": SolverEntry(
+        "Identity (no solve)", lambda a, _options: Identity(a), "gradient dot product, a baseline", kind="baseline"
+    ),
 }

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from influence_core.compute import blocks
 from influence_core.curvature import Curvature
-from influence_core.solvers.solution import SingularError, Solution, residuals
-
-
-def _dense_inverse(solve: Callable[[Tensor], Solution], curvature: Curvature) -> Tensor:
-    """A⁻¹ column block by column block.
-
-    Returns:
-        (p, p).
-
-    Raises:
-        SingularError: a block did not converge.
-    """
-    eye = torch.eye(curvature.size, dtype=curvature.like.dtype, device=curvature.like.device)
-    parts = [solve(eye[:, part]) for part in blocks(curvature.size, 64.0 * curvature.size)]
-    for part in parts:
-        if not part.converged:
-            raise SingularError(f"Leverages need the whole inverse, and it is not accurate. {part.advice}")
-    inverse = torch.cat([part.value for part in parts], 1)
-    return (inverse + inverse.T) / 2
+from influence_core.solvers.solution import SingularError, Solution, dense_inverse, residuals
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +74,7 @@ class ConjugateGradients:
         Returns:
             (p, p).
         """
-        return _dense_inverse(self, self.curvature)
+        return dense_inverse(self, self.curvature)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from influence_core.compute import blocks
 from influence_core.curvature import Curvature
 from influence_core.settings import Option, Value
 
@@ -24,9 +25,12 @@ class Solution:
     Attributes:
         value: (p, k).
         residual: (k,) relative residuals ‖A v − b‖ / ‖b‖ (0 where b = 0), measured with the operator.
-        products: Hessian–vector products used by the solve, the residual check not counted.
+        products: Hessian–vector products used by the solve, the residual check not counted; a product with b of n
+            examples counts b/n.
         converged: whether every residual reached what the solver promises.
         advice: one sentence where it did not, else empty.
+        spread: (k,) relative standard error of a random solver over its own repeats, ‖se(v)‖ / ‖v‖; None for others.
+        note: which settings the solver chose itself, and why; empty where it chose none.
     """
 
     value: Tensor
@@ -34,6 +38,8 @@ class Solution:
     products: int
     converged: bool
     advice: str = ""
+    spread: Tensor | None = None
+    note: str = ""
 
 
 class Factor(Protocol):
@@ -59,6 +65,30 @@ class SolverEntry:
     source: str
     options: tuple[Option, ...] = ()
     limit: int = 20_000  # largest p for which it is offered
+    kind: str = "exact"  # exact, iterative (to a tolerance), approximate (of fixed quality) or baseline
+
+
+def dense_inverse(solve: Callable[[Tensor], Solution], curvature: Curvature, strict: bool = True) -> Tensor:
+    """A⁻¹ column block by column block, made symmetric.
+
+    Args:
+        solve: B -> Solution.
+        curvature: of which.
+        strict: False for solvers that are an approximate inverse by design: what they apply is what is returned.
+
+    Returns:
+        (p, p).
+
+    Raises:
+        SingularError: a block did not converge.
+    """
+    eye = torch.eye(curvature.size, dtype=curvature.like.dtype, device=curvature.like.device)
+    parts = [solve(eye[:, part]) for part in blocks(curvature.size, 64.0 * curvature.size)]
+    for part in parts:
+        if strict and not part.converged:
+            raise SingularError(f"Leverages need the whole inverse, and it is not accurate. {part.advice}")
+    inverse = torch.cat([part.value for part in parts], 1)
+    return (inverse + inverse.T) / 2
 
 
 def energies(factor: Factor, b: Tensor) -> Tensor:
