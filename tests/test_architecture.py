@@ -17,7 +17,7 @@ LEVELS = (
     {"influence"},
     {"estimators"},
     {"effects"},
-    {"diagnostics", "trust"},
+    {"diagnostics", "evidence", "trust"},
     {"analysis"},
     {"figures"},
 )

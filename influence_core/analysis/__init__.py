@@ -9,6 +9,7 @@ from __future__ import annotations
 from influence_core import estimators
 from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
+from influence_core.analysis.cards import Card, Witness, cards
 from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
@@ -37,6 +38,7 @@ __all__ = [
     "SOLVERS",
     "Analysis",
     "Cancelled",
+    "Card",
     "Corrections",
     "DataError",
     "GroupEffect",
@@ -55,10 +57,12 @@ __all__ = [
     "SingularRefitError",
     "Task",
     "Trust",
+    "Witness",
     "agreement",
     "analyse",
     "applicable_models",
     "applicable_solvers",
+    "cards",
     "chosen_solver",
     "detection",
     "drawn",

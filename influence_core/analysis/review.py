@@ -12,7 +12,7 @@ from influence_core import estimators
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.folds import cross_validated
 from influence_core.compute import FloatArray, numpy, once
-from influence_core.data.neighbours import remoteness
+from influence_core.data.neighbours import neighbour_distance, remoteness
 from influence_core.influence import Watched, watch
 from influence_core.mislabels import SIGNALS, applicable_signals, label_issues, percentiles, places, rank, suspicion
 from influence_core.models import QUANTITIES, FittedModel
@@ -56,7 +56,7 @@ class Review:
         """Names of the signals that are defined here."""
         return applicable_signals(self.offers)
 
-    @property
+    @once
     def labels(self) -> NDArray[np.int64]:
         """(n,) given labels."""
         return self.analysis.problem.split.train.y.astype(np.int64)
@@ -127,6 +127,10 @@ class Review:
         return {}
 
     @once
+    def _percentiles(self) -> dict[str, FloatArray]:
+        return {}
+
+    @once
     def ties(self) -> NDArray[np.int64]:
         """(n,) places of the ids, which break ties."""
         return places(self.analysis.problem.split.train.ids)
@@ -170,7 +174,14 @@ class Review:
         Returns:
             (n,).
         """
-        return percentiles(self.suspicion(name))
+        if name not in self._percentiles:
+            self._percentiles[name] = percentiles(self.suspicion(name))
+        return self._percentiles[name]
+
+    @once
+    def neighbour_distance(self) -> float:
+        """Median distance of a training point to its nearest neighbour, the unit of near-duplicates."""
+        return neighbour_distance(self.analysis.problem.split.train.x)
 
     @once
     def predicted(self) -> NDArray[np.int64]:

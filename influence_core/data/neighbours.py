@@ -9,6 +9,7 @@ from influence_core.compute import FloatArray, blocks
 
 ANCHORS = 1_000  # as many as give a steady quantile; more cost time and change nothing
 TYPICAL = 0.99
+NEAR = 0.2  # of the median distance to the nearest neighbour; a picture saved again as JPEG lies at about 0.1
 
 
 def copies(x: FloatArray) -> NDArray[np.int64]:
@@ -45,6 +46,57 @@ def remoteness(train: FloatArray, test: FloatArray) -> FloatArray:
         own = _nearest(anchors, anchors, itself=True)
     unit = float(np.quantile(own, TYPICAL)) or float(own.max()) or _radius(train)
     return _nearest(test, anchors) / unit
+
+
+def neighbour_distance(x: FloatArray) -> float:
+    """Median distance of a point to its nearest other point, exact copies not counted; of at most 1,000 random points.
+
+    Args:
+        x: (n, d) scaled features, n ≥ 2.
+
+    Returns:
+        A distance; 0 where all points are copies of each other.
+    """
+    asked = np.random.default_rng(0).permutation(len(x))[:ANCHORS]
+    found = np.empty(len(asked))
+    for part in blocks(len(asked), 8.0 * len(x)):
+        squares = _squares(x[asked[part]], x)
+        squares[squares <= _rounding(x)] = np.inf
+        found[part] = squares.min(1)
+    finite = found[np.isfinite(found)]
+    return float(np.sqrt(np.median(finite))) if len(finite) else 0.0
+
+
+def near_duplicates(x: FloatArray, rows: NDArray[np.int64], typical: float) -> list[NDArray[np.int64]]:
+    """Points within 0.2 × ``typical`` of each of ``rows`` (exact copies among them), nearest first, ties by row.
+
+    Args:
+        x: (n, d) scaled features.
+        rows: (b,) points asked about.
+        typical: of :func:`neighbour_distance`.
+
+    Returns:
+        For every row the other rows near it; usually none.
+    """
+    limit = max((NEAR * typical) ** 2, _rounding(x))
+    groups = []
+    for part in blocks(len(rows), 8.0 * len(x)):
+        for row, squares in zip(rows[part], _squares(x[rows[part]], x), strict=True):
+            near = np.flatnonzero(squares <= limit)
+            near = near[near != row]
+            groups.append(near[np.argsort(squares[near], kind="stable")])
+    return groups
+
+
+def _squares(points: FloatArray, x: FloatArray) -> FloatArray:
+    """(b, n) squared distances, by one product."""
+    squares: FloatArray = (points**2).sum(1)[:, None] + (x**2).sum(1) - 2 * points @ x.T
+    return np.maximum(squares, 0.0, out=squares)
+
+
+def _rounding(x: FloatArray) -> float:
+    """What rounding leaves of the squared distance of exact copies, at most."""
+    return 64 * float(np.finfo(np.float64).eps) * float((x**2).sum(1).max())
 
 
 def _nearest(points: FloatArray, anchors: FloatArray, itself: bool = False) -> FloatArray:
