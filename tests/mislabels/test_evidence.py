@@ -92,7 +92,7 @@ def test_relabelling_as_refits_say(model):
                 continue
             assert np.sign(first) == np.sign(newton_step) == np.sign(truth)
             assert first == pytest.approx(truth, rel=0.35)
-            assert newton_step == pytest.approx(truth, rel=0.15)
+            assert newton_step == pytest.approx(truth, rel=0.2)
 
 
 @pytest.mark.parametrize("model", MODELS)
