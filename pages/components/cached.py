@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from influence_core.settings import Settings
+from influence_core.settings import Options, Settings
 
 if TYPE_CHECKING:
     from influence_core.analysis import Analysis, Problem, Refits
+    from influence_core.figures import Figure
 
 SWITCH = 1e-3  # seconds a thread may keep the interpreter while others wait: the usual 5 ms add up over many messages
 
@@ -39,6 +40,34 @@ def _core() -> ModuleType:
     gc.freeze()
     sys.setswitchinterval(SWITCH)
     return analysis
+
+
+def figures() -> ModuleType:
+    """The published figures, imported when first asked for.
+
+    Returns:
+        ``influence_core.figures``.
+    """
+    core()
+    return _figures()
+
+
+@st.cache_resource(show_spinner=False)
+def _figures() -> ModuleType:
+    import influence_core.figures as figures  # noqa: PLC0415
+
+    return figures
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def figure(name: str, options: Options) -> Figure:
+    """A published figure with some options, where it takes a moment; long ones are jobs.
+
+    Returns:
+        Its tables and numbers, shared by all sessions.
+    """
+    found: Figure = figures().compute(name, options)
+    return found
 
 
 def problem(settings: Settings) -> Problem:

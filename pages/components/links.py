@@ -31,16 +31,25 @@ from pages.components.view import LONGEST, View
 SHOWN = 3
 LARGEST_FILE = 64 * 1024  # bytes; settings take about one kilobyte
 PARTS = {"data": DataSettings, "model": ModelSettings, "solver": SolverSettings}
-NAMES = {item.name for kind in (Settings, View) for item in fields(kind)} | {"v"}
+SETTINGS = {item.name for item in fields(Settings)} | {"v"}
+NAMES = SETTINGS | {item.name for item in fields(View)}
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a link or a file chooses, and a sentence for every part that had to be ignored."""
+    """What a link or a file chooses, and a sentence for every part that had to be ignored.
+
+    Attributes:
+        settings: of the analysis.
+        view: what is looked at.
+        problems: the sentences.
+        plain: whether a lesson is named and no part of the settings, not even their version: the lesson brings its own.
+    """
 
     settings: Settings
     view: View
     problems: tuple[str, ...] = ()
+    plain: bool = False
 
 
 def write(settings: Settings, view: View) -> dict[str, str]:
@@ -74,7 +83,8 @@ def read(query: Mapping[str, Sequence[str]]) -> Chosen:
         single[name] = values[-1]
     settings, said = from_query(single)
     view, more = views.from_query(single)
-    return Chosen(settings, view, (*problems, *said, *more))
+    named = {name.split(".")[0] for name in query} & SETTINGS
+    return Chosen(settings, view, (*problems, *said, *more), plain=bool(view.lesson) and not named)
 
 
 def write_file(settings: Settings, view: View) -> str:

@@ -38,7 +38,7 @@ def _went_back(query: dict[str, list[str]]) -> bool:
 def take(chosen: links.Chosen) -> None:
     """Use the choices of a link or a file; what they ask for in vain is told by :func:`settle`."""
     st.session_state.settings, st.session_state.view = chosen.settings, chosen.view
-    st.session_state.ignored = chosen.problems
+    st.session_state.ignored, st.session_state.plain = chosen.problems, chosen.plain
 
 
 def settle() -> tuple[str, ...]:

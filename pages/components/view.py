@@ -13,8 +13,21 @@ from influence_core.settings import Option, SettingsError
 ASKS = ("test", "tests", "train")
 DETAILS = ("gallery", "feature", "table")
 SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open")
-NUMBERS = {"test": "test point", "train": "training point", "feature": "feature", "output": "output"}
 CHOICES = {"ask": ASKS, "details": DETAILS}
+NUMBERS = {
+    "test": "test point", "train": "training point", "feature": "feature", "output": "output", "step": "step of a lesson",
+}  # fmt: skip
+HIDABLE = {
+    "pages": "links to the other pages",
+    "settings": "settings as a file and Start over",
+    "question": "the choice of the question",
+    "measure": "quantity, estimator, damping and colour switches",
+    "truth": "the comparison with exact leave-one-out",
+    "trust": "the trust line",
+    "examples": "the most helpful and harmful examples",
+    "group": "groups that leave together",
+    "details": "gallery, features and table",
+}  # parts of Explore that a lesson can do without
 DAMPING = Option("damping", 0.0, "damping", 0.0, 1e9)
 LONGEST = 6_000  # characters of one part of a link: browsers and proxies take about 8,000 in all
 
@@ -39,6 +52,10 @@ class View:
         trial_damping: tried live on the Solvers page; None for the one of the settings.
         details: the open tab below the pictures of the Explore page; None for the first one.
         group_open: whether the panel about the group that leaves is open; None: it is where there is a group.
+        lesson: name in ``LESSONS``; empty for the list of them.
+        step: of the lesson, from 0.
+        tune: sliders of the lesson or options of the figure, ``t:0.1,seed:3``; empty for their defaults.
+        hide: names in ``HIDABLE``, separated by commas: what Explore leaves out.
     """
 
     test: int = 0
@@ -55,6 +72,15 @@ class View:
     trial_damping: float | None = None
     details: str | None = None
     group_open: bool | None = None
+    lesson: str = ""
+    step: int = 0
+    tune: str = ""
+    hide: str = ""
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """What Explore leaves out."""
+        return frozenset(self.hide.split(",")) - {""}
 
 
 def to_query(view: View) -> dict[str, str]:
@@ -94,9 +120,19 @@ def _read(name: str, text: str) -> str | float | bool:
         return bool(Option(name, False, name).parse(text))
     if name in CHOICES:
         return str(Option(name, CHOICES[name][0], name, choices=CHOICES[name]).parse(text))
+    if name == "hide":
+        return _hidden(text)
     if len(text) > LONGEST:
         raise SettingsError(f"{name}: expected at most {LONGEST} characters, got {len(text)}.")
     return text
+
+
+def _hidden(text: str) -> str:
+    names = dict.fromkeys(part for part in text.split(",") if part)
+    for part in names:
+        if part not in HIDABLE:
+            raise SettingsError(f"hide: expected some of {', '.join(HIDABLE)}, got {part[:40]!r}.")
+    return ",".join(names)
 
 
 def _number(name: str, text: str) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from influence_core.settings import SettingsError
-from pages.components.view import ASKS, LONGEST, View, from_query, group_text, rows_of, to_query
+from pages.components.view import ASKS, HIDABLE, LONGEST, View, from_query, group_text, rows_of, to_query
 
 NAMED = {"all": np.arange(20), "wrong": np.array([3, 5])}
 views = some.builds(
@@ -25,6 +25,10 @@ views = some.builds(
     output=some.none() | some.integers(0, 10**8),
     compare=some.booleans(),
     trial_damping=some.none() | some.floats(0, 1e9),
+    lesson=some.text(max_size=50),
+    step=some.integers(0, 10**8),
+    tune=some.text(max_size=50),
+    hide=some.lists(some.sampled_from(list(HIDABLE)), unique=True).map(",".join),
 )
 
 
@@ -49,6 +53,8 @@ def test_a_link_names_what_differs_from_the_defaults_only() -> None:
         ({"feature": "-3"}, "number of a feature"),
         ({"trial_damping": "nan"}, "damping"),
         ({"group": "1" * (LONGEST + 1)}, "characters"),
+        ({"step": "-1"}, "step of a lesson"),
+        ({"hide": "group,everything"}, "expected some of"),
     ],
 )
 def test_a_tampered_link_gives_one_sentence_and_the_default(query: dict[str, str], word: str) -> None:
