@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 from influence_core.settings import DataSettings, Settings
 from pages.components import state
@@ -41,6 +44,13 @@ for start in range(0, len(names), 3):
     for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
         with column:
             card(name, PRESETS[name]) if name else own_data()
+
+with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+    st.page_link(
+        "pages/6_Lessons.py",
+        label="Lessons: how influence works, step by step; and published figures, computed again",
+        icon=":material/school:",
+    )
 
 st.subheader("What the numbers mean", anchor=False)
 st.markdown(

@@ -17,6 +17,7 @@ PAGES = {
     "pages/2_Model.py": ("Model", ":material/show_chart:"),
     "pages/3_Explore.py": ("Explore", ":material/my_location:"),
     "pages/5_Solvers.py": ("Solvers", ":material/calculate:"),
+    "pages/6_Lessons.py": ("Lessons", ":material/school:"),
 }
 NEWS = "sidebar.news"
 FILE = "settings-file"

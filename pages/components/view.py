@@ -15,7 +15,8 @@ DETAILS = ("gallery", "feature", "table")
 SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open")
 CHOICES = {"ask": ASKS, "details": DETAILS}
 NUMBERS = {
-    "test": "test point", "train": "training point", "feature": "feature", "output": "output", "step": "step of a lesson",
+    "test": "test point", "train": "training point", "feature": "feature", "output": "output",
+    "step": "step of a lesson",
 }  # fmt: skip
 HIDABLE = {
     "pages": "links to the other pages",

@@ -1,0 +1,98 @@
+"""FIGURE_PAGES: what each published figure shows, where it comes from and what to notice."""
+
+from __future__ import annotations
+
+from influence_core.settings import Option
+from pages.components.lessons import figure_charts, figure_charts_fits
+from pages.components.lessons.kinds import FigurePage
+
+FIGURE_PAGES: dict[str, FigurePage] = {
+    "figure-a": FigurePage(
+        "A",
+        "Does influence find the points that leave-one-out finds?",
+        "One hundred points on a noisy plane, y = 0.3 x₁ + 0.7 x₂ + e, fitted by least squares without intercept; each "
+        "training point is left out once, and the loss at one point is looked at again. Notice that influence "
+        "finds the same "
+        "five points as the refits, in the same order, and that the slope is a little above 1: leaving a point "
+        "out also "
+        "removes its curvature, which first order ignores. *Where the source prints something else:* the "
+        "notebook drops a "
+        "factor −2 at the test point and mixes a summed Hessian with 1/n, so its axes differ from these by a "
+        "factor 2n and by "
+        "two signs that cancel; the ranking and r are the same.",
+        figure_charts.linear_regression,
+    ),
+    "figure-d": FigurePage(
+        "D",
+        "Which factor of the score does what?",
+        "The score is q_testᵀ H⁻¹ gᵢ/n with gᵢ = −ỹᵢ σ(−ỹᵢ fᵢ) x̃ᵢ for logistic regression. Here the factor σ(−ỹ "
+        "f), the "
+        "inverse Hessian, or both are left out, for handwritten 1s and 7s with pixels as they are and with "
+        "standardised "
+        "pixels. Notice on the left that every point is over-estimated without σ: a point that is fitted well must not "
+        "count. Without H⁻¹ on unscaled pixels, which are never negative, the sign only says whether the class is the "
+        "same; H⁻¹ is what lets a training point of the same class be harmful.",
+        figure_charts.incomplete_scores,
+        lambda _chosen: 1.5,
+    ),
+    "figure-e": FigurePage(
+        "E",
+        "Can influence say anything about a support vector machine?",
+        "A linear support vector classifier on Iris, versicolor against virginica: the hinge has no second "
+        "derivative, so it "
+        "is smoothed with a temperature t, and the prediction is compared with refits of the *exact* hinge. Ten "
+        "random test "
+        "points are held out together, many times. Notice how widely r spreads over draws: the two values that "
+        "the paper "
+        "prints for its one draw lie inside the spread. At t = 0 the Hessian holds nothing but the penalty, and "
+        "predictions "
+        "are hundreds of times too large.",
+        figure_charts_fits.hinge_smoothing,
+        lambda chosen: 0.2 * float(chosen["draws"]),
+    ),
+    "figure-f": FigurePage(
+        "F",
+        "Do two models lean on the same points?",
+        "Logistic regression and a linear support vector classifier on the same split of Iris, asked about the "
+        "same test "
+        "point. Each training point appears twice, joined by a line: at its signed distance to either boundary, "
+        "at the height "
+        "of its score. Notice that points far from the boundary have a score of exactly zero for the support "
+        "vector machine "
+        "and a merely small one for logistic regression.",
+        figure_charts.distances,
+    ),
+    "figure-g": FigurePage(
+        "G",
+        "Do flipped labels stand out, and what if the optimiser stops short?",
+        "Two Gaussian clouds with equal covariance, whose best possible boundary is a known line: "
+        "(μ₂ − μ₁)ᵀx = ½(‖μ₂‖² − ‖μ₁‖²) + σ² log(π₁/π₂). Logistic regression is fitted to its minimum by Newton, "
+        "and by AdamW "
+        "with a cosine schedule; influence of the first 100 training points on the mean test loss is computed "
+        "directly and "
+        "by conjugate gradients. Notice that flipped labels are harmful almost without exception, that both "
+        "solvers agree, "
+        "and that ‖∇J‖ after AdamW is not small: its weight decay is decoupled from the gradient, so it settles "
+        "beside the "
+        "minimum. *Where the source prints something else:* the notebook says it averages over training samples "
+        "where it "
+        "averages over test points, and it takes the Hessian of 100 points for a model trained on thousands.",
+        figure_charts_fits.blobs,
+        lambda _chosen: 3.0,
+        (Option("limit", 99.0, "Full colour at this percentile of |score|", 50.0, 100.0),),
+    ),
+    "figure-j": FigurePage(
+        "J",
+        "In what sense is influence a derivative?",
+        "Weigh one training point up by ε: θ̂(ε) minimises J(θ) + ε ℓᵢ(θ), and the loss at the test point "
+        "follows a curve. Its "
+        "slope at ε = 0 is −q_testᵀ H⁻¹ gᵢ, the influence; at ε = −1/n the point has weight zero, so the curve "
+        "there *is* "
+        "leave-one-out, and the tangent there is the prediction. The second curve mixes a point mass into the "
+        "empirical "
+        "distribution, (1 − h)F + hδ_z: the Gâteaux derivative of statistics, Hampel's influence function. "
+        "Notice that the two "
+        "tangents differ only through the penalty, and that h = −1/n is removal only up to terms of order o(1/n).",
+        figure_charts.derivative,
+    ),
+}

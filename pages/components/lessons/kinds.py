@@ -1,0 +1,160 @@
+"""What a lesson is made of, what a figure page is made of, and the pictures of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from influence_core.settings import Option, Settings, Value
+from pages.components import cached
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Analysis, Refits
+    from influence_core.figures import Figure
+
+FONT = 16  # pixels inside charts: read from the last row of a lecture hall
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One chart with what stands below and behind it.
+
+    Attributes:
+        figure: its layout title is a sentence.
+        caption: plain text.
+        table: the numbers.
+        name: of the downloaded files, different within a page.
+        wide: whether it takes the whole width.
+    """
+
+    figure: go.Figure
+    caption: str
+    table: pd.DataFrame
+    name: str
+    wide: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """The problem a lesson is about, and where its sliders stand.
+
+    Attributes:
+        settings: of the analysis.
+        test: the test point asked about.
+        tuned: value of every slider.
+    """
+
+    settings: Settings
+    test: int
+    tuned: Mapping[str, Value] = field(default_factory=dict)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """The analysis, shared by all sessions."""
+        return cached.analysis(self.settings)
+
+    @cached_property
+    def refits(self) -> Refits:
+        """Exact leave-one-out; lessons are small enough."""
+        return cached.instant_loo(self.settings)
+
+    def number(self, name: str) -> float:
+        """A slider.
+
+        Returns:
+            Its value.
+        """
+        return float(self.tuned[name])
+
+
+Words = str | Callable[[Setting], str]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of a lesson: read, predict, reveal.
+
+    Attributes:
+        title: a sentence or less.
+        text: Markdown for a reader who knows calculus and linear regression.
+        formula: LaTeX; empty for none.
+        symbols: names in ``SYMBOLS`` that the formula uses.
+        ask: the question; empty where nothing is to be predicted.
+        choices: possible answers.
+        answer: the right one, computed for the problem at hand.
+        reveal: Markdown, the explanation with its numbers.
+        draw: pictures, given whether the answer is revealed.
+        sliders: names of the lesson's options that this step shows.
+    """
+
+    title: str
+    text: Words
+    formula: str = ""
+    symbols: tuple[str, ...] = ()
+    ask: str = ""
+    choices: tuple[str, ...] = ()
+    answer: Callable[[Setting], int] = lambda _setting: 0
+    reveal: Words = ""
+    draw: Callable[[Setting, bool], Sequence[Picture]] = lambda _setting, _revealed: ()
+    sliders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """A lesson: a few steps about one problem.
+
+    Attributes:
+        title: a sentence or less.
+        question: what one knows in the end.
+        settings: its own problem.
+        test: its own test point.
+        steps: in order.
+        options: sliders, by name.
+        fits: why another problem cannot be used, a sentence; empty where it can.
+    """
+
+    title: str
+    question: str
+    settings: Settings
+    steps: tuple[Step, ...]
+    test: int = 0
+    options: tuple[Option, ...] = ()
+    fits: Callable[[Setting], str] = lambda _setting: ""
+
+
+@dataclass(frozen=True, eq=False)
+class FigurePage:
+    """A published figure, computed again.
+
+    Attributes:
+        figure: name in ``FIGURES``.
+        question: what it answers, in one line of the list.
+        text: one Markdown paragraph: what is shown, where it comes from, what to notice.
+        draw: its pictures.
+        seconds: estimate for the chosen options; above one it is a job with a bar.
+        options: of the drawing, not of the computation.
+    """
+
+    figure: str
+    question: str
+    text: str
+    draw: Callable[[Figure, Mapping[str, Value]], Sequence[Picture]]
+    seconds: Callable[[Mapping[str, Value]], float] = lambda _chosen: 0.5
+    options: tuple[Option, ...] = ()
+
+
+def projected(figure: go.Figure, height: int = 430) -> go.Figure:
+    """A chart with letters for a projector.
+
+    Returns:
+        The same figure.
+    """
+    figure.update_layout(font_size=FONT, legend_font_size=FONT - 1, height=height)
+    axes: dict[str, Any] = {"title_font_size": FONT, "tickfont_size": FONT - 2}
+    figure.update_xaxes(**axes).update_yaxes(**axes)
+    return figure.update_annotations(font_size=FONT)
