@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.lessons import page
 
-bootstrap("Lessons", "How influence works, step by step; and published figures, computed again.")
+LEAD = "How influence works, step by step; and published figures, computed again."
+
+bootstrap("Lessons", "" if st.query_params.get("lesson") else LEAD)  # an open lesson needs the height of the screen
 with guarded():
     page.draw()

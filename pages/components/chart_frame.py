@@ -27,7 +27,9 @@ def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None
     title = html.unescape(figure.layout.title.text or "")
     st.markdown(f"**{controls.plain_markdown(title)}**")
     drawn = go.Figure(figure).update_layout(title=None)
-    drawn.update_annotations(font_color=INK_DARK if st.context.theme.type == "dark" else INK_LIGHT)
+    ink = INK_DARK if st.context.theme.type == "dark" else INK_LIGHT
+    drawn.update_annotations(font_color=ink)
+    drawn.update_xaxes(title_font_color=ink, tickfont_color=ink).update_yaxes(title_font_color=ink, tickfont_color=ink)
     st.plotly_chart(drawn, key=key, alt=f"{title}. {caption}", config={"displaylogo": False})
     st.caption(controls.plain_markdown(caption))
     twin(table, key, title)

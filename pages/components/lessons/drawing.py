@@ -56,7 +56,7 @@ def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: in
     Args:
         pairs: one panel each, next to each other.
         title: a sentence.
-        axes: what x and y are, with unit and sign in words.
+        axes: what x and y are, with unit and sign in words; a line break where they are long.
         height: pixels.
 
     Returns:
@@ -73,9 +73,18 @@ def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: in
         if len(pair.marked):
             rows = list(pair.marked)
             grid.add_trace(_rings(pair.measured[rows], pair.predicted[rows], k == 1), 1, k)
-        grid.update_xaxes(range=[-reach, reach], title=plain(axes[0]), row=1, col=k)
-        grid.update_yaxes(range=[-reach, reach], title=plain(axes[1]) if k == 1 else None, row=1, col=k)
+        grid.update_xaxes(range=[-reach, reach], title=words(axes[0]), row=1, col=k)
+        grid.update_yaxes(range=[-reach, reach], title=words(axes[1]) if k == 1 else None, row=1, col=k)
     return styled(grid, title, height)
+
+
+def words(text: str) -> str:
+    """A title of an axis; a line break stays one.
+
+    Returns:
+        Text for Plotly.
+    """
+    return plain(text).replace("\n", "<br>")
 
 
 def styled(grid: go.Figure, title: str, height: int = 430, legend: bool = False) -> go.Figure:
@@ -84,7 +93,7 @@ def styled(grid: go.Figure, title: str, height: int = 430, legend: bool = False)
     Returns:
         The figure.
     """
-    crossed = {"zeroline": True, "zerolinecolor": INK, "exponentformat": "power", "nticks": 5, "automargin": True}
+    crossed = {"zeroline": True, "zerolinecolor": INK, "exponentformat": "power", "nticks": 4, "automargin": True}
     grid.update_xaxes(**crossed).update_yaxes(**crossed)
     grid.update_layout(
         title=plain(title), showlegend=legend, margin={**MARGIN, "t": 36}, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,

@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from influence_core.settings import Value
 from pages.components.charts import INK, QUIET, blank
 from pages.components.influence_map import plain
-from pages.components.lessons.drawing import SIGN, Pair, against, coloured, curves, styled
+from pages.components.lessons.drawing import SIGN, Pair, against, coloured, curves, styled, words
 from pages.components.lessons.kinds import Picture, projected
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def linear_regression(figure: Figure, drawing: Drawing) -> list[Picture]:
         points["loo_parameter_change_norm"].to_numpy(), points["parameter_change_norm"].to_numpy(), "", top[1],
         points["id"],
     )  # fmt: skip
-    words = f"of the loss, squared target units, {SIGN}"
+    about = f"of the loss, squared target units\n{SIGN}"
     first = against(
         [loss], "The loss: influence finds the change that leaving a point out makes",
-        (f"LOO change {words}", "influence"),
+        (f"LOO change {about}", "influence, in the same unit"),
     )  # fmt: skip
     second = against([moved], "The parameters: the same points move θ̂ the most", ("LOO ‖θ̂₋ᵢ − θ̂‖", "‖H⁻¹gᵢ‖/n"))
     reach = 1.08 * float(max(moved.measured.max(), moved.predicted.max()))
@@ -91,18 +91,18 @@ def _variants(rows: pd.DataFrame, scaling: str) -> go.Figure:
             go.Scatter(x=[-reach, reach], y=[-reach, reach], mode="lines", name="x = y", hoverinfo="skip",
                        showlegend=k == 1, line={"color": INK, "dash": "dash", "width": 1.5}), 1, k,
         )  # fmt: skip
-        for same, words, symbol in ((True, "same class as the test point", "circle"), (False, "other class", "x-thin")):
+        for same, named, symbol in ((True, "same class as the test point", "circle"), (False, "other class", "x-thin")):
             part = rows[rows.same_class == same]
             grid.add_trace(
                 go.Scatter(
-                    x=part[name], y=part["score"], mode="markers", name=words, showlegend=k == 1,
+                    x=part[name], y=part["score"], mode="markers", name=named, showlegend=k == 1,
                     text=part["id"].map(plain), hovertemplate="%{text}<br>incomplete %{x:.3g}<br>score %{y:.3g}",
                     marker={"symbol": symbol, "size": 7, "color": QUIET if same else INK, "opacity": 0.75,
                             "line": {"width": 1.5 if symbol == "x-thin" else 0.5, "color": INK}},
                 ), 1, k,
             )  # fmt: skip
     grid.update_xaxes(title="incomplete score")
-    grid.update_yaxes(title=plain(f"score, nats, {SIGN}"), col=1)
+    grid.update_yaxes(title=words(f"score, nats\n{SIGN}"), col=1)
     return styled(grid, f"Pixels {scaling}: what each factor of the score does", 440, legend=True)
 
 

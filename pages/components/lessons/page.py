@@ -93,8 +93,9 @@ def overview() -> None:
 def _card(name: str) -> None:
     entry = LESSONS[name]
     with st.container(border=True, height="stretch", vertical_alignment="distribute"):
-        st.markdown(f"**{controls.plain_markdown(title(entry))}**")
-        st.caption(entry.question)
+        with st.container(gap=None):
+            st.markdown(f"**{controls.plain_markdown(title(entry))}**")
+            st.caption(entry.question)
         st.button(
             "Open", key=f"open-{name}", icon=":material/arrow_forward:", width="stretch", on_click=begin, args=(name,)
         )
