@@ -10,6 +10,8 @@ from influence_core import estimators
 from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.cards import Card, Witness, cards
+from influence_core.analysis.checking import checking_curve
+from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
@@ -19,7 +21,7 @@ from influence_core.compute.turns import interactive
 from influence_core.data import DATASETS, Corrections, DataError, drawn, load, task_of, uploads
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
-from influence_core.mislabels import SIGNALS, SignalError, detection, mean_and_error
+from influence_core.mislabels import SIGNALS, Curve, SignalError, detection, mean_and_error
 from influence_core.models import FIT_METHODS, MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
@@ -37,15 +39,18 @@ __all__ = [
     "SIGNALS",
     "SOLVERS",
     "Analysis",
+    "BeforeAfter",
     "Cancelled",
     "Card",
     "Corrections",
+    "Curve",
     "DataError",
     "GroupEffect",
     "GroupRefit",
     "Influence",
     "Job",
     "NoMinimumError",
+    "Outcome",
     "Problem",
     "QuantityError",
     "Queue",
@@ -63,13 +68,16 @@ __all__ = [
     "applicable_models",
     "applicable_solvers",
     "cards",
+    "checking_curve",
     "chosen_solver",
+    "corrected_review",
     "detection",
     "drawn",
     "estimators",
     "interactive",
     "load",
     "mean_and_error",
+    "outcome",
     "result_store",
     "settle",
     "task_of",

@@ -118,7 +118,12 @@ class Problem:
         wrong = torch.zeros(len(self.test.y), dtype=torch.bool) if margins is None else (margins <= 0).cpu()
         return np.asarray(wrong.numpy())
 
-    def _accuracy(self, theta: Tensor) -> float | None:
+    def accuracy(self, theta: Tensor) -> float | None:
+        """Share of test points classified right at any θ.
+
+        Returns:
+            A share; None for regression.
+        """
         return 1 - float(self._wrong(theta).mean()) if self.split.test.classes else None
 
     @property
@@ -164,7 +169,7 @@ class Problem:
         group, key = checked_group(rows, self.split.train), self.key("data", "model", "seed")
         found = leave_groups_out(self.fitted, self._question(quantity, target), [group], task or Task(), key)
         theta = torch.as_tensor(np.asarray(found.parameters)[0], device=self.fitted.theta.device)
-        before, after = self._accuracy(self.fitted.theta), self._accuracy(theta)
+        before, after = self.accuracy(self.fitted.theta), self.accuracy(theta)
         return GroupRefit(group, found.change[0], numpy(theta), bool(found.certified[0]), before, after)
 
     def _question(self, quantity: str, target: int) -> Question:

@@ -1,0 +1,122 @@
+"""Curves on data with known flips: fraction checked -> flips found, and test accuracy after fixing what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from influence_core.analysis.answers import Analysis
+from influence_core.analysis.folds import GOAL
+from influence_core.analysis.problem import Problem
+from influence_core.analysis.review import Review
+from influence_core.compute import FloatArray, Task
+from influence_core.data import Corrections, DataError
+from influence_core.mislabels import SIGNALS, Curve, auc, detection
+from influence_core.models.fitting import newton
+from influence_core.settings import Settings
+
+FRACTIONS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+ALWAYS = ("loss", "random")  # loss is as good as influence on some tasks, and chance is what both must beat
+Rows = NDArray[np.int64]
+
+
+def checking_curve(
+    settings: Settings,
+    signals: Sequence[str] = ("self_influence",),
+    seeds: Sequence[int] = tuple(range(10)),
+    fractions: Sequence[float] = FRACTIONS,
+    task: Task | None = None,
+) -> Curve:
+    """Check the most suspicious shares of the training data, give the flips found their labels back, refit, test.
+
+    Every seed draws its own split and flips.  Loss and random are always among the signals.  With a store in ``task``
+    finished seeds are kept and resumed.
+
+    Args:
+        settings: with a flipped share above 0.
+        signals: names of ``SIGNALS``.
+        seeds: one run each.
+        fractions: shares checked.
+        task: progress in seeds × signals, cancel, store.
+
+    Returns:
+        One curve per signal.
+
+    Raises:
+        DataError: no flips, no seeds, or shares outside [0, 1].
+    """
+    if settings.data.flip_fraction <= 0:
+        raise DataError("This curve needs labels that were flipped on purpose: set the flipped share above 0.")
+    shares = np.unique(np.asarray(fractions, dtype=np.float64))
+    if not len(seeds) or not len(shares) or shares.min() < 0 or shares.max() > 1:
+        raise DataError("Expected at least one seed, and shares from 0 to 1.")
+    wanted = set(signals) | set(ALWAYS)
+    names = [name for name in SIGNALS if name in wanted] + [name for name in signals if name not in SIGNALS]
+    job = task or Task()
+    runs = []
+    for done, seed in enumerate(seeds):
+        runs.append(_stored_run(replace(settings, seed=seed), names, shares, job))
+        job.tick(done + 1, len(seeds))
+    found = {name: np.stack([run[f"found_{name}"] for run in runs]) for name in names}
+    accuracy = {name: np.stack([run[f"accuracy_{name}"] for run in runs]) for name in names}
+    areas = {name: np.array([float(run[f"auc_{name}"]) for run in runs]) for name in names}
+    clean = np.array([float(run["clean"]) for run in runs])
+    return Curve(shares, tuple(seeds), found, accuracy, clean, areas)
+
+
+def _stored_run(settings: Settings, names: list[str], shares: FloatArray, task: Task) -> dict[str, FloatArray]:
+    key = settings.key("data", "model", "solver", "seed")
+    name = f"checking:{key}:{','.join(names)}:{','.join(f'{share:g}' for share in shares)}"
+    if task.store is not None and (stored := task.store.load(name)) is not None:
+        task.reused(1)
+        return stored
+    result = _run(settings, names, shares, task)
+    if task.store is not None:
+        with suppress(OSError):  # a full disk costs the resume, not the result
+            task.store.save(name, **result)
+    return result
+
+
+def _run(settings: Settings, names: list[str], shares: FloatArray, task: Task) -> dict[str, FloatArray]:
+    problem = Problem(settings)
+    review = Review(Analysis(settings, problem, replace(task, report=lambda _done, _total: None)))
+    flipped, result = problem.split.flipped, dict[str, FloatArray]()
+    reached: dict[bytes, float] = {}
+    for name, suspicion in review.suspicions(names).items():
+        found = detection(suspicion, flipped, review.ties, shares.tolist())
+        queue = review.ranked(name)
+        accuracies = [_accuracy_fixed(problem, queue[:count], reached, task) for count in found.checked]
+        result[f"found_{name}"] = np.asarray(found.recall)
+        result[f"accuracy_{name}"] = np.array(accuracies)
+        area = auc(suspicion, flipped).value
+        result[f"auc_{name}"] = np.array(np.nan if area is None else area)
+    result["clean"] = np.array(_accuracy_fixed(problem, np.arange(len(flipped)), reached, task))
+    return result
+
+
+def _accuracy_fixed(problem: Problem, checked: Rows, reached: dict[bytes, float], task: Task) -> float:
+    """Test accuracy after the flips among ``checked`` have got their labels back; equal sets are fitted once."""
+    task.tick()
+    rows = np.sort(checked[problem.split.flipped[checked]])
+    key = rows.tobytes()
+    if key not in reached:
+        reached[key] = _refitted(problem, rows)
+    return reached[key]
+
+
+def _refitted(problem: Problem, rows: Rows) -> float:
+    """Test accuracy with the original labels at ``rows``; Newton starts at θ̂, which changes nothing but the time."""
+    labels, fitted = problem.split.original_y[rows].astype(np.int64), problem.fitted
+    if fitted.network or problem.settings.model.fit != "newton":
+        fixed = replace(problem, corrections=Corrections(rows, labels, np.zeros(len(rows), dtype=bool)))
+        return 1 - float(fixed.misclassified.mean())
+    y = fitted.train.y.clone()
+    y[torch.as_tensor(rows, device=y.device)] = torch.as_tensor(labels, device=y.device).to(y.dtype)
+    goal = GOAL * max(1.0, float(fitted.model.objective(torch.zeros_like(fitted.theta), fitted.train)[1].norm()))
+    theta = newton(fitted.linear, replace(fitted.train, y=y), None, fitted.theta, goal).theta
+    return float(problem.accuracy(theta) or 0.0)
