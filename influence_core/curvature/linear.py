@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -67,4 +69,10 @@ def exact_hessian(
         return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
 
     like, samples = x.new_empty(0), Samples(len(x), sampled, lambda: spectral_bounds(x, c))
-    return Curvature(fitted.size, damping, matvec, dense, like, diagonal, samples, ridge, layered)
+    shared = None if null is None else lambda: _null_columns(null, outputs)
+    return Curvature(fitted.size, damping, matvec, dense, like, diagonal, samples, ridge, layered, null=shared)
+
+
+def _null_columns(null: Tensor, outputs: int) -> Tensor:
+    """u_k = (1/√c) 1 ⊗ e_k as columns (p, j)."""
+    return torch.diag(null)[:, null > 0].repeat(outputs, 1) / math.sqrt(outputs)

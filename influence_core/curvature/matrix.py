@@ -47,6 +47,7 @@ class Curvature:
         network: whether only products are cheap.
         name: of H, for people.
         reason: why this damping was chosen; empty where it was set by hand.
+        null: () -> (p, j) orthonormal columns whose projector was added to a singular H; None where none was.
     """
 
     size: int
@@ -61,6 +62,7 @@ class Curvature:
     network: bool = False
     name: str = "Hessian"
     reason: str = ""
+    null: Callable[[], Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from influence_core.curvature import Curvature
 from influence_core.settings import Option, SettingsError, SolverSettings, resolve
 from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, eigh
 from influence_core.solvers.iterative import ConjugateGradients, Identity
+from influence_core.solvers.kronecker import Kronecker
 from influence_core.solvers.lissa import Lissa, LissaSettings
 from influence_core.solvers.lowrank import Arnoldi, Nystrom
 from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry, energies
@@ -143,6 +144,12 @@ SOLVERS: dict[str, SolverEntry] = {
         (_RANK,),
         kind="approximate",
         limit=LARGE,
+    ),
+    "kfac": SolverEntry(
+        "K-FAC", lambda a, _options: Kronecker(a, False), "Martens & Grosse 2015", kind="approximate", limit=LARGE
+    ),
+    "ekfac": SolverEntry(
+        "EK-FAC", lambda a, _options: Kronecker(a, True), "Grosse et al. 2023", kind="approximate", limit=LARGE
     ),
     "identity": SolverEntry(
         "Identity (no solve)", lambda a, _options: Identity(a), "gradient dot product, a baseline", kind="baseline"

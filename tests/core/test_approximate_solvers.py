@@ -31,7 +31,8 @@ def slope(truth, predicted):
 
 
 def test_every_approximate_solver_is_here():
-    assert {name for name, entry in SOLVERS.items() if entry.kind in {"iterative", "approximate"}} == set(FULL)
+    others = {name for name, entry in SOLVERS.items() if entry.kind in {"iterative", "approximate"}}
+    assert others == set(FULL) | {"kfac", "ekfac"}  # those have an oracle of their own in test_kronecker
 
 
 @pytest.mark.parametrize("solver", FULL)

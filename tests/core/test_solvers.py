@@ -7,9 +7,11 @@ import pytest
 import torch
 from problems import fitted_on, problem
 
-from influence_core.curvature import Curvature, Samples, exact_hessian
+from influence_core.curvature import Curvature, Layered, Samples, exact_hessian
 from influence_core.data import Dataset
-from influence_core.models import MODELS
+from influence_core.models import MODELS, LinearModel
+from influence_core.models.linearised import LinearAt
+from influence_core.models.losses import Squared
 from influence_core.settings import SettingsError, SolverSettings
 from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, dense, energies, factor
 
@@ -43,7 +45,10 @@ def matrix(values, damping=0.0, seed=0, diagonal=True):
         return torch.einsum("rbp,rbk->rpk", near, f) + damping * v
 
     samples = Samples(len(values), sampled, lambda: roots.square().sum(0))
-    return Curvature(len(values), damping, lambda v: a @ v, lambda: a.clone(), like, shown, samples), a
+    at = LinearAt(LinearModel(Squared()), torch.zeros(len(values), dtype=a.dtype))
+    parts = Layered(at, roots.T, torch.ones(len(values), 1, 1, dtype=a.dtype), torch.zeros(len(values), dtype=a.dtype))
+    product, dense = (lambda v: a @ v), a.clone
+    return Curvature(len(values), damping, product, dense, like, shown, samples, layered=lambda: parts), a
 
 
 @solvers
