@@ -20,6 +20,8 @@ LEVELS = (
     {"diagnostics", "evidence", "trust"},
     {"analysis"},
     {"figures"},
+    {"cli"},
+    {"__main__"},
 )
 ASIDE = {
     "retraining": {"settings", "compute", "data", "models"},
@@ -57,6 +59,7 @@ def _allowed(room: str) -> set[str]:
     for level in LEVELS:
         if room in level:
             beside = {"agreement", "mislabels", "retraining"} if room in {"analysis", "figures"} else set()
+            beside |= {"annotations"} if room == "cli" else set()
             return below | level | beside
         below |= level
     raise AssertionError(f"{room} has no place in the house: add it to LEVELS or ASIDE.")

@@ -15,6 +15,7 @@ from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_revi
 from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
+from influence_core.analysis.scores import Scores, duplicate_groups, scores
 from influence_core.compute import Cancelled, Task, result_store, settle
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
@@ -56,6 +57,7 @@ __all__ = [
     "Queue",
     "Refits",
     "Review",
+    "Scores",
     "Settings",
     "SignalError",
     "SingularError",
@@ -73,12 +75,14 @@ __all__ = [
     "corrected_review",
     "detection",
     "drawn",
+    "duplicate_groups",
     "estimators",
     "interactive",
     "load",
     "mean_and_error",
     "outcome",
     "result_store",
+    "scores",
     "settle",
     "task_of",
     "trust_record",

@@ -193,6 +193,17 @@ class Review:
         return np.where(self.margins > 0, self.labels, 1 - self.labels)
 
     @once
+    def metrics(self) -> dict[str, float]:
+        """Held-out accuracy (where there are classes) and loss, and the number of training points."""
+        problem, fitted = self.analysis.problem, self.fitted
+        accuracy = problem.accuracy(fitted.theta)
+        found = {
+            "test_loss": float(fitted.model.losses(fitted.theta, problem.test).mean()),
+            "n": float(len(self.labels)),
+        }
+        return found if accuracy is None else {"test_accuracy": accuracy, **found}
+
+    @once
     def trust(self) -> Trust:
         """What the scores of the queue rest on: a solve for the validation loss (else test loss), its strongest points.
 

@@ -19,7 +19,9 @@ from influence_core.analysis import (
     analyse,
     checking_curve,
     corrected_review,
+    duplicate_groups,
     outcome,
+    scores,
 )
 from influence_core.analysis.closing import paired_bootstrap
 from influence_core.compute import ResultStore
@@ -189,3 +191,34 @@ def test_what_a_curve_needs():
         checking_curve(CURVE, fractions=[2.0])
     with pytest.raises(SignalError, match="Unknown signal"):
         checking_curve(CURVE, ["x"], seeds=[0])
+
+
+def test_scores_are_what_a_store_needs():
+    found, split = scores(review()), review().analysis.problem.split
+    n = len(split.train)
+    assert set(found.signals) == set(review().signals)
+    assert found.cross_validated
+    np.testing.assert_allclose(found.p_given + found.p_suggested, 1)  # two classes
+    np.testing.assert_array_equal(found.suggested, 1 - found.labels)
+    np.testing.assert_array_equal(found.predicted != found.labels, found.p_given < 0.5)
+    np.testing.assert_allclose(found.label_score, found.p_given)
+    assert found.is_issue.shape == (n,)
+    assert found.metrics["test_accuracy"] == 1 - review().analysis.problem.misclassified.mean()
+    cheap = scores(review(), ["loss"])
+    assert not cheap.cross_validated
+    np.testing.assert_allclose(-np.log(cheap.p_given), cheap.signals["loss"], rtol=1e-9)
+    hinge = Review(analyse(replace(SETTINGS, model=ModelSettings("hinge", 0.01))))
+    assert set(scores(hinge).p_given) <= {0.0, 1.0}
+
+
+def test_groups_of_near_duplicates_chain():
+    found = Review(analyse(SETTINGS))
+    x = found.analysis.problem.split.train.x.copy()
+    x[5] = x[9] = x[2]
+    x[7] = x[4] + 1e-9
+    train = replace(found.analysis.problem.split.train, x=x)
+    problem = replace(found.analysis.problem)
+    problem.__dict__["split"] = replace(found.analysis.problem.split, train=train)
+    groups = duplicate_groups(Review(Analysis(SETTINGS, problem)), [9, 7])
+    assert groups[[2, 5, 9]].tolist() == [2, 2, 2]
+    assert groups[[4, 7]].tolist() == [4, 4]

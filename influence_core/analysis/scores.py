@@ -1,0 +1,109 @@
+"""Everything a review says of every training point, as arrays: what a store keeps and an export prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence_core.analysis.review import Review, trust_record
+from influence_core.compute import FloatArray
+from influence_core.data.neighbours import near_duplicates
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One fitted model's view of n training points.
+
+    Attributes:
+        ids: (n,) names.
+        labels: (n,) given labels.
+        signals: per signal (n,); higher = more suspicious.
+        predicted: (n,) most probable class.
+        suggested: (n,) most probable class other than the given one.
+        p_given: (n,) probability of the given label; 1 or 0, whether the model agrees, for a model without any.
+        p_suggested: (n,) the same of ``suggested``.
+        label_score: (n,) in [0, 1], lower = worse, as open-source cleanlab has it: ``p_given``.
+        is_issue: (n,) bool, confident learning's filter; without it, whether the model predicts another class.
+        cross_validated: whether the probabilities are of models that have not seen the point.
+        trust: the trust line of the scores, as plain data.
+        metrics: held-out accuracy and loss, and training points.
+    """
+
+    ids: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    signals: Mapping[str, FloatArray]
+    predicted: NDArray[np.int64]
+    suggested: NDArray[np.int64]
+    p_given: FloatArray
+    p_suggested: FloatArray
+    label_score: FloatArray
+    is_issue: NDArray[np.bool_]
+    cross_validated: bool
+    trust: Mapping[str, object]
+    metrics: Mapping[str, float]
+
+
+def scores(review: Review, names: Sequence[str] | None = None) -> Scores:
+    """Several signals (default: all that are defined), and what the model believes of every label.
+
+    Probabilities are cross-validated where confident learning is among the signals, else those at θ̂.
+
+    Returns:
+        The arrays, in the order of the training set.
+    """
+    signals = review.suspicions(names)
+    unseen = "confident_learning" in signals
+    belief = _belief(review, unseen)
+    n, labels = len(belief), review.labels
+    others = belief.copy()
+    others[np.arange(n), labels] = -1.0
+    suggested, given = others.argmax(1), belief[np.arange(n), labels]
+    predicted = belief.argmax(1)
+    return Scores(
+        ids=review.analysis.problem.split.train.ids,
+        labels=labels,
+        signals=signals,
+        predicted=predicted,
+        suggested=suggested,
+        p_given=given,
+        p_suggested=belief[np.arange(n), suggested],
+        label_score=1 - signals["confident_learning"] if unseen else given,
+        is_issue=review.issues if unseen else predicted != labels,
+        cross_validated=unseen,
+        trust=trust_record(review.trust),
+        metrics=review.metrics,
+    )
+
+
+def duplicate_groups(review: Review, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Groups of near-duplicates among some training points and whatever lies near those; groups may chain.
+
+    Returns:
+        (n,) number of the group, its smallest row; −1 for a point without near-duplicates.
+    """
+    asked = np.asarray(rows, dtype=np.int64)
+    x = review.analysis.problem.split.train.x
+    root = np.arange(len(x))
+    for row, near in zip(asked, near_duplicates(x, asked, review.neighbour_distance), strict=True):
+        for other in near:
+            a, b = sorted((_find(root, int(row)), _find(root, int(other))))
+            root[b] = a
+    found = np.array([_find(root, row) for row in range(len(x))])
+    return np.where(np.bincount(found, minlength=len(x))[found] > 1, found, -1)
+
+
+def _find(root: NDArray[np.int64], row: int) -> int:
+    while root[row] != row:
+        row = int(root[row])
+    return row
+
+
+def _belief(review: Review, unseen: bool) -> FloatArray:
+    """(n, c) class probabilities; 1 for the predicted class of a model that has none."""
+    probabilities = review.probabilities if unseen else review.fitted_probabilities
+    if probabilities is not None:
+        return probabilities
+    return np.eye(review.analysis.problem.split.train.classes)[review.predicted]

@@ -1,0 +1,53 @@
+"""The command line: the same core without a browser.  COMMANDS lists the words after ``python -m influence_core``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from influence_core.analysis import EXPECTED_ERRORS, Cancelled
+from influence_core.cli import mislabels
+
+FAILED, INTERRUPTED = 2, 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word of the command line.
+
+    Attributes:
+        help: one line.
+        add: describes arguments; sets ``run``, a function of the parsed arguments, as a default.
+    """
+
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; bad input and data end in a sentence on the standard error and status 2.
+
+    Returns:
+        The exit status.
+    """
+    parser = argparse.ArgumentParser("python -m influence_core", description="Influence Explorer without a browser.")
+    words = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        command.add(words.add_parser(name, help=command.help, description=command.help))
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (*EXPECTED_ERRORS, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except (KeyboardInterrupt, Cancelled):
+        print("cancelled", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+COMMANDS: Mapping[str, Command] = {
+    "mislabels": Command("Rank suspicious labels, apply decisions, draw curves on known flips.", mislabels.add),
+}

@@ -1,0 +1,103 @@
+"""Arguments and output that all commands share: settings, progress, tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from influence_core.analysis import Settings, Task, result_store
+from influence_core.settings import SettingsError, from_json, to_json
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMATS = {".csv", ".parquet", ".json"}
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Arguments ``--settings FILE`` and ``--set NAME=VALUE``."""
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="JSON as 'Settings as a file' writes it")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one setting by its name in a link, such as data.name=iris or model.l2=0.1; may be repeated",
+    )
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings that the arguments describe.
+
+    Returns:
+        Settings: the file's, or the defaults, with every ``--set`` applied.
+
+    Raises:
+        SettingsError: not such a file, an unknown name, or a value out of range.
+    """
+    text = arguments.settings.read_text(encoding="utf-8") if arguments.settings else to_json(Settings())
+    from_json(text)  # refuses what is no settings file before anything is added to it
+    document = json.loads(text)
+    for pair in arguments.set:
+        name, equals, value = pair.partition("=")
+        if not equals or name in {"v", "view"}:
+            raise SettingsError(f"--set: expected NAME=VALUE, got {pair[:40]!r}.")
+        document[name] = value
+    return from_json(json.dumps(document))
+
+
+def task() -> Task:
+    """Progress on the standard error where a person watches, and the store of finished blocks.
+
+    Returns:
+        The task.
+    """
+
+    def report(done: float, total: float) -> None:
+        print(f"\r{done / total:4.0%}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+    store = result_store()
+    return Task(report, store=store) if sys.stderr.isatty() else Task(store=store)
+
+
+def write_table(table: pd.DataFrame, out: Path | None) -> None:
+    """Write a table by the ending of its name; to the standard output as CSV without a name.
+
+    In CSV, texts that a spreadsheet would take for formulas get an apostrophe in front.
+
+    Raises:
+        SettingsError: an ending that is not offered.
+    """
+    if out is None:
+        neutralised(table).to_csv(sys.stdout, index=False)
+    elif out.suffix == ".csv":
+        neutralised(table).to_csv(out, index=False)
+    elif out.suffix == ".parquet":
+        table.to_parquet(out, index=False)
+    elif out.suffix == ".json":
+        table.to_json(out, orient="records", indent=1, force_ascii=False)
+    else:
+        raise SettingsError(f"--out: expected a name that ends in {', '.join(sorted(FORMATS))}, got {out.name[:40]!r}.")
+
+
+def neutralised(table: pd.DataFrame) -> pd.DataFrame:
+    """Texts that start like a formula, with an apostrophe in front; numbers stay.
+
+    Returns:
+        A new table.
+    """
+
+    def safe(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{str(name): table[name].map(safe) for name in texts})
+
+
+def write_json(document: Mapping[str, Any], out: Path) -> None:
+    """Write a JSON object."""
+    out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

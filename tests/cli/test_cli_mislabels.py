@@ -1,0 +1,142 @@
+"""``python -m influence_core mislabels``: tables, manifests, decisions and errors that are sentences."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from influence_core.analysis import Review, analyse
+from influence_core.cli import COMMANDS, main
+from influence_core.cli.common import neutralised
+from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
+
+DATA = DataSettings("blobs", (("n", 120),), validation_fraction=0.2, flip_fraction=0.1)
+SETTINGS = Settings(DATA, ModelSettings("logistic", 0.02), seed=3)
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text(to_json(SETTINGS), encoding="utf-8")
+    return ["--settings", str(path)]
+
+
+def test_rank_is_the_review_row_by_row(arguments, tmp_path, capsys):
+    out = tmp_path / "queue.parquet"
+    assert main(["mislabels", "rank", *arguments, "--by", "loss", "--out", str(out)]) == 0
+    table, review = pd.read_parquet(out), Review(analyse(SETTINGS))
+    queue = review.ranked("loss")
+    assert table["row"].tolist() == queue.tolist()
+    assert table["rank"].tolist() == list(range(1, len(queue) + 1))
+    assert table["id"].tolist() == review.analysis.problem.split.train.ids[queue].tolist()
+    for name in review.signals:
+        np.testing.assert_allclose(table[name], review.suspicion(name)[queue], rtol=1e-12)
+        np.testing.assert_allclose(table[f"{name}_percentile"], review.percentiles(name)[queue])
+    np.testing.assert_allclose(table["label_score"], 1 - table["confident_learning"])
+    manifest = json.loads((tmp_path / "queue.manifest.json").read_text(encoding="utf-8"))
+    assert manifest["settings"] == json.loads(to_json(SETTINGS))
+    assert (manifest["rows"], manifest["order"]) == (len(table), "loss")
+    assert "helpful" in manifest["sign"]
+    assert manifest["trust"]["line"] == review.trust.line
+    said = capsys.readouterr().err
+    assert "AUC" in said
+    assert review.trust.line in said
+
+
+def test_rank_to_the_standard_output(arguments, capsys):
+    status = main(["mislabels", "rank", *arguments, "--signals", "self_influence,loss", "--top", "3"])
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert status == 0
+    assert table["rank"].tolist() == [1, 2, 3]
+    assert "margin" not in table
+    assert (np.diff(table["self_influence"]) <= 0).all()
+
+
+def test_curve_and_its_errors_over_seeds(arguments, capsys):
+    assert main(["mislabels", "curve", *arguments, "--seeds", "2"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert set(table["signal"]) == {"self_influence", "loss", "random"}
+    assert (table["seeds"] == 2).all()
+    assert (table.loc[table["checked"] == 1, "found"] == 1).all()
+
+
+def test_retrain_by_decisions(arguments, tmp_path, capsys):
+    split = analyse(SETTINGS).problem.split
+    flips = np.flatnonzero(split.flipped)
+    table = pd.DataFrame({"id": split.train.ids[flips], "action": "re-label", "label": ""})
+    table["label"] = np.array(split.train.class_names)[split.original_y[flips]]
+    table.loc[0, "action"], table.loc[1, "action"] = "keep", "exclude"
+    table.to_csv(tmp_path / "decisions.csv", index=False)
+    assert main(["mislabels", "retrain", str(tmp_path / "decisions.csv"), *arguments]) == 0
+    out, said = capsys.readouterr()
+    found = pd.read_csv(io.StringIO(out), index_col="measure")
+    assert found.loc["test_loss", "difference"] < 0
+    assert (found["low"] <= found["difference"]).all()
+    assert (found["difference"] <= found["high"]).all()
+    assert f"1 kept, {len(flips) - 2} relabelled, 1 excluded" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,action\n", "label is missing"),
+        ("id,action,label\nnobody,keep,\n", "got 'nobody'"),
+        ("id,action,label\n{id},burn,\n", "got 'burn'"),
+        ("id,action,label\n{id},re-label,9\n", "got '9'"),
+        ("id,action,label\n{id},keep,\n{id},keep,\n", "one decision for each"),
+    ],
+)
+def test_decisions_with_mistakes(arguments, tmp_path, capsys, text, message):
+    name = analyse(SETTINGS).problem.split.train.ids[0]
+    (tmp_path / "decisions.csv").write_text(text.format(id=name), encoding="utf-8")
+    assert main(["mislabels", "retrain", str(tmp_path / "decisions.csv"), *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--set", "data.name"], "expected NAME=VALUE"),
+        (["--set", "data.name=nowhere"], "expected one of"),
+        (["--set", "model.l2=much"], "expected a number"),
+        (["--signals", "astrology"], "Unknown signal"),
+        (["--out", "queue.xls"], "ends in"),
+        (["--settings", "/nowhere/settings.json"], "No such file"),
+    ],
+)
+def test_bad_input_is_a_sentence(arguments, capsys, more, message):
+    assert main(["mislabels", "rank", *arguments, *more]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_regression_has_no_labels_to_review(capsys):
+    assert main(["mislabels", "rank", "--set", "data.name=diabetes", "--set", "model.name=ridge"]) == 2
+    assert "data with classes" in capsys.readouterr().err
+
+
+def test_settings_one_by_one(capsys):
+    words = ["data.name=blobs", "data.n=60", "model.name=softmax", "model.l2=0.1"]
+    chosen = [part for word in words for part in ("--set", word)]
+    assert main(["mislabels", "rank", *chosen, "--by", "loss", "--signals", "loss"]) == 0
+    assert len(pd.read_csv(io.StringIO(capsys.readouterr().out))) == 54
+
+
+def test_formulas_are_texts():
+    table = neutralised(pd.DataFrame({"id": ["=1+1", "@x", "plain"], "score": [-1.0, 2.0, 3.0]}))
+    assert table["id"].tolist() == ["'=1+1", "'@x", "plain"]
+    assert table["score"].tolist() == [-1.0, 2.0, 3.0]
+
+
+def test_the_module_runs_and_lists_its_commands():
+    done = subprocess.run(
+        [sys.executable, "-m", "influence_core", "--help"], capture_output=True, text=True, check=True, timeout=120
+    )
+    for name in COMMANDS:
+        assert name in done.stdout
