@@ -34,4 +34,5 @@ export default function (component) {
     button.focus();
     button.timer = setTimeout(() => (status.textContent = usual), 6000);
   };
+  button.disabled = false; // only a button that hears takes a click
 }

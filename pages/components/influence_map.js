@@ -81,6 +81,7 @@ function wire(Plotly, root, plot) {
   plot.on('plotly_unhover', () => hideTip(root));
   plot.on('plotly_afterplot', () => dressLegend(root, plot));
   dressLegend(root, plot);
+  resetOnEmptyGround(root, plot);
   watchWidth(Plotly, root, plot);
 }
 

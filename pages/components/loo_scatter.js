@@ -71,6 +71,7 @@ function wire(Plotly, root, plot) {
     moveTip(root, event);
   });
   plot.on('plotly_unhover', () => hideTip(root));
+  resetOnEmptyGround(root, plot);
   watchWidth(Plotly, root, plot);
 }
 

@@ -27,6 +27,7 @@ export default function (component) {
   if (!first) return;
   const said = root.querySelector('.if-error');
   for (const button of root.querySelectorAll('button')) {
+    button.disabled = false; // only a button that hears takes a click
     button.addEventListener('click', () => {
       said.textContent = '';
       save(root, button.value).catch((error) => {

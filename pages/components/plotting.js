@@ -113,7 +113,7 @@ const pictureButton = (format) => ({
   click: (plot) => download(plot, format),
 });
 // One object for good: Plotly draws all anew when the configuration changes.
-const configOf = (...removed) => ({ scrollZoom: true, displaylogo: false,
+const configOf = (...removed) => ({ scrollZoom: true, displaylogo: false, doubleClick: false,
   modeBarButtonsToRemove: ['toImage', 'sendChartToCloud', 'autoScale2d', ...removed],
   modeBarButtonsToAdd: ['png', 'svg'].map(pictureButton) });
 
@@ -128,6 +128,13 @@ function watchWidth(Plotly, root, plot) {
     Plotly.Plots.resize(plot);
   });
   root.state.observer.observe(plot);
+}
+
+// To Plotly, two points clicked within half a second are a double click, and it would undo the zoom: on points it must not.
+function resetOnEmptyGround(root, plot) {
+  plot.on('plotly_doubleclick', () => {
+    if ((root.state.hovered ?? null) === null) plot.querySelector('[data-attr="zoom"][data-val="reset"]').click();
+  });
 }
 
 function release(root) {

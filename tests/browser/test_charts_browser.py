@@ -1,5 +1,6 @@
 """The LOO scatter, the linked table and the pictures of Streamlit charts in a real browser."""
 
+import json
 import re
 import struct
 import xml.etree.ElementTree as ET
@@ -20,6 +21,17 @@ PLACE = f"""(index) => {{
   const box = plot.getBoundingClientRect();
   return [box.left + xaxis._offset + xaxis.l2p(message.measured[index]),
     box.top + yaxis._offset + yaxis.l2p(message.predicted[index])];
+}}"""
+
+
+# A place of the plot with no point within 30 pixels.
+EMPTY = f"""() => {{
+  const plot = {PLOT}, {{ xaxis, yaxis }} = plot._fullLayout, {{ message }} = document.querySelector('.if-loo').state;
+  const marks = Array.from(message.measured, (x, i) => [xaxis.l2p(x), yaxis.l2p(message.predicted[i])]);
+  const box = plot.getBoundingClientRect();
+  for (let x = 30; x < xaxis._length - 30; x += 10) for (let y = 30; y < yaxis._length - 30; y += 10)
+    if (marks.every(([u, v]) => !(Math.hypot(u - x, v - y) < 30)))
+      return [box.left + xaxis._offset + x, box.top + yaxis._offset + y];
 }}"""
 
 
@@ -84,6 +96,26 @@ def test_a_click_selects_a_training_point_everywhere_and_keeps_the_zoom(page: An
         assert page.evaluate(RANGES) == zoomed
     ring = page.evaluate(TRACES)[-1]
     assert ring["name"] == "selected" and len(ring["x"]) == 1
+
+
+def test_two_quick_clicks_keep_the_zoom_and_a_double_click_beside_the_points_undoes_it(page: Any, address: str) -> None:
+    visit(page, address)
+    whole = json.dumps(page.evaluate(RANGES), separators=(",", ":"))
+    first = loudest(page)
+    point_at(page, first)
+    page.mouse.wheel(0, -200)
+    page.wait_for_function(f"(old) => JSON.stringify(({RANGES})()) !== old", arg=whole)
+    page.wait_for_timeout(300)
+    zoomed = page.evaluate(RANGES)
+    page.mouse.dblclick(*point_at(page, first))
+    page.get_by_text(f"linked={first}", exact=True).wait_for()
+    page.wait_for_function("(i) => document.querySelector('.if-loo').state.message.selected === i", arg=first)
+    assert page.evaluate(RANGES) == zoomed
+    empty = page.evaluate(EMPTY)
+    page.mouse.move(*empty)
+    page.locator(".if-loo .if-tip").wait_for(state="hidden")
+    page.mouse.dblclick(*empty)
+    page.wait_for_function(f"(old) => JSON.stringify(({RANGES})()) === old", arg=whole)
 
 
 def test_hovering_shows_thumbnail_label_and_both_numbers(page: Any, address: str) -> None:

@@ -50,7 +50,7 @@ def test_a_drawing_loads_or_says_what_is_missing(points: list[Point]) -> None:
     split = load(settings, 0)
     for part, test in ((split.train, False), (split.test, True)):
         mine = [(k, p) for k, p in enumerate(points) if p.test is test]
-        np.testing.assert_array_equal(part.x * 100, [(p.x, p.y) for _, p in mine])
+        np.testing.assert_array_equal(part.x, [(p.x / 100, p.y / 100) for _, p in mine])
         assert list(part.ids) == [f"drawn-{k:05d}" for k, _ in mine]
         assert [part.class_names[y] for y in part.y] == [f"class {p.letter}" for _, p in mine]
 
