@@ -8,6 +8,7 @@ from influence_core.figures.derivative import DERIVATIVE
 from influence_core.figures.digits import INCOMPLETE_SCORES
 from influence_core.figures.figure import Figure, FigureEntry, Number
 from influence_core.figures.regression import LINEAR_REGRESSION
+from influence_core.figures.solved import LOGISTIC, RIDGE
 from influence_core.figures.svm import DISTANCES, HINGE_SMOOTHING
 from influence_core.settings import Options, SettingsError, resolve
 
@@ -31,6 +32,8 @@ def compute(name: str, options: Options = (), task: Task = Task()) -> Figure:  #
 
 FIGURES: dict[str, FigureEntry] = {
     "A": LINEAR_REGRESSION,
+    "B": RIDGE,
+    "C": LOGISTIC,
     "D": INCOMPLETE_SCORES,
     "E": HINGE_SMOOTHING,
     "F": DISTANCES,
