@@ -184,11 +184,9 @@ def annotator_name(name: str) -> str:
 def _choose(
     connection: Connection, row: sa.Row[Any], annotator: str, now: float, review: bool
 ) -> tuple[sa.Row[Any] | None, int]:
-    ways = [(second_pass(row, annotator, now), 2)]
-    if not review:
-        ways = [(first_pass(connection, row, annotator, now), 1), (skipped(row, annotator, now), 1), *ways]
-    for wanted, turn in ways:
-        found = connection.execute(wanted.limit(1)).one_or_none()
+    first = (lambda: first_pass(connection, row, annotator, now), lambda: skipped(row, annotator, now))
+    for turn, wanted in (*((1, way) for way in first if not review), (2, lambda: second_pass(row, annotator, now))):
+        found = connection.execute(wanted().limit(1)).one_or_none()
         if found is not None:
             return found, turn
     return None, 1

@@ -96,7 +96,9 @@ def _address(url: str) -> URL:
 
 
 def _postgres(address: URL) -> Engine:
-    options = f"-c lock_timeout={WAIT * 1000:.0f} -c synchronous_commit=on"
+    chosen = address.query.get("options", "")
+    before = chosen if isinstance(chosen, str) else " ".join(chosen)
+    options = f"{before} -c lock_timeout={WAIT * 1000:.0f} -c synchronous_commit=on"
     arguments = {"options": options, "connect_timeout": int(WAIT)}
     return sa.create_engine(address, pool_pre_ping=True, pool_timeout=WAIT, pool_recycle=1800, connect_args=arguments)
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from influence_core.annotations import Card, Plan, Queue, Run, Samples, Store, create_queue, next_card, open_store
+from influence_core.annotations.tables import metadata
 
 WANTED = bool(os.environ.get("INFLUENCE_TEST_POSTGRES"))
 
@@ -72,22 +72,25 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: str) -> str:
-    """A database with the schema, for copies."""
-    _execute(postgres, "CREATE DATABASE prepared")
-    open_store(postgres.format("prepared")).close()
-    return postgres
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store in a file that every test replaces; one engine compiles every statement once."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    opened = open_store(f"sqlite:///{folder}/annotations.db")
+    with opened.reading() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    opened.close()
+    shutil.copy(folder / "annotations.db", folder / "empty.db")
+    yield opened
+    opened.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/annotations.db"
-    server: str = request.getfixturevalue("template")
-    name = f"test_{uuid.uuid4().hex}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE prepared")
-    return server.format(name)
+@pytest.fixture(scope="session")
+def on_postgres(postgres: str) -> Iterator[Store]:
+    """A store in a database of the private server."""
+    execute(postgres.format("postgres"), "CREATE DATABASE prepared")
+    opened = open_store(postgres.format("prepared"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -95,17 +98,36 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def store(url: str, clock: Clock) -> Iterator[Store]:
-    opened = open_store(url, clock)
-    yield opened
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Store]:
+    """An empty store."""
+    if request.param == "sqlite":
+        opened: Store = request.getfixturevalue("on_sqlite")
+        file = Path(opened.engine.url.database or "")
+        for tail in ("-wal", "-shm"):
+            file.with_name(file.name + tail).unlink(missing_ok=True)
+        shutil.copy(file.with_name("empty.db"), file)
+    else:
+        opened = request.getfixturevalue("on_postgres")
+        with opened.writing() as connection:  # without the triggers
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            connection.exec_driver_sql(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
+    yield replace(opened, clock=clock)
     opened.close()
 
 
-def _execute(server: str, statement: str) -> None:
-    engine = sa.create_engine(server.format("postgres").replace("postgresql", "postgresql+psycopg", 1))
+@pytest.fixture
+def url(store: Store) -> str:
+    """Where other processes find the store."""
+    return store.engine.url.render_as_string(hide_password=False)
+
+
+def execute(address: str, *statements: str) -> None:
+    """Statements of the superuser, each at once."""
+    engine = sa.create_engine(address.replace("postgresql", "postgresql+psycopg", 1))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(statement)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
     engine.dispose()
 
 

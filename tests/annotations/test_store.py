@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 
 from influence_core.annotations import AnnotationError, Answer, Store, StoreUnavailable, decide, open_store, queues
 from influence_core.annotations.tables import APPEND_ONLY, decision, event, guideline, metadata
-from tests.annotations.conftest import Clock, queue, samples, serve
+from tests.annotations.conftest import Clock, execute, queue, samples, serve
 
 
 def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
@@ -75,10 +75,7 @@ def test_processes_open_a_fresh_database_at_the_same_time(
         url = f"sqlite:///{tmp_path}/new/annotations.db"
     else:
         server: str = request.getfixturevalue("postgres")
-        admin = sa.create_engine(server.format("postgres").replace("postgresql", "postgresql+psycopg", 1))
-        with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("CREATE DATABASE fresh")
-        admin.dispose()
+        execute(server.format("postgres"), "CREATE DATABASE fresh")
         url = server.format("fresh")
     with multiprocessing.get_context("fork").Pool(4) as pool:
         assert pool.map(_open, [url] * 4) == [len(metadata.tables) + 1] * 4
