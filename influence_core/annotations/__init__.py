@@ -5,6 +5,17 @@ It knows no model: scores come in as arrays, decisions go out as arrays and file
 
 from influence_core.annotations.decisions import Decided, decide, undo
 from influence_core.annotations.errors import AnnotationError, Refused, StoreUnavailable
+from influence_core.annotations.people import (
+    Activity,
+    Guideline,
+    activity,
+    guidelines,
+    login,
+    record,
+    role,
+    write_guideline,
+)
+from influence_core.annotations.progress import Found, Progress, progress
 from influence_core.annotations.queues import create_queue, get_queue, queues, ranks
 from influence_core.annotations.records import ACTIONS, SIGN, Answer, Card, Plan, Queue, Run, Samples
 from influence_core.annotations.serving import give_back, look, lookahead, next_card, skip_card
@@ -13,27 +24,38 @@ from influence_core.annotations.store import Store, open_store
 __all__ = [
     "ACTIONS",
     "SIGN",
+    "Activity",
     "AnnotationError",
     "Answer",
     "Card",
     "Decided",
+    "Found",
+    "Guideline",
     "Plan",
+    "Progress",
     "Queue",
     "Refused",
     "Run",
     "Samples",
     "Store",
     "StoreUnavailable",
+    "activity",
     "create_queue",
     "decide",
     "get_queue",
     "give_back",
+    "guidelines",
+    "login",
     "look",
     "lookahead",
     "next_card",
     "open_store",
+    "progress",
     "queues",
     "ranks",
+    "record",
+    "role",
     "skip_card",
     "undo",
+    "write_guideline",
 ]

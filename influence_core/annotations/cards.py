@@ -12,9 +12,6 @@ from influence_core.annotations.statements import stands
 from influence_core.annotations.tables import decision, lease, prediction, sample, score, skip, task
 
 _mine, _other = decision.alias("mine"), lease.alias("other")
-OUTCOME = sa.case(
-    (decision.c.action == "keep", -1), (decision.c.action == "exclude", -2), else_=decision.c.new_label
-)  # null for "needs review", which is no outcome
 
 
 def free(annotator: str, now: float) -> ColumnElement[bool]:
@@ -38,10 +35,10 @@ def open_to(annotator: str, row: sa.Row[Any], now: float) -> ColumnElement[bool]
     Returns:
         The condition on rows of ``task``.
     """
-    answered = sa.exists().where(
+    said = sa.exists().where(
         _mine.c.task_id == task.c.id, _mine.c.annotator == annotator, _mine.c.round == 1, stands(_mine)
     )
-    return sa.and_(task.c.queue_id == row.id, task.c.answers < row.overlap, ~answered, free(annotator, now))
+    return sa.and_(task.c.queue_id == row.id, task.c.answers < row.overlap, ~said, free(annotator, now))
 
 
 def first_pass(connection: Connection, row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
@@ -55,8 +52,8 @@ def first_pass(connection: Connection, row: sa.Row[Any], annotator: str, now: fl
             decision.c.queue_id == row.id, decision.c.annotator == annotator, decision.c.action != "undo"
         )
     ).scalar_one()
-    waits = sa.exists().where(skip.c.task_id == task.c.id, skip.c.annotator == annotator, skip.c.until > seen)
-    return sa.select(task).where(open_to(annotator, row, now), ~waits).order_by(task.c.place)
+    later = sa.exists().where(skip.c.task_id == task.c.id, skip.c.annotator == annotator, skip.c.until > seen)
+    return sa.select(task).where(open_to(annotator, row, now), ~later).order_by(task.c.place)
 
 
 def skipped(row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
@@ -69,39 +66,17 @@ def skipped(row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
     return sa.select(task).join(skip, mine).where(open_to(annotator, row, now)).order_by(skip.c.skipped_at)
 
 
-def unresolved(queue: int) -> sa.Subquery:
-    """Tasks for the second pass: answers that differ, or one that asks for review, and no later answer that settles it.
-
-    Returns:
-        Columns ``task_id``, ``differs`` (0 or 1) and ``reviews``.
-    """
-    later = decision.alias("later")
-    settled = sa.exists().where(
-        later.c.task_id == decision.c.task_id, later.c.round == 2, later.c.action != "review", stands(later)
-    )
-    differs = sa.case((sa.func.count(OUTCOME.distinct()) > 1, 1), else_=0)
-    reviews = sa.func.sum(sa.case((decision.c.action == "review", 1), else_=0))
-    return (
-        sa.select(decision.c.task_id, differs.label("differs"), reviews.label("reviews"))
-        .where(decision.c.queue_id == queue, decision.c.round == 1, stands(), ~settled)
-        .group_by(decision.c.task_id)
-        .having(sa.or_(differs > 0, reviews > 0))
-        .subquery()
-    )
-
-
 def second_pass(row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
     """Disagreements first, then "needs review"; each once per annotator.
 
     Returns:
         Rows of task.
     """
-    found = unresolved(row.id)
-    answered = sa.exists().where(
+    said = sa.exists().where(
         _mine.c.task_id == task.c.id, _mine.c.annotator == annotator, _mine.c.round == 2, stands(_mine)
     )
-    wanted = sa.select(task).join(found, found.c.task_id == task.c.id).where(~answered, free(annotator, now))
-    return wanted.order_by(found.c.differs.desc(), task.c.place)
+    wanted = sa.select(task).where(task.c.queue_id == row.id, task.c.waits > 0, ~said, free(annotator, now))
+    return wanted.order_by(task.c.waits.desc(), task.c.place)
 
 
 def read_card(

@@ -15,6 +15,7 @@ from influence_core.annotations.records import ACTIONS, NOTE, Answer, Card
 from influence_core.annotations.serving import annotator_name, check_lease, grant, regrant, release
 from influence_core.annotations.statements import alive, only_writer, stands
 from influence_core.annotations.store import Store
+from influence_core.annotations.summary import summarise
 from influence_core.annotations.tables import dataset, decision, prediction, sample, task
 
 
@@ -158,8 +159,7 @@ def _add(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], values: di
     who = {"queue_id": row.id, "task_id": item.id, "annotator": held.annotator}
     added = sa.insert(decision).values(**who, supersedes=connection.execute(said).scalar_one(), **values)
     number = int(connection.execute(added.returning(decision.c.id)).scalar_one())
-    if values["stage"] == "final" and values["round"] == 1:
-        _count(connection, item.id, 1)
+    summarise(connection, item.id)
     return number
 
 
@@ -168,9 +168,4 @@ def _take_back(connection: Connection, row: sa.Row[Any], now: float) -> None:
     said = {"action": "undo", "note": "", "origin": "manual", "saw_suggestion": row.saw_suggestion}
     when = {"served_at": now, "decided_at": now, "lead_time": 0.0, "token": f"undo {row.id}", "undoes": row.id}
     connection.execute(sa.insert(decision).values(**copied, **said, **when))
-    if row.round == 1:
-        _count(connection, row.task_id, -1)
-
-
-def _count(connection: Connection, number: int, change: int) -> None:
-    connection.execute(sa.update(task).where(task.c.id == number).values(answers=task.c.answers + change))
+    summarise(connection, row.task_id)

@@ -131,7 +131,6 @@ def _tasks(
             "place": place,
             "is_control": control,
             "duplicates": group if group >= 0 else None,
-            "answers": 0,
         }
 
 

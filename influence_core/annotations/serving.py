@@ -184,12 +184,12 @@ def annotator_name(name: str) -> str:
 def _choose(
     connection: Connection, row: sa.Row[Any], annotator: str, now: float, review: bool
 ) -> tuple[sa.Row[Any] | None, int]:
-    first = (lambda: first_pass(connection, row, annotator, now), lambda: skipped(row, annotator, now))
-    for turn, wanted in (*((1, way) for way in first if not review), (2, lambda: second_pass(row, annotator, now))):
-        found = connection.execute(wanted().limit(1)).one_or_none()
-        if found is not None:
-            return found, turn
-    return None, 1
+    if not review:
+        for wanted in (first_pass(connection, row, annotator, now), skipped(row, annotator, now)):
+            found = connection.execute(wanted.limit(1)).one_or_none()
+            if found is not None:
+                return found, 1
+    return connection.execute(second_pass(row, annotator, now).limit(1)).one_or_none(), 2
 
 
 def _held(connection: Connection, number: int, annotator: str, now: float, review: bool) -> Card | None:

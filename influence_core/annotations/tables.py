@@ -1,7 +1,8 @@
 """The tables.  ``migrations/`` creates them; a test compares the two.
 
 What people did (decision, event, guideline) is append-only: triggers refuse UPDATE and DELETE.  What says who works on
-what now (lease, skip, and the count ``task.answers``) changes in the same transactions.  Times are seconds since 1970
+what now (lease, skip) and what the answers to a task amount to (``task.answers``, ``waits``, ``error``, ``last``; see
+``summary``) changes in the same transactions.  Times are seconds since 1970
 in UTC, the same number on both databases.
 """
 
@@ -108,7 +109,10 @@ task = sa.Table(
     Column("place", Integer, nullable=False),
     Column("is_control", Boolean, nullable=False),
     Column("duplicates", Integer),
-    Column("answers", Integer, nullable=False),
+    Column("answers", Integer, nullable=False, server_default="0"),
+    Column("waits", Integer, nullable=False, server_default="0"),
+    Column("error", Integer),
+    Column("last", Integer),
     UniqueConstraint("queue_id", "position"),
     UniqueConstraint("queue_id", "place"),
     Index(None, "queue_id", "duplicates"),

@@ -1,0 +1,38 @@
+"""What the standing answers of a task amount to, kept in the task so that counting stays fast."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from influence_core.annotations.statements import stands
+from influence_core.annotations.tables import decision, task
+
+REVIEW, DIFFER = 1, 2  # why a task waits for the second pass; the larger goes first
+OUTCOME = sa.case(
+    (decision.c.action == "keep", -1), (decision.c.action == "exclude", -2), else_=decision.c.new_label
+)  # null for "needs review", which is no outcome
+
+
+def summarise(connection: Connection, number: int) -> None:
+    """Bring a task up to date with its decisions, in the transaction that added one.
+
+    ``answers`` counts those of the first pass.  ``waits`` is 2 where they are not all the same, 1 where one asks for a
+    review, and 0 otherwise or once an answer of the second pass settles it.  ``error`` is 1 where at least half of the
+    answers (of the second pass, if there are any) relabel or exclude, 0 where fewer do, null without one.  ``last`` is
+    the last row that counts.
+    """
+    second, asks = decision.c.round == 2, decision.c.action == "review"
+    first, wrong = sa.case((~second, OUTCOME)), sa.case((asks, None), (OUTCOME == -1, 0.0), else_=1.0)
+    differs = sa.func.min(first) < sa.func.max(first)
+    settled = sa.func.sum(sa.case((sa.and_(second, ~asks), 1), else_=0)) > 0
+    reviews = sa.func.sum(sa.case((sa.and_(~second, asks), 1), else_=0)) > 0
+    share = sa.func.coalesce(sa.func.avg(sa.case((second, wrong))), sa.func.avg(wrong))
+    values = sa.select(
+        sa.func.count(sa.case((~second, 1))).label("answers"),
+        sa.case((settled, 0), (differs, DIFFER), (reviews, REVIEW), else_=0).label("waits"),
+        sa.case((share >= 0.5, 1), (share < 0.5, 0)).label("error"),
+        sa.func.max(decision.c.id).label("last"),
+    ).where(decision.c.task_id == number, stands())
+    row = connection.execute(values).one()
+    connection.execute(sa.update(task).where(task.c.id == number).values(row._asdict()))
