@@ -85,8 +85,7 @@ def progress(store: Store, number: int, annotator: str) -> Progress:
     with store.reading() as connection:
         overlap = connection.execute(sa.select(queue.c.overlap).where(queue.c.id == number)).scalar_one()
         cards = _cards(connection, number, overlap)
-        people = _people(connection, number)
-        rate = _per_minute(connection, number, annotator, store.clock())
+        people, rate = _people(connection, number, annotator, store.clock())
         last = _last(connection, number)
     flagged, controls = (
         Found(cards["flagged"], cards["flagged_errors"]),
@@ -123,24 +122,19 @@ def advise(last: Found, controls: Found) -> str:
     )
 
 
-def _people(connection: Connection, number: int) -> dict[str, int]:
+def _people(connection: Connection, number: int, annotator: str, now: float) -> tuple[dict[str, int], float]:
+    """Standing answers of everybody, and the pace of one."""
+    lately = sa.and_(decision.c.annotator == annotator, decision.c.decided_at > now - RECENT)
     rows = connection.execute(
-        sa.select(decision.c.annotator, sa.func.count())
+        sa.select(decision.c.annotator, sa.func.count(), sa.func.count(sa.case((lately, 1))))
+        .add_columns(sa.func.min(sa.case((lately, decision.c.served_at))))
         .where(decision.c.queue_id == number, stands())
         .group_by(decision.c.annotator)
         .order_by(decision.c.annotator)
-    )
-    return {name: count for name, count in rows}
-
-
-def _per_minute(connection: Connection, number: int, annotator: str, now: float) -> float:
-    recent = sa.and_(
-        decision.c.queue_id == number, decision.c.annotator == annotator, decision.c.decided_at > now - RECENT
-    )
-    count, first = connection.execute(
-        sa.select(sa.func.count(), sa.func.min(decision.c.served_at)).where(recent, stands())
-    ).one()
-    return float(60 * count / max(now - first, 1.0)) if count else 0.0
+    ).all()
+    recent, first = next(((row[2], row[3]) for row in rows if row[0] == annotator), (0, None))
+    pace = 60 * recent / max(now - first, 1.0) if recent else 0.0
+    return {row[0]: row[1] for row in rows}, pace
 
 
 def _cards(connection: Connection, number: int, overlap: int) -> dict[str, int]:
