@@ -3,6 +3,7 @@
 It knows no model: scores come in as arrays, decisions go out as arrays and files.
 """
 
+from influence_core.annotations.agreement import Agreement, Estimate, agreement, agreement_of
 from influence_core.annotations.decisions import Decided, decide, undo
 from influence_core.annotations.errors import AnnotationError, Refused, StoreUnavailable
 from influence_core.annotations.people import (
@@ -18,6 +19,7 @@ from influence_core.annotations.people import (
 from influence_core.annotations.progress import Found, Progress, progress
 from influence_core.annotations.queues import create_queue, get_queue, queues, ranks
 from influence_core.annotations.records import ACTIONS, SIGN, Answer, Card, Plan, Queue, Run, Samples
+from influence_core.annotations.resolving import Answers, Resolved, answers, consensus, resolve
 from influence_core.annotations.serving import give_back, look, lookahead, next_card, skip_card
 from influence_core.annotations.store import Store, open_store
 
@@ -25,21 +27,29 @@ __all__ = [
     "ACTIONS",
     "SIGN",
     "Activity",
+    "Agreement",
     "AnnotationError",
     "Answer",
+    "Answers",
     "Card",
     "Decided",
+    "Estimate",
     "Found",
     "Guideline",
     "Plan",
     "Progress",
     "Queue",
     "Refused",
+    "Resolved",
     "Run",
     "Samples",
     "Store",
     "StoreUnavailable",
     "activity",
+    "agreement",
+    "agreement_of",
+    "answers",
+    "consensus",
     "create_queue",
     "decide",
     "get_queue",
@@ -54,6 +64,7 @@ __all__ = [
     "queues",
     "ranks",
     "record",
+    "resolve",
     "role",
     "skip_card",
     "undo",

@@ -132,7 +132,7 @@ def _people(connection: Connection, number: int, annotator: str, now: float) -> 
         .group_by(decision.c.annotator)
         .order_by(decision.c.annotator)
     ).all()
-    recent, first = next(((row[2], row[3]) for row in rows if row[0] == annotator), (0, None))
+    recent, first = next(((row[2], row[3]) for row in rows if row[0] == annotator and row[2]), (0, now))
     pace = 60 * recent / max(now - first, 1.0) if recent else 0.0
     return {row[0]: row[1] for row in rows}, pace
 
