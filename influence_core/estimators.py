@@ -19,11 +19,17 @@ from influence_core.influence import Influence, Watched, training_gradients
 from influence_core.models import QUANTITIES
 from influence_core.settings import SettingsError
 
+ALL = slice(None)
 
-def _dot(influence: Influence, columns: Tensor) -> Tensor:
-    """g_iᵀ v_j / n for all training points and columns, shape (n, k)."""
+
+def dots(influence: Influence, columns: Tensor, rows: Tensor | slice = ALL) -> Tensor:
+    """g_iᵀ v_j / n for training points and columns; of all training points, or of some only.
+
+    Returns:
+        (n, k), or as many rows as were asked for.
+    """
     fitted, n = influence.fitted, len(influence.fitted.train)
-    scores = fitted.linearised.gradient_dot(fitted.train.x, fitted.residuals, columns, 1 / n)
+    scores = fitted.linearised.gradient_dot(fitted.train.x[rows], fitted.residuals[rows], columns, 1 / n)
     if fitted.model.fold_penalty:
         scores += (influence.folded @ columns) / n
     return scores
@@ -35,7 +41,7 @@ def gradient_dot(influence: Influence, watched: Watched) -> Tensor:
     Returns:
         (n, m).
     """
-    return _dot(influence, watched.gradient)
+    return dots(influence, watched.gradient)
 
 
 def gradient_cosine(influence: Influence, watched: Watched) -> Tensor:
@@ -46,7 +52,7 @@ def gradient_cosine(influence: Influence, watched: Watched) -> Tensor:
     """
     n = len(influence.fitted.train)
     norms = influence.gradient_norms[:, None] * watched.gradient.norm(dim=0)
-    return torch.where(norms > 0, n * _dot(influence, watched.gradient) / norms.clamp(min=1e-300), 0.0)
+    return torch.where(norms > 0, n * dots(influence, watched.gradient) / norms.clamp(min=1e-300), 0.0)
 
 
 def loss_change(influence: Influence, watched: Watched) -> Tensor:
@@ -55,7 +61,7 @@ def loss_change(influence: Influence, watched: Watched) -> Tensor:
     Returns:
         (n, m), in the unit of the watched quantity.
     """
-    return _dot(influence, influence.solved(watched).value)
+    return dots(influence, influence.solved(watched).value)
 
 
 def newton_change(influence: Influence, watched: Watched) -> Tensor:

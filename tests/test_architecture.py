@@ -17,7 +17,7 @@ LEVELS = (
     {"influence"},
     {"estimators"},
     {"effects"},
-    {"diagnostics", "evidence", "trust"},
+    {"diagnostics", "evidence", "fastif", "trust"},
     {"analysis"},
     {"figures"},
     {"cli"},
@@ -27,6 +27,7 @@ ASIDE = {
     "retraining": {"settings", "compute", "data", "models"},
     "agreement": {"compute"},
     "annotations": {"settings", "compute"},
+    "neighbours": {"compute"},
     "mislabels": {"compute", "agreement"},
     "trust": {"agreement", "compute", "models", "solvers"},
 }
@@ -60,6 +61,7 @@ def _allowed(room: str) -> set[str]:
         if room in level:
             beside = {"agreement", "mislabels", "retraining"} if room in {"analysis", "figures"} else set()
             beside |= {"annotations"} if room == "cli" else set()
+            beside |= {"neighbours"} if room == "fastif" else set()
             return below | level | beside
         below |= level
     raise AssertionError(f"{room} has no place in the house: add it to LEVELS or ASIDE.")

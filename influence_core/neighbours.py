@@ -1,0 +1,92 @@
+"""Nearest neighbours by a FAISS index: candidates for a search that scores few training points instead of all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from influence_core.compute import FloatArray
+
+MANY = 50_000  # points from which cells are searched instead of everything
+PROBED = 8  # of about 4√n cells
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Training points ready to be searched, Euclidean distance in single precision (Johnson, Douze & Jégou 2021).
+
+    Attributes:
+        searcher: the FAISS index.
+        count: n.
+        width: features per point.
+        exact: whether every point is compared; with cells the eight nearest cells are.
+    """
+
+    searcher: Any
+    count: int
+    width: int
+    exact: bool
+
+    def nearest(self, queries: FloatArray, k: int) -> NDArray[np.int64]:
+        """The k nearest points of every query, nearest first.
+
+        Args:
+            queries: (m, width).
+            k: how many, at most n.
+
+        Returns:
+            (m, min(k, n)) row numbers; −1 where probed cells hold fewer.
+
+        Raises:
+            ValueError: queries of another width.
+        """
+        if queries.ndim != 2 or queries.shape[1] != self.width:
+            raise ValueError(f"Expected queries with {self.width} features, got an array of shape {queries.shape}.")
+        found: NDArray[np.int64] = self.searcher.search(_single(queries), min(k, self.count))[1]
+        return found
+
+
+def index(features: FloatArray, exact: bool | None = None) -> Index:
+    """Build the index: all points compared below 50,000, else about 4√n cells of which eight are searched.
+
+    Args:
+        features: (n, q).
+        exact: by hand; None decides by n.
+
+    Returns:
+        The index.
+
+    Raises:
+        ValueError: no points.
+    """
+    if features.ndim != 2 or not len(features):
+        raise ValueError(f"Expected features (n, q) of at least one point, got an array of shape {features.shape}.")
+    n, width = features.shape
+    flat = exact if exact is not None else n < MANY
+    searcher: Any = faiss.IndexFlatL2(width)
+    if not flat:
+        cells = max(1, min(round(4 * math.sqrt(n)), n // 40))
+        searcher = faiss.IndexIVFFlat(searcher, width, cells)
+        searcher.nprobe = PROBED
+        searcher.train(_single(features))
+    searcher.add(_single(features))
+    return Index(searcher, n, width, flat)
+
+
+def recall(true_scores: FloatArray, found: NDArray[np.int64], top: int) -> float:
+    """Share of the ``top`` largest |scores| that are among the rows found.
+
+    Returns:
+        Between 0 and 1.
+    """
+    best = np.argsort(-np.abs(true_scores), kind="stable")[:top]
+    return float(np.isin(best, found).mean())
+
+
+def _single(x: FloatArray) -> NDArray[np.float32]:
+    return np.ascontiguousarray(x, dtype=np.float32)
