@@ -20,8 +20,10 @@ from influence_core.annotations.progress import Found, Progress, progress
 from influence_core.annotations.queues import create_queue, get_queue, queues, ranks
 from influence_core.annotations.records import ACTIONS, SIGN, Answer, Card, Plan, Queue, Run, Samples
 from influence_core.annotations.resolving import Answers, Resolved, answers, consensus, resolve
+from influence_core.annotations.runs import run_settings
 from influence_core.annotations.serving import give_back, look, lookahead, next_card, skip_card
 from influence_core.annotations.store import Store, open_store
+from influence_core.annotations.taking import take_card
 
 __all__ = [
     "ACTIONS",
@@ -66,7 +68,9 @@ __all__ = [
     "record",
     "resolve",
     "role",
+    "run_settings",
     "skip_card",
+    "take_card",
     "undo",
     "write_guideline",
 ]

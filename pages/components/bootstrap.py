@@ -13,6 +13,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 from pages.components import cached, sidebar, state
 from pages.components.assets import HERE, ensure_plotly, favicon
 from pages.components.controls import plain_markdown
+from pages.components.review.people import require_login
 from pages.components.tour import tour
 
 log = logging.getLogger("influence_explorer")
@@ -32,6 +33,7 @@ def bootstrap(title: str, lead: str) -> None:
     st.set_page_config(page_title=f"{title} · Influence Explorer", page_icon=favicon(), layout="wide")
     st.html(HERE / "page.css")
     with guarded():
+        require_login()
         state.restore()
         st.title(title, anchor=False)
         st.markdown(lead)
@@ -56,7 +58,7 @@ def guarded() -> Generator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - the last net: no traceback ever reaches a user
-        if isinstance(error, cached.core().EXPECTED_ERRORS):
+        if isinstance(error, cached.expected_errors()):
             st.error(plain_markdown(str(error)), icon=":material/warning:")
             _ways_out(error)
         else:

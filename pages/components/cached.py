@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from influence_core.settings import Options, Settings
 
 if TYPE_CHECKING:
     from influence_core.analysis import Analysis, Problem, Refits
+    from influence_core.annotations import Store
     from influence_core.figures import Figure
 
 SWITCH = 1e-3  # seconds a thread may keep the interpreter while others wait: the usual 5 ms add up over many messages
@@ -68,6 +70,54 @@ def figure(name: str, options: Options) -> Figure:
     """
     found: Figure = figures().compute(name, options)
     return found
+
+
+def annotations() -> ModuleType:
+    """The annotators' side of the core, imported when a page about labels first asks for it.
+
+    Returns:
+        ``influence_core.annotations``.
+    """
+    core()
+    return _annotations()
+
+
+@st.cache_resource(show_spinner=False)
+def _annotations() -> ModuleType:
+    """Import the database's libraries once, after the core."""
+    import influence_core.annotations as annotations  # noqa: PLC0415
+
+    gc.collect()
+    gc.freeze()
+    return annotations
+
+
+def store() -> Store:
+    """The annotators' database, opened once per server.
+
+    Returns:
+        The store; it is shared by all sessions.
+    """
+    return _store(os.environ.get("INFLUENCE_DB_URL", ""), os.environ.get("INFLUENCE_DATA_DIR", ""))
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda opened: opened.close())
+def _store(url: str, folder: str) -> Store:
+    opened: Store = annotations().open_store(url)
+    return opened
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """Errors whose message is a sentence for the person in front of the page.
+
+    Returns:
+        Those of the core, and those of the annotators' database once that has been asked for.
+    """
+    known: tuple[type[Exception], ...] = core().EXPECTED_ERRORS
+    if "influence_core.annotations" not in sys.modules:
+        return known
+    found = _annotations()
+    return (*known, found.AnnotationError, found.Refused, found.StoreUnavailable)
 
 
 def problem(settings: Settings) -> Problem:

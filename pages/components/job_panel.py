@@ -100,7 +100,7 @@ def reason(job: Job) -> str:
     Returns:
         One sentence.
     """
-    if isinstance(job.error, cached.core().EXPECTED_ERRORS):
+    if isinstance(job.error, cached.expected_errors()):
         return str(job.error)
     if isinstance(job.error, MemoryError):
         return "it needs more memory than this machine has. Use fewer examples or features."

@@ -16,6 +16,7 @@ PAGES = {
     "pages/1_Data.py": ("Data", ":material/database:"),
     "pages/2_Model.py": ("Model", ":material/show_chart:"),
     "pages/3_Explore.py": ("Explore", ":material/my_location:"),
+    "pages/4_Mislabels.py": ("Mislabels", ":material/fact_check:"),
     "pages/5_Solvers.py": ("Solvers", ":material/calculate:"),
     "pages/6_Lessons.py": ("Lessons", ":material/school:"),
 }

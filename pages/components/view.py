@@ -13,10 +13,11 @@ from influence_core.settings import Option, SettingsError
 ASKS = ("test", "tests", "train")
 DETAILS = ("gallery", "feature", "table")
 SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open")
-CHOICES = {"ask": ASKS, "details": DETAILS}
+PANELS = ("review", "progress", "export", "team")
+CHOICES = {"ask": ASKS, "details": DETAILS, "panel": PANELS}
 NUMBERS = {
     "test": "test point", "train": "training point", "feature": "feature", "output": "output",
-    "step": "step of a lesson",
+    "step": "step of a lesson", "version": "version of the queue", "place": "card",
 }  # fmt: skip
 HIDABLE = {
     "pages": "links to the other pages",
@@ -51,6 +52,10 @@ class View:
         output: output of the model whose coefficients are drawn.
         compare: compare the solvers of a large model too.
         trial_damping: tried live on the Solvers page; None for the one of the settings.
+        panel: part of the Mislabels page.
+        version: of the queue under review; None for the newest.
+        strategy: signal that orders a new queue, and the one drawn beside the loss.
+        place: card of the queue that is looked at; None for the one in hand.
         details: the open tab below the pictures of the Explore page; None for the first one.
         group_open: whether the panel about the group that leaves is open; None: it is where there is a group.
         lesson: name in ``LESSONS``; empty for the list of them.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from influence_core.settings import SettingsError
-from pages.components.view import ASKS, HIDABLE, LONGEST, View, from_query, group_text, rows_of, to_query
+from pages.components.view import ASKS, HIDABLE, LONGEST, PANELS, View, from_query, group_text, rows_of, to_query
 
 NAMED = {"all": np.arange(20), "wrong": np.array([3, 5])}
 views = some.builds(
@@ -29,6 +29,10 @@ views = some.builds(
     step=some.integers(0, 10**8),
     tune=some.text(max_size=50),
     hide=some.lists(some.sampled_from(list(HIDABLE)), unique=True).map(",".join),
+    panel=some.sampled_from(PANELS),
+    version=some.none() | some.integers(0, 10**8),
+    strategy=some.text(max_size=50),
+    place=some.none() | some.integers(0, 10**8),
 )
 
 
@@ -52,6 +56,9 @@ def test_a_link_names_what_differs_from_the_defaults_only() -> None:
         ({"lock": "maybe"}, "true or false"),
         ({"feature": "-3"}, "number of a feature"),
         ({"trial_damping": "nan"}, "damping"),
+        ({"panel": "cellar"}, "expected one of"),
+        ({"version": "-1"}, "version of the queue"),
+        ({"place": "x"}, "number of a card"),
         ({"group": "1" * (LONGEST + 1)}, "characters"),
         ({"step": "-1"}, "step of a lesson"),
         ({"hide": "group,everything"}, "expected some of"),

@@ -1,0 +1,168 @@
+"""The card in hand: served, answered, skipped, undone; one rerun of a fragment each, and nothing is ever lost.
+
+Keys are buttons with static widget keys; the card with its lease token travels in their ``args``, so that a press that
+arrives late, twice or for another card is seen as what it is, and refused by the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import cached, state
+from pages.components.review.people import Person
+
+if TYPE_CHECKING:
+    from influence_core.annotations import Card, Queue
+
+KEPT, TROUBLE, TOASTS, LAST = "review.card", "review.trouble", "review.toasts", "review.last"
+NOTE, ALONG, SECOND = "review.note", "review.along", "review.second"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Who works in which queue."""
+
+    queue: Queue
+    person: Person
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is on the desk.
+
+    Attributes:
+        card: to show; None when nothing is open.
+        trouble: why the database could not do it, in one sentence; the card is then the one it gave last.
+        held: whether it can be answered, and not only looked at.
+    """
+
+    card: Card | None
+    trouble: str = ""
+    held: bool = True
+
+
+def serve(desk: Desk) -> Served:
+    """The card in hand, or the one that is looked at; what the database gave last where it is in trouble.
+
+    Returns:
+        What to show.
+    """
+    core, place = cached.annotations(), state.view().place
+    trouble: str = st.session_state.pop(TROUBLE, "")
+    try:
+        if place is not None:
+            return Served(core.look(cached.store(), desk.queue.id, desk.person.name, place), trouble, held=False)
+        second = bool(st.session_state.get(SECOND))
+        card = core.next_card(cached.store(), desk.queue.id, desk.person.name, review=second)
+    except core.StoreUnavailable as error:
+        kept: Card | None = st.session_state.get(KEPT)
+        return Served(kept, str(error), held=kept is not None)
+    st.session_state[KEPT] = card
+    return Served(card, trouble)
+
+
+def concealed(queue: Queue, card: Card) -> bool:
+    """Whether suggestion and evidence stay hidden: blind mode, before the first answer of this annotator.
+
+    Returns:
+        False outside blind mode and in the second pass.
+    """
+    return queue.blind and card.round == 1 and card.first is None and card.mine is None
+
+
+def answer(desk: Desk, card: Card, action: str, label: int | None = None) -> None:
+    """Store an answer to exactly this card; a callback, so that the rerun shows the next one."""
+    core, hidden = cached.annotations(), concealed(desk.queue, card)
+    along = card.peers if st.session_state.get(ALONG) and not hidden else ()
+    said = core.Answer(action, label, st.session_state.get(NOTE, ""), saw_suggestion=not hidden, first=hidden)
+    try:
+        decided = core.decide(cached.store(), card, said, also=along)
+    except core.StoreUnavailable as error:
+        st.session_state[TROUBLE] = str(error)
+        return
+    except (core.Refused, core.AnnotationError) as error:
+        toast(str(error))
+        return
+    if decided.card is None:
+        st.session_state[NOTE], st.session_state[ALONG] = "", False
+        st.session_state[LAST] = _words(desk, card, said, len(decided.positions))
+
+
+def _words(desk: Desk, card: Card, said: object, count: int) -> str:
+    """What was just stored."""
+    names, action = desk.queue.class_names, said.action
+    if action == "re-label" and said.label != card.given:
+        what = f"{names[card.given]} → {names[said.label]}"
+    else:
+        what = {"keep": "kept", "re-label": "kept", "exclude": "excluded", "review": "needs review"}[action]
+    more = f", with {count - 1} near-duplicate{'s' * (count > 2)}" if count > 1 else ""
+    return f"{card.name}: {what}{more}"
+
+
+def undo(desk: Desk) -> None:
+    """Take the last answer back; its card is served again."""
+    core = cached.annotations()
+    state.look(place=None)
+    try:
+        card = core.undo(cached.store(), desk.queue.id, desk.person.name)
+    except core.StoreUnavailable as error:
+        st.session_state[TROUBLE] = str(error)
+    except (core.Refused, core.AnnotationError) as error:
+        toast(str(error))
+    else:
+        st.session_state[LAST] = "Undone."
+        if card is None:
+            toast("Your answer was taken back, but somebody else has taken up that item meanwhile.")
+
+
+def skip(_desk: Desk, card: Card) -> None:
+    """Put the card back; it comes again later, and nothing is stored as an answer."""
+    core = cached.annotations()
+    try:
+        core.skip_card(cached.store(), card)
+    except core.StoreUnavailable as error:
+        st.session_state[TROUBLE] = str(error)
+    except (core.Refused, core.AnnotationError) as error:
+        toast(str(error))
+    else:
+        st.session_state[NOTE], st.session_state[ALONG] = "", False
+        st.session_state[LAST] = f"{card.name}: skipped"
+
+
+def move(card: Card, step: int) -> None:
+    """Look at the card before or after this one; at the place of the card in hand one can answer again."""
+    held: Card | None = st.session_state.get(KEPT)
+    place = max(card.place + step, 0)
+    state.look(place=None if held is not None and held.place == place else place)
+
+
+def take(desk: Desk, position: int) -> None:
+    """Put this card back and open the one of another training point, where it is in the queue and free."""
+    core = cached.annotations()
+    try:
+        core.take_card(cached.store(), desk.queue.id, desk.person.name, position)
+    except core.StoreUnavailable as error:
+        st.session_state[TROUBLE] = str(error)
+    except (core.Refused, core.AnnotationError) as error:
+        toast(str(error))
+    else:
+        state.look(place=None)
+
+
+def resume() -> None:
+    """Back to the card in hand."""
+    state.look(place=None)
+
+
+def toast(sentence: str) -> None:
+    """Something to say on the run that follows."""
+    st.session_state.setdefault(TOASTS, []).append(sentence)
+
+
+def show_toasts() -> None:
+    """What callbacks had to say."""
+    for sentence in st.session_state.pop(TOASTS, []):
+        st.toast(sentence, icon=":material/info:")

@@ -1,0 +1,176 @@
+"""Evidence from the influence core: who supports the label, who contradicts it, and what a relabel would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.components import cached, job_panel, state
+from pages.components.controls import plain_markdown
+from pages.components.review import desk as desks
+from pages.components.review import keys, shelf
+from pages.components.review.desk import Desk, Served
+from pages.components.review.scores import Fit, Scored
+from pages.components.strips import Strip, signed, strip
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Card as Found
+    from influence_core.data import Split
+
+
+def evidence(desk: Desk, served: Served, fit: Fit) -> None:
+    """Supporting and contradicting training examples, the strongest counter-example, and the effect of a relabel."""
+    scored = shelf.ready(fit)
+    if scored is None:
+        job_panel.panel(shelf.work(fit))
+        return
+    found = shelf.shelf().card(fit, scored, served.card.position)
+    if found is None:
+        st.info("This example has left the training set, so that the model has no evidence about it.")
+        return
+    split = cached.problem(state.settings()).split
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        relabel(desk, found)
+        counter(desk, scored, found, split)
+    with right:
+        witnesses(desk, scored, found, split)
+
+
+def relabel(desk: Desk, found: Found) -> None:
+    """Change of the mean validation loss for every class the point might get."""
+    st.markdown("**What a relabel would do**")
+    if found.relabel is None:
+        st.caption("Needs a validation split: set the validation fraction on the Data page above 0, then make a queue.")
+        return
+    st.table(relabel_table(found, desk.queue.class_names).set_index("class"))
+    note = "" if found.relabel_newton is not None else " One-step Newton is not defined for this model."
+    st.caption(
+        "Predicted change of the mean validation loss, nats, when the example gets that class: − better, + worse."
+        + note
+    )
+
+
+def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
+    """One row per class.
+
+    Returns:
+        Texts: class, key, p, first order, Newton.
+    """
+    belief = found.cross_validated if found.cross_validated is not None else found.probabilities
+    columns = {
+        "class": [plain_markdown(name) + (" (given)" if k == found.given else "") for k, name in enumerate(class_names)]
+    }
+    columns["key"] = [key or "" for key in keys.digits(class_names)]
+    if belief is not None:
+        columns["p"] = [f"{value:.3g}" for value in belief]
+    columns["first order"] = [signed(float(value)) for value in found.relabel]
+    if found.relabel_newton is not None:
+        columns["one-step Newton"] = [signed(float(value)) for value in found.relabel_newton]
+    return pd.DataFrame(columns)
+
+
+def counter(desk: Desk, scored: Scored, found: Found, split: Split) -> None:
+    """The strongest counter-example may itself be the one with the wrong label."""
+    witness = found.counter
+    if witness is None:
+        return
+    position = scored.position(witness.row)
+    name = desk.queue.class_names[int(split.train.y[position])]
+    st.markdown(
+        f"**Strongest counter-example:** {plain_markdown(str(split.train.ids[position]))}, labelled "
+        f"{plain_markdown(name)}. It may be the wrong one."
+    )
+    st.button(
+        "Answer that one first",
+        key="review-counter",
+        icon=":material/swap_horiz:",
+        on_click=desks.take,
+        args=(desk, position),
+    )
+
+
+def witnesses(desk: Desk, scored: Scored, found: Found, split: Split) -> None:
+    """The training examples that hold the label up, and those that speak against it."""
+    what = "p(given label)" if found.quantity == "probability" else "the margin of the given label"
+    titles = (
+        f"Support the label: without one of these {what} falls",
+        f"Contradict it: without one of these {what} rises",
+    )
+    sides = [[(scored.position(w.row), w.change) for w in side] for side in (found.supports, found.contradicts)]
+    if split.train.images is not None:
+        _strips(desk, scored, found, sides, titles)
+    else:
+        for title, side in zip(titles, sides, strict=True):
+            st.markdown(f"**{title}**")
+            st.table(witness_table(side, split).set_index("id"))
+    st.caption(f"Predicted change of {what} of this example when that training example leaves, first order.")
+
+
+def _strips(
+    desk: Desk, scored: Scored, found: Found, sides: list[list[tuple[int, float]]], titles: tuple[str, str]
+) -> None:
+    train, names = scored.split.train, desk.queue.class_names
+    change = np.zeros(len(train))
+    for position, value in (*sides[0], *sides[1]):
+        change[position] = value
+    content = Strip(
+        train.images[scored.position(found.row)],
+        f"{found.id}, given label {names[found.given]}",
+        [position for position, _ in sides[0]],
+        [position for position, _ in sides[1]],
+        change,
+        "change of p" if found.quantity == "probability" else "change of the margin",
+        None,
+        titles,
+    )
+    captions = Captions(train.ids, train.y, names)
+    strip(train.images, captions, content, lambda position: state.look(train=position), "review-witnesses")
+
+
+@dataclass(frozen=True, eq=False)
+class Captions:
+    """One text per training image, made when asked for: ten of thousands are."""
+
+    ids: Any
+    labels: Any
+    names: tuple[str, ...]
+
+    def __getitem__(self, position: int) -> str:
+        return f"{self.ids[position]}: {self.names[int(self.labels[position])]}"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def witness_table(side: list[tuple[int, float]], split: Split) -> pd.DataFrame:
+    """Rows that speak for or against, with their labels.
+
+    Returns:
+        Columns id, label, change.
+    """
+    train = split.train
+    return pd.DataFrame(
+        {
+            "id": [str(train.ids[position]) for position, _ in side],
+            "label": [train.class_names[int(train.y[position])] for position, _ in side],
+            "change": [signed(value) for _, value in side],
+        }
+    )
+
+
+def prefetch(desk: Desk, fit: Fit) -> None:
+    """Evidence of the next cards, made while this one is looked at."""
+    scored = shelf.shelf().model(fit)
+    if scored is None:
+        return
+    core = cached.annotations()
+    try:
+        following = core.lookahead(cached.store(), desk.queue.id, desk.person.name, shelf.AHEAD)
+    except core.StoreUnavailable:
+        return  # the card has said so
+    shelf.shelf().ahead(fit, scored, following)

@@ -1,0 +1,169 @@
+"""Before the first card: a name, and a queue, which is one click for somebody who only wants to try."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components import cached, job_panel, state
+from pages.components.controls import plain_markdown
+from pages.components.jobs import jobs, owner
+from pages.components.review import people, scores, shelf
+from pages.components.review.people import Person
+
+if TYPE_CHECKING:
+    from influence_core.annotations import Plan, Queue
+
+DEMO = Settings(
+    DataSettings("mnist", (("digits", "3,5,8"), ("size", 800)), validation_fraction=0.15, flip_fraction=0.1),
+    ModelSettings("softmax", 1.0),
+)
+WANTED = "review.wanted"  # a queue was asked for, and the page that follows makes it
+
+
+def ask_name() -> None:
+    """The name, and with the same click the first card."""
+    st.markdown(
+        "**Who are you?** The name stands beside your answers; it is asked once, and kept in this browser. "
+        "Where accounts are configured, they are used instead."
+    )
+    with st.form("review-name", border=True):
+        name = st.text_input("Your name", key="review.typed", max_chars=200, placeholder="Ada")
+        demo, own = st.columns(2)
+        with demo:
+            tried = st.form_submit_button(
+                "Try it: handwritten digits, one label in ten wrong", type="primary", icon=":material/play_arrow:"
+            )
+        with own:
+            went = st.form_submit_button(f"Review the current data: {_title()}", icon=":material/database:")
+    if not (tried or went):
+        return
+    trouble = people.take_name(name)
+    if trouble:
+        st.error(plain_markdown(trouble), icon=":material/warning:")
+        return
+    if tried:
+        take_demo()
+    st.rerun()
+
+
+def take_demo() -> None:
+    """Digits with wrong labels on purpose, and their queue."""
+    state.put(DEMO)
+    state.look(version=None, place=None, panel="review")
+    st.session_state[WANTED] = True
+
+
+def no_classes() -> None:
+    """A regression has no labels to check."""
+    st.info(
+        "These data have a numeric target. Review is about class labels: choose data with classes, or try the digits.",
+        icon=":material/info:",
+    )
+    st.page_link("pages/1_Data.py", label="Choose other data", icon=":material/database:")
+    if st.button("Try it: handwritten digits, one label in ten wrong", type="primary", key="review-demo"):
+        take_demo()
+        st.rerun()
+
+
+def _title() -> str:
+    return plain_markdown(cached.core().DATASETS[state.settings().data.name].title)
+
+
+def current(person: Person) -> Queue | None:
+    """The queue under review: that of the link, else the newest of these data.
+
+    Returns:
+        None where there is none yet.
+    """
+    found = versions()
+    asked = state.view().version
+    for queue in found:
+        if queue.version == asked:
+            return queue
+    if asked is not None:
+        st.warning(f"These data have no queue {asked}: the newest is shown.", icon=":material/link_off:")
+        state.look(version=None, place=None)
+    return found[0] if found else None
+
+
+def versions() -> tuple[Queue, ...]:
+    """All queues of these data, the newest first.
+
+    Returns:
+        None of them for data that nobody has queued.
+    """
+    split = cached.problem(state.settings()).split
+    return cached.annotations().queues(cached.store(), split.train.fingerprint)
+
+
+def first(person: Person) -> None:
+    """No queue yet: what one is, and the button that makes it."""
+    if not person.lead:
+        st.info("Nobody has made a queue for these data yet: ask a lead to do it.", icon=":material/info:")
+        return
+    if st.session_state.pop(WANTED, False):
+        submit(person, usual_plan(), usual_fit())
+    st.markdown(
+        f"**No queue for {_title()} yet.** The model's scores decide which labels are checked first; one card in "
+        "twelve is drawn at random, so that the gain over chance can be told."
+    )
+    make(person, usual_plan(), usual_fit(), "Make the queue")
+    if state.settings() != DEMO and st.button(
+        "Try it instead: handwritten digits, one label in ten wrong", icon=":material/play_arrow:", key="review-demo"
+    ):
+        take_demo()
+        st.rerun()
+
+
+def usual_plan() -> Plan:
+    """What a queue is like if nobody chooses."""
+    return cached.annotations().Plan(seed=state.settings().seed)
+
+
+def usual_fit() -> scores.Fit:
+    """Every signal that costs little."""
+    cheap = [name for name, signal in cached.core().SIGNALS.items() if signal.cheap]
+    return scores.Fit(state.settings(), None, scores.offered(cheap))
+
+
+def make(person: Person, plan: Plan, fit: scores.Fit, button: str) -> None:
+    """A queue as a job with Cancel; the page runs again when it is there."""
+    work = _work(person, plan, fit, button)
+    if job_panel.result(work.key) is not None:
+        jobs().forget(work.key)
+        state.look(version=None, place=None)
+        st.rerun()
+    job_panel.panel(work)
+
+
+def submit(person: Person, plan: Plan, fit: scores.Fit) -> None:
+    """Start it without another click."""
+    work = _work(person, plan, fit, "")
+    jobs().submit(work.key, work.start, owner=owner(), cost=work.seconds)
+
+
+def _work(person: Person, plan: Plan, fit: scores.Fit, button: str) -> job_panel.Work:
+    store, name = cached.store(), cached.core().DATASETS[fit.settings.data.name].title
+    annotations, model, kept = cached.annotations(), shelf.work(fit), shelf.shelf()
+    next_version = len(versions()) + 1
+
+    def start(task: object) -> Queue:
+        model.start(task)
+        scored = kept.model(fit)
+        plan_of = annotations.Plan(**(vars(plan) | {"duplicates": scores.duplicates(scored)}))
+        return annotations.create_queue(
+            store, scores.samples(scored.split, name), scores.run(scored, fit), plan_of, person.name
+        )
+
+    return job_panel.Work(
+        f"queue:{next_version}:{plan.strategy}:{fit.key}",
+        "Scores of the queue",
+        "steps",
+        start,
+        seconds=4.0,
+        button=button,
+        cancelled="Cancelled: no queue was made.",
+    )

@@ -1,0 +1,147 @@
+"""What the server keeps of fitted models under review, and the evidence of the cards that come next, made ahead."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.components import cached, job_panel
+from pages.components.jobs import jobs, owner
+from pages.components.review import scores
+from pages.components.review.scores import Fit, Scored
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Card, Task
+
+log = logging.getLogger("influence_explorer")
+MODELS = 4  # each holds a factor of its curvature
+CARDS = 400
+AHEAD = 5
+
+
+@dataclass(eq=False)
+class Shelf:
+    """Models and cards in memory, the least recently used go first; one thread makes cards ahead."""
+
+    models: OrderedDict[str, Scored] = field(default_factory=OrderedDict)
+    cards: OrderedDict[tuple[str, int], Card] = field(default_factory=OrderedDict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    computing: threading.Lock = field(default_factory=threading.Lock)
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "cards"))
+
+    def put(self, fit: Fit, scored: Scored) -> None:
+        """Keep a model that was just scored."""
+        with self.lock:
+            _keep(self.models, fit.key, scored, MODELS)
+
+    def model(self, fit: Fit) -> Scored | None:
+        """A model that is here.
+
+        Returns:
+            None where it has to be fitted (again).
+        """
+        with self.lock:
+            found = self.models.get(fit.key)
+            if found is not None:
+                self.models.move_to_end(fit.key)
+            return found
+
+    def card(self, fit: Fit, scored: Scored, position: int) -> Card | None:
+        """Evidence about one training point, from memory if it was made ahead.
+
+        Returns:
+            None for a point that has left the training set.
+        """
+        self._make(fit, scored, [position])
+        with self.lock:
+            return self.cards.get((fit.key, position))
+
+    def ahead(self, fit: Fit, scored: Scored, positions: Sequence[int]) -> None:
+        """Make the cards of these points in the background."""
+        if self._missing(fit, positions):
+            self.thread.submit(self._quietly, fit, scored, positions)
+
+    def _quietly(self, fit: Fit, scored: Scored, positions: Sequence[int]) -> None:
+        try:
+            cached.core().settle()
+            self._make(fit, scored, positions)
+        except Exception:  # noqa: BLE001 - the card itself will say it
+            log.warning("cards could not be made ahead", exc_info=True)
+
+    def _make(self, fit: Fit, scored: Scored, positions: Iterable[int]) -> None:
+        if not self._missing(fit, positions):
+            return
+        with self.computing:
+            wanted = [(p, scored.row(p)) for p in self._missing(fit, positions)]
+            rows = [row for _, row in wanted if row is not None]
+            made = iter(cached.core().cards(scored.review, rows, _told(scored)) if rows else ())
+            with self.lock:
+                for position, row in wanted:
+                    if row is not None:
+                        _keep(self.cards, (fit.key, position), next(made), CARDS)
+
+    def _missing(self, fit: Fit, positions: Iterable[int]) -> list[int]:
+        with self.lock:
+            return [position for position in positions if (fit.key, position) not in self.cards]
+
+
+def _told(scored: Scored) -> tuple[str, ...]:
+    """Confident learning brings probabilities of models that have not seen the point, where they are there."""
+    return ("confident_learning",) if "confident_learning" in scored.signals else ()
+
+
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def shelf() -> Shelf:
+    """The one shelf of this server.
+
+    Returns:
+        The shelf.
+    """
+    return Shelf()
+
+
+def work(fit: Fit) -> job_panel.Work:
+    """Fitting a model and its signals, as a job that leaves the model on the shelf.
+
+    Returns:
+        The work; its result is True.
+    """
+    compute, kept = scores.work(fit), shelf()
+
+    def start(task: Task) -> bool:
+        if kept.model(fit) is None:
+            kept.put(fit, compute(task))
+        return True
+
+    return job_panel.Work(fit.key, "Evidence of the cards", "steps", start, seconds=4.0, button="Make the evidence")
+
+
+def ready(fit: Fit) -> Scored | None:
+    """The model behind the scores; its job is started where it is not here, after a restart say.
+
+    Returns:
+        None while it is being made.
+    """
+    found = shelf().model(fit)
+    if found is None:
+        job = jobs().get(fit.key)
+        if job is not None and job.state == "done":
+            jobs().forget(fit.key)  # it was here once, and had to make room
+        if job is None or job.state == "done":
+            made = work(fit)
+            jobs().submit(made.key, made.start, owner=owner(), cost=made.seconds)
+    return found

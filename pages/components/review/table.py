@@ -1,0 +1,101 @@
+"""The working table: progress, the card with its keys, and the evidence; a press reruns this and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import cached, state
+from pages.components.bootstrap import guarded
+from pages.components.controls import plain_markdown
+from pages.components.review import card as cards
+from pages.components.review import desk as desks
+from pages.components.review import evidence, keys, scores
+from pages.components.review.desk import Desk, Served
+
+if TYPE_CHECKING:
+    from influence_core.annotations import Queue
+    from pages.components.review.people import Person
+
+
+@st.fragment
+def table(queue: Queue, person: Person) -> None:
+    """Everything that follows a key."""
+    with guarded(), cached.core().interactive():
+        desk = Desk(queue, person)
+        served = desks.serve(desk)
+        state.mirror()
+        desks.show_toasts()
+        if served.trouble:
+            st.error(plain_markdown(served.trouble), icon=":material/database_off:")
+        if served.card is None:
+            _nothing(desk, served)
+            return
+        fit = _fit(queue.run)
+        _draw(desk, served, fit)
+        evidence.prefetch(desk, fit)
+
+
+def _draw(desk: Desk, served: Served, fit: scores.Fit) -> None:
+    card = served.card
+    split = cached.problem(state.settings()).split
+    hidden = desks.concealed(desk.queue, card)
+    keys.movements(desk, served)
+    if st.session_state.get("review.help"):
+        st.markdown(keys.HELP)
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        _state(desk, served)
+        cards.item(desk, card, split)
+    with right:
+        keys.decisions(desk, served, hidden)
+        st.text_input("Note", key=desks.NOTE, placeholder="Goes with the answer", max_chars=4000)
+        if hidden:
+            st.info(
+                "Blind: answer first; suggestion and evidence follow, and both answers are kept.",
+                icon=":material/visibility_off:",
+            )  # noqa: E501
+        else:
+            cards.why(card, desk.queue.class_names, "confident_learning" in fit.signals)
+    if not hidden:
+        evidence.evidence(desk, served, fit)
+    st.caption(f"Trust: {plain_markdown(desk.queue.trust)}")
+
+
+def _state(desk: Desk, served: Served) -> None:
+    card = served.card
+    last = st.session_state.get(desks.LAST, "")
+    st.caption(
+        f"Card {card.place + 1:,} of {desk.queue.size:,}, queue {desk.queue.version}"
+        + (f" · {plain_markdown(last)}" if last else "")
+    )
+    if not served.held:
+        said = "you have answered it" if card.mine else "only to look at"
+        st.info(f"Looking: {said}.", icon=":material/visibility:")
+        st.button("Back to my card", on_click=desks.resume, key="review-back", icon=":material/reply:")
+    elif card.round == 2:
+        st.info("Second pass: the answers differed, or somebody asked for review.", icon=":material/rule:")
+    elif card.first is not None:
+        st.info(
+            "Your first answer is kept. Now with suggestion and evidence: your final answer.",
+            icon=":material/visibility:",
+        )  # noqa: E501
+
+
+def _nothing(desk: Desk, served: Served) -> None:
+    if served.trouble:
+        return
+    st.success("Nothing is open to you in this queue: every card has its answers.", icon=":material/check_circle:")
+    st.button("Undo my last answer", on_click=desks.undo, args=(desk,), key="review-U", shortcut="U")
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _record(url: str, run: int, _store: object) -> scores.Fit:
+    return scores.fit_of(cached.annotations().run_settings(_store, run))
+
+
+def _fit(run: int) -> scores.Fit:
+    """The model behind the scores, read once per run and store."""
+    store = cached.store()
+    return _record(str(store.engine.url), run, store)
