@@ -52,16 +52,16 @@ class View:
         output: output of the model whose coefficients are drawn.
         compare: compare the solvers of a large model too.
         trial_damping: tried live on the Solvers page; None for the one of the settings.
-        panel: part of the Mislabels page.
-        version: of the queue under review; None for the newest.
-        strategy: signal that orders a new queue, and the one drawn beside the loss.
-        place: card of the queue that is looked at; None for the one in hand.
         details: the open tab below the pictures of the Explore page; None for the first one.
         group_open: whether the panel about the group that leaves is open; None: it is where there is a group.
         lesson: name in ``LESSONS``; empty for the list of them.
         step: of the lesson, from 0.
         tune: sliders of the lesson or options of the figure, ``t:0.1,seed:3``; empty for their defaults.
         hide: names in ``HIDABLE``, separated by commas: what Explore leaves out.
+        panel: part of the Mislabels page.
+        version: of the queue under review; None for the newest.
+        strategy: signal that orders a new queue, and the one drawn beside the loss.
+        place: card of the queue that is looked at; None for the one in hand.
     """
 
     test: int = 0
@@ -82,6 +82,10 @@ class View:
     step: int = 0
     tune: str = ""
     hide: str = ""
+    panel: str = "review"
+    version: int | None = None
+    strategy: str = "self_influence"
+    place: int | None = None
 
     @property
     def hidden(self) -> frozenset[str]:

@@ -68,12 +68,17 @@ def person() -> Person | None:
     """
     found: Person | None = st.session_state.get(PERSON)
     if found is None:
-        remembered = "" if st.session_state.get(ASK) else unquote(st.context.cookies.get(COOKIE, ""))
+        remembered = "" if st.session_state.get(ASK) else _cookie()
         found = _account() if accounts() else _enter(remembered, "name") if remembered else None
         st.session_state[PERSON] = found
     if found is not None and found.source == "name":
         _keep_name(key="keep-name", data={"cookie": COOKIE, "name": found.name})
     return found
+
+
+def _cookie() -> str:
+    found = st.context.cookies.get(COOKIE, "")
+    return unquote(found) if isinstance(found, str) else ""  # a run without a browser has something else
 
 
 def _account() -> Person | None:
