@@ -14,6 +14,12 @@ from pages.components.review.desk import Desk, Served
 if TYPE_CHECKING:
     from influence_core.annotations import Card
 
+TIPS = {
+    "Q": "The given label is right.",
+    "W": "The most probable other class is right.",
+    "E": "No class fits, or the example is broken: it leaves the training set.",
+    "N": "Somebody else should look.",
+}
 DIGITS = "0123456789"
 CHOSEN = "review.class"
 HELP = """
@@ -53,19 +59,20 @@ def decisions(desk: Desk, served: Served, hidden: bool) -> None:
     """Keep, accept, exclude, needs review; and one button for every class."""
     card, off = served.card, not served.held
     names = desk.queue.class_names
-    suggested = "the suggestion" if hidden else f"the suggestion: {plain_markdown(names[card.suggested])}"
+    suggested = "suggestion" if hidden else plain_markdown(names[card.suggested])
     row = [
-        ("Q", f"Keep {plain_markdown(names[card.given])}", "keep", None, off, "primary"),
-        ("W", f"Accept {suggested}", "re-label", card.suggested, off or hidden, "secondary"),
+        ("Q", f"Keep: {plain_markdown(names[card.given])}", "keep", None, off, "primary"),
+        ("W", f"Accept: {suggested}", "re-label", card.suggested, off or hidden, "secondary"),
         ("E", "Exclude", "exclude", None, off, "secondary"),
         ("N", "Needs review", "review", None, off, "secondary"),
     ]
-    for column, (key, label, action, target, disabled, kind) in zip(st.columns([5, 6, 4, 5]), row, strict=True):
+    for column, (key, label, action, target, disabled, kind) in zip(st.columns(4), row, strict=True):
         column.button(
             label,
             key=f"review-{key}",
             shortcut=key,
             type=kind,
+            help=TIPS[key],
             on_click=desks.answer,
             args=(desk, card, action, target),
             disabled=disabled,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components import cached, job_panel, state
@@ -62,7 +64,8 @@ def no_classes() -> None:
         "These data have a numeric target. Review is about class labels: choose data with classes, or try the digits.",
         icon=":material/info:",
     )
-    st.page_link("pages/1_Data.py", label="Choose other data", icon=":material/database:")
+    with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+        st.page_link("pages/1_Data.py", label="Choose other data", icon=":material/database:")
     if st.button("Try it: handwritten digits, one label in ten wrong", type="primary", key="review-demo"):
         take_demo()
         st.rerun()

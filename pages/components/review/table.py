@@ -41,6 +41,7 @@ def _draw(desk: Desk, served: Served, fit: scores.Fit) -> None:
     card = served.card
     split = cached.problem(state.settings()).split
     hidden = desks.concealed(desk.queue, card)
+    keys.decisions(desk, served, hidden)
     keys.movements(desk, served)
     if st.session_state.get("review.help"):
         st.markdown(keys.HELP)
@@ -49,7 +50,6 @@ def _draw(desk: Desk, served: Served, fit: scores.Fit) -> None:
         _state(desk, served)
         cards.item(desk, card, split)
     with right:
-        keys.decisions(desk, served, hidden)
         st.text_input("Note", key=desks.NOTE, placeholder="Goes with the answer", max_chars=4000)
         if hidden:
             st.info(

@@ -1,0 +1,243 @@
+"""The Mislabels page without a browser: from a stranger to an answered card, every state in words, nothing lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core import annotations
+from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components import cached
+from pages.components.review import opening
+from pages.components.view import View
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "4_Mislabels.py")
+DIGITS = Settings(
+    DataSettings("digits", (("digits", "3,5,8"),), validation_fraction=0.15, test_fraction=0.2, flip_fraction=0.1),
+    ModelSettings("softmax", 0.1),
+)
+ROWS = Settings(
+    DataSettings("iris", (("classes", "3"),), validation_fraction=0.2, test_fraction=0.2, flip_fraction=0.1),
+    ModelSettings("softmax", 0.1),
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A database of its own for every test, and cards that are never too young."""
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("INFLUENCE_DB_URL", raising=False)
+    monkeypatch.setattr("influence_core.annotations.serving.EARLY", 0.0)
+    yield tmp_path
+    cached.store().close()
+
+
+def opened(settings: Settings = DIGITS, name: str = "Ada", **view: Any) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    app.session_state.settings, app.session_state.view = settings, View(**view)
+    app.run()
+    if name:
+        app.text_input(key="review.typed").set_value(name)
+        press(app, "Review the current data")
+    return app
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label.startswith(label)).click().run()
+    return app
+
+
+def until(app: AppTest, ready: Callable[[AppTest], bool]) -> AppTest:
+    end = time.monotonic() + 60
+    while not ready(app):
+        assert time.monotonic() < end, words(app)
+        time.sleep(0.05)
+        app.run()
+    assert not app.exception
+    return app
+
+
+def with_queue(settings: Settings = DIGITS, name: str = "Ada", **view: Any) -> AppTest:
+    """A page with a card on it and its evidence."""
+    app = opened(settings, name, **view)
+    if not has(app, "review-Q"):
+        press(app, "Make the queue")
+        until(app, lambda app: has(app, "review-Q"))
+    return until(app, lambda app: any("relabel would do" in part.value for part in app.markdown))
+
+
+def has(app: AppTest, key: str) -> bool:
+    return any(button.key == key for button in app.button)
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.warning, *app.error, *app.info, *app.success]
+    return " ".join(part.value for part in parts).replace("\\", "")
+
+
+def key(app: AppTest, letter: str) -> AppTest:
+    app.button(key=f"review-{letter}").click().run()
+    assert not app.exception
+    return app
+
+
+def name_on_card(app: AppTest) -> str:
+    return next(part.value for part in app.markdown if "given label of" in part.value).split("of ")[-1].rstrip("]")
+
+
+def stored(app: AppTest) -> list[tuple[str, int | None]]:
+    store = cached.store()
+    with store.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT action, new_label FROM decision ORDER BY id").all()
+    return [(row[0], row[1]) for row in rows]
+
+
+def test_a_stranger_is_asked_for_a_name_and_told_what_is_wrong_with_it() -> None:
+    app = opened(name="")
+    assert "Who are you?" in words(app)
+    assert not has(app, "review-Q")
+    press(app, "Try it")
+    assert "Expected a name of 1 to 200" in app.error[0].value
+    assert "Who are you?" in words(app)
+
+
+def test_one_click_leads_a_stranger_from_nothing_to_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "DEMO", DIGITS)
+    app = opened(Settings(), name="")
+    app.text_input(key="review.typed").set_value("Ada")
+    press(app, "Try it")
+    until(app, lambda app: has(app, "review-Q"))
+    assert app.session_state.settings == DIGITS
+    assert "Card 1 of" in words(app)
+
+
+def test_a_card_says_why_it_was_flagged_and_what_a_relabel_would_do() -> None:
+    app = with_queue()
+    said = words(app)
+    for part in ("Why it was flagged", "What a relabel would do", "Strongest counter-example", "Trust: ‖∇J(θ̂)‖"):
+        assert part in said
+    bars = next(
+        part.proto.body for part in app.get("html") if "if-why" in part.proto.body and "<table" in part.proto.body
+    )
+    assert bars.index("Self-influence") < bars.index("Training loss") < bars.index("Gradient norm")
+    labels = {button.key: button.label for button in app.button}
+    assert [labels[f"review-class-{digit}"] for digit in "358"] == ["3", "5", "8"]
+    relabel = next(frame.value for frame in app.table if "first order" in frame.value)
+    assert len(relabel) == 3
+
+
+def test_keys_answer_and_bring_the_next_card_and_undo_brings_it_back() -> None:
+    app = with_queue()
+    first = name_on_card(app)
+    key(app, "Q")
+    second = name_on_card(app)
+    assert first != second
+    key(key(key(app, "E"), "N"), "class-3")
+    assert [action for action, _ in stored(app)][:3] == ["keep", "exclude", "review"]
+    for _ in range(3):
+        key(app, "U")
+    assert name_on_card(app) == second
+    key(app, "U")
+    assert name_on_card(app) == first
+    key(app, "U")
+    assert len(stored(app)) == 8  # four answers and four rows that take them back; the last press found nothing
+
+
+def test_the_suggestion_is_the_class_it_names() -> None:
+    app = with_queue()
+    label = app.button(key="review-W").label.removeprefix("Accept: ")
+    key(app, "W")
+    assert stored(app) == [("re-label", ["3", "5", "8"].index(label))]
+
+
+def test_skipped_cards_leave_no_answer() -> None:
+    app = with_queue()
+    first = name_on_card(app)
+    key(app, "S")
+    assert name_on_card(app) != first
+    assert stored(app) == []
+
+
+def test_looking_around_answers_nothing_and_leads_back() -> None:
+    app = with_queue()
+    first = name_on_card(app)
+    key(app, "Right")
+    assert name_on_card(app) != first
+    assert app.button(key="review-Q").disabled and app.button(key="review-class-3").disabled
+    assert app.query_params["place"] in ("1", ["1"])
+    key(app, "Left")
+    assert name_on_card(app) == first
+    assert not app.button(key="review-Q").disabled
+
+
+def test_notes_go_with_the_answer_and_not_with_the_next() -> None:
+    app = with_queue()
+    app.text_input(key="review.note").set_value("torn").run()
+    key(key(app, "Q"), "Q")
+    with cached.store().reading() as connection:
+        notes = [row[0] for row in connection.exec_driver_sql("SELECT note FROM decision ORDER BY id")]
+    assert notes == ["torn", ""]
+
+
+def test_rows_of_a_table_are_cards_too() -> None:
+    app = with_queue(ROWS)
+    shown = app.table[0].value
+    assert list(shown.columns) == ["value", "usual", "distance"]
+    assert "petal length (cm)" in shown.index
+    labels = {button.key: button.label for button in app.button}
+    assert [labels[f"review-class-{digit}"] for digit in "012"] == ["setosa", "versicolor", "virginica"]
+    assert len(app.table) == 4  # the row, the relabel effects, and two of witnesses
+
+
+def test_a_numeric_target_has_no_labels_to_review() -> None:
+    app = opened(Settings(DataSettings("diabetes"), ModelSettings("linear")))
+    assert "numeric target" in words(app)
+    assert has(app, "review-demo")
+
+
+def test_a_queue_that_does_not_exist_is_named_and_the_newest_is_shown() -> None:
+    with_queue()
+    app = opened(name="Ada", version=7)
+    assert "These data have no queue 7" in words(app)
+    assert has(app, "review-Q")
+
+
+@pytest.mark.parametrize("reason", ["full", "locked", "lost"])
+def test_a_database_in_trouble_keeps_the_card_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    app = with_queue()
+    first = name_on_card(app)
+
+    def fails(*_args: Any, **_more: Any) -> None:
+        raise annotations.StoreUnavailable(reason)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(annotations, "decide", fails)
+        broken.setattr(annotations, "next_card", fails)
+        key(app, "Q")
+        assert "Your card and your answer are kept" in app.error[0].value.replace("\\", "")
+        assert name_on_card(app) == first
+    key(app, "Q")
+    assert not app.error
+    assert name_on_card(app) != first
+    assert stored(app) == [("keep", None)]
+
+
+def test_a_press_that_comes_too_early_is_told_and_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = with_queue()
+    monkeypatch.setattr("influence_core.annotations.serving.EARLY", 3600.0)
+    first = name_on_card(app)
+    key(app, "Q")
+    assert "250 ms" in app.toast[0].value
+    assert name_on_card(app) == first
+    assert stored(app) == []
+
+
+def test_two_people_never_hold_the_same_card() -> None:
+    ada = with_queue()
+    bob = with_queue(name="Bob")
+    assert name_on_card(ada) != name_on_card(bob)
