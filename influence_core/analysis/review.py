@@ -12,7 +12,7 @@ from influence_core import estimators
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.folds import cross_validated
 from influence_core.compute import FloatArray, numpy, once
-from influence_core.data.neighbours import duplicate_groups, neighbour_distance, remoteness
+from influence_core.data.neighbours import neighbour_distance, remoteness
 from influence_core.influence import Watched, watch
 from influence_core.mislabels import SIGNALS, applicable_signals, label_issues, percentiles, places, rank, suspicion
 from influence_core.models import QUANTITIES, FittedModel
@@ -182,11 +182,6 @@ class Review:
     def neighbour_distance(self) -> float:
         """Median distance of a training point to its nearest neighbour, the unit of near-duplicates."""
         return neighbour_distance(self.analysis.problem.split.train.x)
-
-    @once
-    def duplicate_groups(self) -> NDArray[np.int64]:
-        """(n,) number of the group of near-duplicates, −1 for a point that has none."""
-        return duplicate_groups(self.analysis.problem.split.train.x, self.neighbour_distance)
 
     @once
     def predicted(self) -> NDArray[np.int64]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from influence_core.compute import FloatArray, blocks
 
 ANCHORS = 1_000  # as many as give a steady quantile; more cost time and change nothing
 TYPICAL = 0.99
-SEARCHED = 20_000  # rows; n² d operations of more would keep people waiting
 NEAR = 0.2  # of the median distance to the nearest neighbour; a picture saved again as JPEG lies at about 0.1
 
 
@@ -88,33 +85,6 @@ def near_duplicates(x: FloatArray, rows: NDArray[np.int64], typical: float) -> l
             near = np.flatnonzero(squares <= limit)
             near = near[near != row]
             groups.append(near[np.argsort(squares[near], kind="stable")])
-    return groups
-
-
-def duplicate_groups(x: FloatArray, typical: float) -> NDArray[np.int64]:
-    """Groups of near-duplicates: points joined by a chain of pairs within 0.2 × ``typical``.
-
-    Above 20,000 points only exact copies are joined.
-
-    Args:
-        x: (n, d) scaled features.
-        typical: of :func:`neighbour_distance`.
-
-    Returns:
-        (n,) number of the group from 0, in order of first appearance; −1 for a point without a near-duplicate.
-    """
-    if len(x) > SEARCHED:
-        found = copies(x)
-    else:
-        near = near_duplicates(x, np.arange(len(x)), typical)
-        starts = np.concatenate([[0], np.cumsum([len(rows) for rows in near])])
-        pairs = np.concatenate(near) if near else np.empty(0, dtype=np.int64)
-        graph = csr_array((np.ones(len(pairs), dtype=np.int8), pairs, starts), shape=(len(x), len(x)))
-        found = connected_components(graph, directed=False)[1].astype(np.int64)
-    groups = np.full(len(x), -1)
-    joined = np.bincount(found)[found] > 1
-    _, first, index = np.unique(found[joined], return_index=True, return_inverse=True)
-    groups[joined] = np.argsort(np.argsort(first))[index]
     return groups
 
 

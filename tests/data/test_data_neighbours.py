@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from influence_core.data import DATASETS, load, neighbours
-from influence_core.data.neighbours import ANCHORS, copies, duplicate_groups, neighbour_distance, remoteness
+from influence_core.data import DATASETS, load
+from influence_core.data.neighbours import ANCHORS, copies, remoteness
 from influence_core.settings import DataSettings
 from influence_core.trust import FAR
 
@@ -55,22 +55,3 @@ def test_many_points_are_compared_through_anchors():
     found = remoteness(train, test)
     assert (found > 1).mean() == pytest.approx(0.01, abs=0.01)
     assert remoteness(train, np.array([[8.0, 8.0]]))[0] > FAR
-
-
-def test_near_duplicates_form_groups_by_chains_of_pairs() -> None:
-    x = np.random.default_rng(0).normal(size=(40, 3))
-    step = 0.15 * neighbour_distance(x)
-    direction = np.array([1.0, 0.0, 0.0])
-    x[[5, 9, 31]] = x[5] + np.outer([0, step, 2 * step], direction)  # the ends are 0.3 apart, the middle joins them
-    x[20] = x[2]
-    groups = duplicate_groups(x, neighbour_distance(np.random.default_rng(0).normal(size=(40, 3))))
-    assert groups[[2, 20]].tolist() == [0, 0]
-    assert groups[[5, 9, 31]].tolist() == [1, 1, 1]
-    assert (np.delete(groups, [2, 20, 5, 9, 31]) == -1).all()
-
-
-def test_many_rows_are_grouped_by_exact_copies_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.arange(12.0).reshape(6, 2)
-    x[4] = x[1]
-    monkeypatch.setattr(neighbours, "SEARCHED", 5)
-    assert duplicate_groups(x, 1.0).tolist() == [-1, 0, -1, -1, 0, -1]

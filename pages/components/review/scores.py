@@ -14,12 +14,13 @@ from influence_core.settings import Settings, from_json, to_json
 from pages.components import cached
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Corrections, Problem, Review, Task
+    from influence_core.analysis import Corrections, Problem, Review, Scores, Task
     from influence_core.annotations import Run, Samples
     from influence_core.data import Split
 
 ALWAYS = ("self_influence", "loss", "random")  # loss stands beside influence always
 LAST = -1e300  # suspicion of rows that left the training set: behind all others
+SEARCHED = 5_000  # rows for near-duplicates of which are looked: each costs a product with all others
 SETTINGS, CORRECTIONS, SIGNALS = "settings", "corrections", "signals"
 
 
@@ -110,38 +111,32 @@ def work(fit: Fit) -> Callable[[Task], Scored]:
         A job: it ticks, and can be cancelled.
     """
     given = cached.problem(fit.settings)
-    problem = given if fit.corrections is None else cached.core().Problem(fit.settings, corrections=fit.corrections)
-    return lambda task: score(fit, problem, given, task)
+    return lambda task: score(fit, given, task)
 
 
-def score(fit: Fit, problem: Problem, given: Problem, task: Task) -> Scored:
+def score(fit: Fit, given: Problem, task: Task) -> Scored:
     """Fit the model and compute the signals.
 
     Args:
         fit: what is asked for.
-        problem: with the corrections.
-        given: without.
+        given: data and model with the labels as given.
         task: told how far it is.
 
     Returns:
         Signals that are ready, and a factor for the evidence.
     """
-    core, settings = cached.core(), fit.settings
-    review = core.Review(core.Analysis(settings, problem, task))
-    split = given.split
+    core, split = cached.core(), given.split
+    review = core.Review(core.Analysis(fit.settings, given, task))
     kept = np.ones(len(split.train), dtype=bool)
     if fit.corrections is not None:
+        review = core.corrected_review(review, fit.corrections, task)
         kept[fit.corrections.rows[fit.corrections.excluded]] = False
     names = tuple(name for name in fit.signals if name in review.signals)
-    steps = len(names) + 2
-    task.tick(0, steps)
-    _ = problem.fitted
-    for done, name in enumerate(names):
-        task.tick(1 + done, steps)
-        review.suspicion(name)
-    task.tick(steps - 1, steps)
-    _ = review.trust, review.duplicate_groups
-    task.tick(steps, steps)
+    steps = [lambda: review.fitted, *(lambda name=name: review.suspicion(name) for name in names), lambda: review.trust]
+    for done, step in enumerate(steps):
+        task.tick(done, len(steps))
+        step()
+    task.tick(len(steps), len(steps))
     return Scored(review, split, kept, names)
 
 
@@ -156,80 +151,70 @@ def samples(split: Split, name: str) -> Samples:
         All n rows.
     """
     train = split.train
-    return cached.annotations().Samples(
-        name, train.fingerprint, train.ids, train.y.astype(np.int64), tuple(train.class_names)
-    )
+    labels, names = train.y.astype(np.int64), tuple(train.class_names)
+    return cached.annotations().Samples(name, train.fingerprint, train.ids, labels, names)
 
 
 def run(scored: Scored, fit: Fit) -> Run:
     """What the model says of every row of the data as given.
 
     Returns:
-        The run of a queue; where the model has no probabilities they are 1 for the predicted class.
+        The run of a queue.
     """
-    review, given = scored.review, scored.split.train.y.astype(np.int64)
-    belief = probabilities(scored)
-    others = belief.copy()
-    others[np.arange(len(given)), given] = -1.0
-    suggested, rows = others.argmax(1), np.arange(len(given))
-    unseen = "confident_learning" in scored.signals
-    title = cached.core().MODELS[fit.settings.model.name].title
+    core, given = cached.core(), scored.split.train.y.astype(np.int64)
+    found = core.scores(scored.review, scored.signals)
+    predicted = _spread(scored, found.predicted, given)
+    suggested, p_given, p_suggested = _suggestions(scored, found, given)
+    title = core.MODELS[fit.settings.model.name].title
     return cached.annotations().Run(
         model=f"{title}, l2 = {fit.settings.model.l2:g}",
         settings=fit.record(),
         seed=fit.settings.seed,
-        trust=trust_text(review),
-        signals={name: _spread(scored, review.suspicion(name), LAST) for name in scored.signals},
-        predicted=belief.argmax(1),
+        trust=" ".join((str(found.trust["line"]), *found.trust["warnings"])),
+        signals={name: _spread(scored, values, LAST) for name, values in found.signals.items()},
+        predicted=predicted,
         suggested=suggested,
-        p_given=belief[rows, given],
-        p_suggested=belief[rows, suggested],
-        label_score=1 - _spread(scored, review.suspicion("confident_learning"), 1.0) if unseen else None,
-        is_issue=_spread(scored, review.issues, False) if unseen else None,
-        metrics={"cross_validated": unseen},
-        gradient_norm=review.trust.gradient_norm,
+        p_given=p_given,
+        p_suggested=p_suggested,
+        label_score=p_given if fit.corrections is not None else found.label_score,
+        is_issue=_spread(scored, found.is_issue, False),
+        metrics=dict(found.metrics),
+        gradient_norm=found.trust["gradient_norm"],
     )
 
 
-def trust_text(review: Review) -> str:
-    """The trust line with its advice.
+def _suggestions(
+    scored: Scored, found: Scores, given: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    """Best other class, p(given) and p(best other), seen from the label as given, which people may have changed since.
 
     Returns:
-        One text for card and export.
+        (n,) each; a row that left the training set stays with its given label, because no model saw it.
     """
-    return " ".join((review.trust.line, *review.trust.warnings))
+    c = scored.split.train.classes
+    suggested = _spread(scored, found.suggested, (given + 1) % c)
+    p_given, p_suggested = _spread(scored, found.p_given, 1.0), _spread(scored, found.p_suggested, 0.0)
+    now = _spread(scored, found.labels, given)
+    belief = scored.review.probabilities if found.cross_validated else scored.review.fitted_probabilities
+    for position in np.flatnonzero(now != given):
+        suggested[position] = now[position]
+        if belief is None:
+            p_given[position] = float(scored.review.predicted[scored.row(position)] == given[position])
+            p_suggested[position] = float(scored.review.predicted[scored.row(position)] == now[position])
+        else:
+            p_given[position], p_suggested[position] = belief[scored.row(position)][[given[position], now[position]]]
+    return suggested, p_given, p_suggested
 
 
 def duplicates(scored: Scored) -> NDArray[np.int64]:
-    """(n,) number of the group of near-duplicates, −1 for none."""
-    return _spread(scored, scored.review.duplicate_groups, -1)
-
-
-def probabilities(scored: Scored) -> NDArray[np.floating[Any]]:
-    """(n, c) class probabilities: of models that have not seen the point where confident learning was asked for.
-
-    Returns:
-        Rows that left the training set are predicted; a model without probabilities is sure of its prediction.
-    """
-    review, c = scored.review, scored.split.train.classes
-    found = review.probabilities if "confident_learning" in scored.signals else review.fitted_probabilities
-    if found is None:
-        found = np.eye(c)[review.predicted]
-    left = ~scored.kept
-    result = np.empty((len(left), c))
-    result[scored.kept] = found
-    if left.any():
-        points = scored.split.scaling.invert(scored.split.train.x[left])
-        f, probability = review.analysis.problem.outputs_at(points)
-        classes = f.argmax(1) if f.shape[1] > 1 else (f[:, 0] > 0).astype(np.int64)
-        result[left] = np.eye(c)[classes] if probability is None else probability
-    return result
+    """(n,) number of the group of near-duplicates, −1 for none; of large sets those of the most suspicious rows."""
+    rows = scored.review.ranked(scored.signals[0])[:SEARCHED]
+    return _spread(scored, cached.core().duplicate_groups(scored.review, rows), -1)
 
 
 def _spread(scored: Scored, values: NDArray[Any], missing: Any) -> NDArray[Any]:
-    if scored.kept.all():
-        return values
-    result = np.full(len(scored.kept), missing, dtype=values.dtype)
+    """From the rows of the model's training set to those of the data as given."""
+    result = np.array(np.broadcast_to(missing, len(scored.kept)), dtype=values.dtype)
     result[scored.kept] = values
     return result
 
