@@ -7,6 +7,7 @@ from influence_core.figures.blobs import BLOBS, perturbation_tensor
 from influence_core.figures.derivative import DERIVATIVE
 from influence_core.figures.digits import INCOMPLETE_SCORES
 from influence_core.figures.figure import Figure, FigureEntry, Number
+from influence_core.figures.flips import FLIPPED_LABELS
 from influence_core.figures.regression import LINEAR_REGRESSION
 from influence_core.figures.solved import LOGISTIC, RIDGE
 from influence_core.figures.svm import DISTANCES, HINGE_SMOOTHING
@@ -38,5 +39,6 @@ FIGURES: dict[str, FigureEntry] = {
     "E": HINGE_SMOOTHING,
     "F": DISTANCES,
     "G": BLOBS,
+    "H": FLIPPED_LABELS,
     "J": DERIVATIVE,
 }

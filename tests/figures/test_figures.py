@@ -31,7 +31,7 @@ def figure(figures, request) -> Figure:
     return figures[name]
 
 
-QUICK = {"C": (("steps", 3_000),), "E": (("draws", 12),)}
+QUICK = {"C": (("steps", 3_000),), "E": (("draws", 12),), "H": (("data", "digits"), ("seeds", 3))}
 needs_fires = pytest.mark.skipif("B" in MISSING, reason="forestfires.csv is not in the data folder")
 one = pytest.mark.parametrize
 
@@ -249,6 +249,20 @@ def test_g_perturbation_tensor_predicts_a_moved_feature():
         step[row, feature] = 1e-4
         slope = (losses(train.x + step) - losses(train.x - step)) / 2e-4
         np.testing.assert_allclose(tensor[:, row, feature], slope, rtol=1e-4, atol=1e-8)
+
+
+@one("figure", ["H"], indirect=True)
+def test_h_suspicious_labels_are_found_early_and_accuracy_recovers(figure):
+    curves = figure.tables["curves"].set_index(["signal", "checked"])
+    for name in ("self_influence", "loss", "confident_learning"):
+        assert figure.number(f"mean AUC, {name}").ours > 0.9
+        assert curves.found[name, 0.1] > 0.7
+        assert curves.found[name].is_monotonic_increasing
+        assert (curves.found[name, 0.0], curves.found[name, 1.0]) == (0, 1)
+        assert curves.accuracy[name, 0.2] > curves.accuracy[name, 0.0]
+    assert abs(figure.number("mean AUC, random").ours - 0.5) < 0.12
+    ends = [curves.accuracy[name, 1.0] for name in curves.index.levels[0]]
+    assert max(ends) == min(ends)
 
 
 def _refit(weights: np.ndarray, penalty: float, test: int) -> float:
