@@ -15,6 +15,8 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from pages.components import colours
+
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "static"
 
@@ -47,8 +49,8 @@ def favicon() -> Image.Image:
     """
     row, column = np.mgrid[:64, :64] - 31.5
     picture = np.zeros((64, 64, 4), np.uint8)
-    picture[row**2 + column**2 < 30**2] = (0xD5, 0x5E, 0x00, 255)
-    picture[(row**2 + column**2 < 30**2) & (column > 0)] = (0x00, 0x72, 0xB2, 255)
+    picture[row**2 + column**2 < 30**2] = (*bytes.fromhex(colours.HARMFUL[1:]), 255)
+    picture[(row**2 + column**2 < 30**2) & (column > 0)] = (*bytes.fromhex(colours.HELPFUL[1:]), 255)
     return Image.fromarray(picture)
 
 
@@ -59,6 +61,36 @@ def text(*names: str) -> str:
         For scripts, one module; its last file holds the default export.
     """
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+def script(*names: str) -> str:
+    """One module of a component that draws: the colours, what goes with them, and the files named.
+
+    Returns:
+        JavaScript.
+    """
+    return colours.script() + text("palette.js", *names)
+
+
+def style(*names: str) -> str:
+    """One style sheet with the colours as variables.
+
+    Returns:
+        CSS.
+    """
+    return colours.style() + text(*names)
+
+
+def chart_frame(name: str) -> str:
+    """The frame of a chart of our own: plot, error and hover box.
+
+    Args:
+        name: class of this chart.
+
+    Returns:
+        HTML.
+    """
+    return text("chart.html").replace('class="if-chart"', f'class="if-chart {name}"')
 
 
 def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:

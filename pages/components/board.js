@@ -268,7 +268,7 @@ function focusLayer(board) {
 
 function paint(board) {
   const { root, message, points } = board;
-  const look = theme(root);
+  const look = palette(root);
   const plane = el('rect', { x: LEFT, y: TOP, width: RIGHT - LEFT, height: BOTTOM - TOP, fill: 'none', stroke: look.grid });
   if (board.drawn !== message || board.dark !== look.dark || board.shownHalf !== board.half) {
     board.ground.replaceChildren(axes(board.half, look), fieldLayer(board, look), plane);
@@ -340,11 +340,18 @@ function take(board, message) {
   pump(board);
 }
 
+function contents({ root, points, message }) {
+  const rows = points.map((p) => [p.test ? 'test' : 'training', p.letter, p.x / 100, p.y / 100,
+    Number.isFinite(p.score) ? message.sign * p.score : '']);
+  return { node: root.querySelector('.sheet'), title: message.title, file: 'drawing',
+    rows: [['part', 'class', 'x1', 'x2', `predicted change, ${message.unit}`], ...rows] };
+}
+
 function build(root, message) {
   const svg = root.querySelector('.frame > svg');
   const board = { root, svg, hits: [], points: [], asked: null, selected: null, focus: memory().focus, sent: message.seq,
     answered: message.seq, sentAt: 0, pending: null, drag: null, half: message.half,
-    ground: el('g', {}), picture: el('g', {}), layer: el('g', {}) };
+    ground: el('g', {}), picture: el('g', {}), layer: el('g', { 'data-aside': '' }) };
   const plane = el('clipPath', { id: 'plane' }, el('rect', { x: LEFT, y: TOP, width: RIGHT - LEFT, height: BOTTOM - TOP }));
   svg.replaceChildren(el('defs', {}, plane), board.ground, board.picture, board.layer);
   svg.addEventListener('pointerdown', (event) => press(board, event));
@@ -354,6 +361,7 @@ function build(root, message) {
   svg.addEventListener('pointerleave', () => !board.drag && hover(board, { i: null }));
   root.addEventListener('keydown', (event) => key(board, event));
   root.querySelector('.undo').addEventListener('click', () => undo(board));
+  fileButtons(root.querySelector('.if-files'), () => contents(board));
   return board;
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.assets import is_index, pack, text
+from pages.components.assets import is_index, pack, script, text
 from pages.components.influence_map import Field, Floats, Ints, MapView, level_lines, marker_sizes
 
 MOST_POINTS = 300
@@ -25,8 +25,8 @@ FILLED = 0.93  # a point beyond this share of the plane calls for a larger one
 _board = st.components.v2.component(
     "influence_board",
     html=text("board.html"),
-    css=text("board.css"),
-    js=text("wire.js", "board_figure.js", "board.js"),
+    css=text("board.css", "picture_files.css"),
+    js=script("wire.js", "picture_files.js", "board_figure.js", "board.js"),
 )
 
 
@@ -92,7 +92,7 @@ class Board:
     def message(self) -> bytes:
         """The board as the browser gets it."""
         view = MapView(alt="Drawing board") if self.colours is None else self.colours.view
-        scale = ("limit", "symlog", "magnitude_only", "sign", "words", "unit", "alt")
+        scale = ("limit", "symlog", "magnitude_only", "sign", "words", "unit", "alt", "title")
         header = {name: value for name, value in vars(self).items() if name != "colours"}
         header |= {name: getattr(view, name) for name in scale}
         return pack(header, **({} if self.colours is None else _arrays(self.colours)))

@@ -1,12 +1,7 @@
 // From the points of a drawing, and what the server says about them, to an SVG picture.
 const SIDE = 440; // of the view box
 const [LEFT, RIGHT, TOP, BOTTOM] = [36, 434, 6, 404]; // the plane in it
-const HELPFUL = [0, 114, 178];
-const HARMFUL = [213, 94, 0];
 const LETTERS = 'abcde';
-const TINTS = [[204, 121, 167, 46], [0, 158, 115, 36], [240, 228, 66, 60], [86, 180, 233, 44], [120, 120, 120, 46]];
-const LIGHT = { neutral: [247, 247, 247], outline: '#8A8F98', idle: '#C3C7CE', strength: [106, 61, 154], grid: '#E6E8EC' };
-const DARK = { neutral: [58, 63, 75], outline: '#868C99', idle: '#5C6270', strength: [201, 166, 255], grid: '#2A2E38' };
 
 const polygon = (corners) => `M${corners.map(([x, y]) => `${x.toFixed(2)} ${y.toFixed(2)}`).join('L')}Z`;
 const star = (r) => polygon(Array.from({ length: 10 }, (_, i) => {
@@ -29,41 +24,16 @@ function el(name, attributes, ...children) {
   return made;
 }
 
-function theme(root) {
-  const style = getComputedStyle(root);
-  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
-  const paint = document.createElement('canvas').getContext('2d');
-  paint.fillStyle = read('--st-background-color', '#ffffff');
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(paint.fillStyle.slice(at, at + 2), 16));
-  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
-  return { ...(dark ? DARK : LIGHT), dark, text: read('--st-text-color', dark ? '#fafafa' : '#31333F') };
-}
-
 // Hundredths of the drawing to pixels of the view box, and back.
 const across = (x, half) => LEFT + ((x / 100 + half) / (2 * half)) * (RIGHT - LEFT);
 const down = (y, half) => BOTTOM - ((y / 100 + half) / (2 * half)) * (BOTTOM - TOP);
 
 const rgb = (colour) => `rgb(${colour.map(Math.round).join(',')})`;
 
-// A score's place on the colour scale: 0 is neutral, 1 is the limit.
-function place(score, view) {
-  if (view.magnitude_only) score = Math.abs(score);
-  if (!view.symlog) return score / view.limit;
-  const bend = view.limit / 100;
-  return (Math.sign(score) * Math.log1p(Math.abs(score) / bend)) / Math.log1p(view.limit / bend);
-}
-
 function shade(at, view, look) {
-  const end = view.magnitude_only ? look.strength : at < 0 ? HARMFUL : HELPFUL;
+  const end = rgbOf(view.magnitude_only ? look.strength : at < 0 ? HARMFUL : HELPFUL);
   const share = Math.min(Math.abs(at), 1);
-  return rgb(end.map((c, k) => look.neutral[k] + share * (c - look.neutral[k])));
-}
-
-function number(value) {
-  if (value === 0) return '0';
-  const size = Math.abs(value);
-  const digits = size < 1e-3 || size >= 1e5 ? size.toExponential(1) : String(Number(size.toPrecision(2)));
-  return (value < 0 ? '−' : '+') + digits;
+  return rgb(rgbOf(look.neutral).map((from, k) => from + share * (end[k] - from)));
 }
 
 // The field as a small picture that the browser stretches.
@@ -130,7 +100,7 @@ const diamond = (look) => el('path', { class: 'selected', d: polygon([[0, -15], 
   stroke: look.text, 'stroke-width': 2.6 });
 const asked = (look) => el('g', { class: 'asked' },
   el('circle', { r: 14, fill: 'none', stroke: look.text, 'stroke-width': 2 }),
-  el('path', { d: star(9), fill: '#F0E442', stroke: look.dark ? '#000' : '#31333F', 'stroke-width': 1.2 }));
+  el('path', { d: star(9), fill: STAR, stroke: look.edge, 'stroke-width': 1.2 }));
 
 // Training points in ascending |score|, so that strong ones lie on top; test points above them.
 function marks(board, look) {
@@ -155,15 +125,11 @@ function scaleBar(root, message, points, look) {
   scale.hidden = scored.length === 0;
   if (scale.hidden) return;
   const { limit, magnitude_only: unsigned } = message;
-  const ends = unsigned ? 'weak → strong' : `← ${message.words[0]} | ${message.words[1]} →`;
-  scale.querySelector('.words').textContent = `${ends}   (${message.unit}${message.symlog ? ', logarithmic' : ''})`;
+  scale.querySelector('.words').textContent = scaleTitle(message);
   const stops = unsigned ? [look.neutral, look.strength] : [HARMFUL, look.neutral, HELPFUL];
-  scale.querySelector('.bar').style.background = `linear-gradient(to right, ${stops.map(rgb).join(', ')})`;
+  scale.querySelector('.bar').style.background = `linear-gradient(to right, ${stops.join(', ')})`;
   const marks = unsigned ? [0, limit] : [-limit, 0, limit];
-  const text = marks.map((value) => (unsigned ? number(value).replace('+', '') : number(message.sign * value)));
-  if (scored.some((s) => (unsigned ? Math.abs(s) : s) > limit)) text[text.length - 1] = '≥ ' + text.at(-1);
-  if (!unsigned && scored.some((s) => s < -limit)) text[0] = '≤ ' + text[0];
-  scale.querySelector('.ticks').replaceChildren(...text.map((words) => Object.assign(document.createElement('span'), { textContent: words })));
+  scale.querySelector('.ticks').replaceChildren(...scaleWords(message, marks, scored).map((words) => Object.assign(document.createElement('span'), { textContent: words })));
 }
 
 function icon(...shapes) {

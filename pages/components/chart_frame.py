@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.components import controls
+from pages.components.colours import THEMES
 from pages.components.pictures import pictures
 
 ROWS_SHOWN = 12
-INK_LIGHT, INK_DARK = "#31333F", "#FAFAFA"  # text inside charts; the theme paints annotations too pale
 
 
 def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None:
@@ -27,7 +27,7 @@ def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None
     title = html.unescape(figure.layout.title.text or "")
     st.markdown(f"**{controls.plain_markdown(title)}**")
     drawn = go.Figure(figure).update_layout(title=None)
-    ink = INK_DARK if st.context.theme.type == "dark" else INK_LIGHT
+    ink = THEMES[st.context.theme.type or "light"]["text"]
     drawn.update_annotations(font_color=ink)
     drawn.update_xaxes(title_font_color=ink, tickfont_color=ink).update_yaxes(title_font_color=ink, tickfont_color=ink)
     st.plotly_chart(drawn, key=key, alt=f"{title}. {caption}", config={"displaylogo": False})

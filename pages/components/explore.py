@@ -10,7 +10,7 @@ from pages.components import cached, controls, draw_panel, loo_panel, state
 from pages.components.asked import Rows, Shown, definition, table
 from pages.components.group_panel import Group
 from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map
-from pages.components.loo_scatter import HARMFUL, HELPFUL, Pairs, loo_scatter, summary
+from pages.components.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.strips import Strip, signed, strip
 from pages.components.view import group_text
 
@@ -140,19 +140,28 @@ def examples(shown: Shown) -> None:
     order = np.argsort(-shown.helpfulness, kind="stable")
     helpful = [int(i) for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
     harmful = [int(i) for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
-    reverse = shown.side == "test"
-    words = "The test points to which it matters most" if reverse else "The training points that matter most"
-    st.subheader(words, anchor=False)
+    st.subheader(strongest(shown), anchor=False)
     split = shown.analysis.problem.split
     if split.train.images is not None and split.test.images is not None:
         strip(shown.data.images, shown.labels, _strip(shown, helpful, harmful), shown.pick, "strips")
         return
     for column, title, rows, colour in zip(
-        st.columns(2), titles(shown), (helpful, harmful), (HELPFUL, HARMFUL), strict=True
+        st.columns(2), titles(shown), (helpful, harmful), ("blue", "orange"), strict=True
     ):
         with column:
-            st.markdown(f":{'blue' if colour == HELPFUL else 'orange'}[**{title}**]")
+            st.markdown(f":{colour}[**{title}**]")
             st.dataframe(_rows(shown, rows), hide_index=True)
+
+
+def strongest(shown: Shown) -> str:
+    """What the strips and the tables show.
+
+    Returns:
+        A title.
+    """
+    if shown.side == "test":
+        return "The test points to which it matters most"
+    return "The training points that matter most"
 
 
 def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
@@ -165,7 +174,18 @@ def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
         image, caption = split.test.images[first], scene.test_labels[first]
         if shown.view.ask == "tests":
             caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
-    return Strip(image, caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown))
+    return Strip(
+        image,
+        caption,
+        helpful,
+        harmful,
+        shown.scores,
+        shown.unit,
+        shown.selected,
+        titles(shown),
+        words=shown.ends[:: -shown.sign],
+        heading=strongest(shown),
+    )
 
 
 def titles(shown: Shown) -> tuple[str, str]:

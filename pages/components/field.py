@@ -66,10 +66,53 @@ def _crossing(
     return places[start][here] * (1 - share) + places[end][here] * share
 
 
-def pen_up(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Segments as one line with a gap (NaN) after each.
+def joined(segments: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Segments that share an end, put together: a dash starts anew with every line, so lines must be long.
+
+    Args:
+        segments: (k, 2, 2) of :func:`level_lines`; two cells compute the end they share with different rounding.
 
     Returns:
-        (3k,), one coordinate of the line.
+        (j, 2) points for each line; a closed one ends where it starts.
     """
-    return np.column_stack([ends, np.full(len(ends), np.nan)]).ravel()
+    if not len(segments):
+        return []
+    grain = 1e-9 * max(float(np.abs(segments).max()), 1e-300)
+    names = [tuple(map(tuple, pair)) for pair in np.round(segments / grain).astype(np.int64).tolist()]
+    free, lines = {k for k, (one, other) in enumerate(names) if one != other}, []  # through a corner: no length
+    at: dict[tuple[int, int], list[int]] = {}
+    for k in free:
+        for name in names[k]:
+            at.setdefault(name, []).append(k)
+    # Open lines first and from their ends, so that each is found whole.
+    for k in sorted(free, key=lambda k: min(len(at[name]) for name in names[k])):
+        if k in free:
+            first = int(len(at[names[k][0]]) > 1 and len(at[names[k][1]]) == 1)
+            lines.append(_followed(segments, names, at, free, (k, first)))
+    return lines
+
+
+def _followed(segments: Any, names: Any, at: Any, free: set[int], start: tuple[int, int]) -> NDArray[np.float64]:
+    """The line from one end of a segment on, until nothing unused goes on; used segments leave ``free``."""
+    k, end = start
+    points = [segments[k, end]]
+    while True:
+        free.discard(k)
+        points.append(segments[k, 1 - end])
+        last = names[k][1 - end]
+        following = [j for j in at[last] if j in free]
+        if not following:
+            return np.array(points)
+        k = following[0]
+        end = names[k].index(last)
+
+
+def pen_up(lines: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lines as one, with a gap (NaN) after each.
+
+    Returns:
+        x and y.
+    """
+    gap = np.full((1, 2), np.nan)
+    drawn = np.concatenate([np.empty((0, 2)), *(part for line in lines for part in (line, gap))])
+    return drawn[:, 0], drawn[:, 1]

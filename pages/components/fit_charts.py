@@ -22,18 +22,15 @@ from pages.components.charts import (
     point_traces,
     scatter_kind,
 )
-from pages.components.influence_map import Field, level_lines, plain
+from pages.components.colours import ramp
+from pages.components.field import Field, joined, level_lines, pen_up
+from pages.components.influence_map import plain
 
 NEGATIVE, POSITIVE = "#9B62B8", "#2F9E55"  # purple and green, as in PRGn: no hue that means helpful or harmful
 DIVERGING = [[0, NEGATIVE], [0.5, "rgba(155,98,184,0)"], [0.5, "rgba(47,158,85,0)"], [1, POSITIVE]]
 COUNTS = [[0, "rgba(143,132,196,0.06)"], [1, "rgba(143,132,196,0.6)"]]
 # Tints of class 0 and class 1, the class colours of the map.
-FIELD = [
-    [0, "rgba(204,121,167,0.5)"],
-    [0.5, "rgba(204,121,167,0)"],
-    [0.5, "rgba(0,158,115,0)"],
-    [1, "rgba(0,158,115,0.5)"],
-]
+FIELD = [[0, ramp(0, 0.5)], [0.5, ramp(0, 0)], [0.5, ramp(1, 0)], [1, ramp(1, 0.5)]]
 LARGEST = 20
 
 
@@ -161,26 +158,10 @@ def decision_field(field: Field, probability: bool, points: Points, axes: tuple[
 
 def _level(field: Field, level: float, name: str, dash: str, kind: Any) -> go.Scatter | go.Scattergl:
     """The line on which the field has a level, as segments with gaps; named or without a place in the legend."""
-    ends = level_lines(field, level)
-    gap = np.full((len(ends), 1, 2), np.nan)
-    drawn = line(np.concatenate([ends, gap], axis=1).reshape(-1, 2), name, dash, kind)
-    straight = len(ends) > 1 and dash != "solid"
-    if straight:  # dashes start anew in every short segment, so a dashed straight line needs its two ends only
-        drawn = line(_extremes(ends), name, dash, kind)
+    across, up = pen_up(joined(level_lines(field, level)))
+    drawn = line(np.stack([across, up], axis=1), name, dash, kind)
     width = 2.4 if dash == "solid" else 1.4
     return drawn.update(line={"width": width}, showlegend=bool(name))
-
-
-def _extremes(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The two ends of a straight line that is given as segments.
-
-    Returns:
-        (2, 2).
-    """
-    points = ends.reshape(-1, 2)
-    direction = points[np.argmax(np.linalg.norm(points - points[0], axis=1))] - points[0]
-    along = points @ direction
-    return points[[along.argmin(), along.argmax()]]
 
 
 def weight_images(weights: NDArray[np.float64], shape: tuple[int, ...], names: list[str]) -> go.Figure:

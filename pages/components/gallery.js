@@ -10,7 +10,8 @@ function tileButton(set, index, marked, zoom) {
   button.setAttribute('aria-label', set.labels[index]);
   button.setAttribute('aria-pressed', 'false');
   button.tabIndex = -1;
-  button.className = marked ? 'tile marked' : 'tile';
+  button.className = 'tile';
+  if (marked) button.append(Object.assign(document.createElement('span'), { className: 'mark' }));
   Object.assign(button.style, { width: w + 'px', height: h + 'px',
     backgroundPosition: `${-w * (index % sprite.columns)}px ${-h * Math.floor(index / sprite.columns)}px` });
   return button;
@@ -65,12 +66,20 @@ function listen(grid) {
   });
 }
 
+function contents({ state: { set }, parentNode }) {
+  const marked = new Set(set.marked);
+  const rows = set.labels.map((label, index) => [index, label, Number(marked.has(index))]);
+  return { node: parentNode.querySelector('.if-gallery'), title: set.title, file: set.title.toLowerCase().replaceAll(' ', '-'),
+    rows: [['number', 'image', set.mark], ...rows] };
+}
+
 export default function (component) {
   const grid = component.parentElement.querySelector('.if-gallery');
   const message = unpack(component.data);
   if (!grid.state) {
     grid.state = { ticket: 0 };
     listen(grid);
+    fileButtons(component.parentElement.querySelector('.if-files'), () => contents(grid));
   }
   grid.state.component = component;
   const ticket = ++grid.state.ticket;

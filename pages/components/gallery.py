@@ -14,13 +14,13 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pages.components.assets import is_index, pack, send_once, text
+from pages.components.assets import is_index, pack, script, send_once, style
 
 _gallery = st.components.v2.component(
     "influence_gallery",
-    html='<div class="if-gallery" role="group"></div>\n',
-    css=text("gallery.css"),
-    js=text("wire.js", "gallery.js"),
+    html='<div class="if-gallery" role="group"></div><div class="if-files"></div>\n',
+    css=style("gallery.css", "picture_files.css"),
+    js=script("wire.js", "picture_files.js", "gallery.js"),
 )
 
 
@@ -69,7 +69,7 @@ class Gallery:
         said = [
             f"{label}, {self.mark}" if mark else label for label, mark in zip(self.labels, self.marked, strict=True)
         ]
-        header = {"fingerprint": f"gallery {self.fingerprint}", "labels": said, "title": self.title}
+        header = {"fingerprint": f"gallery {self.fingerprint}", "labels": said, "title": self.title, "mark": self.mark}
         return pack(header | {"sprite": vars(self.sprite)}, marked=np.flatnonzero(self.marked))
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.assets import is_index, pack, send_once, text
-from pages.components.field import Field, Floats, level_lines, pen_up
+from pages.components.assets import chart_frame, is_index, pack, script, send_once, text
+from pages.components.field import Field, Floats, joined, level_lines, pen_up
 from pages.components.gallery import Sprite
 
 Ints = NDArray[np.integer[Any]]
@@ -32,9 +32,9 @@ CROWD = 500
 # Plotly writes its style sheet to document.head and would not be seen inside a shadow root.
 _map = st.components.v2.component(
     "influence_map",
-    html=text("influence_map.html"),
+    html=chart_frame("if-map"),
     css=text("chart.css"),
-    js=text("wire.js", "plotting.js", "map_figure.js", "influence_map.js"),
+    js=script("wire.js", "plotting.js", "map_figure.js", "influence_map.js"),
     isolate_styles=False,
 )
 
@@ -94,9 +94,9 @@ class Scene:
             "flipped": np.flatnonzero(self.flipped),
         }
         if self.field is not None:
-            lines = level_lines(self.field, 0.5)
+            across, up = pen_up(joined(level_lines(self.field, 0.5)))
             arrays |= {"field_x": self.field.x, "field_y": self.field.y, "field_p": self.field.probability.ravel()}
-            arrays |= {"boundary_x": pen_up(lines[..., 0]), "boundary_y": pen_up(lines[..., 1])}
+            arrays |= {"boundary_x": across, "boundary_y": up}
         if self.optimal is not None:
             arrays |= {"optimal_x": self.optimal[:, 0], "optimal_y": self.optimal[:, 1]}
         return pack(header, **arrays)
@@ -243,7 +243,8 @@ def map_message(scene: Scene, scores: Floats | None, view: MapView, lasso: bool)
     if scores is not None:
         arrays |= {"scores": np.asarray(scores, float), "sizes": marker_sizes(scores, view.limit)}
     if after is not None:
-        arrays |= {"after_x": pen_up(after[..., 0]), "after_y": pen_up(after[..., 1])}
+        across, up = pen_up(joined(after))
+        arrays |= {"after_x": across, "after_y": up}
     return pack(header, **arrays)
 
 

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from pages.components.assets import is_index, pack, text
+from pages.components.assets import chart_frame, is_index, pack, script, text
 from pages.components.influence_map import Scene, Side
 
 if TYPE_CHECKING:
     from influence_core.agreement import Agreement
 
-HELPFUL, HARMFUL = "#0072B2", "#D55E00"
 TOP = 20
 
 _scatter = st.components.v2.component(
     "influence_loo",
-    html=text("loo_scatter.html"),
+    html=chart_frame("if-loo"),
     css=text("chart.css"),
-    js=text("wire.js", "plotting.js", "loo_scatter.js"),
+    js=script("wire.js", "plotting.js", "loo_scatter.js"),
     isolate_styles=False,
 )
 

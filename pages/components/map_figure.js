@@ -2,43 +2,21 @@
 // above any SVG trace, whatever the order.
 const SHAPES = ['circle', 'square', 'diamond-tall', 'triangle-up', 'triangle-down', 'cross', 'pentagon', 'hexagram',
   'bowtie', 'star-square'];
-const STAR = '#F0E442';
 const CROWD = 200; // more points than this get smaller marks
 const FLIPPED = 'label flipped on purpose';
 const STRONG = 150; // so many points are drawn above those of all other classes
 const UNDIMMED = { marker: { opacity: 1 } }; // a lasso must not dim the points outside it
-const FIELD = [[204, 121, 167, 46], [0, 158, 115, 36]]; // tints of class 0 and class 1, the last number their strength
-
-// A score's place on the colour scale: 0 is neutral, 1 is the limit.
-function place(score, view) {
-  if (view.magnitude_only) score = Math.abs(score);
-  if (!view.symlog) return score / view.limit;
-  const bend = view.limit / 100;
-  return (Math.sign(score) * Math.log1p(Math.abs(score) / bend)) / Math.log1p(view.limit / bend);
-}
-
-function number(value) {
-  if (value === 0) return '0';
-  const size = Math.abs(value);
-  const digits = size < 1e-3 || size >= 1e5 ? size.toExponential(1) : String(Number(size.toPrecision(2)));
-  return (value < 0 ? '−' : '+') + digits;
-}
 
 function colourAxis(message, theme) {
   const { limit, magnitude_only: unsigned } = message;
   const marks = message.symlog ? [-limit, -limit / 10, 0, limit / 10, limit] : [-limit, -limit / 2, 0, limit / 2, limit];
   const shown = unsigned ? marks.slice(2) : marks;
-  const text = shown.map((mark) => (unsigned ? number(mark).replace('+', '') : number(message.sign * mark)));
-  if (message.scores.some((s) => (unsigned ? Math.abs(s) : s) > limit)) text[text.length - 1] = '≥ ' + text.at(-1);
-  if (!unsigned && message.scores.some((s) => s < -limit)) text[0] = '≤ ' + text[0];
-  const words = unsigned ? 'weak → strong' : `← ${message.words[0]} | ${message.words[1]} →`;
   return {
     cmin: unsigned ? 0 : -1, cmax: 1,
     colorscale: unsigned ? [[0, theme.neutral], [1, theme.strength]] : [[0, HARMFUL], [0.5, theme.neutral], [1, HELPFUL]],
     colorbar: { orientation: 'h', x: 0.5, y: 1, yanchor: 'bottom', ypad: 4, len: 0.62, thickness: 10, outlinewidth: 0,
-      title: { text: `${words}   (${escapeText(message.unit)}${message.symlog ? ', logarithmic' : ''})`, side: 'top',
-        font: { size: 12 } },
-      tickvals: shown.map((mark) => place(mark, message)), ticktext: text, tickfont: { size: 11 }, ticklen: 3,
+      title: { text: escapeText(scaleTitle(message)), side: 'top', font: { size: 12 } },
+      tickvals: shown.map((mark) => place(mark, message)), ticktext: scaleWords(message, shown, message.scores), tickfont: { size: 11 }, ticklen: 3,
       tickcolor: theme.outline },
   };
 }
@@ -125,7 +103,7 @@ function groupTraces(scene, message, theme) {
     { ...ring('asked ring', tx, ty, { symbol: 'circle', size: star + 8, color: CLEAR, line: { width: 1.4, color: theme.text } }),
       ...asked, showlegend: false },
     { ...ring('test points asked about', tx, ty, { symbol: 'star', size: star, color: STAR,
-      line: { width: 0.8, color: theme.dark ? '#000' : '#31333F' } }), ...asked },
+      line: { width: 0.8, color: theme.edge } }), ...asked },
   ];
 }
 
@@ -137,7 +115,7 @@ function selectionTraces(scene, message, theme) {
   return [
     ring('selected training point', tx, ty, { symbol: 'diamond-open', size: 26, color: theme.text, line: { ...line, width: 3 } }),
     { ...ring('test ring', sx, sy, { symbol: 'circle', size: 28, color: CLEAR, line }), legendgroup: 'star', showlegend: false },
-    { ...ring('selected test point', sx, sy, { symbol: 'star', size: 17, color: STAR, line: { width: 1.2, color: theme.dark ? '#000' : '#31333F' } }),
+    { ...ring('selected test point', sx, sy, { symbol: 'star', size: 17, color: STAR, line: { width: 1.2, color: theme.edge } }),
       legendgroup: 'star' },
   ];
 }
@@ -166,7 +144,7 @@ function fieldImage(scene, theme) {
     const picture = paint.createImageData(columns, rows);
     scene.field_p.forEach((p, i) => {
       const pixel = 4 * ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns));
-      const [r, g, b, strength] = FIELD[p > 0.5 ? 1 : 0];
+      const [r, g, b, strength] = TINTS[p > 0.5 ? 1 : 0];
       picture.data.set([r, g, b, Math.abs(2 * p - 1) * strength * (theme.dark ? 1.3 : 1)], pixel);
     });
     paint.putImageData(picture, 0, 0);

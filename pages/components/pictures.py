@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.assets import text
+from pages.components.assets import script, text
 
 _pictures = st.components.v2.component(
     "influence_pictures",
     html=text("pictures.html"),
     css=text("pictures.css"),
-    js=text("plotting.js", "pictures.js"),
+    js=script("plotting.js", "pictures.js"),
     isolate_styles=False,
 )
 

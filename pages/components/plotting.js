@@ -1,10 +1,4 @@
 // What every chart of our own shares: the library, the theme, the hover box, and pictures to download.
-const HELPFUL = '#0072B2';
-const HARMFUL = '#D55E00';
-// An open ring as a circle without fill: '-open' symbols go through a shader that paints four times the area.
-const CLEAR = 'rgba(0,0,0,0)';
-const LIGHT = { neutral: '#F7F7F7', outline: '#8A8F98', idle: '#C3C7CE', strength: '#6A3D9A', grid: '#E6E8EC' };
-const DARK = { neutral: '#3A3F4B', outline: '#868C99', idle: '#5C6270', strength: '#C9A6FF', grid: '#2A2E38' };
 
 function loadPlotly() {
   window.influencePlotly ??= new Promise((resolve, reject) => {
@@ -21,23 +15,6 @@ function loadPlotly() {
   });
   return window.influencePlotly;
 }
-
-function palette(root) {
-  const style = getComputedStyle(root);
-  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
-  const paint = document.createElement('canvas').getContext('2d');
-  paint.fillStyle = read('--st-background-color', '#ffffff');
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(paint.fillStyle.slice(at, at + 2), 16));
-  const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
-  return { ...(dark ? DARK : LIGHT), dark, background: paint.fillStyle, font: read('--st-font', 'sans-serif'),
-    text: read('--st-text-color', dark ? '#fafafa' : '#31333F') };
-}
-
-function signed(score) {
-  return (score < 0 ? '−' : score > 0 ? '+' : '') + String(Number(Math.abs(score).toPrecision(3)));
-}
-
-const escapeText = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 function showThumb(thumb, sprite, tile) {
   thumb.hidden = !sprite;
@@ -77,7 +54,6 @@ function hideTip(root) {
 // the pixels that WebGL painted.
 const SHARP = 2000;
 const TITLE_ROOM = 34;
-const PICTURE_FONT = 'Arial, Helvetica, sans-serif'; // a picture cannot load the page's font, and its text would not fit
 
 // Legend marks of points coloured by numbers would be black: a point of the idle colour without a place stands in.
 function legendStandIn(trace, theme) {

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from pages.components.charts import CLEAR, INK, MARGIN, QUIET, blank, log_step, scatter_kind
+from pages.components.colours import HARMFUL, HELPFUL
 from pages.components.influence_map import plain
 
 if TYPE_CHECKING:
     from pages.components.trials import DampingPath
 
-HELPFUL, HARMFUL = "#0072B2", "#D55E00"
 COLUMNS = 4
 
 

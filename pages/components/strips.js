@@ -1,9 +1,6 @@
 // Two rows of buttons and the test image between them; all text goes in as text, never as HTML.
 const SIDE = 64; // pixels of a thumbnail's longer side, to the nearest whole multiple of its own size
-const ROWS = [
-  { hue: '#0072B2', word: 'helpful' },
-  { hue: '#D55E00', word: 'harmful' },
-];
+const HUES = ['--if-helpful', '--if-harmful'];
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -36,13 +33,15 @@ function card(root, message, item, word) {
   return button;
 }
 
-function row(root, message, { items, title }, { hue, word }) {
+function row(root, message, { items, title, word }, hue) {
   const section = element('section', 'side');
-  section.style.setProperty('--hue', hue);
+  section.style.setProperty('--hue', `var(${hue})`);
   const line = element('div', 'row');
   line.append(...items.map((item) => card(root, message, item, word)));
   const none = element('p', 'none', 'No training point on this side.');
-  section.append(element('h4', '', `${title} (${message.unit})`), items.length ? line : none);
+  const head = element('h4', '');
+  head.append(element('span', 'swatch'), element('span', '', `${title} (${message.unit})`));
+  section.append(head, items.length ? line : none);
   return section;
 }
 
@@ -55,10 +54,18 @@ function middle(message) {
   return box;
 }
 
+function contents(root) {
+  const { rows, unit, heading, file } = root.message;
+  const head = ['side', 'point', `predicted change, ${unit}`];
+  return { node: root, title: heading, file,
+    rows: [head, ...rows.flatMap(({ word, items }) => items.map(({ caption, value }) => [word, caption, value]))] };
+}
+
 export default function (component) {
   const root = component.parentElement.querySelector('.if-strip');
   const message = unpack(component.data);
-  root.component = component;
-  const [helpful, harmful] = ROWS.map((look, k) => row(root, message, message.rows[k], look));
+  Object.assign(root, { component, message });
+  const [helpful, harmful] = HUES.map((hue, k) => row(root, message, message.rows[k], hue));
   root.replaceChildren(helpful, middle(message), harmful);
+  fileButtons(component.parentElement.querySelector('.if-files'), () => contents(root));
 }

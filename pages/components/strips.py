@@ -10,11 +10,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.assets import is_index, pack, text
+from pages.components.assets import is_index, pack, script, style
 from pages.components.gallery import sprite
 
 _strip = st.components.v2.component(
-    "influence_strip", html='<div class="if-strip"></div>\n', css=text("strips.css"), js=text("wire.js", "strips.js")
+    "influence_strip",
+    html='<div class="if-strip"></div><div class="if-files"></div>\n',
+    css=style("strips.css", "picture_files.css"),
+    js=script("wire.js", "picture_files.js", "strips.js"),
 )
 
 
@@ -31,6 +34,9 @@ class Strip:
         unit: of the scores.
         selected: training index with a ring.
         titles: of the two rows.
+        words: what a point of each row is, in one word or two.
+        heading: above a downloaded picture.
+        file: name of downloaded files, without their ending.
     """
 
     test_image: NDArray[np.uint8]
@@ -44,6 +50,9 @@ class Strip:
         "Helpful: removing one of these would raise the loss",
         "Harmful: removing one of these would lower the loss",
     )
+    words: tuple[str, str] = ("helpful", "harmful")
+    heading: str = "The training points that matter most"
+    file: str = "strongest-points"
 
 
 def signed(score: float) -> str:
@@ -69,12 +78,11 @@ def strip(
         on_click: called with the training index.
         key: of the element.
     """
-    rows = [("Helpful", content.helpful), ("Harmful", content.harmful)]
-    shown = [int(index) for _, indices in rows for index in indices]
+    shown = [int(index) for index in (*content.helpful, *content.harmful)]
     tiles = sprite(np.concatenate([content.test_image[None], images[shown]]), columns=len(shown) + 1)
     items = [
-        {"index": index, "tile": 1 + place, "score": signed(float(content.scores[index])), "caption": captions[index]}
-        for place, index in enumerate(shown)
+        {"index": index, "tile": 1 + place, "caption": captions[index], "score": signed(score), "value": score}
+        for place, (index, score) in enumerate((index, float(content.scores[index])) for index in shown)
     ]
     split = len(content.helpful)
     header = {
@@ -83,9 +91,11 @@ def strip(
         "unit": content.unit,
         "selected": content.selected,
         "rows": [
-            {"title": content.titles[0], "items": items[:split]},
-            {"title": content.titles[1], "items": items[split:]},
+            {"title": title, "word": word, "items": part}
+            for title, word, part in zip(content.titles, content.words, (items[:split], items[split:]), strict=True)
         ],
+        "heading": content.heading,
+        "file": content.file,
     }
 
     def clicked() -> None:

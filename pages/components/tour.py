@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.assets import text
+from pages.components.assets import style, text
 
 STEPS = [
     {
@@ -30,7 +30,7 @@ STEPS = [
 _tour = st.components.v2.component(
     "influence_tour",
     html='<section class="if-tour" aria-label="Tour" hidden></section>\n',
-    css=text("tour.css"),
+    css=style("tour.css"),
     js=text("tour.js"),
     isolate_styles=False,
 )

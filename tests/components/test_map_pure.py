@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pages.components.assets import ensure_plotly, pack
-from pages.components.field import Field, level_lines
+from pages.components.field import Field, joined, level_lines, pen_up
 from pages.components.gallery import Gallery, sprite
 from pages.components.influence_map import (
     LARGEST_MARKER,
@@ -106,6 +106,33 @@ def test_level_lines_on_a_saddle_keep_the_corners_of_the_middle_together(middle,
     assert nearest == ({0, 1} if joined else {2, 3})
 
 
+def test_a_circle_is_joined_into_one_closed_line_and_a_straight_boundary_into_one_open_one():
+    grid = np.linspace(-2, 2, 41)
+    x, y = np.meshgrid(grid, grid)
+    (circle,) = joined(level_lines(Field(grid, grid, x**2 + y**2), 1.01))
+    np.testing.assert_allclose(circle[0], circle[-1], atol=1e-12)
+    length = np.linalg.norm(np.diff(circle, axis=0), axis=1).sum()
+    assert abs(length - 2 * np.pi * np.sqrt(1.01)) < 0.02
+    (line,) = joined(level_lines(Field(grid, grid, x + 0.3 * y), 0.11))
+    np.testing.assert_allclose(np.sort(line[[0, -1], 1]), [-2, 2])
+    assert (np.diff(line[:, 1]) * (line[-1, 1] - line[0, 1]) > 0).all()
+
+
+def test_two_curves_stay_two_lines_with_a_gap_after_each():
+    grid = np.linspace(-2, 2, 41)
+    x, _ = np.meshgrid(grid, grid)
+    segments = level_lines(Field(grid, grid, np.abs(x)), 1.03)
+    lines = joined(segments[np.random.default_rng(0).permutation(len(segments))])
+    assert len(lines) == 2 and sum(len(line) - 1 for line in lines) == len(segments)
+    across, up = pen_up(lines)
+    assert np.flatnonzero(np.isnan(across)).tolist() == np.flatnonzero(np.isnan(up)).tolist() == [41, 83]
+    assert {round(float(np.abs(v)), 9) for v in across[~np.isnan(across)]} == {1.03}
+
+
+def test_no_segments_make_no_line():
+    assert joined(np.empty((0, 2, 2))) == [] and pen_up([])[0].shape == (0,)
+
+
 def test_level_lines_without_a_crossing_are_empty():
     axis = np.linspace(0, 1, 4)
     assert level_lines(Field(axis, axis, np.ones((4, 4))), 0.5).shape == (0, 2, 2)
@@ -125,9 +152,9 @@ def test_scene_sends_field_and_boundary(scene):
     field = Field(grid, grid, np.tile(0.5 + grid / 2 + 0.01, (11, 1)))
     _, arrays = unpack(replace(scene, field=field, optimal=np.array([[0, -1], [0, 1.0]])).message)
     assert arrays["field_p"].size == 121 and arrays["optimal_y"].tolist() == [-1, 1]
-    x = arrays["boundary_x"].reshape(-1, 3)
-    assert np.isnan(x[:, 2]).all()
-    np.testing.assert_allclose(x[:, :2], -0.02, atol=1e-6)
+    x = arrays["boundary_x"]
+    assert len(x) == 12 and np.isnan(x[-1])  # one line over ten rows, not ten pieces
+    np.testing.assert_allclose(x[:-1], -0.02, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,180 @@
+// Files of what a component of HTML shows: its layout written again as SVG shapes and text, that as pixels, and its
+// numbers as CSV.  The browser makes them, so that nothing travels; tools and other controls carry data-aside and stay out.
+const SVG_NS = 'http://www.w3.org/2000/svg';
+const [FILE_PAD, FILE_TITLE] = [16, 34]; // pixels around the picture, and for its title
+const LARGEST_SIDE = 16_000; // of a canvas
+
+function shape(name, attributes, ...children) {
+  const made = document.createElementNS(SVG_NS, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+// Few programs read rgba() in an attribute.
+function ink(colour, kind = 'fill') {
+  const [r, g, b, a = 1] = (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+  return { [kind]: `rgb(${r},${g},${b})`, [kind + '-opacity']: a };
+}
+const paints = (colour) => colour.startsWith('rgb') && !/[,/] 0\)$/.test(colour);
+
+function boxOf(sheet, box, grow = 0) {
+  return { x: box.left - sheet.left - grow, y: box.top - sheet.top - grow, width: box.width + 2 * grow, height: box.height + 2 * grow };
+}
+
+function frame(sheet, box, style) {
+  const rx = parseFloat(style.borderTopLeftRadius) || 0;
+  const sides = ['Top', 'Bottom'].map((side) => [parseFloat(style[`border${side}Width`]), style[`border${side}Color`]]);
+  const [[width, colour], [below, under]] = sides;
+  const { x, y, width: w, height: h } = boxOf(sheet, box);
+  const made = [];
+  if (paints(style.backgroundColor)) made.push(shape('rect', { ...boxOf(sheet, box), rx, ...ink(style.backgroundColor) }));
+  if (width && paints(colour)) made.push(shape('rect', { ...boxOf(sheet, box, -width / 2), rx, fill: 'none', 'stroke-width': width, ...ink(colour, 'stroke') }));
+  if (below > width) made.push(shape('rect', { x, y: y + h - below, width: w, height: below, rx: 1, ...ink(under) }));
+  return made;
+}
+
+// One tile of a sheet of pictures, or a scale of colours.
+function background(sheet, node, box, style) {
+  const stops = style.backgroundImage.startsWith('linear-gradient') && style.backgroundImage.match(/rgba?\([^)]*\)/g);
+  if (stops) {
+    const id = `scale-${sheet.defs.childElementCount}`;
+    sheet.defs.append(shape('linearGradient', { id },
+      ...stops.map((stop, k) => shape('stop', { offset: k / (stops.length - 1), 'stop-color': stop }))));
+    return [shape('rect', { ...boxOf(sheet, box), fill: `url(#${id})` })];
+  }
+  const source = style.backgroundImage.match(/^url\("(data:image[^"]*)"\)$/)?.[1];
+  if (!source) return [];
+  const [w, h] = style.backgroundSize.split(' ').map(parseFloat);
+  const [left, top] = style.backgroundPosition.split(' ').map(parseFloat);
+  if (!sheet.images.has(source)) {
+    const id = `sheet-${sheet.images.size}`;
+    sheet.images.set(source, id);
+    sheet.defs.append(shape('image', { id, href: source, width: w, height: h, preserveAspectRatio: 'none',
+      style: 'image-rendering:pixelated' }));
+  }
+  const x = box.left - sheet.left + node.clientLeft + parseFloat(style.paddingLeft) * (style.backgroundOrigin === 'content-box');
+  const y = box.top - sheet.top + node.clientTop + parseFloat(style.paddingTop) * (style.backgroundOrigin === 'content-box');
+  const [width, height] = [parseFloat(style.width), parseFloat(style.height)];
+  const seen = { x, y, width, height, viewBox: `${-left} ${-top} ${width} ${height}` };
+  return [shape('svg', seen, shape('use', { href: '#' + sheet.images.get(source) }))];
+}
+
+// Line by line as the browser has broken them; a line that is cut off ends with dots.
+function linesOf(text, limit) {
+  const [range, lines] = [document.createRange(), []];
+  for (const { 0: word, index } of text.data.matchAll(/\S+/g)) {
+    range.setStart(text, index);
+    range.setEnd(text, index + word.length);
+    const { left, right, top, height } = range.getBoundingClientRect();
+    const last = lines.at(-1);
+    if (last && Math.abs(last.top - top) < 2) Object.assign(last, { words: `${last.words} ${word}`, right });
+    else if (height) lines.push({ words: word, left, right, top, height });
+  }
+  for (const line of lines.filter(({ right }) => right > limit + 1)) {
+    const share = (limit - line.left) / (line.right - line.left);
+    Object.assign(line, { words: line.words.slice(0, Math.max(1, Math.floor(line.words.length * share) - 1)) + '…', right: limit });
+  }
+  return lines;
+}
+
+function writing(sheet, text, style) {
+  const cut = style.textOverflow === 'ellipsis' ? text.parentElement.getBoundingClientRect().right : Infinity;
+  const font = { 'font-size': style.fontSize, 'font-weight': style.fontWeight, ...ink(style.color) };
+  return linesOf(text, cut).map(({ words, left, right, top, height }) => shape('text', { x: left - sheet.left,
+    y: top - sheet.top + 0.78 * height, textLength: right - left, lengthAdjust: 'spacingAndGlyphs', ...font }, words));
+}
+
+function copyOf(sheet, svg, box) {
+  const copy = svg.cloneNode(true);
+  for (const tool of copy.querySelectorAll('[data-aside]')) tool.remove();
+  copy.removeAttribute('class');
+  for (const [key, value] of Object.entries(boxOf(sheet, box))) copy.setAttribute(key, value);
+  return copy;
+}
+
+function drawn(sheet, node) {
+  const [style, box] = [getComputedStyle(node), node.getBoundingClientRect()];
+  if (!box.width || style.visibility === 'hidden' || 'aside' in node.dataset) return [];
+  if (node instanceof SVGSVGElement) return [copyOf(sheet, node, box)];
+  const made = [...frame(sheet, box, style), ...background(sheet, node, box, style)];
+  for (const child of node.childNodes) {
+    if (child instanceof Text) made.push(...writing(sheet, child, style));
+    else if (child instanceof Element && child.tagName !== 'STYLE') made.push(...drawn(sheet, child));
+  }
+  const [ring, gap] = [parseFloat(style.outlineWidth), parseFloat(style.outlineOffset)];
+  if (style.outlineStyle === 'solid' && ring && !node.matches(':focus-visible')) {
+    made.push(shape('rect', { ...boxOf(sheet, box, gap + ring / 2), rx: 4, fill: 'none', 'stroke-width': ring, ...ink(style.outlineColor, 'stroke') }));
+  }
+  return Number(style.opacity) < 1 && made.length ? [shape('g', { opacity: style.opacity }, ...made)] : made;
+}
+
+// The whole of an element, also what has been scrolled out of sight.
+function pictureOf(node, title) {
+  const look = palette(node);
+  const box = node.getBoundingClientRect();
+  const sheet = { left: box.left - node.scrollLeft - FILE_PAD, top: box.top - node.scrollTop - FILE_PAD - FILE_TITLE,
+    images: new Map(), defs: shape('defs', {}) };
+  const [width, height] = [node.scrollWidth + 2 * FILE_PAD, node.scrollHeight + 2 * FILE_PAD + FILE_TITLE];
+  const size = { width, height, viewBox: `0 0 ${width} ${height}`, 'font-family': PICTURE_FONT };
+  return shape('svg', size, sheet.defs, shape('rect', { width, height, fill: look.background }),
+    shape('text', { x: FILE_PAD, y: FILE_PAD + 14, 'font-size': 16, fill: look.text }, title), ...drawn(sheet, node));
+}
+
+function keep(blob, name) {
+  const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+async function pixels(svg, address) {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  const [width, height] = ['width', 'height'].map((side) => Number(svg.getAttribute(side)));
+  const scale = Math.min(2, LARGEST_SIDE / width, LARGEST_SIDE / height);
+  const canvas = Object.assign(document.createElement('canvas'), { width: width * scale, height: height * scale });
+  canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+}
+
+async function savePicture(kind, { node, title, file }) {
+  const svg = pictureOf(node, title);
+  const blob = new Blob([new XMLSerializer().serializeToString(svg)], { type: 'image/svg+xml' });
+  if (kind === 'svg') return keep(blob, `${file}.svg`);
+  const address = URL.createObjectURL(blob);
+  keep(await pixels(svg, address), `${file}.png`);
+  URL.revokeObjectURL(address);
+}
+
+// Text cells that a spreadsheet would take for a formula get an apostrophe, as in every CSV of this app.
+function csvOf(rows) {
+  const cell = (value) => {
+    const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value ?? '');
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => row.map(cell).join(',')).join('\n') + '\n';
+}
+
+// Three small buttons; contents() tells what to draw and to write at the time of the click.
+function fileButtons(holder, contents) {
+  if (holder.childElementCount) return;
+  const said = Object.assign(document.createElement('span'), { role: 'alert' });
+  const save = { PNG: (now) => savePicture('png', now), SVG: (now) => savePicture('svg', now),
+    CSV: ({ rows, file }) => keep(new Blob([csvOf(rows)], { type: 'text/csv' }), `${file}.csv`) };
+  const buttons = Object.entries(save).map(([kind, act]) => {
+    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: kind });
+    button.addEventListener('click', async () => {
+      said.textContent = '';
+      try {
+        await act(contents());
+      } catch (error) {
+        console.error(error);
+        said.textContent = `The file could not be made: ${error.message}`;
+      }
+    });
+    return button;
+  });
+  buttons.forEach((button) => button.setAttribute('aria-label', `Download as ${button.textContent}`));
+  holder.append(...buttons, said);
+}
