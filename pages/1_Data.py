@@ -12,6 +12,7 @@ from influence_core.settings import Option
 from pages.components import cached, charts, controls, draw_panel, fit_report, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show
+from pages.components.errors import safely
 from pages.components.examples import draw_gallery, draw_table, named
 from pages.components.fetch_panel import offer_to_fetch
 from pages.components.scene import describe
@@ -88,7 +89,7 @@ def percent(label: str, name: str, low: int, high: int, words: str = "", disable
         key=key,
         help=words or None,
         disabled=disabled,
-        on_change=lambda: state.change("data", **{name: st.session_state[key] / 100}),
+        on_change=safely(lambda: state.change("data", **{name: st.session_state[key] / 100})),
     )
 
 
@@ -100,7 +101,7 @@ def standardise(source: Any) -> None:
         key="data.standardise",
         disabled=not source.standardise,
         help=None if source.standardise else "These features are used as they are.",
-        on_change=lambda: state.change("data", standardise=st.session_state["data.standardise"]),
+        on_change=safely(lambda: state.change("data", standardise=st.session_state["data.standardise"])),
     )
 
 
@@ -173,7 +174,7 @@ def choose_histogram(split: Any) -> None:
         range(len(names)),
         format_func=lambda k: names[k],
         key="histogram",
-        on_change=lambda: controls.pick("feature", st.session_state["histogram"], len(names)),
+        on_change=safely(lambda: controls.pick("feature", st.session_state["histogram"], len(names))),
     )
     values = split.scaling.invert(train.x)[:, feature]
     draw_histogram(values, train, f"How {names[feature]} is distributed", names[feature], "feature-histogram")

@@ -12,6 +12,7 @@ from influence_core.settings import Option
 from pages.components import cached, charts, controls, fit_charts, fit_report, state
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show
+from pages.components.errors import safely
 from pages.components.scene import describe
 from pages.components.suit import known_options, say_once, suit_model
 
@@ -59,8 +60,8 @@ def choose_penalty(n: int) -> None:
     box, down, up = st.columns([2, 1, 1], vertical_alignment="bottom")
     with box:
         controls.value(L2, current.l2, "model.l2", lambda v: state.change("model", l2=v))
-    down.button("÷10", key="l2.down", on_click=scale_l2, args=(0.1,), width="stretch", disabled=current.l2 == 0)
-    up.button("×10", key="l2.up", on_click=scale_l2, args=(10.0,), width="stretch")
+    down.button("÷10", key="l2.down", on_click=safely(scale_l2), args=(0.1,), width="stretch", disabled=current.l2 == 0)
+    up.button("×10", key="l2.up", on_click=safely(scale_l2), args=(10.0,), width="stretch")
     st.caption(equivalent(current.name, n, current.l2))
 
 
@@ -88,7 +89,9 @@ def switch(name: str, label: str, words: str) -> None:
     """A check box for one yes-or-no setting of the model."""
     key = f"model.{name}"
     st.session_state[key] = getattr(state.settings().model, name)
-    st.checkbox(label, key=key, help=words, on_change=lambda: state.change("model", **{name: st.session_state[key]}))
+    st.checkbox(
+        label, key=key, help=words, on_change=safely(lambda: state.change("model", **{name: st.session_state[key]}))
+    )
 
 
 def choose_options(entry: Any, fit: str) -> None:
@@ -222,7 +225,7 @@ def draw_weights(problem: Any) -> None:
             range(len(names)),
             format_func=lambda i: names[i],
             key="model.output",
-            on_change=lambda: controls.pick("output", st.session_state["model.output"], len(names)),
+            on_change=safely(lambda: controls.pick("output", st.session_state["model.output"], len(names))),
         )
     order = fit_charts.largest(weights[k])
     caption = f"Largest: {train.feature_names[order[0]]} with {weights[k][order[0]]:.4g} {per} of the feature."

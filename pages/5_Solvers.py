@@ -13,6 +13,7 @@ from influence_core.settings import Option, Settings
 from pages.components import cached, controls, loo_panel, solver_charts, state, trials
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show, twin
+from pages.components.errors import safely
 from pages.components.suit import say_once, suit_model
 
 MANY = 3_000  # with more parameters the comparison waits for a click
@@ -41,7 +42,7 @@ def choose(problem: Any) -> int:
         0,
         m - 1,
         key="solvers.test",
-        on_change=lambda: state.choose_test(st.session_state["solvers.test"]),
+        on_change=safely(lambda: state.choose_test(st.session_state["solvers.test"])),
     )
     with damping:
         controls.value(
@@ -210,7 +211,7 @@ def damping_view(test: int, unit: str) -> None:
             choices,
             key="solvers.damping",
             format_func=lambda value: f"{value:g}",
-            on_change=lambda: state.look(trial_damping=float(st.session_state["solvers.damping"])),
+            on_change=safely(lambda: state.look(trial_damping=float(st.session_state["solvers.damping"]))),
         )
         if use.button("Use it everywhere", width="stretch", disabled=damping == settings.solver.damping):
             state.change("solver", damping=damping)

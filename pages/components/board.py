@@ -15,6 +15,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.components.assets import is_index, pack, script, text
+from pages.components.errors import safely
 from pages.components.influence_map import Field, Floats, Ints, MapView, level_lines, marker_sizes
 
 MOST_POINTS = 300
@@ -195,4 +196,4 @@ def board(shown: Board, on_event: Callable[[Event], None], key: str) -> None:
         if event is not None:
             on_event(event)
 
-    _board(key=key, data=shown.message, on_edited_change=edited)
+    _board(key=key, data=shown.message, on_edited_change=safely(edited))

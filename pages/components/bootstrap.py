@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
@@ -12,11 +10,10 @@ from streamlit.errors import StreamlitPageNotFoundError
 
 from pages.components import cached, sidebar, state
 from pages.components.assets import HERE, ensure_plotly, favicon
-from pages.components.controls import plain_markdown
+from pages.components.errors import report
 from pages.components.review.people import require_login
 from pages.components.tour import tour
-
-log = logging.getLogger("influence_explorer")
+from pages.components.words import plain_markdown
 
 DATA = ("pages/1_Data.py", "Choose other data, or other options of these", ":material/database:")
 MODEL = ("pages/2_Model.py", "Choose another model or penalty", ":material/show_chart:")
@@ -62,13 +59,7 @@ def guarded() -> Generator[None]:
             st.error(plain_markdown(str(error)), icon=":material/warning:")
             _ways_out(error)
         else:
-            number = uuid.uuid4().hex[:8]
-            log.exception("error %s with settings %s", number, st.session_state.get("settings"))
-            st.error(
-                f"This did not work, for a reason nobody foresaw. The server's log has it as {number}: whoever runs "
-                "this server can look it up. Change a setting, or start over.",
-                icon=":material/warning:",
-            )
+            st.error(f"{report(error)} Change a setting, or start over.", icon=":material/warning:")
         if st.button("Start over", key="error-start-over", icon=":material/restart_alt:"):
             sidebar.start_over()
         st.stop()

@@ -13,6 +13,8 @@ import streamlit as st
 from influence_core.settings import Option, SettingsError, Value
 from pages.components import state
 from pages.components.assets import is_index
+from pages.components.errors import safely
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.data import Split
@@ -37,7 +39,7 @@ def value(described: Option, current: Value, key: str, put: Callable[[Value], No
         with suppress(SettingsError):  # a widget keeps to its range; another sender need not
             put(described.parse(st.session_state[key]))
 
-    common = {"label": described.label, "key": key, "help": described.help or None, "on_change": changed}
+    common = {"label": described.label, "key": key, "help": described.help or None, "on_change": safely(changed)}
     if described.choices:
         st.selectbox(options=described.choices, **common)
     elif isinstance(described.default, bool):
@@ -79,15 +81,6 @@ def pick(name: str, chosen: object, count: int) -> None:
         state.look(**{name: chosen})
 
 
-def plain_markdown(text: str) -> str:
-    """Text without Markdown meaning: file names, labels and links may hold anything.
-
-    Returns:
-        The text with every mark escaped.
-    """
-    return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#+!|<>$~:" else mark for mark in text)
-
-
 def csv(frame: pd.DataFrame) -> bytes:
     """A table as CSV whose text cells no spreadsheet takes for a formula.
 
@@ -122,4 +115,6 @@ def choice(
         if st.session_state[key] in names:  # a select box offers these only; another sender need not
             put(st.session_state[key])
 
-    st.selectbox(label, names, key=key, on_change=changed, format_func=lambda name: titles.get(name, name), **more)
+    st.selectbox(
+        label, names, key=key, on_change=safely(changed), format_func=lambda name: titles.get(name, name), **more
+    )

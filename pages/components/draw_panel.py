@@ -15,6 +15,7 @@ from pages.components import cached, controls, state, suit
 from pages.components.board import Board, Colours, Event, board, half_for
 from pages.components.bootstrap import guarded
 from pages.components.draw_colours import colours_of, places
+from pages.components.errors import safely
 from pages.components.influence_map import MapView
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def edit_button(settings: Settings, split: Split) -> None:
         icon=":material/draw:",
         key="draw.edit",
         disabled=bool(why_not),
-        on_click=_take,
+        on_click=safely(_take),
         args=(settings, points),
         help=why_not
         or "Add, drag, relabel and delete points. Coordinates are rounded to hundredths and used as they are, without "
@@ -154,7 +155,7 @@ def data_options() -> None:
         st.switch_page("pages/3_Explore.py")
     with st.expander("The drawing as text"):
         st.session_state["draw.text"] = current()
-        st.text_area("Points", key="draw.text", on_change=_typed, height=140, help="Ctrl+Enter takes the text.")
+        st.text_area("Points", key="draw.text", on_change=safely(_typed), height=140, help="Ctrl+Enter takes the text.")
         st.caption(
             "A letter for the class, small for a training point and capital for a test point, then x1 and x2 in "
             "hundredths; a full stop between points. Test share and standardising do not apply."

@@ -11,8 +11,9 @@ from pages.components.asked import Rows, Shown, definition, table
 from pages.components.group_panel import Group
 from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map
 from pages.components.loo_scatter import Pairs, loo_scatter, summary
-from pages.components.strips import Strip, signed, strip
+from pages.components.strips import Strip, strip
 from pages.components.view import group_text
+from pages.components.words import signed
 
 SHOWN_EACH = 6  # one row at 1280 px
 LASSO = {

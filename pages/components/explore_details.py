@@ -9,6 +9,7 @@ import streamlit as st
 from pages.components import cached, controls, state
 from pages.components.asked import Shown, definition, exported, table
 from pages.components.chart_frame import twin
+from pages.components.errors import safely
 from pages.components.gallery import gallery
 from pages.components.linked_table import heading, linked_table
 from pages.components.pixel_map import pixel_map, shows_colours
@@ -29,7 +30,7 @@ def details(shown: Shown) -> None:
     chosen = shown.view.details if shown.view.details in offered else offered[0]
     st.session_state[TABS] = TITLES[chosen]
     drawn = {"gallery": _gallery, "feature": _perturbation, "table": _table}
-    tabs = st.tabs([TITLES[name] for name in offered], key=TABS, on_change=lambda: _opened(offered))
+    tabs = st.tabs([TITLES[name] for name in offered], key=TABS, on_change=safely(lambda: _opened(offered)))
     for tab, draw in zip(tabs, (drawn[name] for name in offered), strict=True):
         if tab.open:
             with tab:

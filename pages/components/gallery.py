@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pages.components.assets import is_index, pack, script, send_once, style
+from pages.components.errors import safely
 
 _gallery = st.components.v2.component(
     "influence_gallery",
@@ -129,5 +130,5 @@ def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None
     _gallery(
         key=key,
         data=pack({"fingerprint": f"gallery {tiles.fingerprint}", "selected": selected}),
-        on_clicked_change=clicked,
+        on_clicked_change=safely(clicked),
     )

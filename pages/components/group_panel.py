@@ -11,10 +11,11 @@ import streamlit as st
 from influence_core.settings import Settings, SettingsError
 from pages.components import cached, controls, job_panel, state
 from pages.components.asked import Rows, Shown, train_groups
+from pages.components.errors import safely
 from pages.components.loo_panel import RATE
 from pages.components.scene import boundary_after
-from pages.components.strips import signed
 from pages.components.view import group_text, rows_of
+from pages.components.words import signed
 
 if TYPE_CHECKING:
     from influence_core.analysis import GroupEffect, GroupRefit
@@ -94,7 +95,7 @@ def group_panel(shown: Shown, group: Group | None) -> None:
     """Choose a group, see three numbers, and run the refit; only drawn where it is open."""
     opened = shown.view.group_open
     st.session_state[PANEL] = group is not None if opened is None else opened
-    box = st.expander("What if several training points left together?", key=PANEL, on_change=_toggled)
+    box = st.expander("What if several training points left together?", key=PANEL, on_change=safely(_toggled))
     if not box.open:
         return
     with box:
@@ -146,9 +147,9 @@ def _choose(shown: Shown) -> None:
             "Training points, numbers and ranges",
             key="group-numbers",
             placeholder="for example 3-9,12",
-            on_change=lambda: _take_numbers(len(train)),
+            on_change=safely(lambda: _take_numbers(len(train))),
         )
-    clear.button("Clear", disabled=not now, width="stretch", on_click=lambda: _put(""), key="group-clear")
+    clear.button("Clear", disabled=not now, width="stretch", on_click=safely(lambda: _put("")), key="group-clear")
 
 
 def _put(text: str) -> None:

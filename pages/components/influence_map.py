@@ -16,6 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.components.assets import chart_frame, is_index, pack, script, send_once, text
+from pages.components.errors import safely
 from pages.components.field import Field, Floats, joined, level_lines, pen_up
 from pages.components.gallery import Sprite
 
@@ -228,7 +229,7 @@ def influence_map(scene: Scene, scores: Floats | None, view: MapView, reactions:
             reactions.lasso(*points)
 
     message = map_message(scene, scores, view, lasso=reactions.lasso is not None)
-    _map(key=key, data=message, on_clicked_change=clicked, on_lassoed_change=lassoed)
+    _map(key=key, data=message, on_clicked_change=safely(clicked), on_lassoed_change=safely(lassoed))
 
 
 def map_message(scene: Scene, scores: Floats | None, view: MapView, lasso: bool) -> bytes:

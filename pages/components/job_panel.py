@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from pages.components import cached, controls
+from pages.components.bootstrap import guarded
+from pages.components.errors import number_of
 from pages.components.jobs import jobs, owner
 
 if TYPE_CHECKING:
@@ -79,19 +81,20 @@ def _submit(work: Work) -> Job:
 @st.fragment(run_every=2.0)
 def _offer(work: Work) -> None:
     """The button, and how the last run ended; looks again now and then, because another session may start it."""
-    job = jobs().get(work.key)
-    if job is not None and (job.active or job.state == "done"):
-        st.rerun()
-    failed = job is not None and job.state == "failed"
-    if job is not None and failed:
-        st.error(f"{work.title} stopped: {controls.plain_markdown(reason(job))}", icon=":material/warning:")
-    if job is not None and job.state == "cancelled":
-        st.info(work.cancelled, icon=":material/pause_circle:")
-    if work.lead:
-        st.markdown(work.lead)
-    if st.button("Try again" if failed else work.button, type="primary", key=f"run {work.title}"):
-        _submit(work)
-        st.rerun()
+    with guarded():
+        job = jobs().get(work.key)
+        if job is not None and (job.active or job.state == "done"):
+            st.rerun()
+        failed = job is not None and job.state == "failed"
+        if job is not None and failed:
+            st.error(f"{work.title} stopped: {controls.plain_markdown(reason(job))}", icon=":material/warning:")
+        if job is not None and job.state == "cancelled":
+            st.info(work.cancelled, icon=":material/pause_circle:")
+        if work.lead:
+            st.markdown(work.lead)
+        if st.button("Try again" if failed else work.button, type="primary", key=f"run {work.title}"):
+            _submit(work)
+            st.rerun()
 
 
 def reason(job: Job) -> str:
@@ -104,19 +107,24 @@ def reason(job: Job) -> str:
         return str(job.error)
     if isinstance(job.error, MemoryError):
         return "it needs more memory than this machine has. Use fewer examples or features."
-    return "for a reason nobody foresaw, which the server's log has."
+    if job.error is None:
+        return "for a reason nobody foresaw."
+    return f"for a reason nobody foresaw; the server's log has it as {number_of(job.error)}."
 
 
 @st.fragment(run_every=0.5)
 def _progress(work: Work, job: Job) -> None:
-    if not job.active:
-        st.rerun()
-    st.progress(min(job.done / job.total, 1.0) if job.total else 0.0, text=f"{work.title}: {words(job, work.units)}")
-    if job.resumed and job.state == "running":
-        st.caption(resumed(job, work.units))
-    if st.button("Cancel", key=f"cancel {work.title}", icon=":material/close:"):
-        jobs().stop(job)
-        st.rerun()
+    with guarded():
+        if not job.active:
+            st.rerun()
+        st.progress(
+            min(job.done / job.total, 1.0) if job.total else 0.0, text=f"{work.title}: {words(job, work.units)}"
+        )
+        if job.resumed and job.state == "running":
+            st.caption(resumed(job, work.units))
+        if st.button("Cancel", key=f"cancel {work.title}", icon=":material/close:"):
+            jobs().stop(job)
+            st.rerun()
 
 
 def words(job: Job, units: str) -> str:

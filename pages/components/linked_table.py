@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from pages.components.errors import safely
+
 ROWS_SENT = 200  # more are in the CSV file; the browser should not wait for rows that nobody scrolls to
 ROWS_SHOWN = 10
 
@@ -32,7 +34,7 @@ def linked_table(frame: pd.DataFrame, selected: int | None, on_pick: Callable[[i
     st.dataframe(
         rows,
         key=key,
-        on_select=picked,
+        on_select=safely(picked),
         selection_mode="single-row",
         hide_index=True,
         height=36 * (1 + min(len(rows), ROWS_SHOWN)) + 2,

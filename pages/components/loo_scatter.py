@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from pages.components.assets import chart_frame, is_index, pack, script, text
+from pages.components.errors import safely
 from pages.components.influence_map import Scene, Side
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def loo_scatter(scene: Scene, pairs: Pairs, look: Look, on_click: Callable[[int]
         if index is not None:
             on_click(index)
 
-    _scatter(key=key, data=scatter_message(scene, pairs, look), on_clicked_change=clicked)
+    _scatter(key=key, data=scatter_message(scene, pairs, look), on_clicked_change=safely(clicked))
 
 
 def picked(scene: Scene, side: Side, event: Any) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import cached, controls, state
+from pages.components.errors import safely
 from pages.components.question import quantities
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def measure(analysis: Analysis) -> None:
 
 def _switch(name: str, label: str, words: str | None = None) -> None:
     st.session_state[name] = getattr(state.view(), name)
-    st.checkbox(label, key=name, help=words, on_change=lambda: state.look(**{name: st.session_state[name]}))
+    st.checkbox(label, key=name, help=words, on_change=safely(lambda: state.look(**{name: st.session_state[name]})))
 
 
 def _damping() -> None:
@@ -65,7 +66,7 @@ def _damping() -> None:
         sorted({*DAMPINGS, current}),
         key="damping",
         format_func=lambda value: f"{value:g}",
-        on_change=lambda: state.change("solver", damping=st.session_state["damping"]),
+        on_change=safely(lambda: state.change("solver", damping=st.session_state["damping"])),
         help="Moves only the solve, not the fit. Live: with the eigendecomposition another δ costs two products.",
     )
 

@@ -12,11 +12,12 @@ function shape(name, attributes, ...children) {
 }
 
 // Few programs read rgba() in an attribute.
+const channels = (colour) => (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
 function ink(colour, kind = 'fill') {
-  const [r, g, b, a = 1] = (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+  const [r, g, b, a = 1] = channels(colour);
   return { [kind]: `rgb(${r},${g},${b})`, [kind + '-opacity']: a };
 }
-const paints = (colour) => colour.startsWith('rgb') && !/[,/] 0\)$/.test(colour);
+const paints = (colour) => colour.startsWith('rgb') && channels(colour)[3] !== 0;
 
 function boxOf(sheet, box, grow = 0) {
   return { x: box.left - sheet.left - grow, y: box.top - sheet.top - grow, width: box.width + 2 * grow, height: box.height + 2 * grow };
@@ -49,15 +50,16 @@ function background(sheet, node, box, style) {
   const [left, top] = style.backgroundPosition.split(' ').map(parseFloat);
   if (!sheet.images.has(source)) {
     const id = `sheet-${sheet.images.size}`;
-    sheet.images.set(source, id);
+    sheet.images.set(source, { id, w });
     sheet.defs.append(shape('image', { id, href: source, width: w, height: h, preserveAspectRatio: 'none',
       style: 'image-rendering:pixelated' }));
   }
   const x = box.left - sheet.left + node.clientLeft + parseFloat(style.paddingLeft) * (style.backgroundOrigin === 'content-box');
   const y = box.top - sheet.top + node.clientTop + parseFloat(style.paddingTop) * (style.backgroundOrigin === 'content-box');
   const [width, height] = [parseFloat(style.width), parseFloat(style.height)];
-  const seen = { x, y, width, height, viewBox: `${-left} ${-top} ${width} ${height}` };
-  return [shape('svg', seen, shape('use', { href: '#' + sheet.images.get(source) }))];
+  const { id, w: first } = sheet.images.get(source); // the file holds a sheet once, in the size of its first tile
+  const viewBox = [-left, -top, width, height].map((length) => (length * first) / w).join(' ');
+  return [shape('svg', { x, y, width, height, viewBox }, shape('use', { href: '#' + id }))];
 }
 
 // Line by line as the browser has broken them; a line that is cut off ends with dots.

@@ -10,6 +10,7 @@ import streamlit as st
 from influence_core.settings import SettingsError
 from pages.components import cached, controls, state
 from pages.components.asked import test_groups, train_groups
+from pages.components.errors import safely
 from pages.components.view import group_text, rows_of
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def question(analysis: Analysis) -> None:
         list(ASKS),
         key="ask",
         format_func=lambda name: ASKS[name],
-        on_change=_ask,
+        on_change=safely(_ask),
         label_visibility="collapsed",
         required=True,
     )
@@ -134,7 +135,7 @@ def _some_tests(problem: Problem) -> None:
     with numbers:
         st.session_state["tests-numbers"] = group_text(rows_of(view.tests, len(test), groups))
         st.text_input(
-            "Test points, numbers and ranges", key="tests-numbers", on_change=lambda: _take_numbers(len(test))
+            "Test points, numbers and ranges", key="tests-numbers", on_change=safely(lambda: _take_numbers(len(test)))
         )
     asked = rows_of(view.tests, len(test), groups)
     wrong = int(problem.misclassified[asked].sum())
@@ -167,12 +168,12 @@ def _row() -> Any:
 
 def _number(label: str, key: str, now: int, count: int, take: Any) -> None:
     st.session_state[key] = now
-    st.number_input(label, 0, count - 1, key=key, on_change=lambda: take(st.session_state[key]), width=150)
+    st.number_input(label, 0, count - 1, key=key, on_change=safely(lambda: take(st.session_state[key])), width=150)
 
 
 def _step(label: str, icon: str, target: int | None, take: Any) -> None:
     why = None if target is not None else "The model gets every test point right."
-    st.button(label, icon=icon, disabled=target is None, on_click=take, args=(target,), help=why)
+    st.button(label, icon=icon, disabled=target is None, on_click=safely(take), args=(target,), help=why)
 
 
 def _verdict(problem: Problem, j: int) -> str:

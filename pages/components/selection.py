@@ -7,8 +7,9 @@ import streamlit as st
 
 from pages.components import controls, state
 from pages.components.asked import Shown
-from pages.components.strips import signed
+from pages.components.errors import safely
 from pages.components.view import group_text
+from pages.components.words import signed
 
 
 def selection(shown: Shown) -> None:
@@ -20,9 +21,9 @@ def selection(shown: Shown) -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="bottom", gap="small"):
         _box(shown)
-        st.button("Ask about it", icon=":material/swap_horiz:", on_click=lambda: state.look(ask="train"))
-        st.button("Add to group", icon=":material/group_remove:", on_click=lambda: _add(shown))
-        st.button("Deselect", icon=":material/close:", on_click=lambda: state.choose_train(None))
+        st.button("Ask about it", icon=":material/swap_horiz:", on_click=safely(lambda: state.look(ask="train")))
+        st.button("Add to group", icon=":material/group_remove:", on_click=safely(lambda: _add(shown)))
+        st.button("Deselect", icon=":material/close:", on_click=safely(lambda: state.choose_train(None)))
         st.markdown(_facts(shown))
 
 
@@ -34,7 +35,7 @@ def _box(shown: Shown) -> None:
         len(shown.analysis.problem.split.train) - 1,
         key="selected-train",
         placeholder="click one, or type its number",
-        on_change=lambda: state.choose_train(st.session_state["selected-train"]),
+        on_change=safely(lambda: state.choose_train(st.session_state["selected-train"])),
         help="The same as clicking a training point on a picture: it gets a ring everywhere, and actions of its own.",
         width=170 if shown.view.train is not None else 290,
     )

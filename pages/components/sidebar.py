@@ -10,6 +10,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 from influence_core.settings import Settings, SettingsError
 from pages.components import cached, links, state
 from pages.components.copy_link import copy_link
+from pages.components.errors import safely
 
 PAGES = {
     "app.py": ("Home", ":material/home:"),
@@ -71,7 +72,7 @@ def _file() -> None:
         type="json",
         max_upload_size=1,
         key=FILE,
-        on_change=_take_file,
+        on_change=safely(_take_file),
         help=f"A settings.json as it is downloaded here, at most {links.LARGEST_FILE // 1024} KB.",
     )
 

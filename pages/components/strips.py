@@ -11,7 +11,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.components.assets import is_index, pack, script, style
+from pages.components.errors import safely
 from pages.components.gallery import sprite
+from pages.components.words import signed
 
 _strip = st.components.v2.component(
     "influence_strip",
@@ -55,15 +57,6 @@ class Strip:
     file: str = "strongest-points"
 
 
-def signed(score: float) -> str:
-    """A score in words for people: three digits, always with its sign, and a real minus.
-
-    Returns:
-        For example ``+0.0123``, ``−4.1e-06`` or ``0``.
-    """
-    return "0" if score == 0 else f"{score:+.3g}".replace("-", "−", 1) if score < 0 else f"{score:+.3g}"
-
-
 def strip(
     images: NDArray[np.uint8], captions: Sequence[str], content: Strip, on_click: Callable[[int], None], key: str
 ) -> None:
@@ -104,4 +97,4 @@ def strip(
         if is_index(index, len(images)):
             on_click(index)
 
-    _strip(key=key, data=pack(header), on_clicked_change=clicked)
+    _strip(key=key, data=pack(header), on_clicked_change=safely(clicked))

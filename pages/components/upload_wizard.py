@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from pages.components import cached, controls, state
+from pages.components.errors import safely
 from pages.components.upload_mapping import CHOICES, choose_mapping, choose_missing, preview, say, summary
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def mine() -> None:
             format_func=titles.__getitem__,
             placeholder="Choose one to go back to it",
             key="upload.choice",
-            on_change=lambda: open_upload(st.session_state["upload.choice"]),
+            on_change=safely(lambda: open_upload(st.session_state["upload.choice"])),
         )
 
 
@@ -128,7 +129,9 @@ def wizard() -> None:
             return
     built, warnings = st.session_state[BUILT]
     summary(built, warnings)
-    st.button("Use these data", type="primary", key="upload.use", icon=":material/check:", on_click=use, args=(built,))
+    st.button(
+        "Use these data", type="primary", key="upload.use", icon=":material/check:", on_click=safely(use), args=(built,)
+    )
 
 
 def receive() -> None:

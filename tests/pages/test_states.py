@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence_core.settings import Settings
+from influence_core.settings import Settings, SettingsError
 from pages.components import explore, fit_report, state, trials
+from pages.components.errors import report
 from pages.components.links import write_file
 from pages.components.view import View
 
@@ -53,6 +56,70 @@ def test_an_unforeseen_error_shows_an_id_and_the_log_has_the_rest(
     assert SECRET not in shown and "RuntimeError" not in shown and ".py" not in shown
     (record,) = [entry for entry in caplog.records if number in entry.getMessage()]
     assert record.exc_info is not None and SECRET in str(record.exc_info[1])
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "act"),
+    [
+        ("3_Explore", "look", lambda app: next(b for b in app.button if b.label == "Next").click()),
+        ("3_Explore", "look", lambda app: app.checkbox(key="symlog").check()),
+        ("2_Model", "change", lambda app: app.number_input(key="model.l2").set_value(0.7)),
+        ("1_Data", "change", lambda app: app.slider(key="data.test_fraction").set_value(30)),
+    ],
+)
+def test_an_unforeseen_error_in_a_callback_leaves_the_page_and_has_an_id_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, page: str, name: str, act: Any
+) -> None:
+    app = opened(page, data__name="blobs", data__n="60", model__l2="0.1")
+    before, title = app.session_state.settings, app.title[0].value
+    monkeypatch.setattr(state, name, raises)
+    with caplog.at_level(logging.ERROR, "influence_explorer"):
+        act(app).run()
+    assert not app.exception and not app.error
+    assert app.title[0].value == title and app.session_state.settings == before
+    (said,) = [toast.value for toast in app.toast]
+    (number,) = re.findall(r"\b[0-9a-f]{8}\b", said)
+    assert SECRET not in said
+    assert [entry for entry in caplog.records if number in entry.getMessage() and entry.exc_info]
+
+
+def test_a_refusal_in_a_callback_is_its_own_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened("3_Explore", data__name="blobs", data__n="60", model__l2="0.1")
+
+    def refuses(*_args: object, **_more: object) -> None:
+        raise SettingsError("Expected something else.")
+
+    monkeypatch.setattr(state, "look", refuses)
+    next(b for b in app.button if b.label == "Next").click().run()
+    assert [toast.value for toast in app.toast] == ["Expected something else."]
+
+
+def test_one_error_has_one_number_however_often_it_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    error = RuntimeError(SECRET)
+    with caplog.at_level(logging.ERROR, "influence_explorer"):
+        assert report(error) == report(error)
+    assert len(caplog.records) == 1
+
+
+def test_every_callback_is_safe_and_every_fragment_guarded() -> None:
+    for path in [*(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for value in callbacks(node):
+                wrapped = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "safely"
+                assert wrapped or isinstance(value, ast.Constant), f"{path}:{value.lineno}: wrap it in safely(…)"
+            if isinstance(node, ast.FunctionDef) and any("fragment" in ast.unparse(d) for d in node.decorator_list):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                assert ast.unparse(body[0]).startswith("with guarded()") and len(body) == 1, f"{path}:{node.lineno}"
+
+
+def callbacks(node: ast.AST) -> list[ast.expr]:
+    """What a widget is told to call, as a keyword or as an entry of a dict of keywords."""
+    if isinstance(node, ast.Call):
+        return [word.value for word in node.keywords if (word.arg or "").startswith("on_")]
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return [v for k, v in pairs if isinstance(k, ast.Constant) and str(k.value).startswith("on_")]
+    return []
 
 
 def ways_out(app: AppTest) -> list[str]:
