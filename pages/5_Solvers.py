@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components import cached, controls, loo_panel, solver_charts, state, trials
+from pages.components import asked, cached, controls, loo_panel, solver_charts, state, trials
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show, twin
 from pages.components.errors import safely
@@ -172,13 +172,24 @@ def draw_panels(settings: Settings, found: list[trials.Trial], truth: np.ndarray
     if base is None or not scores:
         st.caption("There is nothing to compare with: neither exact LOO nor Cholesky gave a result.")
         return
-    sign = cached.core().QUANTITIES[settings.quantity].helpful
-    figure = solver_charts.panels(base, scores, (words, unit), sign)
+    figure = solver_charts.panels(base, scores, (words, unit), meant(settings))
     table = pd.DataFrame({"id": cached.problem(settings).split.train.ids, words: base, **scores})
-    caption = cached.core().SENTENCE + " Dashed: predicted = " + words + ". Axes are equal within a panel."
+    caption = sentence(settings) + " Dashed: predicted = " + words + ". Axes are equal within a panel."
     if truth is None:
         caption += " Exact LOO has not been run for this problem: run it on the Explore page."
     show(figure, caption, table, "solver-scores")
+
+
+def meant(settings: Settings) -> solver_charts.Meant:
+    """The sign of the changes in words, for the watched quantity."""
+    direction = asked.orientation(settings)
+    return solver_charts.Meant(asked.ENDS[direction], -1 if direction < 0 else 1)
+
+
+def sentence(settings: Settings) -> str:
+    """What a change is, for the watched quantity."""
+    names = cached.problem(settings).split.test.class_names
+    return asked.meaning(asked.watched(settings, names), asked.orientation(settings))
 
 
 def grid(values: np.ndarray) -> tuple[float, ...]:
@@ -245,12 +256,12 @@ def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], dampin
     here = int(np.argmin(np.abs(path.dampings - damping)))
     names = [str(name) for name in cached.problem(settings).split.train.ids[path.rows]]
     table = pd.DataFrame({"id": names} | {f"δ = {value:g}": path.scores[:, k] for k, value in enumerate(path.dampings)})
-    largest, sign = np.abs(path.scores[:, here]).max(), cached.core().QUANTITIES[settings.quantity].helpful
-    caption = cached.core().SENTENCE + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
+    largest = np.abs(path.scores[:, here]).max()
+    caption = sentence(settings) + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
     if not np.isfinite(largest):
         caption = f"At δ = {damping:g} the Hessian plus damping is singular: there is no score."
     caption += " Each damping costs two products with the eigenvectors."
-    show(solver_charts.score_paths(path, names, damping, unit, sign), caption, table, "damping-path")
+    show(solver_charts.score_paths(path, names, damping, unit, meant(settings)), caption, table, "damping-path")
 
 
 bootstrap("Solvers", "Do the solvers agree, and what does damping do?")

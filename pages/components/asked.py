@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from influence_core.data import Dataset
 
 Rows = NDArray[np.int64]
+# What the negative and the positive changes mean, by orientation.
+ENDS = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +112,7 @@ class Shown:
     @property
     def orientation(self) -> int:
         """+1 where a rise is helpful, −1 where a fall is, 0 where neither word applies: a prediction, another class."""
-        other_class = self.settings.quantity == "probability" and self.settings.target >= 0
-        return 0 if other_class else self.analysis.quantity.helpful
+        return orientation(self.settings)
 
     @property
     def sign(self) -> int:
@@ -126,9 +127,7 @@ class Shown:
     @property
     def watched(self) -> str:
         """The quantity in words."""
-        quantity: str = self.analysis.quantity.title
-        if self.settings.quantity == "probability" and self.settings.target >= 0:
-            quantity = f"probability of class {self.analysis.problem.split.test.class_names[self.settings.target]}"
+        quantity = watched(self.settings, self.analysis.problem.split.test.class_names)
         return quantity if self.view.ask != "tests" else f"mean {quantity} of {len(self.tests):,} test points"
 
     @cached_property
@@ -151,8 +150,7 @@ class Shown:
     @property
     def ends(self) -> tuple[str, str]:
         """What the negative and the positive numbers mean."""
-        words = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
-        return words[self.orientation]
+        return ENDS[self.orientation]
 
     def look(self) -> Look:
         """How the points of the LOO scatter are named and coloured.
@@ -202,21 +200,57 @@ def train_groups(problem: Problem) -> Mapping[str, Rows]:
     return found | {f"class {k}": np.flatnonzero(train.y == k) for k in range(train.classes)}
 
 
+def orientation(settings: Settings) -> int:
+    """Which change of the watched quantity is good.
+
+    Returns:
+        +1 where a rise is helpful, −1 where a fall is, 0 for a plain prediction or the probability of another class.
+    """
+    other_class = settings.quantity == "probability" and settings.target >= 0
+    found: int = 0 if other_class else cached.core().QUANTITIES[settings.quantity].helpful
+    return found
+
+
+def watched(settings: Settings, class_names: tuple[str, ...]) -> str:
+    """The watched quantity in words.
+
+    Returns:
+        For example ``test loss`` or ``probability of class 7``.
+    """
+    if settings.quantity == "probability" and settings.target >= 0:
+        return f"probability of class {class_names[settings.target]}"
+    title: str = cached.core().QUANTITIES[settings.quantity].title
+    return title
+
+
 def definition(shown: Shown) -> str:
     """The sentence of the method, for the question on screen.
 
     Returns:
         What the numbers are, with their sign in words.
     """
-    if shown.orientation > 0 and shown.view.ask == "test":
-        sentence: str = cached.core().SENTENCE
+    if shown.view.ask == "train":
+        return meaning(f"{shown.watched} of a test point", shown.orientation, "the selected training point")
+    return meaning(shown.watched, shown.orientation)
+
+
+def meaning(what: str, direction: int, without: str = "the training point") -> str:
+    """What a change is, and what its sign means.
+
+    Args:
+        what: the watched quantity in words.
+        direction: of :func:`orientation`.
+        without: who leaves.
+
+    Returns:
+        A few sentences; for the loss at one test point those of the method.
+    """
+    sentence: str = cached.core().SENTENCE
+    if (start := f"change = {what} without {without} minus {what} with it. ") == sentence[: len(start)]:
         return sentence
-    what = shown.watched if shown.view.ask != "train" else f"{shown.watched} of a test point"
-    without = "the training point" if shown.view.ask != "train" else "the selected training point"
-    start = f"change = {what} without {without} minus {what} with it. "
-    if shown.orientation > 0:
+    if direction > 0:
         return start + "> 0: removing it hurts the prediction, so it is helpful. < 0: it is harmful."
-    if shown.orientation < 0:
+    if direction < 0:
         return start + "Helpful (blue): removing the point lowers it. Harmful: removing it raises it."
     return (
         start + "A prediction is neither helped nor harmed: blue, removal pushes it up; orange, removal pushes it down."

@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.components import controls
 from pages.components.colours import THEMES
+from pages.components.linked_table import formats
 from pages.components.pictures import pictures
 
 ROWS_SHOWN = 12
@@ -46,7 +47,9 @@ def twin(table: pd.DataFrame, key: str, title: str | None = None) -> None:
     """
     with st.expander("Table and CSV" if title is None else "Table, CSV, PNG and SVG", icon=":material/table:"):
         height = 36 * (1 + min(len(table), ROWS_SHOWN)) + 2
-        st.dataframe(table, hide_index=True, height=height, alt=f"Table of {len(table)} rows")
+        st.dataframe(
+            table, hide_index=True, height=height, column_config=formats(table), alt=f"Table of {len(table)} rows"
+        )
         st.download_button(
             "Download CSV",
             lambda: controls.csv(table),

@@ -12,6 +12,7 @@ from influence_core.settings import Settings
 from pages.components import cached, charts, controls, state
 from pages.components.chart_frame import twin
 from pages.components.gallery import Gallery, gallery, park_tiles, sprite
+from pages.components.linked_table import formats
 from pages.components.scene import describe
 
 PREVIEW = 200
@@ -59,5 +60,5 @@ def draw_table(split: Any) -> None:
     st.markdown(f"**The first {rows} of {len(train):,} training examples, in the source's units**")
     if columns < train.x.shape[1]:
         st.caption(f"The first {columns} of {train.x.shape[1]:,} features.")
-    st.dataframe(table, hide_index=True, height=300)
+    st.dataframe(table, hide_index=True, height=300, column_config=formats(table))
     twin(table, "training-examples")

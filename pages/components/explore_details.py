@@ -57,7 +57,7 @@ def _table(shown: Shown) -> None:
         "predicted change": heading("predicted change", shown.unit, shown.ends),
         "measured change": heading("measured change", shown.own_unit, shown.ends),
     }
-    linked_table(ranked.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}")
+    linked_table(ranked.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}", headings.values())
     asked = {"test": f"test-{shown.view.test}", "tests": "tests", "train": f"removing-{shown.view.train}"}
     st.download_button(
         f"Download all {len(frame):,} rows as CSV",

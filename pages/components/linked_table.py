@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +14,13 @@ ROWS_SENT = 200  # more are in the CSV file; the browser should not wait for row
 ROWS_SHOWN = 10
 
 
-def linked_table(frame: pd.DataFrame, selected: int | None, on_pick: Callable[[int], None], key: str) -> None:
+def linked_table(
+    frame: pd.DataFrame,
+    selected: int | None,
+    on_pick: Callable[[int], None],
+    key: str,
+    changes: Iterable[str] = (),
+) -> None:
     """Draw the first rows; the selection follows the state, wherever it was made.
 
     Args:
@@ -21,6 +28,7 @@ def linked_table(frame: pd.DataFrame, selected: int | None, on_pick: Callable[[i
         selected: example whose row is picked; it comes first where it is not among the first rows.
         on_pick: called with the number of the example whose row was picked.
         key: of the element.
+        changes: columns whose numbers always have a sign.
     """
     rows = top_rows(frame, selected)
     places = [] if selected is None or selected not in rows.index else [int(rows.index.get_loc(selected))]
@@ -37,6 +45,7 @@ def linked_table(frame: pd.DataFrame, selected: int | None, on_pick: Callable[[i
         on_select=safely(picked),
         selection_mode="single-row",
         hide_index=True,
+        column_config=formats(rows, changes),
         height=36 * (1 + min(len(rows), ROWS_SHOWN)) + 2,
         alt=f"The first {len(rows)} of {len(frame)} rows; picking one selects that example",
     )
@@ -66,6 +75,23 @@ def picked_row(rows: pd.DataFrame, event: object) -> int | None:
         return None
     place = places[0]
     return int(rows.index[place]) if type(place) is int and 0 <= place < len(rows) else None
+
+
+def formats(frame: pd.DataFrame, changes: Iterable[str] = ()) -> dict[str, Any]:
+    """Digits that count: a table would show a change of 0.0000041 as 0.
+
+    Args:
+        frame: what is shown.
+        changes: columns whose numbers always have a sign.
+
+    Returns:
+        Column configuration of ``st.dataframe``, for its columns of fractions.
+    """
+    chosen = set(changes)
+    fractions = [name for name, kind in frame.dtypes.items() if pd.api.types.is_float_dtype(kind)]
+    return {
+        str(name): st.column_config.NumberColumn(format="%+.3g" if name in chosen else "%.4g") for name in fractions
+    }
 
 
 def heading(name: str, unit: str, ends: tuple[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +21,26 @@ if TYPE_CHECKING:
 COLUMNS = 4
 
 
+@dataclass(frozen=True)
+class Meant:
+    """What the sign of a change means.
+
+    Attributes:
+        ends: words for negative and positive changes.
+        sign: −1 where negative changes are helpful and blue, else +1.
+    """
+
+    ends: tuple[str, str] = ("harmful", "helpful")
+    sign: int = 1
+
+    @property
+    def axis(self) -> str:
+        """Below the title of an axis."""
+        return f"← {self.ends[0]} | {self.ends[1]} →"
+
+
 def panels(
-    truth: NDArray[np.float64], scores: dict[str, NDArray[np.float64]], words: tuple[str, str], sign: int = 1
+    truth: NDArray[np.float64], scores: dict[str, NDArray[np.float64]], words: tuple[str, str], meant: Meant = Meant()
 ) -> go.Figure:
     """Every solver's scores against the same truth: equal axes in each panel, with the 45° line.
 
@@ -29,7 +48,7 @@ def panels(
         truth: (n,) measured, or of the reference solver.
         scores: title to (n,) predicted changes.
         words: what the truth is, and the unit.
-        sign: +1 where a positive change is helpful, −1 where a negative one is, 0 for neither.
+        meant: sign in words.
 
     Returns:
         The figure.
@@ -46,9 +65,10 @@ def panels(
         x, y = truth[known], predicted[known]
         reach = 1.06 * max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)) or 1.0
         grid.add_trace(_diagonal(reach, kind), **place)
-        grid.add_trace(_dots(x, y, sign, kind), **place)
-        grid.update_xaxes(range=[-reach, reach], title=plain(words[0]) if place["row"] == rows else None, **place)
-        grid.update_yaxes(range=[-reach, reach], title="predicted" if place["col"] == 1 else None, **place)
+        grid.add_trace(_dots(x, y, meant.sign, kind), **place)
+        below, beside = (f"{plain(name)}<br>{meant.axis}" for name in (words[0], "predicted"))
+        grid.update_xaxes(range=[-reach, reach], title=below if place["row"] == rows else None, **place)
+        grid.update_yaxes(range=[-reach, reach], title=beside if place["col"] == 1 else None, **place)
     grid.update_xaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
     grid.update_yaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
     return grid.update_layout(
@@ -65,7 +85,7 @@ def _diagonal(reach: float, kind: type) -> go.Scatter | go.Scattergl:
 
 
 def _dots(x: NDArray[np.float64], y: NDArray[np.float64], sign: int, kind: type) -> go.Scatter | go.Scattergl:
-    colour = np.where(sign * y >= 0, HELPFUL, HARMFUL).tolist() if sign else QUIET
+    colour = np.where(sign * y >= 0, HELPFUL, HARMFUL).tolist()
     return kind(
         x=x, y=y, mode="markers", customdata=np.arange(len(x)).tolist(),
         marker={"size": 5, "color": colour, "opacity": 0.85, "line": {"width": 0.5, "color": INK}},
@@ -117,7 +137,9 @@ def damping_ticks(dampings: Sequence[float]) -> tuple[NDArray[np.float64], list[
     return places, labelled
 
 
-def score_paths(path: DampingPath, names: Sequence[str], damping: float, unit: str, sign: int = 1) -> go.Figure:
+def score_paths(
+    path: DampingPath, names: Sequence[str], damping: float, unit: str, meant: Meant = Meant()
+) -> go.Figure:
     """How the strongest scores change with the damping, one line per training point, coloured by its sign here.
 
     Args:
@@ -125,7 +147,7 @@ def score_paths(path: DampingPath, names: Sequence[str], damping: float, unit: s
         names: of the points.
         damping: marked by a line.
         unit: of the scores.
-        sign: +1 where a positive change is helpful, −1 where a negative one is, 0 for neither.
+        meant: sign in words.
 
     Returns:
         The figure.
@@ -134,10 +156,10 @@ def score_paths(path: DampingPath, names: Sequence[str], damping: float, unit: s
     places, labelled = damping_ticks(dampings)
     here = int(np.argmin(np.abs(path.dampings - damping)))
     title = f"How damping changes the {len(names)} strongest scores"
-    figure = blank(title, "damping δ of (H + δI)⁻¹, log scale", f"score, {unit}", height=380, showlegend=False)
+    figure = blank(title, "damping δ of (H + δI)⁻¹, log scale", "", height=380, showlegend=False)
     for name, row in zip(names, path.scores, strict=True):
-        score = sign * (row[here] if np.isfinite(row[here]) else row[-1])
-        colour = QUIET if sign == 0 else HELPFUL if score >= 0 else HARMFUL
+        score = meant.sign * (row[here] if np.isfinite(row[here]) else row[-1])
+        colour = HELPFUL if score >= 0 else HARMFUL
         figure.add_trace(
             go.Scatter(
                 x=places, y=row, mode="lines", name=plain(name), customdata=[f"{value:g}" for value in dampings],
@@ -150,4 +172,5 @@ def score_paths(path: DampingPath, names: Sequence[str], damping: float, unit: s
     figure.update_xaxes(
         tickvals=places[labelled], ticktext=["0" if dampings[k] == 0 else f"{dampings[k]:g}" for k in labelled]
     )
-    return figure.update_yaxes(zeroline=True, zerolinecolor=INK)
+    words = f"{plain(f'predicted change, {unit}')}<br>{meant.axis}"
+    return figure.update_yaxes(title=words, zeroline=True, zerolinecolor=INK)

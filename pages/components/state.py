@@ -15,6 +15,7 @@ from pages.components.view import View
 
 # Selections that name rows or columns.
 FRESH = ("test", "train", "ask", "tests", "group", "group_open", "feature", "output")
+NOTES = "state.notes"
 IN_FLIGHT = 1.0  # seconds in which a click may still carry the address from before the last change
 
 
@@ -130,6 +131,21 @@ def put(new: Settings) -> None:
         look(compare=False, trial_damping=None)
 
 
+def note(sentence: str) -> None:
+    """Tell something on the next page that is drawn, whatever caused it."""
+    st.session_state[NOTES] = (*st.session_state.get(NOTES, ()), sentence)
+
+
+def notes() -> tuple[str, ...]:
+    """What is to be told, once.
+
+    Returns:
+        Sentences.
+    """
+    found: tuple[str, ...] = st.session_state.pop(NOTES, ())
+    return found
+
+
 def redraw(points: str, keep: bool) -> None:
     """Another drawing; ``keep`` the selections where points only moved, so that the rows they name are the same."""
     current = settings()
@@ -142,11 +158,13 @@ def redraw(points: str, keep: bool) -> None:
 
 def change(part: str | None = None, **values: Any) -> None:
     """Replace some settings, of ``part`` (data, model, solver) or of the top level."""
-    current = settings()
+    current, before = settings(), view()
     if part is None:
         put(replace(current, **values))
     else:
         put(replace(current, **{part: replace(getattr(current, part), **values)}))
+    if lost := views.lost(before, view()):
+        note(f"Other data have other rows: {lost} no longer selected.")
 
 
 def change_option(part: str, name: str, value: Value) -> None:

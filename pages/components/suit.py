@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from influence_core.data import Dataset
 
 L2_CLASSIFIER, L2_REGRESSION = 0.1, 0.01
-NOTE = "suit.note"
 
 
 def suit_model(train: Dataset) -> None:
@@ -30,7 +29,7 @@ def suit_model(train: Dataset) -> None:
     model = replace(current.model, name=offered[0], l2=l2, options=known_options(offered[0], current.model.options))
     state.put(replace(current, model=model, quantity="loss", target=-1))
     kind = f"{train.classes} classes" if train.classes else "a numeric target"
-    st.session_state[NOTE] = (
+    state.note(
         f"These data have {kind}, which {old.title if old else 'the chosen model'} does not fit: "
         f"the model is now {entry.title} with l2 = {l2:g}."
     )
@@ -50,6 +49,5 @@ def known_options(name: str, options: tuple) -> tuple:
 
 def say_once() -> None:
     """Show what was changed on the run before."""
-    sentence = st.session_state.pop(NOTE, None)
-    if sentence:
+    for sentence in state.notes():
         st.info(sentence, icon=":material/swap_horiz:")

@@ -175,6 +175,22 @@ def within(view: View, train: int, test: int) -> tuple[View, tuple[str, ...]]:
     return view, tuple(problems)
 
 
+def lost(before: View, after: View) -> str:
+    """What was selected and is not any more, because the data are others.
+
+    Returns:
+        For example ``test point 7 and the group of training points are``; empty for nothing.
+    """
+    names = {
+        "test": f"test point {before.test}",
+        "train": f"training point {before.train}",
+        "group": "the group of training points",
+    }
+    gone = [words for name, words in names.items() if getattr(before, name) != getattr(after, name)]
+    verb = "are" if len(gone) > 1 else "is"
+    return f"{', '.join(gone[:-1])}{' and ' if len(gone) > 1 else ''}{gone[-1]} {verb}" if gone else ""
+
+
 def rows_of(text: str, count: int, named: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
     """Row numbers of a group: a name such as ``all`` or ``class 3``, or numbers and ranges such as ``3-9,12``.
 

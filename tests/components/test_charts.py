@@ -205,7 +205,11 @@ def test_solver_panels_have_equal_axes_and_a_diagonal():
 @pytest.mark.parametrize(("sign", "colours"), [(1, ["#0072B2", "#D55E00"]), (-1, ["#D55E00", "#0072B2"])])
 def test_panels_colour_by_helpfulness(sign, colours):
     truth = np.array([1.0, -1.0])
-    assert list(solver_charts.panels(truth, {"A": truth}, ("x", "nats"), sign).data[1].marker.color) == colours
+    meant = solver_charts.Meant(("down", "up"), sign)
+    figure = solver_charts.panels(truth, {"A": truth}, ("x < y", "nats"), meant)
+    assert list(figure.data[1].marker.color) == colours
+    assert figure.layout.xaxis.title.text == "x &lt; y<br>← down | up →"
+    assert figure.layout.yaxis.title.text == "predicted<br>← down | up →"
 
 
 def test_spectrum_counts_what_lies_below_the_damping():
@@ -226,6 +230,7 @@ def test_score_paths_keep_zero_damping_beside_the_decades():
     assert [trace.line.color for trace in figure.data] == ["#0072B2", "#D55E00"]
     assert figure.layout.shapes[0].x0 == pytest.approx(-1)
     assert figure.layout.xaxis.ticktext == ("0", "0.1", "1")
+    assert figure.layout.yaxis.title.text == "predicted change, nats<br>← harmful | helpful →"
 
 
 def test_durations_read_well():

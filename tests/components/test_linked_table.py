@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.linked_table import ROWS_SENT, heading, picked_row, top_rows
+from pages.components.linked_table import ROWS_SENT, formats, heading, picked_row, top_rows
 
 ORDER = np.random.default_rng(0).permutation(10_000)
 FRAME = pd.DataFrame({"change": np.linspace(1, -1, 10_000)}, index=ORDER)
@@ -62,3 +62,12 @@ def test_the_table_follows_the_state() -> None:
     app.run()
     assert not app.exception and app.dataframe[0].value.index[0] == 1_900
     assert app.session_state["table"]["selection"]["rows"] == [0]
+
+
+def test_fractions_keep_the_digits_that_count_and_changes_their_sign() -> None:
+    frame = pd.DataFrame({"id": ["a"], "count": [3], "change": [-4.1e-9], "x1": [0.123456]})
+    shown = formats(frame, ["change"])
+    assert {name: column["type_config"]["format"] for name, column in shown.items()} == {
+        "change": "%+.3g",
+        "x1": "%.4g",
+    }

@@ -1,5 +1,6 @@
 """The Solvers page in AppTest: a row for every solver, failures as sentences, live damping."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,22 @@ def test_singular_system_is_a_sentence_in_the_row(singular):
 def singular():
     # Constant pixels of the 8 x 8 digits: without a penalty their weights have no curvature.
     return Settings(data=DataSettings("digits", flip_fraction=0.4), model=ModelSettings("logistic", 0.0))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "ends", "said"),
+    [
+        ("loss", "← harmful | helpful →", "it is helpful"),
+        ("margin", "← helpful | harmful →", "Helpful (blue): removing the point lowers it"),
+        ("prediction", "← pushes down | pushes up →", "neither helped nor harmed"),
+    ],
+)
+def test_charts_say_what_a_sign_means_for_the_watched_quantity(quantity, ends, said):
+    app = opened(Settings(data=BLOBS, model=ModelSettings("logistic", 0.1), quantity=quantity))
+    assert not app.exception and not app.error
+    axes = [json.loads(chart.proto.spec)["layout"]["yaxis"]["title"]["text"] for chart in app.get("plotly_chart")]
+    assert sum(title.endswith(ends) for title in axes) == 2
+    assert sum(said in caption.value.replace("\\", "") for caption in app.caption) == 2
 
 
 def test_test_point_and_damping_are_bound():

@@ -204,3 +204,12 @@ def test_a_sentence_about_the_link_outlives_the_change_of_model_that_the_data_ne
     app.run()
     assert any("seed" in warning.value for warning in app.warning)
     assert "Softmax" in app.info[0].value
+
+
+def test_other_data_say_which_selections_they_end_and_say_it_once() -> None:
+    app = opened("1_Data", data__name="blobs", data__n="60", model__l2="0.1", test="7", train="3", group="1-4")
+    app.slider(key="data.test_fraction").set_value(40).run()
+    (said,) = [info.value for info in app.info]
+    assert "test point 7, training point 3 and the group of training points are no longer selected" in said
+    app.slider(key="data.test_fraction").set_value(30).run()
+    assert not app.info
