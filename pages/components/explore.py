@@ -186,7 +186,6 @@ def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
         shown.unit,
         shown.selected,
         titles(shown),
-        words=shown.ends[:: -shown.sign],
         heading=strongest(shown),
     )
 

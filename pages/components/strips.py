@@ -35,8 +35,7 @@ class Strip:
         scores: (n,) signed scores of all training points, shown raw.
         unit: of the scores.
         selected: training index with a ring.
-        titles: of the two rows.
-        words: what a point of each row is, in one word or two.
+        titles: of the two rows; what stands before a colon names the side in few words.
         heading: above a downloaded picture.
         file: name of downloaded files, without their ending.
     """
@@ -52,7 +51,6 @@ class Strip:
         "Helpful: removing one of these would raise the loss",
         "Harmful: removing one of these would lower the loss",
     )
-    words: tuple[str, str] = ("helpful", "harmful")
     heading: str = "The training points that matter most"
     file: str = "strongest-points"
 
@@ -84,8 +82,8 @@ def strip(
         "unit": content.unit,
         "selected": content.selected,
         "rows": [
-            {"title": title, "word": word, "items": part}
-            for title, word, part in zip(content.titles, content.words, (items[:split], items[split:]), strict=True)
+            {"title": title, "word": title.partition(":")[0].lower(), "items": part}
+            for title, part in zip(content.titles, (items[:split], items[split:]), strict=True)
         ],
         "heading": content.heading,
         "file": content.file,

@@ -19,6 +19,7 @@ from pages.components.view import View
 
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
+CALLBACK = re.compile(r"on_(click|change|select|submit|\w+_change)")
 SECRET = "/srv/secret/path.py says 42"
 
 
@@ -115,10 +116,10 @@ def test_every_callback_is_safe_and_every_fragment_guarded() -> None:
 def callbacks(node: ast.AST) -> list[ast.expr]:
     """What a widget is told to call, as a keyword or as an entry of a dict of keywords."""
     if isinstance(node, ast.Call):
-        return [word.value for word in node.keywords if (word.arg or "").startswith("on_")]
+        return [word.value for word in node.keywords if CALLBACK.fullmatch(word.arg or "")]
     if isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values, strict=True)
-        return [v for k, v in pairs if isinstance(k, ast.Constant) and str(k.value).startswith("on_")]
+        return [v for k, v in pairs if isinstance(k, ast.Constant) and CALLBACK.fullmatch(str(k.value))]
     return []
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from pages.components.charts import CLEAR, INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, line
+from pages.components.colours import HARMFUL, HELPFUL
 from pages.components.influence_map import colour_limit, marker_sizes, plain
 from pages.components.lessons.kinds import projected
 
 Floats = NDArray[np.floating[Any]]
-HELPFUL, HARMFUL, NEUTRAL = "#0072B2", "#D55E00", "#9AA0AC"
+NEUTRAL = "#9AA0AC"
 DIVERGING = [[0.0, HARMFUL], [0.5, NEUTRAL], [1.0, HELPFUL]]  # grey in the middle reads on white and on the dark theme
 SIGN = "← harmful | helpful →"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components import cached, controls, state
+from pages.components.errors import safely
 from pages.components.lessons import LESSONS, figure_view
 from pages.components.lessons.kinds import FigurePage, Lesson
 
@@ -55,7 +56,7 @@ def draw() -> None:
         overview()
         return
     with st.container(key="lesson"):
-        st.button("All lessons", icon=":material/arrow_back:", on_click=close, type="tertiary")
+        st.button("All lessons", icon=":material/arrow_back:", on_click=safely(close), type="tertiary")
         st.header(title(entry), anchor=False)
         if isinstance(entry, FigurePage):
             figure_view.draw(entry)
@@ -97,5 +98,10 @@ def _card(name: str) -> None:
             st.markdown(f"**{controls.plain_markdown(title(entry))}**")
             st.caption(entry.question)
         st.button(
-            "Open", key=f"open-{name}", icon=":material/arrow_forward:", width="stretch", on_click=begin, args=(name,)
+            "Open",
+            key=f"open-{name}",
+            icon=":material/arrow_forward:",
+            width="stretch",
+            on_click=safely(begin),
+            args=(name,),
         )

@@ -11,11 +11,13 @@ import streamlit as st
 
 from pages.components import cached, job_panel, state
 from pages.components.controls import plain_markdown
+from pages.components.errors import safely
 from pages.components.review import desk as desks
 from pages.components.review import keys, shelf
 from pages.components.review.desk import Desk, Served
 from pages.components.review.scores import Fit, Scored
-from pages.components.strips import Strip, signed, strip
+from pages.components.strips import Strip, strip
+from pages.components.words import signed
 
 if TYPE_CHECKING:
     from influence_core.analysis import Card as Found
@@ -89,7 +91,7 @@ def counter(desk: Desk, scored: Scored, found: Found, split: Split) -> None:
         "Answer that one first",
         key="review-counter",
         icon=":material/swap_horiz:",
-        on_click=desks.take,
+        on_click=safely(desks.take),
         args=(desk, position),
     )
 

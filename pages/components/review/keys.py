@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components.controls import plain_markdown
+from pages.components.errors import safely
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
 
@@ -73,7 +74,7 @@ def decisions(desk: Desk, served: Served, hidden: bool) -> None:
             shortcut=key,
             type=kind,
             help=TIPS[key],
-            on_click=desks.answer,
+            on_click=safely(desks.answer),
             args=(desk, card, action, target),
             disabled=disabled,
             width="stretch",
@@ -92,7 +93,7 @@ def _classes(desk: Desk, card: Card, off: bool) -> None:
             plain_markdown(names[label]),
             key=f"review-class-{key}",
             shortcut=key,
-            on_click=desks.answer,
+            on_click=safely(desks.answer),
             args=(desk, card, "re-label", label),
             disabled=off,
             width="stretch",
@@ -110,7 +111,7 @@ def _select(desk: Desk, card: Card, off: bool) -> None:
     button.button(
         "Relabel",
         key="review-relabel",
-        on_click=desks.answer,
+        on_click=safely(desks.answer),
         args=(desk, card, "re-label", label),
         disabled=off or label is None,
         width="stretch",
@@ -135,7 +136,7 @@ def movements(desk: Desk, served: Served) -> None:
             shortcut=key,
             type="tertiary",
             icon=f":material/{icon}:",
-            on_click=call,
+            on_click=safely(call),
             args=args,
             disabled=disabled,
             width="stretch",

@@ -9,6 +9,7 @@ import streamlit as st
 from pages.components import cached, state
 from pages.components.bootstrap import guarded
 from pages.components.controls import plain_markdown
+from pages.components.errors import safely
 from pages.components.review import card as cards
 from pages.components.review import desk as desks
 from pages.components.review import evidence, keys, scores
@@ -73,7 +74,7 @@ def _state(desk: Desk, served: Served) -> None:
     if not served.held:
         said = "you have answered it" if card.mine else "only to look at"
         st.info(f"Looking: {said}.", icon=":material/visibility:")
-        st.button("Back to my card", on_click=desks.resume, key="review-back", icon=":material/reply:")
+        st.button("Back to my card", on_click=safely(desks.resume), key="review-back", icon=":material/reply:")
     elif card.round == 2:
         st.info("Second pass: the answers differed, or somebody asked for review.", icon=":material/rule:")
     elif card.first is not None:
@@ -87,7 +88,7 @@ def _nothing(desk: Desk, served: Served) -> None:
     if served.trouble:
         return
     st.success("Nothing is open to you in this queue: every card has its answers.", icon=":material/check_circle:")
-    st.button("Undo my last answer", on_click=desks.undo, args=(desk,), key="review-U", shortcut="U")
+    st.button("Undo my last answer", on_click=safely(desks.undo), args=(desk,), key="review-U", shortcut="U")
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
