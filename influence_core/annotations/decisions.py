@@ -66,6 +66,7 @@ def decide(store: Store, card: Card, answer: Answer, also: Sequence[int] = ()) -
         ids = [
             _add(connection, row, one, {**when, **_said(connection, row, one, answer)}, held) for one in (item, *more)
         ]
+        summarise(connection, [one.id for one in (item, *more)])
         shown = grant(connection, row, item, card.annotator, (now, held.round)) if answer.first else None
         if not answer.first:
             release(connection, card.queue, card.annotator)
@@ -98,6 +99,7 @@ def undo(store: Store, number: int, annotator: str) -> Card | None:
         ).all()
         for one in batch:
             _take_back(connection, one, now)
+        summarise(connection, [one.task_id for one in batch])
         item = connection.execute(sa.select(task).where(task.c.id == batch[0].task_id)).one()
         return regrant(connection, row, item, name, (now, last.round))
 
@@ -158,9 +160,7 @@ def _add(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], values: di
     )
     who = {"queue_id": row.id, "task_id": item.id, "annotator": held.annotator}
     added = sa.insert(decision).values(**who, supersedes=connection.execute(said).scalar_one(), **values)
-    number = int(connection.execute(added.returning(decision.c.id)).scalar_one())
-    summarise(connection, item.id)
-    return number
+    return int(connection.execute(added.returning(decision.c.id)).scalar_one())
 
 
 def _take_back(connection: Connection, row: sa.Row[Any], now: float) -> None:
@@ -168,4 +168,3 @@ def _take_back(connection: Connection, row: sa.Row[Any], now: float) -> None:
     said = {"action": "undo", "note": "", "origin": "manual", "saw_suggestion": row.saw_suggestion}
     when = {"served_at": now, "decided_at": now, "lead_time": 0.0, "token": f"undo {row.id}", "undoes": row.id}
     connection.execute(sa.insert(decision).values(**copied, **said, **when))
-    summarise(connection, row.task_id)

@@ -1,0 +1,149 @@
+"""The tables of an export: one row per training point, in the original order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from influence_core.annotations.errors import AnnotationError
+from influence_core.annotations.exports.reading import Material
+from influence_core.compute import FloatArray
+
+Rows = NDArray[np.int64]
+
+COLUMNS = {
+    "id": "the user's id of the row",
+    "given_label": "class index as given; class_names of the manifest tells the names",
+    "predicted_label": "class index that the model predicts",
+    "is_label_issue": "true where the answer was re-label or exclude; before any answer, what the filter said",
+    "label_score": "0 to 1, lower = worse (as in open-source cleanlab): probability of the given label",
+    "label_issue_score": "0 to 1, higher = worse (as in Cleanlab Studio): 1 - label_score",
+    "suggested_label": "best class other than the given one",
+    "corrected_label": "class index to use instead; empty = unchanged",
+    "action": "keep, re-label or exclude; empty = nobody has decided",
+    "self_influence": "predicted change of the point's own loss if it is removed and the model refitted, nats; >= 0",
+    "validation_influence": "predicted change of the mean validation loss if the point is removed, nats; > 0 helpful",
+    "loss": "training loss of the point, nats",
+    "num_annotations": "answers that count",
+    "annotator_agreement": "share of them equal to the outcome",
+    "queue_strategy": "the signal that ordered the queue",
+    "queue_rank": "1 = most suspicious by that signal, among all rows",
+    "is_control": "whether the row was shown as a random control",
+    "given_label_name": "name of given_label",
+    "corrected_label_name": "name of corrected_label",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Original:
+    """The table that was uploaded, for ``dataset_clean.csv`` in the same schema.
+
+    Attributes:
+        table: all its rows and columns.
+        target: name of the column of labels.
+        rows: (n,) row of the table of every training point; the table's other rows are left as they are.
+    """
+
+    table: pd.DataFrame
+    target: str
+    rows: NDArray[np.int64]
+
+    def check(self, n: int) -> None:
+        """Refuse what does not fit the data set.
+
+        Raises:
+            AnnotationError: no such column, or other rows.
+        """
+        if self.target not in self.table.columns:
+            raise AnnotationError(f"The table has no column {self.target[:40]!r}: name the column of labels.")
+        if self.rows.shape != (n,) or self.rows.min() < 0 or self.rows.max() >= len(self.table):
+            raise AnnotationError(f"Expected {n} row numbers of the table, one for each training point.")
+
+
+def label_issues(material: Material, rows: Rows) -> pd.DataFrame:
+    """Every column of ``COLUMNS``.
+
+    Returns:
+        One row for each of ``rows``.
+    """
+    found, said, resolved = material.predictions, material.answers, material.resolved
+    names = np.array(said.class_names, dtype=object)
+    decided, relabelled = resolved.action != "", resolved.action == "re-label"
+    frame = pd.DataFrame({
+        "id": said.ids.astype(object),
+        "given_label": said.given,
+        "predicted_label": found["predicted_label"].to_numpy(),
+        "is_label_issue": np.where(decided, resolved.action != "keep", found["is_label_issue"].to_numpy(dtype=bool)),
+        "label_score": found["label_score"].to_numpy(),
+        "label_issue_score": 1 - found["label_score"].to_numpy(),
+        "suggested_label": found["suggested_label"].to_numpy(),
+        "corrected_label": pd.Series(resolved.label, dtype="Int64").where(relabelled),
+        "action": pd.Series(resolved.action.tolist()).where(decided),
+        "self_influence": _signal(material, "self_influence"),
+        "validation_influence": -_signal(material, "validation_influence"),
+        "loss": _signal(material, "loss"),
+        "num_annotations": resolved.annotations,
+        "annotator_agreement": resolved.agreement,
+        "queue_strategy": material.queue.strategy,
+        "queue_rank": material.rank,
+        "is_control": material.controls,
+        "given_label_name": names[said.given],
+        "corrected_label_name": pd.Series(names[resolved.label].tolist()).where(relabelled),
+    })  # fmt: skip
+    return frame[list(COLUMNS)].iloc[rows].reset_index(drop=True)
+
+
+def labels_multiannotator(material: Material, rows: Rows) -> pd.DataFrame:
+    """Class indices, one column per annotator, as ``cleanlab.multiannotator`` wants them; "exclude" is no label.
+
+    Returns:
+        ``id`` and the annotators' columns; annotators without a label in these rows are left out.
+    """
+    said = material.answers
+    frame = pd.DataFrame({"id": said.ids[rows].astype(object)})
+    for k, name in enumerate(said.annotators):
+        codes = said.codes[rows, k]
+        labelled = (codes >= 0) & (codes < len(said.class_names))
+        if labelled.any():
+            frame["id (annotator)" if name == "id" else name] = pd.Series(codes, dtype="Int64").where(labelled)
+    return frame
+
+
+def dataset_clean(material: Material, rows: Rows, original: Original | None) -> pd.DataFrame:
+    """The data with the corrected labels and without what was excluded, in the schema they came in.
+
+    Returns:
+        The table; without an original, ``id`` and ``label`` of every row that stays.
+    """
+    said, resolved = material.answers, material.resolved
+    if original is None:
+        kept = rows[resolved.kept[rows]]
+        names = np.array(said.class_names, dtype=object)
+        return pd.DataFrame({"id": said.ids[kept].astype(object), "label": names[resolved.label[kept]]})
+    original.check(len(said.ids))
+    table, column = original.table, original.table[original.target]
+    stays = np.ones(len(table), dtype=bool) if len(rows) == len(said.ids) else np.zeros(len(table), dtype=bool)
+    stays[original.rows[rows]] = True
+    stays[original.rows[~resolved.kept]] = False
+    cells = column.astype(object).copy()
+    for position in np.flatnonzero(resolved.action == "re-label"):
+        label = int(resolved.label[position])
+        cells.iloc[int(original.rows[position])] = _written(said.given, column, original.rows, label, said.class_names)
+    clean = table.assign(**{original.target: cells.astype(column.dtype)})
+    return clean[stays].reset_index(drop=True)
+
+
+def _written(
+    given: NDArray[np.int64], column: pd.Series[Any], rows: NDArray[np.int64], label: int, names: tuple[str, ...]
+) -> Any:
+    """A class as the uploaded column writes it: 7, "7", 7.0 or True."""
+    same = np.flatnonzero(given == label)
+    return column.iloc[int(rows[same[0]])] if len(same) else names[label]
+
+
+def _signal(material: Material, name: str) -> FloatArray:
+    return material.signals.get(name, np.full(len(material.answers.ids), np.nan))
