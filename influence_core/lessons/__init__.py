@@ -1,0 +1,24 @@
+"""What the lessons compute: small experiments on one analysis, each with a number that a refit can confirm."""
+
+from influence_core.figures.derivative import Path, contaminated, most_influential, steps, up_weighted
+from influence_core.figures.svm import hinge_curves
+from influence_core.lessons.comparison import Joined, applicable, joined
+from influence_core.lessons.directions import by_direction, damping_agreement
+from influence_core.lessons.hinge import at_temperature
+from influence_core.lessons.stretch import stretch
+
+__all__ = [
+    "Joined",
+    "Path",
+    "applicable",
+    "at_temperature",
+    "by_direction",
+    "contaminated",
+    "damping_agreement",
+    "hinge_curves",
+    "joined",
+    "most_influential",
+    "steps",
+    "stretch",
+    "up_weighted",
+]
