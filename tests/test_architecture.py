@@ -20,6 +20,7 @@ LEVELS = (
     {"diagnostics", "evidence", "fastif", "trust"},
     {"analysis"},
     {"figures"},
+    {"lessons"},
     {"cli"},
     {"__main__"},
 )
@@ -59,7 +60,7 @@ def _allowed(room: str) -> set[str]:
     below: set[str] = set()
     for level in LEVELS:
         if room in level:
-            beside = {"agreement", "mislabels", "retraining"} if room in {"analysis", "figures"} else set()
+            beside = {"agreement", "mislabels", "retraining"} if room in {"analysis", "figures", "lessons"} else set()
             beside |= {"annotations"} if room == "cli" else set()
             beside |= {"neighbours"} if room == "fastif" else set()
             return below | level | beside
@@ -98,7 +99,9 @@ def test_pages_reach_the_core_through_settings_and_analysis_only() -> None:
     for path in [*_modules("pages"), ROOT / "app.py"]:
         for name in _imports(path):
             if name.startswith("influence_core"):
-                allowed = {f"influence_core.{room}" for room in ("settings", "analysis", "annotations", "figures")}
+                allowed = {
+                    f"influence_core.{room}" for room in ("settings", "analysis", "annotations", "figures", "lessons")
+                }
                 assert name in allowed, f"{path} imports {name}"
 
 

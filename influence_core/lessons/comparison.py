@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from influence_core.agreement import Agreement, agreement
 from influence_core.analysis import Analysis
 from influence_core.compute import FloatArray, numpy
-from influence_core.models import MODELS, applicable_models
+from influence_core.models import applicable_models
 from influence_core.settings import ModelSettings, Settings
 
 
@@ -49,7 +49,7 @@ def applicable(analysis: Analysis) -> list[str]:
     Returns:
         Names in ``MODELS``.
     """
-    return [name for name in applicable_models(analysis.problem.split.train) if name in MODELS]
+    return applicable_models(analysis.problem.split.train)
 
 
 def second_settings(settings: Settings, name: str) -> Settings:

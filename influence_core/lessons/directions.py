@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 
 from influence_core import estimators
 from influence_core.agreement import agreement
@@ -14,8 +15,6 @@ from influence_core.compute import FloatArray, numpy
 from influence_core.influence import Influence, training_gradients
 from influence_core.settings import SettingsError, SolverSettings
 
-import torch  # isort: skip
-
 
 def by_direction(analysis: Analysis, train: int, test: int) -> pd.DataFrame:
     """The gradient dot product and the influence of one training point as sums over eigenvectors of H.
@@ -23,7 +22,7 @@ def by_direction(analysis: Analysis, train: int, test: int) -> pd.DataFrame:
     With H = QΛQᵀ:  qᵀg/n = Σ_k (Q_kᵀq)(Q_kᵀg)/n  and  qᵀ(H + δI)⁻¹g/n = Σ_k (Q_kᵀq)(Q_kᵀg)/(n(λ_k + δ)).
 
     Returns:
-        One row per direction, largest eigenvalue first: eigenvalue, dot, influence; in the units of the two sums.
+        One row per direction, largest eigenvalue first: eigenvalue, gradient_dot, influence; in the units of the sums.
     """
     spectrum, n = analysis.problem.spectrum, len(analysis.problem.fitted.train)
     watched = analysis.watched([test])
@@ -32,13 +31,15 @@ def by_direction(analysis: Analysis, train: int, test: int) -> pd.DataFrame:
     dot = numpy((along.T @ watched.gradient[:, 0]) * (along.T @ g)) / n
     values = numpy(spectrum.eigenvalues)
     order = np.argsort(-values, kind="stable")
-    columns = {"eigenvalue": values, "dot": dot, "influence": dot / (values + analysis.settings.solver.damping)}
+    columns = {
+        "eigenvalue": values,
+        "gradient_dot": dot,
+        "influence": dot / (values + analysis.settings.solver.damping),
+    }
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
 
 
-def damping_agreement(
-    analysis: Analysis, test: int, dampings: Sequence[float], measured: FloatArray
-) -> pd.DataFrame:
+def damping_agreement(analysis: Analysis, test: int, dampings: Sequence[float], measured: FloatArray) -> pd.DataFrame:
     """First-order scores at many dampings against measured changes, from one eigendecomposition.
 
     Args:

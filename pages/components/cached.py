@@ -61,6 +61,23 @@ def _figures() -> ModuleType:
     return figures
 
 
+def lessons() -> ModuleType:
+    """The experiments of the lessons, imported when first asked for.
+
+    Returns:
+        ``influence_core.lessons``.
+    """
+    core()
+    return _lessons()
+
+
+@st.cache_resource(show_spinner=False)
+def _lessons() -> ModuleType:
+    import influence_core.lessons as lessons  # noqa: PLC0415
+
+    return lessons
+
+
 @st.cache_resource(max_entries=24, show_spinner=False)
 def figure(name: str, options: Options) -> Figure:
     """A published figure with some options, where it takes a moment; long ones are jobs.

@@ -1,0 +1,131 @@
+"""The experiments of the lessons, against refits and dense algebra that share no code with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from influence_core import lessons
+from influence_core.analysis import analyse
+from influence_core.settings import DataSettings, ModelSettings, Settings, SettingsError
+
+BLOBS = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.05))
+FEW = Settings(DataSettings("diabetes", test_fraction=0.9), ModelSettings("linear", 0.0))
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return analyse(BLOBS)
+
+
+def design(analysis):
+    train = analysis.problem.split.train
+    return np.column_stack([train.x, np.ones(len(train))]), train.y
+
+
+def sklearn_theta(x, y, l2, weights=None, n=None):
+    found = LogisticRegression(C=1 / (l2 * (n or len(x))), tol=1e-12, max_iter=10_000, solver="newton-cholesky")
+    found.fit(x[:, :-1], y, sample_weight=weights)
+    return np.append(found.coef_[0], found.intercept_)
+
+
+def dense(analysis, test, l2=0.05):
+    """H, all g_i and q at θ̂, by NumPy."""
+    x, y = design(analysis)
+    theta = analysis.problem.fitted.theta.numpy()
+    p = 1 / (1 + np.exp(-x @ theta))
+    h = (x * (p * (1 - p))[:, None]).T @ x / len(x) + l2 * np.diag([1.0] * (x.shape[1] - 1) + [0.0])
+    at = np.append(analysis.problem.split.test.x[test], 1.0)
+    q = (1 / (1 + np.exp(-at @ theta)) - analysis.problem.split.test.y[test]) * at
+    return h, (p - y)[:, None] * x, q
+
+
+def test_stretch_of_least_squares_is_one_over_one_minus_the_hat_diagonal():
+    analysis = analyse(FEW)
+    table = lessons.stretch(analysis)
+    x, y = design(analysis)
+    hat = np.diag(x @ np.linalg.solve(x.T @ x, x.T))
+    assert hat.max() > 0.5
+    np.testing.assert_allclose(table.leverage, hat, atol=1e-9)
+    whole = np.linalg.lstsq(x, y, rcond=None)[0]
+    for row in (0, int(hat.argmax()), 17):
+        kept = np.delete(np.arange(len(x)), row)
+        moved = np.linalg.norm(np.linalg.lstsq(x[kept], y[kept], rcond=None)[0] - whole)
+        assert table.loo[row] == pytest.approx(moved, rel=1e-6)
+        assert table.ratio[row] == pytest.approx(1 / (1 - hat[row]), rel=1e-6)
+
+
+def test_stretch_of_logistic_regression_is_measured_by_refits(blobs):
+    table, (x, y) = lessons.stretch(blobs), design(blobs)
+    row = int(table.leverage.argmax())
+    kept = np.arange(len(x)) != row
+    moved = sklearn_theta(x[kept], y[kept], 0.05, n=len(x)) - sklearn_theta(x, y, 0.05)
+    assert table.loo[row] == pytest.approx(np.linalg.norm(moved), rel=1e-4)
+    assert table.ratio[row] > 1
+
+
+def test_directions_add_up_to_both_scores(blobs):
+    h, g, q = dense(blobs, 2)
+    for row in (0, 11):
+        table = lessons.by_direction(blobs, row, 2)
+        assert (np.diff(table.eigenvalue) <= 0).all()
+        np.testing.assert_allclose(table.eigenvalue, np.linalg.eigvalsh(h)[::-1], rtol=1e-9)
+        assert table.gradient_dot.sum() == pytest.approx(q @ g[row] / len(g), rel=1e-8)
+        assert table.influence.sum() == pytest.approx(q @ np.linalg.solve(h, g[row]) / len(g), rel=1e-8)
+
+
+def test_damping_agreement_is_that_of_dense_solves(blobs):
+    measured = blobs.problem.loo().change[:, 2]
+    table = lessons.damping_agreement(blobs, 2, (0.0, 0.3, 1e6), measured)
+    h, g, q = dense(blobs, 2)
+    for row in table.itertuples():
+        scores = g @ np.linalg.solve(h + row.damping * np.eye(3), q) / len(g)
+        assert row.relative_error == pytest.approx(
+            np.linalg.norm(scores - measured) / np.linalg.norm(measured), rel=1e-6
+        )
+        slope, _ = np.polyfit(scores, measured, 1)
+        assert row.slope == pytest.approx(slope, rel=1e-5)
+    assert table.cosine.iloc[-1] == pytest.approx(1, abs=1e-9)
+    assert table.relative_error.iloc[0] < 0.3 < 0.9 < table.relative_error.iloc[-1]
+    with pytest.raises(SettingsError, match="at least one damping"):
+        lessons.damping_agreement(blobs, 2, (), measured)
+
+
+def test_the_sharp_hinge_is_lost_and_the_smoothed_one_is_not():
+    truth = lessons.exact_changes(0)
+    assert truth.shape == (90, 10)
+    sharp, smooth = (lessons.at_temperature(t, 0, truth) for t in (0.0, 0.01))
+    np.testing.assert_array_equal(sharp.loo_loss_change, truth.ravel())
+    size = np.linalg.norm(truth)
+    assert np.linalg.norm(sharp.loss_change) > 100 * size
+    assert 0.3 * size < np.linalg.norm(smooth.loss_change) < 3 * size
+    assert np.corrcoef(smooth.loss_change, smooth.loo_loss_change)[0, 1] > 0.5
+
+
+def test_joined_scores_are_those_of_each_model_and_places_are_distances(blobs):
+    settings = lessons.second_settings(BLOBS, "hinge")
+    assert settings.data == BLOBS.data and settings.model.l2 == 0.05
+    second = analyse(settings)
+    found = lessons.joined(blobs, second, 3)
+    h, g, q = dense(blobs, 3)
+    np.testing.assert_allclose(found.table["first"], g @ np.linalg.solve(h, q) / len(g), rtol=1e-6, atol=1e-12)
+    np.testing.assert_array_equal(found.table["second"], second.scores([3])[:, 0])
+    x, _ = design(blobs)
+    theta = blobs.problem.fitted.theta.numpy()
+    np.testing.assert_allclose(found.table.place_first, x @ theta / np.linalg.norm(theta[:2]), rtol=1e-9)
+    assert found.places == ("signed distance to the boundary",) * 2
+    strongest = found.top("first", 3, 1)
+    assert (np.diff(found.table["first"].to_numpy()[strongest]) <= 0).all()
+    assert found.table["first"].max() == found.table["first"][strongest[0]]
+    assert (found.table["second"].to_numpy()[found.top("second", 5, -1)] < 0).all()
+
+
+@pytest.mark.parametrize("name", ["iris", "linear_example"])
+def test_every_applicable_model_can_be_joined(name):
+    options = (("classes", "3"),) if name == "iris" else ()
+    model = "softmax" if name == "iris" else "ridge"
+    first = analyse(Settings(DataSettings(name, options), ModelSettings(model, 0.01)))
+    for other in lessons.applicable(first):
+        found = lessons.joined(first, analyse(lessons.second_settings(first.settings, other)), 0)
+        assert np.isfinite(found.table[["first", "second", "place_first", "place_second"]].to_numpy()).all()
