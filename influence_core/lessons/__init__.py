@@ -3,7 +3,7 @@
 from influence_core.figures.derivative import Path, contaminated, most_influential, steps, up_weighted
 from influence_core.figures.svm import hinge_curves
 from influence_core.lessons.comparison import Joined, applicable, joined, second_settings
-from influence_core.lessons.directions import by_direction, damping_agreement
+from influence_core.lessons.directions import by_direction, damping_agreement, theta_slope
 from influence_core.lessons.hinge import at_temperature, exact_changes
 from influence_core.lessons.stretch import stretch
 
@@ -22,5 +22,6 @@ __all__ = [
     "second_settings",
     "steps",
     "stretch",
+    "theta_slope",
     "up_weighted",
 ]

@@ -12,6 +12,7 @@ from influence_core import estimators
 from influence_core.agreement import agreement
 from influence_core.analysis import Analysis
 from influence_core.compute import FloatArray, numpy
+from influence_core.effects import parameter_change
 from influence_core.influence import Influence, training_gradients
 from influence_core.settings import SettingsError, SolverSettings
 
@@ -37,6 +38,16 @@ def by_direction(analysis: Analysis, train: int, test: int) -> pd.DataFrame:
         "influence": dot / (values + analysis.settings.solver.damping),
     }
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
+
+
+def theta_slope(analysis: Analysis, train: int) -> FloatArray:
+    """dθ̂/dε = −(H + δI)⁻¹gᵢ at ε = 0, θ̂(ε) minimising J + ε ℓᵢ.
+
+    Returns:
+        (p,).
+    """
+    change = parameter_change(analysis.influence, np.array([train]))[0]
+    return -len(analysis.problem.fitted.train) * change
 
 
 def damping_agreement(analysis: Analysis, test: int, dampings: Sequence[float], measured: FloatArray) -> pd.DataFrame:

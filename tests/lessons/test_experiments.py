@@ -75,6 +75,14 @@ def test_directions_add_up_to_both_scores(blobs):
         assert table.influence.sum() == pytest.approx(q @ np.linalg.solve(h, g[row]) / len(g), rel=1e-8)
 
 
+def test_theta_slope_is_the_derivative_of_refits(blobs):
+    x, y = design(blobs)
+    unit, step = np.eye(len(x))[7], 1e-4
+    ends = [sklearn_theta(x, y, 0.05, 1 + sign * len(x) * step * unit) for sign in (1, -1)]
+    slope = (ends[0] - ends[1]) / (2 * step)
+    np.testing.assert_allclose(lessons.theta_slope(blobs, 7), slope, rtol=1e-4, atol=1e-6 * np.abs(slope).max())
+
+
 def test_damping_agreement_is_that_of_dense_solves(blobs):
     measured = blobs.problem.loo().change[:, 2]
     table = lessons.damping_agreement(blobs, 2, (0.0, 0.3, 1e6), measured)

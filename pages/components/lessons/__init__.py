@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pages.components.lessons.derivative import DERIVATIVE
 from pages.components.lessons.figures import FIGURE_PAGES
 from pages.components.lessons.kinds import FigurePage, Lesson
+from pages.components.lessons.removing import REMOVING
 
-LESSONS: dict[str, Lesson | FigurePage] = {**FIGURE_PAGES}
+LESSONS: dict[str, Lesson | FigurePage] = {
+    "remove": REMOVING,
+    "derivative": DERIVATIVE,
+    **FIGURE_PAGES,
+}

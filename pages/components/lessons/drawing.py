@@ -232,6 +232,16 @@ def mark(figure: go.Figure, xy: Floats, name: str, symbol: str = "diamond-open",
     )  # fmt: skip
 
 
+def dot(figure: go.Figure, x: float, y: float, name: str) -> None:
+    """Add one large marker with a name: where a slider stands."""
+    figure.add_trace(
+        go.Scatter(
+            x=[x], y=[y], mode="markers", name=plain(name), hovertemplate="%{x:.4g}: %{y:.4g}<extra></extra>",
+            marker={"symbol": "circle", "size": 15, "color": "#E69F00", "line": {"width": 2, "color": INK}},
+        )
+    )  # fmt: skip
+
+
 def curves(
     lines: Mapping[str, tuple[Floats, Floats]], title: str, axes: tuple[str, str], dashes: Sequence[str] = ()
 ) -> go.Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -45,7 +45,7 @@ def draw(page: FigurePage) -> None:
 
 
 def sliders(shown: Sequence[Option], values: dict[str, Value], described: Sequence[Option]) -> None:
-    """Widgets whose values live in the link.
+    """Widgets next to each other whose values live in the link.
 
     Args:
         shown: options that get a widget here.
@@ -54,14 +54,16 @@ def sliders(shown: Sequence[Option], values: dict[str, Value], described: Sequen
     """
     if not shown:
         return
-
-    def put(name: str, value: Value) -> None:
-        state.look(tune=tune_text(values | {name: value}, described))
-
     for column, item in zip(st.columns(max(len(shown), 3)), shown, strict=False):
         with column:
             key = f"tune.{state.view().lesson}.{item.name}"
-            controls.value(item, values[item.name], key, lambda value, name=item.name: put(name, value))
+            controls.value(item, values[item.name], key, lambda value, name=item.name: put({name: value}, described))
+
+
+def put(chosen: Mapping[str, Value], described: Sequence[Option]) -> None:
+    """Write some values into the link; the others stay."""
+    values, _ = tuned(state.view().tune, described)
+    state.look(tune=tune_text(values | chosen, described))
 
 
 def computed(page: FigurePage, chosen: Options) -> Figure | None:

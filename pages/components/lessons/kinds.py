@@ -115,6 +115,7 @@ class Lesson:
         test: its own test point.
         steps: in order.
         options: sliders, by name.
+        stops: values of those sliders that move in steps of their own.
         fits: why another problem cannot be used, a sentence; empty where it can.
     """
 
@@ -124,6 +125,7 @@ class Lesson:
     steps: tuple[Step, ...]
     test: int = 0
     options: tuple[Option, ...] = ()
+    stops: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     fits: Callable[[Setting], str] = lambda _setting: ""
 
 

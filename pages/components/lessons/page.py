@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.components import cached, controls, state
 from pages.components.errors import safely
-from pages.components.lessons import LESSONS, figure_view
+from pages.components.lessons import LESSONS, figure_view, lesson_view
 from pages.components.lessons.kinds import FigurePage, Lesson
 
 
@@ -56,10 +56,12 @@ def draw() -> None:
         overview()
         return
     with st.container(key="lesson"):
-        st.button("All lessons", icon=":material/arrow_back:", on_click=safely(close), type="tertiary")
-        st.header(title(entry), anchor=False)
         if isinstance(entry, FigurePage):
+            st.button("All lessons", icon=":material/arrow_back:", on_click=safely(close), type="tertiary")
+            st.header(title(entry), anchor=False)
             figure_view.draw(entry)
+        else:
+            lesson_view.draw(name, entry)
 
 
 def title(entry: Lesson | FigurePage) -> str:

@@ -1,0 +1,148 @@
+"""Experiments of the lessons behind Streamlit's caches, keyed by settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from influence_core.settings import Settings
+from pages.components import cached
+from pages.components.lessons.kinds import Setting
+
+if TYPE_CHECKING:
+    from influence_core.analysis import GroupRefit
+    from influence_core.lessons import Path
+
+cache = st.cache_resource(max_entries=48, show_spinner=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """One place on the path of up-weighting."""
+
+    loss: float
+    theta: np.ndarray
+
+
+def removal(setting: Setting, train: int) -> GroupRefit:
+    """The refit without one training point.
+
+    Returns:
+        Changes at all test points and the new θ.
+    """
+    return _removal(setting.settings.key("data", "model", "seed"), train, setting.settings)
+
+
+@cache
+def _removal(key: str, train: int, _settings: Settings) -> Any:
+    return cached.problem(_settings).group_refit([train])
+
+
+def path(setting: Setting, train: int, way: str) -> Path:
+    """The loss and θ̂ along ``up_weighted`` or ``contaminated``, from −1/n to 3/n.
+
+    Returns:
+        The path.
+    """
+    return _path(setting.settings.key(), train, setting.test, way, setting.settings)
+
+
+@cache
+def _path(key: str, train: int, test: int, way: str, _settings: Settings) -> Any:
+    core, analysis = cached.lessons(), cached.analysis(_settings)
+    return getattr(core, way)(analysis, train, test, core.steps(len(analysis.problem.split.train)))
+
+
+def spot(setting: Setting, train: int, step: float) -> Spot:
+    """One more refit, at any ε.
+
+    Returns:
+        Loss and θ̂ there.
+    """
+    return _spot(setting.settings.key(), train, setting.test, step, setting.settings)
+
+
+@cache
+def _spot(key: str, train: int, test: int, step: float, _settings: Settings) -> Spot:
+    found = cached.lessons().up_weighted(cached.analysis(_settings), train, test, np.array([step]))
+    return Spot(float(found.loss[0]), found.theta[0])
+
+
+def stretch(setting: Setting) -> pd.DataFrame:
+    """Leverage against how much farther θ moves than first order says.
+
+    Returns:
+        One row per training point.
+    """
+    return _stretch(setting.settings.key(), setting.settings)
+
+
+@cache
+def _stretch(key: str, _settings: Settings) -> Any:
+    return cached.lessons().stretch(cached.analysis(_settings))
+
+
+def by_direction(setting: Setting, train: int) -> pd.DataFrame:
+    """A score taken apart along the eigenvectors of H.
+
+    Returns:
+        One row per direction.
+    """
+    return _directions(setting.settings.key(), train, setting.test, setting.settings)
+
+
+@cache
+def _directions(key: str, train: int, test: int, _settings: Settings) -> Any:
+    return cached.lessons().by_direction(cached.analysis(_settings), train, test)
+
+
+def damping_agreement(setting: Setting, dampings: tuple[float, ...]) -> pd.DataFrame:
+    """Scores at many dampings against exact leave-one-out.
+
+    Returns:
+        One row per damping.
+    """
+    return _dampings(setting.settings.key(), setting.test, dampings, setting.settings)
+
+
+@cache
+def _dampings(key: str, test: int, dampings: tuple[float, ...], _settings: Settings) -> Any:
+    measured = cached.instant_loo(_settings).change[:, test]
+    return cached.lessons().damping_agreement(cached.analysis(_settings), test, dampings, measured)
+
+
+@cache
+def exact_hinge(seed: int) -> np.ndarray:
+    """Leave-one-out of the exact hinge on Iris.
+
+    Returns:
+        (90, 10).
+    """
+    found: np.ndarray = cached.lessons().exact_changes(seed)
+    return found
+
+
+@cache
+def hinge(t: float, seed: int) -> pd.DataFrame:
+    """Influence through the smoothed hinge against :func:`exact_hinge`.
+
+    Returns:
+        One row per pair.
+    """
+    found: pd.DataFrame = cached.lessons().at_temperature(t, seed, exact_hinge(seed))
+    return found
+
+
+def with_estimator(setting: Setting, name: str) -> np.ndarray:
+    """Scores at the test point by another estimator.
+
+    Returns:
+        (n,).
+    """
+    core, analysis = cached.core(), setting.analysis
+    found: np.ndarray = core.estimators.scores(analysis.influence, analysis.watched([setting.test]), name)[:, 0]
+    return found

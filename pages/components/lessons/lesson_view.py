@@ -1,0 +1,153 @@
+"""A lesson on the page: one step at a time; predict, then reveal."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components import cached, controls, state
+from pages.components.bootstrap import guarded
+from pages.components.lessons import figure_view
+from pages.components.lessons.kinds import Lesson, Setting, Step, Words
+from pages.components.lessons.symbols import explained
+from pages.components.lessons.tuning import tuned
+
+REVEALED, PREDICTED = "lessons.revealed", "lessons.predicted"
+
+
+@st.fragment
+def draw(name: str, lesson: Lesson) -> None:
+    """The step that the link names; Back, Next, sliders and answers rerun this part only."""
+    if state.view().lesson != name:
+        st.rerun()
+    with guarded(), cached.core().interactive():
+        state.mirror()
+        values, problems = tuned(state.view().tune, lesson.options)
+        for sentence in problems:
+            st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+        at = min(state.view().step, len(lesson.steps) - 1)
+        _head(lesson, at)
+        setting = Setting(state.settings(), state.test(), values)
+        if refused := _refusal(lesson, setting):
+            st.warning(refused, icon=":material/warning:")
+            st.button("Use the lesson's own problem", type="primary", on_click=own, args=(lesson,))
+            return
+        _step(name, lesson, at, setting)
+
+
+def own(lesson: Lesson) -> None:
+    """The lesson's own data, model and test point."""
+    state.put(lesson.settings)
+    state.look(test=lesson.test)
+
+
+def _refusal(lesson: Lesson, setting: Setting) -> str:
+    """Why the chosen problem cannot be used here; the lesson's own always can."""
+    if setting.settings.key() == lesson.settings.key():
+        return ""
+    problem = setting.analysis.problem
+    if setting.test >= len(problem.split.test):
+        return f"Test point {setting.test} does not exist: expected 0 to {len(problem.split.test) - 1}."
+    if not problem.refits_are_instant:
+        return "This lesson refits the model without each training point, and the chosen problem is too large for that."
+    return lesson.fits(setting)
+
+
+def _head(lesson: Lesson, at: int) -> None:
+    """Where one is, Back and Next."""
+    last = at == len(lesson.steps) - 1
+    with st.container(horizontal=True, vertical_alignment="center", key="lesson-head"):
+        st.button("All lessons", icon=":material/arrow_back:", on_click=_go, args=("", 0), type="tertiary")
+        st.markdown(f"**{lesson.title}** · step {at + 1} of {len(lesson.steps)}")
+        st.button("Back", icon=":material/chevron_left:", on_click=_to, args=(at - 1,), disabled=at == 0)
+        if last:
+            st.button("Explore", icon=":material/my_location:", key="lesson-explore", on_click=_explore)
+            if st.session_state.pop("lessons.leave", False):
+                st.switch_page("pages/3_Explore.py", query_params=state.link())
+        else:
+            st.button("Next", icon=":material/chevron_right:", on_click=_to, args=(at + 1,), type="primary")
+
+
+def _go(name: str, step: int) -> None:
+    state.look(lesson=name, step=step, tune="")
+
+
+def _to(step: int) -> None:
+    state.look(step=step)
+
+
+def _explore() -> None:
+    st.session_state["lessons.leave"] = True
+
+
+def said(words: Words, setting: Setting) -> str:
+    """Words that may be computed.
+
+    Returns:
+        Markdown.
+    """
+    return words(setting) if callable(words) else words
+
+
+def _step(name: str, lesson: Lesson, at: int, setting: Setting) -> None:
+    step, place = lesson.steps[at], (name, at)
+    st.header(step.title, anchor=False)
+    text, picture = st.columns([4, 5], gap="medium")
+    with text:
+        st.markdown(said(step.text, setting))
+        if step.formula:
+            st.latex(step.formula)
+            with st.expander("What the symbols mean", icon=":material/function:"):
+                st.markdown(explained(step.symbols))
+        _sliders(lesson, step, setting)
+        revealed = _ask(step, place, setting)
+    with picture:
+        for drawn in step.draw(setting, revealed):
+            figure_view.one(drawn)
+
+
+def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
+    for item in lesson.options:
+        if item.name not in step.sliders:
+            continue
+        key, now = f"tune.{state.view().lesson}.{item.name}", setting.tuned[item.name]
+        if item.name not in lesson.stops:
+            controls.value(item, now, key, lambda value, name=item.name: figure_view.put({name: value}, lesson.options))
+            continue
+        st.session_state[key] = now
+        st.select_slider(
+            item.label,
+            sorted({*lesson.stops[item.name], now}),
+            key=key,
+            format_func=lambda value: f"{value:g}",
+            on_change=lambda name=item.name, key=key: figure_view.put({name: st.session_state[key]}, lesson.options),
+        )
+
+
+def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
+    """The question, and the answer once it is asked for.
+
+    Returns:
+        Whether the answer is shown.
+    """
+    if not step.ask:
+        return True
+    predicted: dict[tuple[str, int], int | None] = st.session_state.setdefault(PREDICTED, {})
+    shown: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
+    key = f"predict.{place[0]}.{place[1]}"
+    st.session_state[key] = predicted.get(place)
+    st.radio(
+        step.ask,
+        range(len(step.choices)),
+        key=key,
+        index=None,
+        format_func=lambda k: step.choices[k],
+        on_change=lambda: predicted.update({place: st.session_state[key]}),
+    )
+    if place not in shown:
+        st.button("Reveal", type="primary", icon=":material/visibility:", on_click=lambda: shown.add(place))
+        return False
+    answer, guess = step.answer(setting), predicted.get(place)
+    verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
+    with st.container(border=True):
+        st.markdown(f"{verdict}{step.choices[answer]}.  \n{said(step.reveal, setting)}")
+    return True

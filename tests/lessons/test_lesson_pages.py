@@ -1,0 +1,130 @@
+"""Lessons on the page: every step of every lesson renders, before and after its answer, and links restore it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components import links
+from pages.components.lessons import LESSONS
+from pages.components.lessons.kinds import Lesson, Setting
+from pages.components.lessons.symbols import SYMBOLS
+from pages.components.view import View
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "6_Lessons.py")
+TAUGHT = {name: entry for name, entry in LESSONS.items() if isinstance(entry, Lesson)}
+STEPS = [(name, at) for name, lesson in TAUGHT.items() for at in range(len(lesson.steps))]
+
+
+def opened(**query: str) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name.replace("__", ".")] = value
+    return app.run()
+
+
+def button(app: AppTest, label: str):
+    [found] = [one for one in app.button if one.label == label]
+    return found
+
+
+def setting_of(name: str) -> Setting:
+    lesson = TAUGHT[name]
+    return Setting(lesson.settings, lesson.test, {item.name: item.default for item in lesson.options})
+
+
+@pytest.mark.parametrize(("name", "at"), STEPS)
+def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(name: str, at: int) -> None:
+    step = TAUGHT[name].steps[at]
+    app = opened(lesson=name, step=str(at))
+    assert not app.exception and not app.error and not app.warning, [w.value for w in app.warning]
+    assert app.session_state.settings == TAUGHT[name].settings
+    assert app.header[0].value == step.title
+    charts = len(app.get("plotly_chart"))
+    assert charts >= 1
+    if not step.ask:
+        return
+    app.radio[0].set_value(0).run()
+    assert not app.exception
+    button(app, "Reveal").click().run()
+    assert not app.exception and not app.error
+    assert not [one for one in app.button if one.label == "Reveal"]
+    answer = step.answer(setting_of(name))
+    verdict = "**Right.**" if answer == 0 else "**Not so.**"
+    [shown] = [text.value for text in app.markdown if text.value.startswith(verdict)]
+    assert step.choices[answer] in shown
+    assert len(app.get("plotly_chart")) >= charts
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_a_lesson_explains_its_symbols_and_asks_what_can_be_answered(name: str) -> None:
+    setting = setting_of(name)
+    for step in TAUGHT[name].steps:
+        assert set(step.symbols) <= set(SYMBOLS)
+        assert bool(step.formula) == bool(step.symbols)
+        assert set(step.sliders) <= {item.name for item in TAUGHT[name].options}
+        if step.ask:
+            assert 0 <= step.answer(setting) < len(step.choices) and step.reveal
+        for revealed in (False, True):
+            for picture in step.draw(setting, revealed):
+                assert len(picture.figure.layout.title.text) > 15 and len(picture.table)
+                assert picture.caption.endswith(".") and picture.figure.layout.font.size >= 16
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_next_and_back_walk_through_the_link(name: str) -> None:
+    app = opened(lesson=name)
+    for at in range(1, len(TAUGHT[name].steps)):
+        button(app, "Next").click().run()
+        assert app.session_state.view.step == at and app.query_params["step"] == str(at)
+    button(app, "Back").click().run()
+    assert app.session_state.view.step == len(TAUGHT[name].steps) - 2
+    assert not app.exception
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_the_address_of_a_lesson_restores_it(name: str) -> None:
+    lesson = TAUGHT[name]
+    view = View(test=lesson.test, lesson=name, step=1)
+    written = links.write(lesson.settings, view)
+    read = links.read({key: [value] for key, value in written.items()})
+    assert (read.settings.key(), read.view, read.problems, read.plain) == (lesson.settings.key(), view, (), False)
+    assert links.read({"lesson": [name], "step": ["1"]}).plain
+
+
+def test_a_link_with_another_problem_uses_it() -> None:
+    app = opened(lesson="remove", v="1", data__name="blobs", data__n="50", model__l2="0.1", test="2")
+    assert not app.exception and not app.error and not app.warning
+    assert app.session_state.settings == Settings(DataSettings("blobs", (("n", "50"),)), ModelSettings("logistic", 0.1))
+    assert app.session_state.view.test == 2
+
+
+def test_a_problem_that_does_not_fit_is_a_sentence_with_a_way_out() -> None:
+    app = opened(lesson="remove", v="1", data__name="breast_cancer", model__l2="0.1")
+    assert "two features" in app.warning[0].value
+    button(app, "Use the lesson's own problem").click().run()
+    assert not app.exception and not app.warning
+    assert app.session_state.settings == TAUGHT["remove"].settings
+
+
+def test_answers_follow_the_problem() -> None:
+    lesson, setting = TAUGHT["remove"], setting_of("remove")
+    scores = setting.analysis.scores([setting.test])[:, 0]
+    for row, answer in ((int(scores.argmax()), 0), (int(scores.argmin()), 1)):
+        assert lesson.steps[0].answer(replace(setting, tuned={"train": row})) == answer
+        change = setting.refits.change[row, setting.test]
+        assert f"{change:+.3g}" in lesson.steps[0].reveal(replace(setting, tuned={"train": row}))
+
+
+def test_the_boundary_moves_only_when_revealed() -> None:
+    (before,) = TAUGHT["remove"].steps[0].draw(setting_of("remove"), False)
+    (after,) = TAUGHT["remove"].steps[0].draw(setting_of("remove"), True)
+    assert [t.name for t in before.figure.data if t.mode == "lines"] == ["boundary"]
+    old, new = (t for t in after.figure.data if t.mode == "lines")
+    assert (old.name, old.line.dash, new.name, new.line.dash) == ("before", "dash", "after", "solid")
+    assert not np.allclose([old.y[0], old.y[-1]], [new.y[0], new.y[-1]], atol=1e-3)
