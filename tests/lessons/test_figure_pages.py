@@ -104,6 +104,10 @@ def test_colours_are_the_sign_of_the_score() -> None:
     loss, _ = pictures("figure-a")
     for colour, score in zip(loss.figure.data[1].marker.color, loss.figure.data[1].y, strict=True):
         assert colour == ("#0072B2" if score > 0 else "#D55E00")
+    (both,) = pictures("figure-f")
+    for trace in both.figure.data[1:]:
+        tiny = np.abs(np.asarray(trace.y)) < 1e-12 * np.abs(trace.y).max()
+        assert {colour for colour, zero in zip(trace.marker.color, tiny, strict=True) if zero} <= {"#9AA0AC"}
 
 
 def test_options_travel_in_the_link_and_change_the_figure() -> None:

@@ -202,7 +202,7 @@ DERIVATIVE = Lesson(
             _rises,
             _rises_words,
             _weigh,
-            ("train", "eps"),
+            ("eps",),
         ),
         Step(
             "A curve and its tangent",

@@ -19,7 +19,8 @@ from pages.components.lessons.kinds import projected
 
 Floats = NDArray[np.floating[Any]]
 NEUTRAL = "#9AA0AC"
-DIVERGING = [[0.0, HARMFUL], [0.5, NEUTRAL], [1.0, HELPFUL]]  # grey in the middle reads on white and on the dark theme
+# Grey in the middle reads on white and on the dark theme; the sign shows well before the full colour.
+DIVERGING = [[0.0, HARMFUL], [0.4, "#C98A5E"], [0.5, NEUTRAL], [0.6, "#6699B8"], [1.0, HELPFUL]]
 SIGN = "← harmful | helpful →"
 
 
@@ -43,12 +44,13 @@ class Pair:
 
 
 def coloured(scores: Floats) -> list[str]:
-    """Blue where helpful, vermillion where harmful, grey at exactly zero.
+    """Blue where helpful, vermillion where harmful, grey at zero.
 
     Returns:
         One colour per score.
     """
-    return np.where(scores > 0, HELPFUL, np.where(scores < 0, HARMFUL, NEUTRAL)).tolist()
+    zero = 1e-12 * float(np.abs(scores).max(initial=0.0))  # rounding is no sign
+    return np.where(scores > zero, HELPFUL, np.where(scores < -zero, HARMFUL, NEUTRAL)).tolist()
 
 
 def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: int = 430) -> go.Figure:

@@ -182,7 +182,7 @@ def _confusion(table: pd.DataFrame) -> Picture:
         drawn.add_trace(
             go.Bar(x=(rows.true_class + " → " + rows.predicted_class).tolist(), y=rows["count"], name=str(fit),
                    texttemplate="%{y}",
-                   marker={"color": QUIET, "pattern": {"shape": pattern, "fgcolor": "#222222"}})
+                   marker={"color": QUIET, "pattern": {"shape": pattern, "fgcolor": "#222222", "fillmode": "overlay"}})
         )  # fmt: skip
     drawn.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0})
     caption = "Confusion matrix as bars: true class → predicted class, counts on the test set."

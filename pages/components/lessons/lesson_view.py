@@ -60,7 +60,7 @@ def _head(lesson: Lesson, at: int) -> None:
         st.markdown(f"**{lesson.title}** · step {at + 1} of {len(lesson.steps)}")
         st.button("Back", icon=":material/chevron_left:", on_click=_to, args=(at - 1,), disabled=at == 0)
         if last:
-            st.button("Explore", icon=":material/my_location:", key="lesson-explore", on_click=_explore)
+            st.button("Open in Explore", icon=":material/my_location:", on_click=_explore)
             if st.session_state.pop("lessons.leave", False):
                 st.switch_page("pages/3_Explore.py", query_params=state.link())
         else:
@@ -133,6 +133,13 @@ def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
         return True
     predicted: dict[tuple[str, int], int | None] = st.session_state.setdefault(PREDICTED, {})
     shown: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
+    if place in shown:
+        answer, guess = step.answer(setting), predicted.get(place)
+        verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
+        with st.container(border=True):
+            st.markdown(f"*{step.ask}*  \n{verdict}**{step.choices[answer]}.** {said(step.reveal, setting)}")
+        st.button("Predict again", icon=":material/undo:", type="tertiary", on_click=lambda: shown.discard(place))
+        return True
     key = f"predict.{place[0]}.{place[1]}"
     st.session_state[key] = predicted.get(place)
     st.radio(
@@ -143,11 +150,5 @@ def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
         format_func=lambda k: step.choices[k],
         on_change=lambda: predicted.update({place: st.session_state[key]}),
     )
-    if place not in shown:
-        st.button("Reveal", type="primary", icon=":material/visibility:", on_click=lambda: shown.add(place))
-        return False
-    answer, guess = step.answer(setting), predicted.get(place)
-    verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
-    with st.container(border=True):
-        st.markdown(f"{verdict}{step.choices[answer]}.  \n{said(step.reveal, setting)}")
-    return True
+    st.button("Reveal", type="primary", icon=":material/visibility:", on_click=lambda: shown.add(place))
+    return False
