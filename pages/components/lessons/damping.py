@@ -42,15 +42,10 @@ def _kept(setting: Setting, revealed: bool) -> list[Picture]:
     spectrum = solver_charts.spectrum(values, damping)
     table = pd.DataFrame({"rank": rank, "eigenvalue": values, "share_kept": values / (values + damping)})
     caption = f"{len(values)} eigenvalues of H from {values.max():.3g} to {values.min():.3g}."
-    drawn = [Picture(projected(spectrum, 300), caption, table, "damping-spectrum")]
-    return [
-        Picture(
-            projected(figure, 300),
-            f"Dotted: one half. {_lost(setting):.0%} of the directions lie below.",
-            table,
-            "damping-kept",
-        )
-    ] * revealed + drawn
+    if not revealed:
+        return [Picture(projected(spectrum), caption, table, "damping-spectrum")]
+    caption += f" Dotted: one half; {_lost(setting):.0%} of the directions lie below."
+    return [Picture(projected(figure), caption, table, "damping-kept")]
 
 
 def _how_many(setting: Setting) -> int:
@@ -153,8 +148,8 @@ DAMPING = Lesson(
             "A filter over curvature",
             "Handwritten 3s and 8s, logistic regression. Along the eigenvector $u_k$ of H influence is divided by the "
             "curvature $\\lambda_k$. Damping divides by more:",
-            r"(H + \delta I)^{-1} = \sum_k \frac{1}{\lambda_k + \delta}\, u_k u_k^{\top}, \qquad "
-            r"\text{share kept} = \frac{\lambda_k}{\lambda_k+\delta}",
+            r"\begin{gathered}(H + \delta I)^{-1} = \sum_k \frac{1}{\lambda_k + \delta}\, u_k u_k^{\top} \\"
+            r"\text{share kept} = \frac{\lambda_k}{\lambda_k+\delta}\end{gathered}",
             ("H", "damping", "lambda_k", "u_k"),
             "At δ = 0.1, how many directions keep less than half of their influence?",
             ("Fewer than 10 %", "10 to 50 %", "More than half"),
@@ -189,7 +184,7 @@ DAMPING = Lesson(
             sliders=("damping",),
         ),
     ),
-    options=(Option("damping", 0.1, "Damping δ", 0.0, 100.0),),
+    options=(Option("damping", 0.0, "Damping δ", 0.0, 100.0),),
     stops={"damping": STOPS},
     fits=lambda setting: (
         ""

@@ -78,7 +78,7 @@ def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: in
             grid.add_trace(_rings(pair.measured[rows], pair.predicted[rows], k == 1), 1, k)
         grid.update_xaxes(range=[-reach, reach], title=words(axes[0]), row=1, col=k)
         grid.update_yaxes(range=[-reach, reach], title=words(axes[1]) if k == 1 else None, row=1, col=k)
-    return styled(grid, title, height)
+    return styled(grid, title, height, nticks=(7, 6)[len(pairs) - 1] if len(pairs) < 3 else 4)
 
 
 def words(text: str) -> str:
@@ -90,13 +90,13 @@ def words(text: str) -> str:
     return plain(text).replace("\n", "<br>")
 
 
-def styled(grid: go.Figure, title: str, height: int = 430, legend: bool = False) -> go.Figure:
+def styled(grid: go.Figure, title: str, height: int = 430, legend: bool = False, nticks: int = 4) -> go.Figure:
     """The house style for a figure with panels.
 
     Returns:
         The figure.
     """
-    crossed = {"zeroline": True, "zerolinecolor": INK, "exponentformat": "power", "nticks": 4, "automargin": True}
+    crossed = {"zeroline": True, "zerolinecolor": INK, "exponentformat": "power", "nticks": nticks, "automargin": True}
     grid.update_xaxes(**crossed).update_yaxes(**crossed)
     grid.update_layout(
         title=plain(title), showlegend=legend, margin={**MARGIN, "t": 36}, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,

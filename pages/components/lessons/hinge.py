@@ -21,23 +21,19 @@ def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
     z = (1 - s) / (t or 1.0)
     smooth = np.maximum(0, 1 - s) if t == 0 else t * np.logaddexp(0, z)
     lines = {"hinge": (s, np.maximum(0, 1 - s)), f"smoothed, t = {t:g}": (s, smooth)}
-    loss = curves(lines, "The hinge and its rounded corner", ("margin s = y f", "loss"), ("dot", "solid"))
-    table = pd.DataFrame({"margin": s, "hinge": np.maximum(0, 1 - s), "smoothed": smooth})
-    drawn = [Picture(projected(loss, 330), "At t = 0 both are the same line.", table, "hinge-loss")]
+    bump = np.zeros_like(s) if t == 0 else 1 / (4 * t * np.cosh(np.clip(z / 2, -300, 300)) ** 2)
+    title = "The hinge and its rounded corner"
+    figure = curves(lines, title, ("margin s = y f", "loss"), ("dot", "solid"))
     if revealed:
-        bump = np.zeros_like(s) if t == 0 else 1 / (4 * t * np.cosh(np.clip(z / 2, -300, 300)) ** 2)
-        bend = curves(
-            {f"second derivative, t = {t:g}": (s, bump)},
-            "Curvature lives in the corner only",
-            ("margin s = y f", "second derivative"),
-        )
-        second = pd.DataFrame({"margin": s, "second_derivative": bump})
-        drawn.append(
-            Picture(
-                projected(bend, 330), "σ(1 − σ)/t, at most 1/(4t); zero for the hinge itself.", second, "hinge-bend"
-            )
-        )
-    return drawn
+        figure.add_scatter(
+            x=s, y=bump, name="second derivative of the smoothed hinge", yaxis="y2", mode="lines",
+            line={"color": "#009E73", "dash": "dash", "width": 3},
+        )  # fmt: skip
+        axis = {"overlaying": "y", "side": "right", "title": {"text": "second derivative"}, "rangemode": "tozero"}
+        figure.update_layout(title="Curvature lives in the corner only", yaxis2=axis | {"showgrid": False})
+    table = pd.DataFrame({"margin": s, "hinge": np.maximum(0, 1 - s), "smoothed": smooth, "second_derivative": bump})
+    caption = "At t = 0 both lines are one." + " Dashed, right axis: σ(1 − σ)/t, at most 1/(4t)." * revealed
+    return [Picture(projected(figure), caption, table, "hinge-loss")]
 
 
 def _numbers(t: float, seed: int = 0) -> tuple[float, float, float, float]:
@@ -120,7 +116,8 @@ HINGE = Lesson(
             "A support vector machine uses the hinge, max(0, 1 − s): straight on both sides of a corner at s = "
             "1. Influence needs "
             "curvature, so the corner is rounded with a **temperature** t. Move it, also to 0.",
-            r"h_t(s) = t\,\log\!\big(1 + e^{(1-s)/t}\big), \qquad h_t''(s) = \frac{\sigma(1-\sigma)}{t}",
+            r"\begin{gathered}h_t(s) = t\,\log\!\big(1 + e^{(1-s)/t}\big) \\"
+            r"h_t''(s) = \frac{\sigma(1-\sigma)}{t}, \quad \sigma = \sigma\big(\tfrac{1-s}{t}\big)\end{gathered}",
             ("h_t", "s", "t", "sigma"),
             "Where is the second derivative of the hinge itself, t = 0?",
             ("Nowhere: it is 0 on both sides of the corner", "Everywhere: 1/4", "On the left side only"),
@@ -146,7 +143,8 @@ HINGE = Lesson(
         Step(
             "Try to break it: t = 0",
             "Without any rounding, the Hessian holds nothing but the penalty:",
-            r"H = \mathrm{diag}(\lambda, \dots, \lambda, 0), \qquad (H + \delta I)^{-1} \text{ with } \delta = \lambda",
+            r"\begin{gathered}H = \mathrm{diag}(\lambda, \dots, \lambda, 0) \\"
+            r"(H + \delta I)^{-1} \text{ with } \delta = \lambda\end{gathered}",
             ("H", "l2", "damping"),
             "Compared with the refits, the predictions are",
             ("about the right size", "about ten times too large", "hundreds of times too large"),

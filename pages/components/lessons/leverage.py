@@ -14,7 +14,7 @@ from pages.components.lessons.drawing import SIGN, Pair, against
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
 
 SETTINGS = Settings(DataSettings("diabetes", test_fraction=0.9), ModelSettings("linear", 0.0))
-LOGISTIC = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.001))
+LOGISTIC = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.01))
 
 
 def _points(table: pd.DataFrame, figure: go.Figure, y: str) -> None:
@@ -120,7 +120,7 @@ def _both(setting: Setting, revealed: bool) -> list[Picture]:
     unit = setting.analysis.problem.fitted.model.loss.unit
     pairs = [Pair(truth, first, "first order")] + [Pair(truth, newton, "one-step Newton")] * revealed
     figure = against(
-        pairs, "First order and one Newton step against the refits", (f"measured, {unit}\n{SIGN}", "predicted")
+        pairs, "First order and one Newton step against the refits", (f"measured\n{unit}\n{SIGN}", "predicted")
     )
     table = pd.DataFrame(
         {"id": setting.analysis.problem.split.train.ids, "loo": truth, "first": first, "newton": newton}
@@ -154,18 +154,17 @@ def _exact_words(setting: Setting) -> str:
 
 
 def _other() -> Setting:
-    return Setting(LOGISTIC, 0)
+    return Setting(LOGISTIC, 1)
 
 
 def _curved_words(setting: Setting) -> str:
     first, newton = _error(_other())
     h, ratio = _worst(_other())
+    word = "still falls" if newton < first else "does not fall"
     return (
-        f"At h = {h:.2f} the parameters move {ratio:.2f} times as far, against {1 / (1 - h):.2f} of the curve: "
-        f"the curvature of "
-        f"the *others* changes too. Still, the relative error falls from {first:.0%} to {newton:.0%} with one "
-        f"Newton step. "
-        f"See how many fits have “leverage” in the trust line of Explore before trusting first order."
+        f"At h = {h:.2f} the parameters move {ratio:.2f} times as far, the curve says {1 / (1 - h):.2f}: the curvature of "
+        f"the *others* changes too. The relative error {word} with one Newton step: {first:.0%} before, {newton:.0%} "
+        "after. The trust line of Explore names the largest leverage."
     )
 
 
@@ -197,8 +196,8 @@ LEVERAGE = Lesson(
             "First order keeps the curvature of a point that is gone",
             "First order solves with H. Without point i the Hessian is $H - H_i/n$, flatter along $\\tilde x_i$. "
             "For squared loss the difference is one factor:",
-            r"\hat\theta_{-i} - \hat\theta = \Big(H - \tfrac1n H_i\Big)^{-1} \tfrac1n g_i = "
-            r"\frac{1}{1-h_i}\cdot\tfrac1n H^{-1} g_i",
+            r"\begin{aligned}\hat\theta_{-i} - \hat\theta &= \Big(H - \tfrac1n H_i\Big)^{-1} \tfrac1n g_i \\"
+            r"&= \frac{1}{1-h_i}\cdot\tfrac1n H^{-1} g_i\end{aligned}",
             ("theta_out", "theta_hat", "H", "Hi", "g", "leverage", "n"),
             "At high leverage, first order says that θ̂ moves",
             ("too little", "too far", "as far as it does"),
@@ -211,8 +210,8 @@ LEVERAGE = Lesson(
             "The same step with the curvature that *stays* is Newton's method on the objective without i. By "
             "Woodbury it needs "
             "no new factorisation:",
-            r"\delta\theta_i = \frac{H^{-1} g_i}{n\,(1 - h_i)}, \qquad \mathrm{change}_{ij} \approx m_j(\hat\theta + "
-            r"\delta\theta_i) - m_j(\hat\theta)",
+            r"\begin{gathered}\delta\theta_i = \frac{H^{-1} g_i}{n\,(1 - h_i)} \\ \mathrm{change}_{ij} \approx "
+            r"m_j(\hat\theta + \delta\theta_i) - m_j(\hat\theta)\end{gathered}",
             ("H", "g", "n", "leverage", "m", "change"),
             "How close is it to the refits here?",
             ("Exact to rounding", "Within 10 %", "Worse than that"),
@@ -226,7 +225,7 @@ LEVERAGE = Lesson(
             "θ, and θ moves.",
             ask="Do the points still lie on the curve 1/(1 − h)?",
             choices=("On it exactly", "Near it, not on it", "Nowhere near"),
-            answer=lambda _setting: 0 if _spread() < 1e-6 else 1 if _spread() < 0.5 else 2,
+            answer=lambda _setting: 0 if _spread() < 1e-6 else 1 if _spread() < 0.2 else 2,
             reveal=_curved_words,
             draw=lambda _setting, revealed: _ratio(_other(), revealed, "leverage-logistic"),
         ),
