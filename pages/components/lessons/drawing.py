@@ -21,6 +21,7 @@ Floats = NDArray[np.floating[Any]]
 NEUTRAL = "#9AA0AC"
 # Grey in the middle reads on white and on the dark theme; the sign shows well before the full colour.
 DIVERGING = [[0.0, HARMFUL], [0.4, "#C98A5E"], [0.5, NEUTRAL], [0.6, "#6699B8"], [1.0, HELPFUL]]
+ACROSS = 3  # panels next to each other
 SIGN = "← harmful | helpful →"
 
 
@@ -65,20 +66,34 @@ def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: in
     Returns:
         The figure.
     """
-    grid = make_subplots(1, len(pairs), subplot_titles=[plain(pair.title) for pair in pairs], horizontal_spacing=0.09)
-    for k, pair in enumerate(pairs, 1):
-        known = np.isfinite(pair.measured) & np.isfinite(pair.predicted)
-        x, y = pair.measured[known], pair.predicted[known]
-        reach = 1.08 * max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0))) or 1.0
-        grid.add_trace(_straight([-reach, reach], [-reach, reach], "predicted = measured", k == 1), 1, k)
-        names = [str(name) for name in pair.names] or [f"training point {i}" for i in range(len(pair.measured))]
-        grid.add_trace(_dots(x, y, np.asarray(names, dtype=object)[known]), 1, k)
-        if len(pair.marked):
-            rows = list(pair.marked)
-            grid.add_trace(_rings(pair.measured[rows], pair.predicted[rows], k == 1), 1, k)
-        grid.update_xaxes(range=[-reach, reach], title=words(axes[0]), row=1, col=k)
-        grid.update_yaxes(range=[-reach, reach], title=words(axes[1]) if k == 1 else None, row=1, col=k)
-    return styled(grid, title, height, nticks=(7, 6)[len(pairs) - 1] if len(pairs) < 3 else 4)
+    across = min(len(pairs), ACROSS)
+    down = -(-len(pairs) // across)
+    grid = make_subplots(
+        down,
+        across,
+        subplot_titles=[plain(pair.title) for pair in pairs],
+        horizontal_spacing=0.09,
+        vertical_spacing=0.2,
+    )
+    for k, pair in enumerate(pairs):
+        _panel(grid, pair, (k // across + 1, k % across + 1), axes, below=k + across >= len(pairs))
+    return styled(grid, title, height, nticks=(7, 6, 4)[across - 1])
+
+
+def _panel(grid: go.Figure, pair: Pair, place: tuple[int, int], axes: tuple[str, str], below: bool) -> None:
+    known = np.isfinite(pair.measured) & np.isfinite(pair.predicted)
+    x, y = pair.measured[known], pair.predicted[known]
+    reach = 1.08 * max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0))) or 1.0
+    first = place == (1, 1)
+    grid.add_trace(_straight([-reach, reach], [-reach, reach], "predicted = measured", first), *place)
+    names = [str(name) for name in pair.names] or [f"training point {i}" for i in range(len(pair.measured))]
+    grid.add_trace(_dots(x, y, np.asarray(names, dtype=object)[known]), *place)
+    if len(pair.marked):
+        rows = list(pair.marked)
+        grid.add_trace(_rings(pair.measured[rows], pair.predicted[rows], first), *place)
+    row, col = place
+    grid.update_xaxes(range=[-reach, reach], title=words(axes[0]) if below else None, row=row, col=col)
+    grid.update_yaxes(range=[-reach, reach], title=words(axes[1]) if col == 1 else None, row=row, col=col)
 
 
 def words(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from influence_core.settings import Option
-from pages.components.lessons import figure_charts, figure_charts_fits
+from pages.components.lessons import figure_charts, figure_charts_fits, figure_charts_solvers
 from pages.components.lessons.kinds import FigurePage
 
 FIGURE_PAGES: dict[str, FigurePage] = {
@@ -21,6 +21,42 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "factor 2n and by "
         "two signs that cancel; the ranking and r are the same.",
         figure_charts.linear_regression,
+    ),
+    "figure-b": FigurePage(
+        "B",
+        "Do four ways to the inverse Hessian give the same answer?",
+        "Ridge regression of burned area on 516 forest fires, one row held out, the total penalty λ‖θ‖² with λ = "
+        "1. The inverse "
+        "Hessian by Cholesky, by conjugate gradients, by the full Taylor series and by its stochastic form LiSSA "
+        "(m = 2000 "
+        "steps, scale s = 400), each against leave-one-out. Notice that Cholesky and CG are one and the same, "
+        "that the Taylor "
+        "series leaves about 6 % of the residual, that LiSSA scatters from run to run, and that one Newton step "
+        "is exact. Which "
+        "row is held out, and how months and days are encoded, changes r more than any solver: row 42 has high "
+        "leverage and "
+        "turns the sign. *Where the source prints something else:* its pseudo-code adds the Hessian product that "
+        "must be "
+        "subtracted, and its closed form of ridge lacks a minus.",
+        figure_charts_solvers.ridge,
+        lambda chosen: 2.5 * float(chosen["runs"]),
+    ),
+    "figure-c": FigurePage(
+        "C",
+        "Does averaging LiSSA over ten runs give the right answer?",
+        "Handwritten 1s against 7s, logistic regression, pixels standardised, the penalty folded into every "
+        "example with "
+        "n·l2 = 2000. CG and LiSSA (m = 10 000, s = 1000) against leave-one-out, once and averaged over ten "
+        "runs. Notice that "
+        "averaging removes the *noise* and that the points then stay off the line: the same settings in the full "
+        "Taylor series, "
+        "without any randomness, are off too. That is *bias*: too few steps for the scale. Automatic settings "
+        "have none to "
+        "speak of. The paper's 9 084 rows cannot be recovered; these are the bundled images, or the larger set "
+        "of the data "
+        "folder. Points of both classes lie on both sides of zero.",
+        figure_charts_solvers.logistic,
+        lambda chosen: 8.0 if chosen["images"] == "bundled" else 120.0,
     ),
     "figure-d": FigurePage(
         "D",
@@ -80,6 +116,21 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         figure_charts_fits.blobs,
         lambda _chosen: 3.0,
         (Option("limit", 99.0, "Full colour at this percentile of |score|", 50.0, 100.0),),
+    ),
+    "figure-h": FigurePage(
+        "H",
+        "How many wrong labels are found by checking the most suspicious tenth?",
+        "Ten per cent of the training labels are flipped, every training point is ranked by suspicion, and the "
+        "labels are put "
+        "right in that order; over several seeds, mean ± standard error. Self-influence needs no test set: a "
+        "flipped label is "
+        "a point that only its own label supports. Notice how steep the curves are against checking at random, "
+        "that the plain "
+        "loss is nearly as good here, and how little the test accuracy gains once most flips are found. The "
+        "reproduction "
+        "paper announced this experiment and did not do it.",
+        figure_charts_solvers.flipped_labels,
+        lambda chosen: 4.0 * float(chosen["seeds"]),
     ),
     "figure-j": FigurePage(
         "J",

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.components import cached, controls, state
 from pages.components.bootstrap import guarded
+from pages.components.errors import safely
 from pages.components.lessons import figure_view
 from pages.components.lessons.kinds import Lesson, Setting, Step, Words
 from pages.components.lessons.symbols import explained
@@ -17,9 +18,9 @@ REVEALED, PREDICTED = "lessons.revealed", "lessons.predicted"
 @st.fragment
 def draw(name: str, lesson: Lesson) -> None:
     """The step that the link names; Back, Next, sliders and answers rerun this part only."""
-    if state.view().lesson != name:
-        st.rerun()
     with guarded(), cached.core().interactive():
+        if state.view().lesson != name:
+            st.rerun()
         state.mirror()
         values, problems = tuned(state.view().tune, lesson.options)
         for sentence in problems:
@@ -29,7 +30,7 @@ def draw(name: str, lesson: Lesson) -> None:
         setting = Setting(state.settings(), state.test(), values)
         if refused := _refusal(lesson, setting):
             st.warning(refused, icon=":material/warning:")
-            st.button("Use the lesson's own problem", type="primary", on_click=own, args=(lesson,))
+            st.button("Use the lesson's own problem", type="primary", on_click=safely(own), args=(lesson,))
             return
         _step(name, lesson, at, setting)
 
@@ -56,15 +57,15 @@ def _head(lesson: Lesson, at: int) -> None:
     """Where one is, Back and Next."""
     last = at == len(lesson.steps) - 1
     with st.container(horizontal=True, vertical_alignment="center", key="lesson-head"):
-        st.button("All lessons", icon=":material/arrow_back:", on_click=_go, args=("", 0), type="tertiary")
+        st.button("All lessons", icon=":material/arrow_back:", on_click=safely(_go), args=("", 0), type="tertiary")
         st.markdown(f"**{lesson.title}** · step {at + 1} of {len(lesson.steps)}")
-        st.button("Back", icon=":material/chevron_left:", on_click=_to, args=(at - 1,), disabled=at == 0)
+        st.button("Back", icon=":material/chevron_left:", on_click=safely(_to), args=(at - 1,), disabled=at == 0)
         if last:
-            st.button("Open in Explore", icon=":material/my_location:", on_click=_explore)
+            st.button("Open in Explore", icon=":material/my_location:", on_click=safely(_explore))
             if st.session_state.pop("lessons.leave", False):
                 st.switch_page("pages/3_Explore.py", query_params=state.link())
         else:
-            st.button("Next", icon=":material/chevron_right:", on_click=_to, args=(at + 1,), type="primary")
+            st.button("Next", icon=":material/chevron_right:", on_click=safely(_to), args=(at + 1,), type="primary")
 
 
 def _go(name: str, step: int) -> None:
@@ -119,7 +120,9 @@ def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
             sorted({*lesson.stops[item.name], now}),
             key=key,
             format_func=lambda value: f"{value:g}",
-            on_change=lambda name=item.name, key=key: figure_view.put({name: st.session_state[key]}, lesson.options),
+            on_change=safely(
+                lambda name=item.name, key=key: figure_view.put({name: st.session_state[key]}, lesson.options)
+            ),
         )
 
 
@@ -138,7 +141,9 @@ def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
         verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
         with st.container(border=True):
             st.markdown(f"*{step.ask}*  \n{verdict}**{step.choices[answer]}.** {said(step.reveal, setting)}")
-        st.button("Predict again", icon=":material/undo:", type="tertiary", on_click=lambda: shown.discard(place))
+        st.button(
+            "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(lambda: shown.discard(place))
+        )
         return True
     key = f"predict.{place[0]}.{place[1]}"
     st.session_state[key] = predicted.get(place)
@@ -148,7 +153,7 @@ def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
         key=key,
         index=None,
         format_func=lambda k: step.choices[k],
-        on_change=lambda: predicted.update({place: st.session_state[key]}),
+        on_change=safely(lambda: predicted.update({place: st.session_state[key]})),
     )
-    st.button("Reveal", type="primary", icon=":material/visibility:", on_click=lambda: shown.add(place))
+    st.button("Reveal", type="primary", icon=":material/visibility:", on_click=safely(lambda: shown.add(place)))
     return False

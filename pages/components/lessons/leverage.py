@@ -162,9 +162,9 @@ def _curved_words(setting: Setting) -> str:
     h, ratio = _worst(_other())
     word = "still falls" if newton < first else "does not fall"
     return (
-        f"At h = {h:.2f} the parameters move {ratio:.2f} times as far, the curve says {1 / (1 - h):.2f}: the curvature of "
-        f"the *others* changes too. The relative error {word} with one Newton step: {first:.0%} before, {newton:.0%} "
-        "after. The trust line of Explore names the largest leverage."
+        f"At h = {h:.2f} the parameters move {ratio:.2f} times as far, the curve says {1 / (1 - h):.2f}: the "
+        f"curvature of the *others* changes too. The relative error {word} with one Newton step: "
+        f"{first:.0%} before, {newton:.0%} after. The trust line of Explore names the largest leverage."
     )
 
 

@@ -1,0 +1,172 @@
+"""Charts of figures B, C and H: from the tables of the core to pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from influence_core.settings import DataSettings, Settings
+from pages.components import cached
+from pages.components.charts import CLEAR, INK, QUIET, blank
+from pages.components.colours import HARMFUL, HELPFUL
+from pages.components.influence_map import plain
+from pages.components.lessons.drawing import SIGN, Pair, against
+from pages.components.lessons.figure_charts import Drawing
+from pages.components.lessons.kinds import Picture, projected
+
+if TYPE_CHECKING:
+    from influence_core.data import Dataset, Split
+    from influence_core.figures import Figure
+
+TITLES = {"cholesky": "Explicit inverse (Cholesky)", "cg": "Conjugate gradients", "taylor": "Full Taylor series"}
+SHADES = ("#009E73", "#E69F00", QUIET, INK)
+
+
+def _panels(table: pd.DataFrame, unit: str, title: str, name: str) -> Picture:
+    pairs = [
+        Pair(
+            rows["loo_loss_change"].to_numpy(),
+            rows["loss_change"].to_numpy(),
+            TITLES.get(solver, solver),
+            (),
+            rows["id"],
+        )
+        for solver, rows in table.groupby("solver", sort=False)
+    ]
+    drawn = against(pairs, title, (f"LOO change, {unit}", f"predicted\n{SIGN}"), 720)
+    caption = (
+        "Predicted change of the loss of the test point against leave-one-out, one panel per way. Dashed: "
+        "predicted = LOO."
+    )
+    return Picture(drawn, caption, table, name, wide=True)
+
+
+def ridge(figure: Figure, drawing: Drawing) -> list[Picture]:
+    """Panels of every solver, and r by encoding and held-out row.
+
+    Returns:
+        Two pictures.
+    """
+    panels = figure.tables["panels"].copy()
+    runs = panels.solver[panels.solver.str.startswith("lissa")].nunique()
+    panels["solver"] = panels.solver.str.replace(r"^lissa.*", f"LiSSA, {runs} runs", regex=True)
+    return [
+        _panels(panels, "squared target units", "Inverse and CG agree; LiSSA scatters; Newton is exact", "figure-b"),
+        _choices(figure.tables["choices"]),
+    ]
+
+
+def _choices(table: pd.DataFrame) -> Picture:
+    drawn = blank(
+        "What was chosen without a word matters more than the solver", "held-out row", "r of influence and LOO"
+    )
+    for (encoding, rows), symbol in zip(table.groupby("encoding", sort=False), ("circle", "diamond-open"), strict=True):
+        drawn.add_trace(
+            go.Scatter(
+                x=rows.held_out_row.astype(str), y=rows.r, mode="markers", name=f"{encoding} months and days",
+                marker={"symbol": symbol, "size": 15, "color": QUIET, "line": {"width": 2, "color": INK}},
+                customdata=rows.slope, hovertemplate="row %{x}: r = %{y:.3f}, slope %{customdata:.3g}<extra></extra>",
+            )
+        )  # fmt: skip
+    drawn.update_xaxes(type="category")
+    drawn.update_yaxes(range=[-1.05, 1.05], zeroline=True, zerolinecolor=INK)
+    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
+    caption = "r between first-order influence by the explicit inverse and leave-one-out, for several held-out rows."
+    return Picture(projected(drawn, 380), caption, table, "figure-b-choices", wide=True)
+
+
+def logistic(figure: Figure, drawing: Drawing) -> list[Picture]:
+    """Panels of every solver, the easy and the hard image, and how many points lie on each side.
+
+    Returns:
+        Three pictures.
+    """
+    panels = _panels(figure.tables["panels"], "nats", "Averaging removes the noise of LiSSA, not its bias", "figure-c")
+    source = "mnist" if drawing["images"] == "bundled" else "mnist_large"
+    split = cached.problem(Settings(DataSettings(source))).split
+    return [panels, images(figure.tables["pictures"], split), _sides(figure.tables["sides"])]
+
+
+def images(table: pd.DataFrame, split: Split) -> Picture:
+    """The test digit, an easy and a hard training image, as they are in the source.
+
+    Returns:
+        One picture.
+    """
+    grid = make_subplots(1, len(table), subplot_titles=[plain(what) for what in table.what])
+    for k, row in enumerate(table.itertuples(), 1):
+        part: Dataset = getattr(split, row.part)
+        assert part.images is not None  # digits
+        shown = np.asarray(part.images[row.row], float)
+        shown = shown.reshape(shown.shape[0], shown.shape[1], -1).mean(2)
+        grid.add_trace(go.Heatmap(z=shown[::-1], colorscale="Greys_r", showscale=False, hoverinfo="skip"), 1, k)
+    grid.update_xaxes(showticklabels=False, showgrid=False, title="")
+    grid.update_yaxes(showticklabels=False, showgrid=False, scaleanchor="x")
+    grid.update_layout(
+        title="An easy training image and a hard one", paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, margin={"t": 40, "b": 4}
+    )
+    easy, hard = table.iloc[1], table.iloc[2]
+    caption = (
+        f"Scores: {easy.loss_change:.2g} nats for {easy.id}, which is fitted well and hardly matters, and "
+        f"{hard.loss_change:.2g} "
+        f"for {hard.id}, the most harmful one."
+    )
+    grid.update_xaxes(title=plain(f"{easy.id}"), col=2).update_xaxes(title=plain(f"{hard.id}"), col=3)
+    return Picture(projected(grid, 300), caption, table, "figure-c-images")
+
+
+def _sides(table: pd.DataFrame) -> Picture:
+    drawn = blank("Points of both classes are helpful, and of both are harmful", "", "training points", barmode="group")
+    for name, colour, pattern in (("helpful", HELPFUL, ""), ("harmful", HARMFUL, "/")):
+        drawn.add_trace(
+            go.Bar(
+                x=[f"class {one}" for one in table["class"]], y=table[name], name=name, texttemplate="%{y}",
+                marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "#222222", "fillmode": "overlay"}},
+            )
+        )  # fmt: skip
+    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
+    caption = "Number of training points with a positive and with a negative predicted change, by class."
+    return Picture(projected(drawn, 300), caption, table, "figure-c-sides")
+
+
+def flipped_labels(figure: Figure, drawing: Drawing) -> list[Picture]:
+    """Share of flips found and test accuracy against the share of training labels checked.
+
+    Returns:
+        Two pictures.
+    """
+    table = figure.tables["curves"]
+    found = checked(table, "found", "Most flips are among the most suspicious tenth", "share of the flips found")
+    accuracy = checked(table, "accuracy", "What fixing them does to the test accuracy", "test accuracy after fixing")
+    note = "Mean over seeds; whiskers: one standard error."
+    return [
+        Picture(found, "Labels are checked in the order of each signal. " + note, table, "figure-h-found"),
+        Picture(accuracy, "Labels found are put right and the model is refitted. " + note, table, "figure-h-accuracy"),
+    ]
+
+
+def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figure:
+    """One curve per signal over the share checked, with whiskers where there is an error.
+
+    Returns:
+        The figure.
+    """
+    drawn = blank(title, "share of the training labels checked", axis)
+    kinds = zip(table.groupby("signal", sort=False), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
+    for (signal, rows), dash, shade in kinds:
+        errors = rows.get(f"{column}_se")
+        drawn.add_trace(
+            go.Scatter(
+                x=rows.checked, y=rows[column], mode="lines+markers", name=plain(str(signal).replace("_", " ")),
+                error_y=None if errors is None else {"array": errors, "width": 3, "thickness": 1.5},
+                line={"dash": dash, "color": shade, "width": 3}, marker={"size": 7},
+                hovertemplate="%{x:.0%} checked: %{y:.3f}<extra>" + plain(str(signal)) + "</extra>",
+            )
+        )  # fmt: skip
+    drawn.update_xaxes(tickformat=".0%")
+    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
+    return projected(drawn)
