@@ -47,7 +47,7 @@ def theta_slope(analysis: Analysis, train: int) -> FloatArray:
         (p,).
     """
     change = parameter_change(analysis.influence, np.array([train]))[0]
-    return -len(analysis.problem.fitted.train) * change
+    return np.asarray(-len(analysis.problem.fitted.train) * change)
 
 
 def damping_agreement(analysis: Analysis, test: int, dampings: Sequence[float], measured: FloatArray) -> pd.DataFrame:
