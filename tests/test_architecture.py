@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEVELS = (
-    {"settings", "compute"},
+    {"settings", "cells", "compute"},
     {"data"},
     {"models"},
     {"curvature"},
@@ -27,7 +27,7 @@ LEVELS = (
 ASIDE = {
     "retraining": {"settings", "compute", "data", "models"},
     "agreement": {"compute"},
-    "annotations": {"settings", "compute"},
+    "annotations": {"settings", "cells", "compute"},
     "neighbours": {"compute"},
     "mislabels": {"compute", "agreement"},
     "trust": {"agreement", "compute", "models", "solvers"},

@@ -11,9 +11,7 @@ from influence_core.annotations.exports import (
     Original,
     export,
     export_counts,
-    neutral,
     read_csv,
-    restored,
     zipped,
 )
 from influence_core.annotations.importing import Imported, import_label_studio
@@ -77,7 +75,6 @@ __all__ = [
     "login",
     "look",
     "lookahead",
-    "neutral",
     "next_card",
     "open_store",
     "progress",
@@ -86,7 +83,6 @@ __all__ = [
     "read_csv",
     "record",
     "resolve",
-    "restored",
     "role",
     "run_settings",
     "skip_card",

@@ -30,14 +30,14 @@ from influence_core.annotations import (
     decide,
     export,
     export_counts,
-    neutral,
     read_csv,
-    restored,
     skip_card,
     undo,
     zipped,
 )
 from influence_core.annotations.exports import COLUMNS
+from influence_core.cells import neutral, restored
+from influence_core.data.uploads import read_upload
 from tests.annotations.conftest import queue, samples, serve
 
 NAMED = {  # as the guide names them
@@ -197,6 +197,16 @@ def test_the_clean_data_keep_the_uploaded_schema(store: Store, target: list[obje
     assert len(only) == 2
     without = read_csv(export(store, number, "lead")["dataset_clean.csv"])
     assert without.columns.tolist() == ["id", "label"] and len(without) == 8
+
+
+def test_the_clean_data_can_be_uploaded_again(store: Store) -> None:
+    names = ("=up", "-down", "@x")
+    data = Samples("x", "again", np.array([f"={i}" for i in range(12)]), np.arange(12) % 3, names)
+    number = queue(store, data=data).id
+    table = pd.DataFrame({"=key": data.ids, "+size": np.arange(12) - 5, "label": np.array(names)[data.labels]})
+    files = export(store, number, "lead", context=Context(original=Original(table, "label", np.arange(12))))
+    raw = read_upload("dataset_clean.csv", files["dataset_clean.csv"])
+    pd.testing.assert_frame_equal(raw.frame, table, check_dtype=False)
 
 
 def test_a_table_of_other_rows_is_refused(store: Store) -> None:

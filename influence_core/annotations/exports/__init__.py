@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from influence_core.annotations.agreement import agreement_of
 from influence_core.annotations.errors import AnnotationError
-from influence_core.annotations.exports.cells import neutral, read_csv, restored, to_csv
+from influence_core.annotations.exports.cells import read_csv, to_csv
 from influence_core.annotations.exports.frames import (
     COLUMNS,
     Original,
@@ -41,9 +41,7 @@ __all__ = [
     "Original",
     "export",
     "export_counts",
-    "neutral",
     "read_csv",
-    "restored",
     "zipped",
 ]
 

@@ -1,41 +1,17 @@
-"""Cells that a spreadsheet would run: made harmless with an apostrophe, and read back as they were.
-
-A cell that starts with = + - @, a tab or a line break is a formula for Excel and LibreOffice (OWASP, CSV injection);
-their full-width forms are too in some languages.  An apostrophe in front makes it text.  Plain numbers stay numbers.
-"""
+"""Tables as CSV that no spreadsheet runs, and back."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 
 import pandas as pd
 from pandas.api import types
 
 from influence_core.annotations.errors import AnnotationError
+from influence_core.cells import neutral, restored
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - the full-width forms are meant
-_NUMBER = re.compile(r"'*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 READ = 200 * 2**20  # bytes
-
-
-def neutral(text: str) -> str:
-    """The text with one apostrophe more, where a spreadsheet might run it or where it looks as if this had been done.
-
-    Returns:
-        A text that no spreadsheet runs.
-    """
-    return f"'{text}" if _risky(text) else text
-
-
-def restored(text: str) -> str:
-    """Inverse of :func:`neutral`, for every text.
-
-    Returns:
-        The original text.
-    """
-    return text[1:] if text.startswith("'") and _risky(text) else text
 
 
 def to_csv(frame: pd.DataFrame) -> bytes:
@@ -71,7 +47,3 @@ def read_csv(content: bytes) -> pd.DataFrame:
         if not types.is_numeric_dtype(frame[name]):
             frame.isetitem(index, [restored(cell) if isinstance(cell, str) else cell for cell in frame[name]])
     return frame.rename(columns=restored)
-
-
-def _risky(text: str) -> bool:
-    return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)
