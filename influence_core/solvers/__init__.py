@@ -5,14 +5,13 @@ from __future__ import annotations
 from influence_core.curvature import Curvature
 from influence_core.settings import Option, SettingsError, SolverSettings, resolve
 from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, eigh
-from influence_core.solvers.iterative import ConjugateGradients, Identity
+from influence_core.solvers.iterative import AUTOMATIC, PRECONDITIONERS, ConjugateGradients, Identity
 from influence_core.solvers.kronecker import Kronecker
 from influence_core.solvers.lissa import Lissa, LissaSettings
 from influence_core.solvers.lowrank import Arnoldi, Nystrom
 from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry, energies
 from influence_core.solvers.taylor import Taylor
 
-AUTOMATIC = "auto"
 SPECTRUM_IS_CHEAP = 1_500
 LARGE = 20_000_000  # parameters of solvers that need products only
 
@@ -91,12 +90,16 @@ SOLVERS: dict[str, SolverEntry] = {
     ),
     "cg": SolverEntry(
         "Conjugate gradients",
-        lambda a, options: ConjugateGradients(a, float(options["tolerance"]), int(options["max_products"])),
+        lambda a, options: ConjugateGradients(
+            a, float(options["tolerance"]), int(options["max_products"]), str(options["preconditioner"])
+        ),
         "Martens 2010; Hessian products only",
         (
             Option("tolerance", 1e-10, "Tolerance (relative residual)", 1e-14, 1.0),
             Option("max_products", 1_000, "Most products per right-hand side", 1, 100_000),
+            Option("preconditioner", AUTOMATIC, "Preconditioner", choices=(AUTOMATIC, *PRECONDITIONERS)),
         ),
+        limit=LARGE,
     ),
     "taylor": SolverEntry(
         "Taylor series",
@@ -152,6 +155,10 @@ SOLVERS: dict[str, SolverEntry] = {
         "EK-FAC", lambda a, _options: Kronecker(a, True), "Grosse et al. 2023", kind="approximate", limit=LARGE
     ),
     "identity": SolverEntry(
-        "Identity (no solve)", lambda a, _options: Identity(a), "gradient dot product, a baseline", kind="baseline"
+        "Identity (no solve)",
+        lambda a, _options: Identity(a),
+        "gradient dot product, a baseline",
+        kind="baseline",
+        limit=LARGE,
     ),
 }

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from influence_core.compute import once
 from influence_core.curvature import Curvature
+from influence_core.settings import SettingsError
+from influence_core.solvers.kronecker import Kronecker
+from influence_core.solvers.lowrank import Nystrom
 from influence_core.solvers.solution import SingularError, Solution, dense_inverse, residuals
+
+AUTOMATIC = "auto"
+ROUNDING = 8  # relative residual that rounding allows, in units of the precision's epsilon
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +29,27 @@ class ConjugateGradients:
     curvature: Curvature
     tolerance: float
     max_products: int
+    preconditioner: str = AUTOMATIC
     eigenvalues: None = None
+
+    @once
+    def precondition(self) -> Callable[[Tensor], Tensor]:
+        """R -> M⁻¹ R with M ≈ A, symmetric and positive definite."""
+        return PRECONDITIONERS[self.chosen](self.curvature)
+
+    @property
+    def chosen(self) -> str:
+        """The preconditioner in use: the diagonal where it is cheap, EK-FAC for networks made of layers."""
+        if self.preconditioner != AUTOMATIC:
+            return self.preconditioner
+        if self.curvature.network and self.curvature.layered is not None:
+            return "ekfac"
+        return "none" if self.curvature.diagonal is None else "diagonal"
+
+    @property
+    def goal(self) -> float:
+        """The tolerance, or what the precision of A allows."""
+        return max(self.tolerance, ROUNDING * torch.finfo(self.curvature.like.dtype).eps)
 
     def __call__(self, b: Tensor) -> Solution:
         """Iterate until every relative residual is ≤ tolerance or ``max_products`` per column are spent.
@@ -33,21 +61,21 @@ class ConjugateGradients:
         relative = residuals(self.curvature.matvec, x, b)
         worst = float(relative.max()) if len(relative) else 0.0
         # The recursive residual drifts from the true one by rounding; allow for it.
-        good = worst <= 10 * self.tolerance
+        good = worst <= 10 * self.goal
+        note = f"Preconditioner: {WORDS[self.chosen]}."
         if good:
-            return Solution(x, relative, used, True)
+            return Solution(x, relative, used, True, note=note)
         advice = (
             f"Conjugate gradients stopped at a relative residual of {worst:.1e} after {self.max_products} products "
             "per right-hand side: allow more products, or raise the damping."
         )
-        return Solution(x, relative, used, False, advice)
+        return Solution(x, relative, used, False, advice, note=note)
 
     def _iterate(self, b: Tensor) -> tuple[Tensor, int]:
-        scale = 1 / self.curvature.diagonal()[:, None] if self.curvature.diagonal is not None else 1.0
-        goals = self.tolerance * b.norm(dim=0)
+        goals, apply = self.goal * b.norm(dim=0), self.precondition
         x, r = torch.zeros_like(b), b.clone()
         live = torch.nonzero(b.norm(dim=0) > goals)[:, 0]
-        z = r * scale
+        z = apply(r)
         direction, rz, used = z.clone(), (r * z).sum(0), 0
         for _ in range(self.max_products):
             if not len(live):
@@ -61,7 +89,7 @@ class ConjugateGradients:
             alpha = rz[live] / bend
             x[:, live] += alpha * d
             r[:, live] -= alpha * ad
-            z = r[:, live] * scale
+            z = apply(r[:, live])
             new = (r[:, live] * z).sum(0)
             direction[:, live] = z + (new / rz[live]) * d
             rz[live] = new
@@ -75,6 +103,27 @@ class ConjugateGradients:
             (p, p).
         """
         return dense_inverse(self, self.curvature)
+
+
+def _none(_curvature: Curvature) -> Callable[[Tensor], Tensor]:
+    return torch.clone
+
+
+def _diagonal(curvature: Curvature) -> Callable[[Tensor], Tensor]:
+    """Raises ``SettingsError`` where A has no cheap diagonal."""
+    if curvature.diagonal is None:
+        raise SettingsError("This curvature has no cheap diagonal: choose another preconditioner.")
+    scale = 1 / curvature.diagonal()[:, None]
+    return lambda r: r * scale
+
+
+PRECONDITIONERS: dict[str, Callable[[Curvature], Callable[[Tensor], Tensor]]] = {
+    "none": _none,
+    "diagonal": _diagonal,
+    "ekfac": lambda curvature: Kronecker(curvature, True).apply,
+    "nystrom": lambda curvature: Nystrom(curvature, 0).apply,
+}
+WORDS = {"none": "none", "diagonal": "diagonal of H + δI", "ekfac": "EK-FAC", "nystrom": "Nyström sketch"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -222,3 +222,28 @@ def test_without_layers_or_without_damping_a_sentence(solver):
     bare = example("mlp", l2=0.0)
     with pytest.raises(SingularError, match="set a damping"):
         made(bare, solver, 0.0).apply(torch.zeros(bare.fitted.size, 1, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["none", "diagonal", "ekfac", "nystrom"])
+def test_conjugate_gradients_with_any_preconditioner_solve_the_same_system(name):
+    case = example("mlp", n=60)
+    a = network_curvature(case.fitted, "gauss_newton", 0.01)
+    b = torch.as_tensor(np.random.default_rng(2).normal(size=(a.size, 4)))
+    b[:, 2] = 0
+    h = case.gauss_newton + 0.01 * np.eye(a.size)
+    found = factor(SolverSettings("cg", 0.01, (("preconditioner", name),)), a)(b)
+    assert found.converged
+    assert error(found.value.numpy(), np.linalg.solve(h, b.numpy())) < 1e-4  # as exact as differences of f are
+    assert "Preconditioner" in found.note
+
+
+def test_ekfac_is_a_good_preconditioner_and_the_choice_for_networks():
+    case = example("cnn", n=60)
+    a = network_curvature(case.fitted, "gauss_newton", 1e-4)
+    b = torch.as_tensor(np.random.default_rng(2).normal(size=(a.size, 4)))
+    plain, chosen = (
+        factor(SolverSettings("cg", 1e-4, (("preconditioner", name), ("tolerance", 1e-5))), a)(b)
+        for name in ("none", "auto")
+    )
+    assert "EK-FAC" in chosen.note
+    assert chosen.products < 0.9 * plain.products
