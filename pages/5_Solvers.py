@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components import asked, cached, controls, loo_panel, solver_charts, state, trials
+from pages.components import (
+    asked,
+    cached,
+    comparison,
+    comparison_charts,
+    controls,
+    fast_panel,
+    loo_panel,
+    solver_charts,
+    state,
+    trials,
+)
 from pages.components.bootstrap import bootstrap, guarded
-from pages.components.chart_frame import show, twin
+from pages.components.chart_frame import show
 from pages.components.errors import safely
 from pages.components.suit import say_once, suit_model
 
-MANY = 3_000  # with more parameters the comparison waits for a click
+if TYPE_CHECKING:
+    from influence_core.trials import Trial
+
 DAMPING = Option(
     "damping", 0.0, "Damping δ", 0.0, 1e9, help="Solve (H + δI)⁻¹. In the unit of H's eigenvalues; the fit stays."
 )
-NO_TRUTH = "not run"
 AUTOMATIC = "auto"
 OPTIONS = 4  # of a solver in a row
 
@@ -64,22 +76,6 @@ def take(name: str) -> None:
     state.change("solver", name=name, options=())
 
 
-def asked_to_run(problem: Any) -> bool:
-    """Whether to compare now: at once for few parameters, on a click for many.
-
-    Returns:
-        True or False.
-    """
-    p = problem.fitted.size
-    if p <= MANY or state.view().compare:
-        return True
-    st.info(f"This model has {p:,} parameters: a dense factor takes many seconds and {8e-9 * p * p:.1f} GB.")
-    if st.button("Compare the solvers", type="primary"):
-        state.look(compare=True)
-        st.rerun()
-    return False
-
-
 def exact_loo(settings: Settings, test: int) -> np.ndarray | None:
     """Measured changes at the test point, where they are instant or known; a refusal is a sentence, not the end.
 
@@ -95,82 +91,30 @@ def exact_loo(settings: Settings, test: int) -> np.ndarray | None:
     return None if refits is None else refits.change[:, test]
 
 
-def compare(settings: Settings, test: int, truth: np.ndarray | None) -> list[trials.Trial]:
-    """Every solver on the same system, in a table.
-
-    Returns:
-        The trials, one per solver on offer.
-    """
-    core = cached.core()
-    size = cached.problem(settings).fitted.size
-    with st.spinner("Factoring and solving with every solver …"):
-        found = [trials.trial(settings, name, test) for name in core.applicable_solvers(size)]
-    table = pd.DataFrame([row(one, reference(found), truth) for one in found] + too_large(size))
-    st.markdown("**One system, every solver**")
-    st.table(table.map(lambda cell: controls.plain_markdown(str(cell))), hide_index=True)
-    st.caption(
-        "Times are measured live on this server, once per factor and once per test point: they include whatever else "
-        "it is doing. Relative residual = ‖(H + δI)v − q‖ / ‖q‖. Error of scores = ‖s − s_Cholesky‖ / ‖s_Cholesky‖. "
-        "r / slope: of the reference on the first-order scores; slope above 1 = the prediction under-estimates."
+def draw_accuracy(found: list[Trial]) -> None:
+    """Error of the scores over the time, for every solver that gave some."""
+    best = comparison.reference(found)
+    others = [one for one in found if best is not None and one.scores is not None and one is not best]
+    if best is None or not others:
+        return
+    errors = [trials.relative_error(one.scores, best.scores) for one in others]
+    times, titles = [trials.cost(one, 1) for one in others], [one.title for one in others]
+    table = pd.DataFrame({"solver": titles, "seconds": times, "relative error": errors})
+    caption = (
+        f"Lower left is better. {best.title} took {trials.seconds(trials.cost(best, 1))}. The error is that of the "
+        "solve alone; first-order influence itself differs from exact LOO, which the panels show."
     )
-    twin(table, "solvers")
-    st.info(trials.advice(found, len(cached.problem(settings).split.test)), icon=":material/lightbulb:")
-    return found
+    show(comparison_charts.accuracy(titles, times, errors, best.title), caption, table, "solver-accuracy")
 
 
-def too_large(size: int) -> list[dict[str, str]]:
-    """A row for every solver that is not offered for so many parameters."""
-    core = cached.core()
-    rest = [entry for name, entry in core.SOLVERS.items() if name not in core.applicable_solvers(size)]
-    return [
-        {"solver": entry.title, "what it says": f"Offered up to {entry.limit:,} parameters; here are {size:,}."}
-        for entry in rest
-    ]
-
-
-def reference(found: list[trials.Trial]) -> np.ndarray | None:
-    """Scores of the Cholesky solver, where it succeeded."""
-    return next((one.scores for one in found if one.name == "cholesky"), None)
-
-
-def row(one: trials.Trial, exact: np.ndarray | None, truth: np.ndarray | None) -> dict[str, str]:
-    """What one solver did, as cells.
-
-    Returns:
-        One row.
-    """
-    failed = one.scores is None
-    cells = {
-        "solver": one.title,
-        "factor": trials.seconds(one.factor_seconds),
-        "solve": "–" if failed else trials.seconds(one.solve_seconds),
-        "relative residual": "–" if failed else f"{one.residual:.1g}",
-        "Hessian products": "–" if failed else f"{one.products:,}",
-        "error of scores": "–",
-        "r / slope to Cholesky": "–",
-        "r / slope to exact LOO": NO_TRUTH if truth is None else "–",
-        "what it says": one.says or "Converged.",
-    }
-    if one.scores is not None and exact is not None:
-        cells["error of scores"] = f"{trials.relative_error(one.scores, exact):.1g}"
-        cells["r / slope to Cholesky"] = fitness(exact, one.scores)
-    if one.scores is not None and truth is not None:
-        cells["r / slope to exact LOO"] = fitness(truth, one.scores)
-    return cells
-
-
-def fitness(measured: np.ndarray, predicted: np.ndarray) -> str:
-    """Correlation and slope."""
-    found = cached.core().agreement(measured, predicted)
-    return f"{found.r}\u00a0/\u00a0{found.slope}"
-
-
-def draw_panels(settings: Settings, found: list[trials.Trial], truth: np.ndarray | None, unit: str) -> None:
+def draw_panels(settings: Settings, found: list[Trial], truth: np.ndarray | None, unit: str) -> None:
     """Scores of every solver against exact LOO, or against Cholesky."""
-    base, words = (truth, "exact LOO") if truth is not None else (reference(found), "Cholesky")
+    best = comparison.reference(found)
+    base, words = (None, "") if best is None else (best.scores, best.title)
+    base, words = (base, words) if truth is None else (truth, "exact LOO")
     scores = {one.title: one.scores for one in found if one.scores is not None}
     if base is None or not scores:
-        st.caption("There is nothing to compare with: neither exact LOO nor Cholesky gave a result.")
+        st.caption("There is nothing to compare with: neither exact LOO nor an accurate solver gave a result.")
         return
     figure = solver_charts.panels(base, scores, (words, unit), meant(settings))
     table = pd.DataFrame({"id": cached.problem(settings).split.train.ids, words: base, **scores})
@@ -209,8 +153,11 @@ def damping_view(test: int, unit: str) -> None:
     """The spectrum with a live damping; the slider reruns this part only."""
     with guarded():
         settings = state.settings()
-        influence = trials.factored(settings, "eigh").influence
-        values = influence.solve.eigenvalues.cpu().numpy()
+        prepared = trials.factored(settings, "eigh")
+        if prepared.factor is None:
+            st.caption(controls.plain_markdown(prepared.error))
+            return
+        values = prepared.factor.eigenvalues.cpu().numpy()
         choices = grid(values)
         slide, use = st.columns([4, 1], vertical_alignment="bottom")
         tried = state.view().trial_damping
@@ -274,12 +221,16 @@ with guarded():
     with st.container(border=True):
         chosen_test = choose(now)
     unit_now = cached.core().QUANTITIES[current.quantity].unit or now.fitted.model.loss.unit
-    if asked_to_run(now):
-        measured = exact_loo(current, chosen_test)
-        everyone = compare(current, chosen_test, measured)
+    measured = exact_loo(current, chosen_test)
+    everyone = comparison.compared(current, chosen_test, measured)
+    if len(everyone) == len(comparison.names(current)):
+        st.info(trials.advice(everyone, len(now.split.test)), icon=":material/lightbulb:")
+    if everyone and not comparison.running(trials.desk(current, chosen_test)):
+        draw_accuracy(everyone)
         draw_panels(current, everyone, measured, unit_now)
-        st.subheader("Spectrum and damping", anchor=False)
-        if now.fitted.size <= cached.core().SOLVERS["eigh"].limit:
-            damping_view(chosen_test, unit_now)
-        else:
-            st.caption(f"The eigendecomposition is not offered for {now.fitted.size:,} parameters.")
+    fast_panel.panel(current)
+    st.subheader("Spectrum and damping", anchor=False)
+    if now.fitted.size > cached.core().SOLVERS["eigh"].limit:
+        st.caption(f"The eigendecomposition is not offered for {now.fitted.size:,} parameters.")
+    elif "eigh" in {one.name for one in everyone}:
+        damping_view(chosen_test, unit_now)

@@ -17,7 +17,7 @@ LEVELS = (
     {"influence"},
     {"estimators"},
     {"effects"},
-    {"diagnostics", "evidence", "fastif", "trust"},
+    {"diagnostics", "evidence", "fastif", "trials", "trust"},
     {"analysis"},
     {"figures"},
     {"lessons"},

@@ -6,7 +6,7 @@ Settings -> data -> Split -> model.fit -> FittedModel -> Curvature -> solver -> 
 
 from __future__ import annotations
 
-from influence_core import estimators
+from influence_core import estimators, fastif, trials
 from influence_core.agreement import agreement
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.cards import Card, Witness, cards
@@ -77,6 +77,7 @@ __all__ = [
     "drawn",
     "duplicate_groups",
     "estimators",
+    "fastif",
     "interactive",
     "load",
     "mean_and_error",
@@ -85,6 +86,7 @@ __all__ = [
     "scores",
     "settle",
     "task_of",
+    "trials",
     "trust_record",
     "uploads",
     "watch",

@@ -15,6 +15,7 @@ from influence_core.solvers.kronecker import Kronecker
 from influence_core.solvers.lowrank import Nystrom
 from influence_core.solvers.solution import SingularError, Solution, dense_inverse, residuals
 
+Preconditioner = tuple[Callable[[Tensor], Tensor], int]
 AUTOMATIC = "auto"
 ROUNDING = 8  # relative residual that rounding allows, in units of the precision's epsilon
 
@@ -33,8 +34,8 @@ class ConjugateGradients:
     eigenvalues: None = None
 
     @once
-    def precondition(self) -> Callable[[Tensor], Tensor]:
-        """R -> M⁻¹ R with M ≈ A, symmetric and positive definite."""
+    def precondition(self) -> Preconditioner:
+        """R -> M⁻¹ R with M ≈ A, symmetric and positive definite, and the products it took."""
         return PRECONDITIONERS[self.chosen](self.curvature)
 
     @property
@@ -45,6 +46,11 @@ class ConjugateGradients:
         if self.curvature.network and self.curvature.layered is not None:
             return "ekfac"
         return "none" if self.curvature.diagonal is None else "diagonal"
+
+    @property
+    def setup(self) -> int:
+        """Products before the first solve; the preconditioner is made now."""
+        return self.precondition[1]
 
     @property
     def goal(self) -> float:
@@ -72,7 +78,7 @@ class ConjugateGradients:
         return Solution(x, relative, used, False, advice, note=note)
 
     def _iterate(self, b: Tensor) -> tuple[Tensor, int]:
-        goals, apply = self.goal * b.norm(dim=0), self.precondition
+        goals, apply = self.goal * b.norm(dim=0), self.precondition[0]
         x, r = torch.zeros_like(b), b.clone()
         live = torch.nonzero(b.norm(dim=0) > goals)[:, 0]
         z = apply(r)
@@ -105,23 +111,33 @@ class ConjugateGradients:
         return dense_inverse(self, self.curvature)
 
 
-def _none(_curvature: Curvature) -> Callable[[Tensor], Tensor]:
-    return torch.clone
+def _none(_curvature: Curvature) -> Preconditioner:
+    return torch.clone, 0
 
 
-def _diagonal(curvature: Curvature) -> Callable[[Tensor], Tensor]:
+def _diagonal(curvature: Curvature) -> Preconditioner:
     """Raises ``SettingsError`` where A has no cheap diagonal."""
     if curvature.diagonal is None:
         raise SettingsError("This curvature has no cheap diagonal: choose another preconditioner.")
     scale = 1 / curvature.diagonal()[:, None]
-    return lambda r: r * scale
+    return (lambda r: r * scale), 0
 
 
-PRECONDITIONERS: dict[str, Callable[[Curvature], Callable[[Tensor], Tensor]]] = {
+def _ekfac(curvature: Curvature) -> Preconditioner:
+    made = Kronecker(curvature, True)
+    return made.apply, made.setup
+
+
+def _nystrom(curvature: Curvature) -> Preconditioner:
+    made = Nystrom(curvature, 0)
+    return made.apply, made.setup
+
+
+PRECONDITIONERS: dict[str, Callable[[Curvature], Preconditioner]] = {
     "none": _none,
     "diagonal": _diagonal,
-    "ekfac": lambda curvature: Kronecker(curvature, True).apply,
-    "nystrom": lambda curvature: Nystrom(curvature, 0).apply,
+    "ekfac": _ekfac,
+    "nystrom": _nystrom,
 }
 WORDS = {"none": "none", "diagonal": "diagonal of H + δI", "ekfac": "EK-FAC", "nystrom": "Nyström sketch"}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -14,47 +13,13 @@ from influence_core.settings import Settings, SolverSettings
 from pages.components import cached
 
 if TYPE_CHECKING:
-    from influence_core.influence import Influence
+    from influence_core.analysis import Problem, Task
+    from influence_core.influence import Watched
+    from influence_core.trials import Prepared, Trial
 
 ACCURATE = 1e-8
-REPEATS, QUICK = 3, 0.05  # solves that take less than this many seconds are timed again
 REST = ("data", "model", "seed")
-
-
-@dataclass(frozen=True, eq=False)
-class Factored:
-    """A solver's factor, or the sentence that says why there is none."""
-
-    influence: Influence | None
-    seconds: float
-    error: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """What one solver made of one test point.
-
-    Attributes:
-        name: in ``SOLVERS``.
-        title: for people.
-        factor_seconds: measured once, on this server.
-        solve_seconds: for one right-hand side.
-        residual: relative residual of the solve; None where it failed.
-        products: Hessian products of the solve.
-        converged: whether the residual reached what the solver promises.
-        says: advice, or the reason of the failure.
-        scores: (n,) first-order predicted change; None where it failed.
-    """
-
-    name: str
-    title: str
-    factor_seconds: float
-    solve_seconds: float = 0.0
-    residual: float | None = None
-    products: int = 0
-    converged: bool = False
-    says: str = ""
-    scores: NDArray[np.float64] | None = None
+FACTORS = 12  # kept of one fit
 
 
 def solver_settings(settings: Settings, name: str, damping: float | None = None) -> SolverSettings:
@@ -64,29 +29,84 @@ def solver_settings(settings: Settings, name: str, damping: float | None = None)
         The solver's settings.
     """
     options = settings.solver.options if settings.solver.name == name else ()
-    return SolverSettings(name, settings.solver.damping if damping is None else damping, options)
+    delta = settings.solver.damping if damping is None else damping
+    return SolverSettings(name, delta, options, settings.solver.curvature)
 
 
-def factored(settings: Settings, name: str) -> Factored:
-    """The factor of one solver, computed anew so that its time is its own.
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """One system and one test point, with what the solvers made of them so far; threads of jobs may add to it.
+
+    Attributes:
+        problem: data and fit.
+        settings: of the whole analysis.
+        test: index of the test point.
+        factors: of this fit, shared by all its desks, by solver settings.
+        found: trials so far, by solver.
+    """
+
+    problem: Problem
+    settings: Settings
+    test: int
+    factors: dict[str, Prepared]
+    found: dict[str, Trial]
+
+    def ask(self, name: str, task: Task | None = None) -> Trial:
+        """Factor where that has not been done, solve, and note the answer.
+
+        Returns:
+            What the solver made of it; a failure is a sentence, not an exception.
+        """
+        if name not in self.found:
+            core, prepared = cached.core(), self.prepared(name, task)
+            batch = self.problem.test.take(slice(self.test, self.test + 1))
+            watched = core.watch(self.problem.fitted, batch, self.settings.quantity, self.settings.target)
+            self.found[name] = core.trials.trial(prepared, watched, task)
+        return self.found[name]
+
+    def prepared(self, name: str, task: Task | None = None) -> Prepared:
+        """The factor of one solver, computed anew so that its time is its own.
+
+        Returns:
+            The factor and its time.
+        """
+        chosen = solver_settings(self.settings, name)
+        key = replace(self.settings, solver=chosen).key("solver")
+        if key not in self.factors:
+            while len(self.factors) >= FACTORS:
+                self.factors.pop(next(iter(self.factors)))
+            self.factors[key] = cached.core().trials.prepare(self.problem.fitted, chosen, task)
+        return self.factors[key]
+
+
+def desk(settings: Settings, test: int) -> Desk:
+    """The desk of one system and test point, the same for every session.
+
+    Returns:
+        The desk.
+    """
+    plain = replace(settings, estimator="influence")
+    problem = cached.problem(settings)
+    return Desk(problem, plain, test, _factors(settings.key(*REST)), _found(plain.key(), test))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _factors(key: str) -> dict[str, Prepared]:  # noqa: ARG001
+    return {}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _found(key: str, test: int) -> dict[str, Trial]:  # noqa: ARG001
+    return {}
+
+
+def factored(settings: Settings, name: str) -> Prepared:
+    """The factor of one solver.
 
     Returns:
         The factor and its time.
     """
-    chosen = replace(settings, solver=solver_settings(settings, name))
-    return _factored(chosen.key(*REST, "solver"), chosen)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _factored(key: str, _settings: Settings) -> Factored:  # noqa: ARG001
-    core = cached.core()
-    influence = core.Influence(cached.problem(_settings).fitted, _settings.solver)
-    start = time.perf_counter()
-    try:
-        _ = influence.solve
-    except core.SingularError as error:
-        return Factored(None, time.perf_counter() - start, str(error))
-    return Factored(influence, time.perf_counter() - start)
+    return desk(settings, 0).prepared(name)
 
 
 def trial(settings: Settings, name: str, test: int) -> Trial:
@@ -95,40 +115,18 @@ def trial(settings: Settings, name: str, test: int) -> Trial:
     Returns:
         What it made of it; a failure is a sentence, not an exception.
     """
-    chosen = replace(settings, solver=solver_settings(settings, name), estimator="influence")
-    return _trial(chosen.key(), test, chosen)
+    return desk(settings, test).ask(name)
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
-def _trial(key: str, test: int, _settings: Settings) -> Trial:  # noqa: ARG001
-    core, name = cached.core(), _settings.solver.name
-    title, found = core.SOLVERS[name].title, factored(_settings, name)
-    if found.influence is None:
-        return Trial(name, title, found.seconds, says=found.error)
-    watched = core.watch(found.influence.fitted, _one(_settings, test), _settings.quantity, _settings.target)
-    try:
-        solution, duration = _timed(found.influence.solve, watched.gradient)
-    except core.SingularError as error:
-        return Trial(name, title, found.seconds, says=str(error))
-    residual = float(solution.residual.max())
-    scores = core.estimators.scores(found.influence, watched)[:, 0]
-    return Trial(
-        name, title, found.seconds, duration, residual, solution.products, solution.converged, solution.advice, scores
-    )
+def watch(settings: Settings, test: int) -> Watched:
+    """The watched quantity at one test point.
 
-
-def _timed(solve: Any, gradient: Any) -> tuple[Any, float]:
-    """The solution and the best of a few times: the first call of a solver also warms up caches."""
-    times: list[float] = []
-    while not times or (len(times) < REPEATS and times[0] < QUICK):
-        start = time.perf_counter()
-        solution = solve(gradient)
-        times.append(time.perf_counter() - start)
-    return solution, min(times)
-
-
-def _one(settings: Settings, test: int) -> Any:
-    return cached.problem(settings).test.take(slice(test, test + 1))
+    Returns:
+        It, with its gradient.
+    """
+    batch = cached.problem(settings).test.take(slice(test, test + 1))
+    found: Watched = cached.core().watch(cached.problem(settings).fitted, batch, settings.quantity, settings.target)
+    return found
 
 
 def cheapest(trials: list[Trial], tests: int) -> Trial | None:
@@ -209,7 +207,7 @@ def damping_path(settings: Settings, test: int, dampings: tuple[float, ...], cou
     Returns:
         The path, or None where no damping gives a solution.
     """
-    chosen = replace(settings, solver=SolverSettings("eigh", settings.solver.damping), estimator="influence")
+    chosen = replace(settings, solver=solver_settings(settings, "eigh"), estimator="influence")
     return _path(chosen.key(), test, dampings, count, chosen)
 
 
@@ -228,12 +226,13 @@ def _path(key: str, test: int, dampings: tuple[float, ...], count: int, _setting
 
 def _scores_at(settings: Settings, test: int, damping: float) -> NDArray[np.float64] | None:
     """Two products with the eigenvectors of H; None where H + δI is singular."""
-    core, spectrum = cached.core(), factored(settings, "eigh").influence
-    if spectrum is None:
+    core, prepared = cached.core(), factored(settings, "eigh")
+    if prepared.factor is None:
         return None
-    fitted = spectrum.fitted
-    influence = core.Influence(fitted, SolverSettings("eigh", damping), spectrum=spectrum.solve)
-    watched = core.watch(fitted, _one(settings, test), settings.quantity, settings.target)
+    kind = settings.solver.curvature
+    chosen = SolverSettings("eigh", damping, curvature=kind)
+    influence = core.Influence(prepared.influence.fitted, chosen, spectrum=prepared.factor)
+    watched = watch(settings, test)
     try:
         return np.asarray(core.estimators.scores(influence, watched)[:, 0])
     except core.SingularError:

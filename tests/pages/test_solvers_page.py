@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import SOLVERS
+from influence_core.trials import Trial
 from pages.components import trials
 from pages.components.view import View
 
@@ -41,7 +42,7 @@ def test_a_row_for_every_solver_and_they_agree(settings):
     assert not app.error
     table = rows(app)
     assert len(table) == len(SOLVERS)
-    assert len(app.get("plotly_chart")) == 3
+    assert len(app.get("plotly_chart")) == 4
     for name in ("cholesky", "eigh", "cg"):
         found = trials.trial(settings, name, 0)
         exact = trials.trial(settings, "cholesky", 0)
@@ -117,9 +118,9 @@ def test_damping_path_is_the_solution_at_every_damping():
 
 
 def test_advice_names_the_cheapest_accurate_solver():
-    quick = trials.Trial("cg", "CG", 0.0, 1.0, 1e-9)
-    dense = trials.Trial("cholesky", "Cholesky", 5.0, 0.1, 1e-15)
-    rough = trials.Trial("identity", "Identity", 0.0, 0.0, 0.5)
+    quick = Trial("cg", "CG", 0.0, 1.0, 1e-9)
+    dense = Trial("cholesky", "Cholesky", 5.0, 0.1, 1e-15)
+    rough = Trial("identity", "Identity", 0.0, 0.0, 0.5)
     assert trials.cheapest([quick, dense, rough], 1) is quick
     assert trials.cheapest([quick, dense, rough], 100) is dense
     assert "CG (1\u00a0s)" in trials.advice([quick, dense, rough], 100)

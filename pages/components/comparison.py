@@ -1,0 +1,190 @@
+"""Every solver on the same system: at once where that takes a moment, else a job that shows each row as it comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from influence_core.settings import Settings
+from pages.components import cached, controls, job_panel, trials
+from pages.components.chart_frame import twin
+from pages.components.jobs import jobs, owner
+
+if TYPE_CHECKING:
+    from influence_core.trials import Trial
+    from pages.components.trials import Desk
+
+INSTANT, UNASKED = 0.7, 8.0  # expected seconds of a comparison that runs in the page, and of a job that starts unasked
+TOP = 20
+NOT_RUN = "not run"
+CAPTION = (
+    "Times are measured live on this server, once per factor and once per test point: they include whatever else it is "
+    "doing. Products of Hessian and vector, those before the first solve included; a product with some of the examples "
+    "counts its share. Relative residual = ‖(H + δI)v − q‖ / ‖q‖. Error = ‖s − s_ref‖ / ‖s_ref‖ of the scores. r, ρ, "
+    "slope of the reference on the first-order scores (above 1: the prediction under-estimates), and the share of its "
+    f"{TOP} largest |changes| that is found."
+)
+
+
+def names(settings: Settings) -> list[str]:
+    """The solvers on offer for this model.
+
+    Returns:
+        Names in registry order.
+    """
+    found: list[str] = cached.core().applicable_solvers(cached.problem(settings).fitted.size)
+    return found
+
+
+def compared(settings: Settings, test: int, truth: np.ndarray | None) -> list[Trial]:
+    """Run what is missing, show the table, and say what is worth knowing.
+
+    Returns:
+        The trials so far: all of them, or as many as a job has finished.
+    """
+    desk, wanted = trials.desk(settings, test), names(settings)
+    missing = [name for name in wanted if name not in desk.found]
+    seconds = sum(cached.core().trials.expected_seconds(desk.problem.fitted, name) for name in missing)
+    st.markdown("**One system, every solver**")
+    if missing and seconds <= INSTANT:
+        with st.spinner("Factoring and solving with every solver …"):
+            for name in missing:
+                desk.ask(name)
+    elif missing:
+        _run(desk, wanted, seconds)
+    if running(desk):
+        _coming(desk, wanted, truth)
+    else:
+        _table(desk, wanted, truth)
+    return [desk.found[name] for name in wanted if name in desk.found]
+
+
+def running(desk: Desk) -> bool:
+    """Whether a job is at work on this desk.
+
+    Returns:
+        True or False.
+    """
+    job = jobs().get(_key(desk))
+    return job is not None and job.active
+
+
+def _key(desk: Desk) -> str:
+    return f"solvers:{desk.settings.key()}:{desk.test}"
+
+
+def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
+    def work(task: object) -> int:
+        for done, name in enumerate(wanted):
+            desk.ask(name, task)
+            task.tick(done + 1, len(wanted))
+        return len(wanted)
+
+    words = f"**Compare {len(wanted)} solvers.** About {job_panel.duration(seconds)}; rows appear as they come."
+    panel = job_panel.Work(
+        _key(desk),
+        "Comparing solvers",
+        "solvers",
+        work,
+        seconds,
+        words,
+        "Compare the solvers",
+        "Cancelled. The rows below are finished; the next run continues with the others.",
+    )
+    if seconds <= UNASKED and jobs().get(panel.key) is None:
+        jobs().submit(panel.key, work, owner=owner(), cost=seconds)
+    job = jobs().get(panel.key)
+    if job is not None and job.state == "done":  # its rows were pushed out of the cache meanwhile
+        jobs().forget(panel.key)
+    job_panel.panel(panel)
+
+
+@st.fragment(run_every=1.0)
+def _coming(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
+    _table(desk, wanted, truth)
+
+
+def _table(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
+    found = {name: desk.found[name] for name in wanted if name in desk.found}
+    best = reference(list(found.values()))
+    rows = [row(one, best, truth) for one in found.values()]
+    if not rows:
+        return
+    rows += too_large(desk.settings) if len(found) == len(wanted) else []
+    table = pd.DataFrame(rows)
+    if best is not None:
+        table = table.rename(columns={"reference": f"r · ρ · slope · top {TOP} to {best.title}"})
+    st.table(table.map(lambda cell: controls.plain_markdown(str(cell))), hide_index=True)
+    if len(found) < len(wanted):
+        return
+    st.caption(CAPTION)
+    twin(table, "solvers")
+
+
+def too_large(settings: Settings) -> list[dict[str, str]]:
+    """A row for every solver that is not offered for so many parameters.
+
+    Returns:
+        Rows with a solver and a reason.
+    """
+    core, size, offered = cached.core(), cached.problem(settings).fitted.size, names(settings)
+    rest = [entry for name, entry in core.SOLVERS.items() if name not in offered]
+    blank = dict.fromkeys(COLUMNS, "–")
+    return [
+        blank | {"solver": entry.title, "what it says": f"Offered up to {entry.limit:,} parameters; here are {size:,}."}
+        for entry in rest
+    ]
+
+
+COLUMNS = ("solver", "factor", "solve", "products", "residual", "error", "reference", "to exact LOO", "what it says")
+
+
+def reference(found: list[Trial]) -> Trial | None:
+    """Cholesky, or where it is not on offer the solver with the smallest residual of at most 1e-4.
+
+    Returns:
+        Its trial, or None.
+    """
+    solved = [one for one in found if one.scores is not None and one.residual is not None]
+    named = next((one for one in solved if one.name == "cholesky"), None)
+    good = [one for one in solved if one.residual <= 1e-4 and one.name != "identity"]
+    return named or min(good, key=lambda one: one.residual, default=None)
+
+
+def row(one: Trial, best: Trial | None, truth: np.ndarray | None) -> dict[str, str]:
+    """What one solver did, as cells.
+
+    Returns:
+        One row.
+    """
+    cells = dict.fromkeys(COLUMNS, "–") | {"solver": one.title, "factor": trials.seconds(one.factor_seconds)}
+    cells["what it says"] = " ".join(part for part in (one.says or "Converged.", one.note) if part)
+    if truth is None:
+        cells["to exact LOO"] = NOT_RUN
+    if one.scores is None:
+        return cells
+    cells |= {
+        "solve": trials.seconds(one.solve_seconds),
+        "products": f"{one.products:,}",
+        "residual": f"{one.residual:.1g}",
+    }
+    if best is not None:
+        cells["error"] = f"{trials.relative_error(one.scores, best.scores):.1g}"
+        cells["reference"] = fitness(best.scores, one.scores)
+    if truth is not None:
+        cells["to exact LOO"] = fitness(truth, one.scores)
+    return cells
+
+
+def fitness(measured: np.ndarray, predicted: np.ndarray) -> str:
+    """Correlation, rank correlation, slope and the share of the largest changes that is found.
+
+    Returns:
+        Four numbers.
+    """
+    found = cached.core().agreement(measured, predicted, TOP)
+    parts = (found.r, found.rho, found.slope, found.top_k)
+    return " · ".join("–" if part.value is None else f"{part.value:.3g}" for part in parts)

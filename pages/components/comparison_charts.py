@@ -1,0 +1,75 @@
+"""Accuracy of the solvers against their time, and recall of a search among neighbours against its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+
+from pages.components.charts import INK, QUIET, blank
+from pages.components.influence_map import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from influence_core.fastif import FastReport
+
+FLOOR = 1e-16  # errors of exact zero are drawn here
+
+
+def accuracy(names: Sequence[str], seconds: Sequence[float], errors: Sequence[float], to: str) -> go.Figure:
+    """Relative error of the scores over the time for one test point, both on log axes: lower left is better.
+
+    Returns:
+        The figure.
+    """
+    title = f"Error of the scores against time, reference {to}"
+    figure = blank(title, "factor and solve for one test point, seconds, log scale", "relative error, log scale")
+    floored = np.maximum(np.asarray(errors, dtype=float), FLOOR)
+    figure.add_trace(
+        go.Scatter(
+            x=list(seconds), y=floored, mode="markers+text", text=[plain(name) for name in names],
+            textposition="top center", cliponaxis=False, showlegend=False,
+            marker={"size": 9, "color": QUIET, "line": {"width": 0.8, "color": INK}},
+            hovertemplate="%{text}<br>%{x:.3g} s<br>error %{y:.2g}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.add_hline(0.01, line={"color": INK, "dash": "dot", "width": 1})
+    figure.add_annotation(
+        x=1, xref="x domain", y=-2, text="1 %", showarrow=False, xanchor="right", yanchor="bottom", font={"size": 11}
+    )
+    span = np.log10(np.asarray([*seconds, 1e-9])[: len(seconds)] if len(seconds) else [1e-3, 1])
+    figure.update_xaxes(type="log", range=[float(span.min()) - 0.5, float(span.max()) + 0.5], dtick=1)
+    return figure.update_yaxes(
+        type="log", dtick=2, range=[np.log10(floored.min()) - 0.5, max(0.6, np.log10(floored.max()) + 0.5)]
+    )
+
+
+def recalls(report: FastReport) -> go.Figure:
+    """Share of the true top found over the time per test point, one mark per size of the candidate set.
+
+    Returns:
+        The figure.
+    """
+    title = f"Recall of the {report.top} strongest points against time"
+    figure = blank(title, "search and scores for one test point, milliseconds, log scale", "recall", height=360)
+    x, y = [1e3 * one.seconds for one in report.sizes], [one.recall for one in report.sizes]
+    figure.add_trace(
+        go.Scatter(
+            x=x, y=y, mode="lines+markers+text", text=[f"{one.k:,}" for one in report.sizes], cliponaxis=False,
+            textposition="top left", name="candidates from the index",
+            marker={"size": 8, "color": QUIET, "line": {"width": 0.8, "color": INK}},
+            line={"color": QUIET, "width": 1.6},
+            hovertemplate="%{text} candidates<br>%{x:.3g} ms<br>recall %{y:.2f}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=[1e3 * report.full], y=[1.0], mode="markers", name="every training point",
+            marker={"size": 11, "symbol": "diamond", "color": INK},
+            hovertemplate="every training point<br>%{x:.3g} ms<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(type="log")
+    return figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
