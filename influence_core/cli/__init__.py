@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from influence_core.analysis import EXPECTED_ERRORS, Cancelled
+from influence_core.annotations import AnnotationError, Refused, StoreUnavailable
 from influence_core.cli import mislabels
 
 FAILED, INTERRUPTED = 2, 130
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
-    except (*EXPECTED_ERRORS, OSError) as error:
+    except (*EXPECTED_ERRORS, AnnotationError, Refused, StoreUnavailable, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except (KeyboardInterrupt, Cancelled):
@@ -49,5 +50,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "mislabels": Command("Rank suspicious labels, apply decisions, draw curves on known flips.", mislabels.add),
+    "mislabels": Command("Rank suspicious labels, make queues, export and import answers, retrain.", mislabels.add),
 }

@@ -28,6 +28,7 @@ from influence_core.analysis import (
     outcome,
     scores,
 )
+from influence_core.cli import reviewing
 from influence_core.cli.common import add_settings, settings_of, task, write_json, write_table
 from influence_core.settings import to_json
 
@@ -36,7 +37,7 @@ CHECKED = (0.1, 0.2)
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The commands and their arguments."""
-    words = parser.add_subparsers(required=True, metavar="rank|curve|retrain")
+    words = parser.add_subparsers(required=True, metavar="rank|curve|retrain|queue|queues|export|import")
     rank = words.add_parser("rank", help="one row per training point, most suspicious first")
     rank.add_argument("--by", default="self_influence", choices=list(SIGNALS), help="the signal that orders the rows")
     rank.add_argument("--top", type=int, metavar="K", help="the first K rows only")
@@ -54,6 +55,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     rank.set_defaults(run=run_rank)
     curve.set_defaults(run=run_curve)
     retrain.set_defaults(run=run_retrain)
+    reviewing.add(words)
 
 
 def _review(arguments: argparse.Namespace) -> Review:

@@ -1,0 +1,174 @@
+"""``mislabels queue|queues|export|import``: the annotators' store without a browser."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import getpass
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from influence_core.analysis import (
+    DATASETS,
+    MODELS,
+    SIGNALS,
+    Analysis,
+    DataError,
+    Problem,
+    Review,
+    duplicate_groups,
+    scores,
+)
+from influence_core.annotations import (
+    Context,
+    Plan,
+    Queue,
+    Run,
+    Samples,
+    Store,
+    create_queue,
+    export,
+    import_label_studio,
+    open_store,
+    queues,
+)
+from influence_core.cli.common import add_settings, settings_of, task, write_table
+from influence_core.settings import to_json
+
+ALWAYS = ("self_influence", "loss", "random")
+SEARCHED = 5_000  # rows whose near-duplicates are looked for
+
+
+def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands and their arguments."""
+    queue = words.add_parser("queue", help="score the training labels and make a new queue version in the store")
+    queue.add_argument("--strategy", default="self_influence", choices=list(SIGNALS))
+    queue.add_argument("--limit", type=int, metavar="K", help="cards; default: every row nobody has settled")
+    queue.add_argument("--overlap", type=int, default=1, help="answers wanted per card")
+    queue.add_argument("--blind", action="store_true", help="hide suggestion and evidence until a first answer")
+    listed = words.add_parser("queues", help="the queues of these data")
+    export_ = words.add_parser("export", help="every file of the export, into a folder")
+    export_.add_argument("folder", type=Path)
+    export_.add_argument("--rows", default="all", choices=["all", "decided"])
+    import_ = words.add_parser("import", help="read the answers of a Label Studio JSON export")
+    import_.add_argument("file", type=Path)
+    for command, run in ((queue, run_queue), (listed, run_queues), (export_, run_export), (import_, run_import)):
+        add_settings(command)
+        command.set_defaults(run=run)
+        if command is not listed:
+            command.add_argument("--by", default=None, help="whose name stands in the log; default: the user's")
+        if command in {export_, import_}:
+            command.add_argument("--version", type=int, help="of the queue; default: the newest")
+    listed.add_argument("--out", type=Path, metavar="FILE")
+
+
+def run_queue(arguments: argparse.Namespace) -> None:
+    """Score, and store a queue; its version goes to the standard output."""
+    settings = settings_of(arguments)
+    problem = _problem(arguments)
+    review = Review(Analysis(settings, problem, task()))
+    names = [name for name in SIGNALS if name in {*ALWAYS, arguments.strategy}]
+    found, train = scores(review, names), problem.split.train
+    run = Run(
+        model=f"{MODELS[settings.model.name].title}, l2 = {settings.model.l2:g}",
+        settings={"settings": json.loads(to_json(settings)), "signals": names},  # as the page reads it back
+        seed=settings.seed,
+        trust=" ".join((str(found.trust["line"]), *review.trust.warnings)),
+        signals=found.signals,
+        predicted=found.predicted,
+        suggested=found.suggested,
+        p_given=found.p_given,
+        p_suggested=found.p_suggested,
+        label_score=found.label_score,
+        is_issue=found.is_issue,
+        metrics=dict(found.metrics),
+        gradient_norm=review.trust.gradient_norm,
+    )
+    groups = duplicate_groups(review, review.ranked(arguments.strategy)[:SEARCHED])
+    plan = Plan(
+        arguments.strategy,
+        arguments.limit,
+        overlap=arguments.overlap,
+        duplicates=groups,
+        blind=arguments.blind,
+        seed=settings.seed,
+    )
+    samples = Samples(_title(arguments), train.fingerprint, train.ids, found.labels, tuple(train.class_names))
+    made = create_queue(open_store(), samples, run, plan, _name(arguments))
+    print(f"queue version {made.version}: {made.size} cards by {made.strategy}")
+
+
+def run_queues(arguments: argparse.Namespace) -> None:
+    """One row per queue of these data, the newest first."""
+    found = queues(open_store(), _problem(arguments).split.train.fingerprint)
+    names = ("version", "strategy", "size", "overlap", "blind", "control_fraction", "created_by", "trust")
+    write_table(pd.DataFrame([{name: getattr(one, name) for name in names} for one in found]), arguments.out)
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    """Write the files of an export; their names go to the standard output."""
+    store, problem = open_store(), _problem(arguments)
+    chosen = _queue(store, problem, arguments.version)
+    files = export(store, chosen.id, _name(arguments), arguments.rows, Context(items=items(problem)))
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (arguments.folder / name).write_bytes(content)
+        print(arguments.folder / name)
+
+
+def run_import(arguments: argparse.Namespace) -> None:
+    """Store the answers of a file, and say what became of each."""
+    store, problem = open_store(), _problem(arguments)
+    chosen = _queue(store, problem, arguments.version)
+    found = import_label_studio(store, chosen.id, arguments.file.read_bytes(), _name(arguments))
+    print(f"{found.stored} answers stored, {found.known} known already")
+    for sentence, count in found.left_out.items():
+        print(f"{count} left out: {sentence}")
+
+
+def items(problem: Problem) -> list[dict[str, str]]:
+    """What another tool shows of every training point: the picture, else the features in the source's units.
+
+    Returns:
+        ``{"image": data URI}`` or ``{"text": …}`` for each.
+    """
+    train = problem.split.train
+    if train.images is not None:
+        return [{"image": _data_uri(picture)} for picture in train.images]
+    values = problem.split.scaling.invert(train.x)
+    names = train.feature_names
+    return [{"text": "; ".join(f"{name} = {v:g}" for name, v in zip(names, row, strict=True))} for row in values]
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _problem(arguments: argparse.Namespace) -> Problem:
+    problem = Problem(settings_of(arguments))
+    if not problem.split.train.classes:
+        raise DataError("Mislabel review needs data with classes: choose others.")
+    return problem
+
+
+def _queue(store: Store, problem: Problem, version: int | None) -> Queue:
+    found = queues(store, problem.split.train.fingerprint)
+    for one in found:
+        if version in {None, one.version}:
+            return one
+    raise DataError(f"These data have {len(found)} queues in the store: make one first, or name one that exists.")
+
+
+def _title(arguments: argparse.Namespace) -> str:
+    return DATASETS[settings_of(arguments).data.name].title
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    return arguments.by or getpass.getuser()

@@ -1,0 +1,107 @@
+"""``mislabels queue|queues|export|import`` against a store of its own."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from influence_core.analysis import Problem, Review, analyse
+from influence_core.annotations import next_card, open_store, queues, run_settings
+from influence_core.cli import main
+from influence_core.cli.reviewing import items
+from influence_core.settings import DataSettings, ModelSettings, Settings, from_json, to_json
+
+DATA = DataSettings("mnist", (("size", 60),), flip_fraction=0.1)
+SETTINGS = Settings(DATA, ModelSettings("logistic", 0.5), seed=3)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """A command on the settings above, with a fresh store; what it wrote to the standard output."""
+    monkeypatch.setenv("INFLUENCE_DB_URL", f"sqlite:///{tmp_path / 'store.sqlite'}")
+    path = tmp_path / "settings.json"
+    path.write_text(to_json(SETTINGS), encoding="utf-8")
+
+    def run(*words, status=0):
+        assert main(["mislabels", *words, "--settings", str(path)]) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out
+
+    return run
+
+
+def test_a_queue_holds_the_scores_of_the_core(call):
+    assert "queue version 1: 54 cards by loss" in call("queue", "--strategy", "loss", "--by", "Ada")
+    review = Review(analyse(SETTINGS))
+    store = open_store()
+    (queue,) = queues(store, review.analysis.problem.split.train.fingerprint)
+    kept = run_settings(store, queue.run)
+    assert from_json(json.dumps(kept["settings"])) == SETTINGS
+    card = next_card(store, queue.id, "Ada")
+    for name in ("self_influence", "loss", "random"):
+        assert card.scores[name] == pytest.approx(review.suspicion(name)[card.position])
+    assert (card.given, card.predicted) == (
+        review.labels[card.position],
+        review.fitted_probabilities[card.position].argmax(),
+    )
+    table = pd.read_csv(io.StringIO(call("queues")))
+    assert table["version"].tolist() == [1]
+    assert table["created_by"].tolist() == ["Ada"]
+
+
+def test_export_and_import_go_round(call, tmp_path):
+    call("queue")
+    out = tmp_path / "out"
+    written = call("export", str(out)).split()
+    assert {path.name for path in out.iterdir()} == {name.rsplit("/", 1)[-1] for name in written}
+    issues = pd.read_parquet(out / "label_issues.parquet")
+    review = Review(analyse(SETTINGS))
+    np.testing.assert_allclose(issues["self_influence"], review.suspicion("self_influence"))
+    tasks = json.loads((out / "label_studio_tasks.json").read_text(encoding="utf-8"))
+    assert tasks[0]["data"]["image"].startswith("data:image/png;base64,")
+    tasks[0]["annotations"] = [_chosen(tasks[0], review)]
+    (tmp_path / "back.json").write_text(json.dumps(tasks), encoding="utf-8")
+    assert "1 answers stored" in call("import", str(tmp_path / "back.json"))
+    assert "1 known" in call("import", str(tmp_path / "back.json"))
+    call("export", str(out), "--rows", "decided")
+    assert len(pd.read_parquet(out / "label_issues.parquet")) == 1
+
+
+def _chosen(task, review):
+    """An annotation as Label Studio writes it, for the other class."""
+    found = task["predictions"][0]["result"][0]
+    other = review.analysis.problem.split.train.class_names[1 - int(review.labels[0])]
+    result = {**found, "value": {"choices": [other]}, "id": "a1"}
+    return {
+        "id": 7,
+        "result": [result],
+        "was_cancelled": False,
+        "lead_time": 2.0,
+        "completed_by": {"email": "ada@x.org"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("export", "out"), "make one first"),
+        (("import", "nowhere.json"), "make one first"),
+        (("queue", "--limit", "0"), "at least one card"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(call, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    said = call(*words, status=2)
+    assert said.startswith("error: ")
+    assert message in said
+
+
+def test_rows_without_pictures_are_texts():
+    problem = Problem(Settings(DataSettings("iris")))
+    shown, train = items(problem), problem.split.train
+    assert len(shown) == len(train)
+    first = dict(part.split(" = ") for part in shown[0]["text"].split("; "))
+    expected = problem.split.scaling.invert(train.x)[0]
+    np.testing.assert_allclose([float(first[name]) for name in train.feature_names], expected, rtol=1e-5)
