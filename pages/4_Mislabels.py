@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.components import cached, state
 from pages.components.bootstrap import bootstrap, guarded
-from pages.components.review import card, opening, people, table
+from pages.components.review import card, opening, panels, people
 from pages.components.suit import say_once, suit_model
 
 bootstrap(
@@ -31,4 +31,4 @@ with guarded():
         opening.first(person)
         st.stop()
     card.style()
-    table.table(queue, person)
+    panels.panels(queue, person)

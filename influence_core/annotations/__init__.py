@@ -15,6 +15,7 @@ from influence_core.annotations.exports import (
     zipped,
 )
 from influence_core.annotations.importing import Imported, import_label_studio
+from influence_core.annotations.listing import Item, items
 from influence_core.annotations.people import (
     Activity,
     Guideline,
@@ -50,6 +51,7 @@ __all__ = [
     "Guideline",
     "Imported",
     "Original",
+    "Item",
     "Plan",
     "Progress",
     "Queue",
@@ -69,6 +71,7 @@ __all__ = [
     "export",
     "export_counts",
     "get_queue",
+    "items",
     "give_back",
     "guidelines",
     "import_label_studio",

@@ -157,6 +157,11 @@ def resume() -> None:
     state.look(place=None)
 
 
+def flip(name: str) -> None:
+    """Open what is closed, and close what is open."""
+    st.session_state[name] = not st.session_state.get(name, False)
+
+
 def toast(sentence: str) -> None:
     """Something to say on the run that follows."""
     st.session_state.setdefault(TOASTS, []).append(sentence)

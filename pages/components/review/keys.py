@@ -126,8 +126,8 @@ def movements(desk: Desk, served: Served) -> None:
         ("U", "Undo", desks.undo, (desk,), False, "undo"),
         ("Left", "Previous", desks.move, (card, -1), card.place == 0, "arrow_back"),
         ("Right", "Next", desks.move, (card, 1), card.place >= desk.queue.size - 1, "arrow_forward"),
-        ("G", "Guideline", flip, ("review.guideline",), False, "menu_book"),
-        ("H", "Help", flip, ("review.help",), False, "help"),
+        ("G", "Guideline", desks.flip, ("review.guideline",), False, "menu_book"),
+        ("H", "Help", desks.flip, ("review.help",), False, "help"),
     ]
     for column, (key, label, call, args, disabled, icon) in zip(st.columns(6), buttons, strict=True):
         column.button(
@@ -141,8 +141,3 @@ def movements(desk: Desk, served: Served) -> None:
             disabled=disabled,
             width="stretch",
         )
-
-
-def flip(name: str) -> None:
-    """Open what is closed, and close what is open."""
-    st.session_state[name] = not st.session_state.get(name, False)

@@ -121,6 +121,16 @@ def first(person: Person) -> None:
         st.rerun()
 
 
+def applicable() -> list[str]:
+    """Signals that these data and this model define.
+
+    Returns:
+        Names in the order of the registry.
+    """
+    found: list[str] = cached.core().Review(cached.analysis(state.settings())).signals
+    return found
+
+
 def usual_plan() -> Plan:
     """What a queue is like if nobody chooses."""
     return cached.annotations().Plan(seed=state.settings().seed)

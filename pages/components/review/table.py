@@ -12,19 +12,17 @@ from pages.components.controls import plain_markdown
 from pages.components.errors import safely
 from pages.components.review import card as cards
 from pages.components.review import desk as desks
-from pages.components.review import evidence, keys, scores
+from pages.components.review import evidence, guideline, keys, scores, strip, twins
 from pages.components.review.desk import Desk, Served
 
 if TYPE_CHECKING:
-    from influence_core.annotations import Queue
-    from pages.components.review.people import Person
+    from pages.components.review.scores import Fit
 
 
 @st.fragment
-def table(queue: Queue, person: Person) -> None:
+def table(desk: Desk, fit: Fit) -> None:
     """Everything that follows a key."""
     with guarded(), cached.core().interactive():
-        desk = Desk(queue, person)
         served = desks.serve(desk)
         state.mirror()
         desks.show_toasts()
@@ -33,12 +31,11 @@ def table(queue: Queue, person: Person) -> None:
         if served.card is None:
             _nothing(desk, served)
             return
-        fit = _fit(queue.run)
         _draw(desk, served, fit)
         evidence.prefetch(desk, fit)
 
 
-def _draw(desk: Desk, served: Served, fit: scores.Fit) -> None:
+def _draw(desk: Desk, served: Served, fit: Fit) -> None:
     card = served.card
     split = cached.problem(state.settings()).split
     hidden = desks.concealed(desk.queue, card)
@@ -46,10 +43,12 @@ def _draw(desk: Desk, served: Served, fit: scores.Fit) -> None:
     keys.movements(desk, served)
     if st.session_state.get("review.help"):
         st.markdown(keys.HELP)
+    guideline.panel(desk)
     left, right = st.columns([5, 6], gap="large")
     with left:
         _state(desk, served)
         cards.item(desk, card, split)
+        twins.twins(desk, served, split)
     with right:
         st.text_input("Note", key=desks.NOTE, placeholder="Goes with the answer", max_chars=4000)
         if hidden:
@@ -61,7 +60,15 @@ def _draw(desk: Desk, served: Served, fit: scores.Fit) -> None:
             cards.why(card, desk.queue.class_names, "confident_learning" in fit.signals)
     if not hidden:
         evidence.evidence(desk, served, fit)
-    st.caption(f"Trust: {plain_markdown(desk.queue.trust)}")
+    trust(desk.queue.trust)
+    strip.strip(desk)
+
+
+def trust(text: str) -> None:
+    """What the scores of the queue rest on; amber with advice where an assumption is broken."""
+    line, *advice = text.split(scores.ADVICE)
+    mark = ":orange[:material/error:] " if advice else ":green[:material/check_circle:] "
+    st.caption(f"{mark}Trust: {plain_markdown(' '.join((line, *advice)))}")
 
 
 def _state(desk: Desk, served: Served) -> None:
@@ -89,14 +96,3 @@ def _nothing(desk: Desk, served: Served) -> None:
         return
     st.success("Nothing is open to you in this queue: every card has its answers.", icon=":material/check_circle:")
     st.button("Undo my last answer", on_click=safely(desks.undo), args=(desk,), key="review-U", shortcut="U")
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _record(url: str, run: int, _store: object) -> scores.Fit:
-    return scores.fit_of(cached.annotations().run_settings(_store, run))
-
-
-def _fit(run: int) -> scores.Fit:
-    """The model behind the scores, read once per run and store."""
-    store = cached.store()
-    return _record(str(store.engine.url), run, store)

@@ -1,0 +1,95 @@
+"""The next queue: by which signal, how many cards, controls and answers per card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import cached, controls, state
+from pages.components.review import opening, scores
+from pages.components.review.desk import Desk
+
+if TYPE_CHECKING:
+    from influence_core.annotations import Plan
+    from pages.components.review.scores import Fit
+
+KEY = "review.plan"
+DEAR = ("newton_self_influence", "confident_learning")  # signals that take another few fits, or an inverse
+
+
+def administration(desk: Desk, fit: Fit) -> None:
+    """Versions there are, and the form of the next one."""
+    st.subheader("Queues", anchor=False)
+    versions = opening.versions()
+    st.dataframe(
+        {
+            "version": [queue.version for queue in versions],
+            "strategy": [title(queue.strategy) for queue in versions],
+            "cards": [queue.size for queue in versions],
+            "answers per card": [queue.overlap for queue in versions],
+            "controls": [f"{queue.control_fraction:.0%}" for queue in versions],
+            "blind": [queue.blind for queue in versions],
+            "by": [queue.created_by for queue in versions],
+        },
+        hide_index=True,
+    )
+    with st.expander("Make the next version", icon=":material/playlist_add:"):
+        plan, extra = form()
+        chosen = scores.offered((*cheap(), *extra, plan.strategy))
+        given = scores.Fit(state.settings(), None, chosen)
+        st.caption("With the labels as given. To score with the decisions applied, use *Retrain* under *Progress*.")
+        opening.make(desk.person, plan, given, "Make the next version")
+
+
+def form() -> tuple[Plan, list[str]]:
+    """Choices of a queue.
+
+    Returns:
+        The plan, and signals that take longer.
+    """
+    offered = opening.applicable()
+    one, two, three = st.columns(3)
+    with one:
+        controls.choice(
+            "Order by",
+            offered,
+            state.view().strategy,
+            f"{KEY}.strategy",
+            lambda name: state.look(strategy=name),
+            titles={name: title(name) for name in offered},
+        )
+        blind = st.checkbox("Blind: a first answer before suggestion and evidence", key=f"{KEY}.blind")
+    with two:
+        overlap = st.number_input("Answers per card, by different people", 1, 20, 1, key=f"{KEY}.overlap")
+        again = st.checkbox("Ask settled rows again", key=f"{KEY}.again")
+    with three:
+        limit = st.number_input("Cards at most, 0 for all", 0, 10_000_000, 0, key=f"{KEY}.limit")
+        share = st.slider("Random controls, %", 5, 10, 8, key=f"{KEY}.controls")
+    dear = [name for name in DEAR if name in offered]
+    extra = st.multiselect("Signals that take longer", dear, format_func=title, key=f"{KEY}.extra")
+    plan = cached.annotations().Plan(
+        strategy=state.view().strategy if state.view().strategy in offered else offered[0],
+        limit=int(limit) or None,
+        control_fraction=share / 100,
+        overlap=int(overlap),
+        blind=blind,
+        seed=state.settings().seed,
+        again=again,
+    )
+    return plan, extra
+
+
+def cheap() -> list[str]:
+    """Signals that the fitted model has at once."""
+    return [name for name, signal in cached.core().SIGNALS.items() if signal.cheap]
+
+
+def title(name: str) -> str:
+    """A signal's name for people.
+
+    Returns:
+        Its title, or the name of a signal that this version does not have.
+    """
+    signal = cached.core().SIGNALS.get(name)
+    return signal.title if signal else name

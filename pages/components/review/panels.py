@@ -1,0 +1,93 @@
+"""The parts of the page: the card, the progress, the export, and what leads see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import cached, controls, state
+from pages.components.review import export, opening, people, progress, scores, table, team
+from pages.components.review.desk import Desk
+from pages.components.view import PANELS
+
+if TYPE_CHECKING:
+    from influence_core.annotations import Queue
+    from pages.components.review.people import Person
+
+WORDS = {"review": "Review", "progress": "Progress", "export": "Export", "team": "Team"}
+DRAWN = {"review": table.table, "progress": progress.progress, "export": export.export, "team": team.team}
+
+
+def panels(queue: Queue, person: Person) -> None:
+    """One part at a time, named in the link."""
+    left, middle, right = st.columns([6, 4, 3], vertical_alignment="center")
+    with left:
+        _choose(person)
+    with middle:
+        _version(queue)
+    with right:
+        _who(person)
+    DRAWN[state.view().panel](Desk(queue, person), fit_of(queue.run))
+
+
+def _choose(person: Person) -> None:
+    offered = [name for name in PANELS if name != "team" or person.lead]
+    if state.view().panel not in offered:
+        state.look(panel="review")
+    st.session_state["review.panel"] = state.view().panel
+
+    def changed() -> None:
+        if st.session_state["review.panel"] in offered:  # a second click on the open part deselects it
+            state.look(panel=st.session_state["review.panel"])
+
+    st.segmented_control(
+        "Part of the page",
+        offered,
+        key="review.panel",
+        format_func=WORDS.__getitem__,
+        label_visibility="collapsed",
+        on_change=changed,
+    )
+
+
+def _version(queue: Queue) -> None:
+    """Which queue; the older ones stay."""
+    versions = opening.versions()
+    titles = {str(one.version): f"Queue {one.version}: {one.size:,} cards" for one in versions}
+    controls.choice(
+        "Queue",
+        list(titles),
+        str(queue.version),
+        "review.version",
+        lambda text: state.look(version=None if text == str(versions[0].version) else int(text), place=None),
+        titles=titles,
+        label_visibility="collapsed",
+    )
+
+
+def _who(person: Person) -> None:
+    """Who answers; a typed name can be changed, an account is left by logging out."""
+    name = controls.plain_markdown(person.name)
+    with st.popover(f"{name}, {'lead' if person.lead else 'annotator'}", icon=":material/person:", width="stretch"):
+        if person.source == "oidc":
+            st.caption("Known by an account.")
+            st.button("Log out", on_click=st.logout, key="review-log-out", icon=":material/logout:")
+        else:
+            st.caption("Known by a typed name, which proves nothing: the log says so.")
+            st.button("Somebody else sits here", on_click=people.leave, key="review-leave", icon=":material/logout:")
+
+
+def fit_of(run: int) -> scores.Fit:
+    """The model behind the scores, read once per run and database.
+
+    Returns:
+        Settings and corrections.
+    """
+    store = cached.store()
+    return _fit_of(str(store.engine.url), run, store)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _fit_of(url: str, run: int, _store: object) -> scores.Fit:
+    return scores.fit_of(cached.annotations().run_settings(_store, run))

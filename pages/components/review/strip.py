@@ -1,0 +1,56 @@
+"""How far the queue is, what it still finds, and whether to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import cached
+from pages.components.controls import plain_markdown
+from pages.components.review.desk import Desk
+
+if TYPE_CHECKING:
+    from influence_core.annotations import Found, Progress
+
+
+def strip(desk: Desk) -> None:
+    """The progress strip, and the advice to stop once the queue finds no more than chance does."""
+    core = cached.annotations()
+    try:
+        found = core.progress(cached.store(), desk.queue.id, desk.person.name)
+    except core.StoreUnavailable:
+        return  # the card has said so
+    st.progress(min(found.answers / max(found.wanted, 1), 1.0), text=counts(found))
+    st.caption(plain_markdown(" · ".join(rates(found))))
+    if found.advice:
+        st.info(found.advice, icon=":material/flag:")
+
+
+def counts(found: Progress) -> str:
+    """Cards and answers.
+
+    Returns:
+        One line.
+    """
+    people = f", {found.mine:,} by you" if found.mine else ""
+    pace = f", {found.per_minute:.1f} a minute" if found.per_minute else ""
+    return f"{found.done:,} of {found.size:,} cards have all their answers{people}{pace}"
+
+
+def rates(found: Progress) -> list[str]:
+    """What flagged and random cards held, and what waits for a second pass.
+
+    Returns:
+        Parts of one line.
+    """
+    parts = [f"Flagged: {_rate(found.flagged)}", f"random controls: {_rate(found.controls)}"]
+    if found.disagreements:
+        parts.append(f"{found.disagreements} disagreement{'s' * (found.disagreements > 1)}")
+    if found.needs_review:
+        parts.append(f"{found.needs_review} need{'s' * (found.needs_review == 1)} review")
+    return parts
+
+
+def _rate(found: Found) -> str:
+    return f"{found.errors} of {found.checked} wrong ({found.rate:.0%})" if found.checked else "none checked yet"

@@ -1,0 +1,120 @@
+"""For leads: agreement, consensus, the activity log, the guideline, and the next queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.components import cached
+from pages.components.chart_frame import twin
+from pages.components.controls import plain_markdown
+from pages.components.review import administration, guideline, shelf
+from pages.components.review.desk import Desk
+from pages.components.review.guideline import day
+
+if TYPE_CHECKING:
+    from influence_core.annotations import Agreement, Answers, Estimate, Resolved
+    from pages.components.review.scores import Fit
+
+LINES = 200
+
+
+def team(desk: Desk, fit: Fit) -> None:
+    """Everything a lead needs to steer."""
+    if not desk.person.lead:
+        st.info("This part is for leads. Who is one is configured with INFLUENCE_LEADS.", icon=":material/lock:")
+        return
+    core, store = cached.annotations(), cached.store()
+    said = core.answers(store, desk.queue.dataset)
+    agreement(core.agreement_of(said))
+    consensus(desk, fit, said)
+    administration.administration(desk, fit)
+    guideline.editor(desk)
+    log(desk)
+
+
+def agreement(found: Agreement) -> None:
+    """Percent, Cohen's κ and Krippendorff's α, each with its interval and the items it rests on."""
+    st.subheader("Agreement", anchor=False)
+    names = ", ".join(plain_markdown(name) for name in found.annotators) or "nobody yet"
+    st.caption(f"First answers of the first pass, all versions of the queue: {names}.")
+    measures = {"Equal answers": found.percent, "Cohen's κ": found.kappa, "Krippendorff's α": found.alpha}
+    for column, (name, estimate) in zip(st.columns(3), measures.items(), strict=True):
+        with column:
+            _measure(name, estimate)
+
+
+def _measure(name: str, found: Estimate) -> None:
+    if found.undefined:
+        st.metric(name, "undefined", help=found.undefined)
+        st.caption(plain_markdown(f"Undefined: {found.undefined}."))
+        return
+    percent = name.startswith("Equal")
+    st.metric(name, f"{found.value:.0%}" if percent else f"{found.value:.2f}")
+    low, high = (f"{end:.0%}" if percent else f"{end:.2f}" for end in (found.low, found.high))
+    st.caption(f"95 % interval {low} to {high}, {found.n} items with two answers or more".replace("-", "−"))
+
+
+def consensus(desk: Desk, fit: Fit, said: Answers) -> None:
+    """One outcome per row; with two answers or more also CROWDLAB's quality of rows and annotators."""
+    core = cached.annotations()
+    found = core.resolve(said)
+    st.subheader("Consensus", anchor=False)
+    table = consensus_table(said, found)
+    if table.empty:
+        st.caption("No answers yet.")
+        return
+    counts = table["outcome"].value_counts()
+    st.markdown(" · ".join(f"{count} {plain_markdown(str(name))}" for name, count in counts.items()))
+    scored = shelf.shelf().model(fit)
+    people = pd.DataFrame()
+    if scored is not None and "confident_learning" in scored.signals and scored.kept.all():
+        quality, people = core.consensus(said, scored.review.probabilities)
+        if len(quality):
+            table["quality"] = quality["consensus_quality_score"].reindex(table.index).round(3)
+    st.dataframe(table, hide_index=True, height=36 * min(len(table) + 1, 8) + 2)
+    if len(people):
+        st.markdown("**Annotators by CROWDLAB**")
+        st.dataframe(people.reset_index(names="annotator"), hide_index=True)
+    twin(table, "consensus")
+    st.caption(
+        "A second-pass answer decides; else the majority. Quality of a consensus (CROWDLAB, cleanlab) needs two "
+        "answers to one row, and a queue with confident learning."
+    )
+
+
+def consensus_table(said: Answers, found: Resolved) -> pd.DataFrame:
+    """Rows with an answer: what everybody said, and what follows.
+
+    Returns:
+        Indexed by the row's position; one column per annotator.
+    """
+    names = (*said.class_names, "exclude")
+    rows = np.flatnonzero(found.annotations > 0)
+    table = pd.DataFrame({"id": said.ids[rows], "given": [names[k] for k in said.given[rows]]}, index=rows)
+    for k, annotator in enumerate(said.annotators):
+        table[annotator] = [names[code] if code >= 0 else "" for code in said.codes[rows, k]]
+    table["second pass"] = [names[code] if code >= 0 else "" for code in said.settled[rows]]
+    table["outcome"] = np.where(found.action[rows] == "", "open", found.action[rows])
+    table["label"] = [names[k] for k in found.label[rows]]
+    table["agreement"] = found.agreement[rows].round(3)
+    return table
+
+
+def log(desk: Desk) -> None:
+    """What happened, the newest first."""
+    st.subheader("Activity", anchor=False)
+    found = cached.annotations().activity(cached.store(), desk.queue.dataset, LINES)
+    table = pd.DataFrame(
+        {
+            "when": [day(line.at) for line in found],
+            "who": [line.annotator for line in found],
+            "what": [line.kind for line in found],
+            "detail": [line.text for line in found],
+        }
+    )
+    st.dataframe(table, hide_index=True, height=36 * min(len(table) + 1, 10) + 2)
+    st.caption(f"The last {len(table)} entries. The whole log is in the export.")
