@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core import annotations
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components import cached
-from pages.components.review import opening
+from pages.components.review import opening, scores
 from pages.components.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "4_Mislabels.py")
@@ -241,3 +243,134 @@ def test_two_people_never_hold_the_same_card() -> None:
     ada = with_queue()
     bob = with_queue(name="Bob")
     assert name_on_card(ada) != name_on_card(bob)
+
+
+def blind() -> None:
+    """The queue becomes a blind one."""
+    with cached.store().writing() as connection:
+        connection.exec_driver_sql("UPDATE queue SET blind = 1")
+
+
+def test_blind_mode_hides_suggestion_and_evidence_until_a_first_answer() -> None:
+    with_queue()
+    blind()
+    app = opened()
+    assert "Blind: answer first" in words(app)
+    assert "Why it was flagged" not in words(app) and "Strongest counter-example" not in words(app)
+    assert app.button(key="review-W").disabled
+    first = name_on_card(app)
+    key(app, "N")
+    assert name_on_card(app) == first
+    assert "Your first answer is kept" in words(app)
+    assert "Why it was flagged" in words(app)
+    key(app, "Q")
+    assert name_on_card(app) != first
+    assert [action for action, _ in stored(app)] == ["review", "keep"]
+    assert "Blind: answer first" in words(app)
+
+
+def test_near_duplicates_are_shown_and_answered_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "duplicates", lambda scored: np.arange(len(scored.kept)) // 2)
+    app = with_queue()
+    assert app.button(key="review-A").label == "Answer 1 near-duplicate along"
+    key(app, "A")
+    assert app.button(key="review-A").label == "1 near-duplicate: answered along"
+    key(app, "E")
+    assert [action for action, _ in stored(app)] == ["exclude", "exclude"]
+    assert "excluded, with 1 near-duplicate" in words(app)
+    assert app.button(key="review-A").label.startswith("Answer")  # each card is asked anew
+    key(app, "U")
+    assert len(stored(app)) == 4
+
+
+def test_progress_counts_and_lists_only_own_answers() -> None:
+    app = with_queue()
+    key(key(app, "Q"), "E")
+    bob = opened(name="Bob", panel="progress")
+    table = next(frame.value for frame in bob.dataframe if "your answer" in frame.value)
+    assert set(table["your answer"]) == {"open"}
+    assert "2 by Ada" not in words(bob)  # one person's answers need no list of people
+    ada = opened(panel="progress")
+    table = next(frame.value for frame in ada.dataframe if "your answer" in frame.value)
+    assert list(table["your answer"][:3]) == ["kept", "excluded", "open"]
+    ada.selectbox(key="review.filter-mine").set_value("excluded").run()
+    table = next(frame.value for frame in ada.dataframe if "your answer" in frame.value)
+    assert list(table["your answer"]) == ["excluded"]
+
+
+def test_the_guideline_is_written_by_a_lead_and_one_key_away() -> None:
+    app = with_queue(panel="review")
+    key(app, "G")
+    assert "There is no guideline yet" in words(app)
+    lead = opened(panel="team")
+    lead.text_area[0].set_value("A five has a hat.").run()
+    press(lead, "Save as version 1")
+    app.run()
+    assert "A five has a hat." in words(app) and "Version 1, Ada" in words(app)
+
+
+def test_team_is_for_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = with_queue()
+    key(app, "Q")
+    lead = opened(panel="team")
+    for part in ("Agreement", "Consensus", "Labelling guideline", "Activity"):
+        assert part in [heading.value for heading in lead.subheader]
+    assert "Undefined: no item has two answers yet" in words(lead)
+    table = next(frame.value for frame in lead.dataframe if "outcome" in frame.value)
+    assert list(table["outcome"]) == ["keep"] and list(table["Ada"]) == [table["given"].iloc[0]]
+    monkeypatch.setenv("INFLUENCE_LEADS", "grace@example.org")
+    other = opened(name="Bob", panel="team")
+    assert other.session_state.view.panel == "review"
+    assert not any(heading.value == "Consensus" for heading in other.subheader)
+
+
+def test_two_answers_to_each_card_give_agreement_and_a_second_pass() -> None:
+    with_queue()
+    with cached.store().writing() as connection:
+        connection.exec_driver_sql("UPDATE queue SET overlap = 2")
+    ada, bob = opened(), opened(name="Bob")
+    assert name_on_card(ada) != name_on_card(bob)
+    key(key(ada, "Q"), "Q")
+    key(key(bob, "E"), "Q")
+    lead = opened(panel="team")
+    table = next(frame.value for frame in lead.dataframe if "outcome" in frame.value)
+    assert len(table.dropna(subset=["Ada", "Bob"])) >= 2
+    assert not any("no item has two answers" in part.value for part in lead.caption)
+    assert "1 disagreement" in words(opened(panel="progress"))
+
+
+def test_retraining_tells_before_and_after_and_makes_the_next_queue() -> None:
+    app = with_queue()
+    for letter in "WWWE":
+        key(app, letter)
+    page = opened(panel="progress")
+    press(page, "Retrain")
+    until(page, lambda page: "Held-out accuracy" in [metric.label for metric in page.metric])
+    assert "3 relabelled, 1 excluded, 0 kept" in words(page)
+    press(page, "Make queue 2")
+    until(page, lambda page: "Queue 2" in str(page.selectbox(key="review.version").options))
+    (newest, oldest) = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)
+    assert (newest.version, oldest.version) == (2, 1)
+    assert newest.size == oldest.size - 4
+    again = until(opened(), lambda app: "Strongest counter-example" in words(app))
+    assert "Card 1 of " + str(newest.size) in words(again)
+
+
+def test_curves_need_flips_that_are_known() -> None:
+    app = with_queue(replace(ROWS, data=replace(ROWS.data, flip_fraction=0.0)))
+    app = opened(replace(ROWS, data=replace(ROWS.data, flip_fraction=0.0)), panel="progress")
+    assert "Which labels are wrong is not known" in words(app)
+    assert not any(button.label == "Draw the curve" for button in app.button)
+
+
+def test_the_curve_shows_influence_loss_and_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_queue(ROWS)
+    app = opened(ROWS, panel="progress")
+    app.selectbox(key="review.seeds").set_value(3).run()
+    press(app, "Draw the curve")
+    until(app, lambda app: "AUC: Self-influence" in words(app))
+    assert "over 3 seeds" in words(app)
+    table = next(frame.value for frame in app.dataframe if "share checked" in frame.value)
+    for name in ("self_influence", "loss", "random"):
+        found = table[f"flips found, {name}"]
+        assert found.iloc[0] == 0 and found.iloc[-1] == 1 and found.is_monotonic_increasing

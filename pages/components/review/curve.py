@@ -123,7 +123,7 @@ def figure(found: Curve, names: list[str], values: Any, axis: str, clean: float 
                 fill="toself",
                 mode="none",
                 opacity=0.25,
-                fillcolor=colour,
+                fillcolor=faint(colour),
                 hoverinfo="skip",
                 showlegend=False,
             )  # fmt: skip
@@ -142,6 +142,16 @@ def figure(found: Curve, names: list[str], values: Any, axis: str, clean: float 
     if clean is not None:
         drawn.add_hline(clean, line={"color": INK, "dash": "dash", "width": 1}, annotation_text="all labels right")
     return drawn.update_xaxes(tickformat=".0%").update_yaxes(tickformat=".0%")
+
+
+def faint(colour: str) -> str:
+    """A colour that lets what lies below through.
+
+    Returns:
+        CSS.
+    """
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.15)"
 
 
 def curve_table(found: Curve, names: list[str]) -> pd.DataFrame:

@@ -24,8 +24,16 @@ if TYPE_CHECKING:
     from influence_core.data import Split
 
 
+def relabelling(desk: Desk, served: Served, fit: Fit) -> None:
+    """The effect of every relabel, where the model is here."""
+    scored = shelf.shelf().model(fit)
+    found = None if scored is None else shelf.shelf().card(fit, scored, served.card.position)
+    if found is not None:
+        relabel(desk, found)
+
+
 def evidence(desk: Desk, served: Served, fit: Fit) -> None:
-    """Supporting and contradicting training examples, the strongest counter-example, and the effect of a relabel."""
+    """Supporting and contradicting training examples, and the strongest counter-example."""
     scored = shelf.ready(fit)
     if scored is None:
         job_panel.panel(shelf.work(fit))
@@ -34,13 +42,8 @@ def evidence(desk: Desk, served: Served, fit: Fit) -> None:
     if found is None:
         st.info("This example has left the training set, so that the model has no evidence about it.")
         return
-    split = cached.problem(state.settings()).split
-    left, right = st.columns([5, 6], gap="large")
-    with left:
-        relabel(desk, found)
-        counter(desk, scored, found, split)
-    with right:
-        witnesses(desk, scored, found, split)
+    witnesses(desk, scored, found)
+    counter(desk, scored, found)
 
 
 def relabel(desk: Desk, found: Found) -> None:
@@ -76,19 +79,22 @@ def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def counter(desk: Desk, scored: Scored, found: Found, split: Split) -> None:
+def counter(desk: Desk, scored: Scored, found: Found) -> None:
     """The strongest counter-example may itself be the one with the wrong label."""
     witness = found.counter
     if witness is None:
         return
-    position = scored.position(witness.row)
-    name = desk.queue.class_names[int(split.train.y[position])]
-    st.markdown(
-        f"**Strongest counter-example:** {plain_markdown(str(split.train.ids[position]))}, labelled "
-        f"{plain_markdown(name)}. It may be the wrong one."
+    position, train = scored.position(witness.row), scored.split.train
+    name = desk.queue.class_names[int(train.y[position])]
+    words, button = st.columns([3, 1], vertical_alignment="center")
+    words.markdown(
+        f"**Strongest counter-example:** {plain_markdown(str(train.ids[position]))}, labelled "
+        f"{plain_markdown(name)}. It may be the one with the wrong label."
     )
-    st.button(
-        "Answer that one first",
+    button.button(
+        "Relabel that one",
+        help="Opens its card; this one comes back later.",
+        width="stretch",
         key="review-counter",
         icon=":material/swap_horiz:",
         on_click=safely(desks.take),
@@ -96,21 +102,25 @@ def counter(desk: Desk, scored: Scored, found: Found, split: Split) -> None:
     )
 
 
-def witnesses(desk: Desk, scored: Scored, found: Found, split: Split) -> None:
+def witnesses(desk: Desk, scored: Scored, found: Found) -> None:
     """The training examples that hold the label up, and those that speak against it."""
-    what = "p(given label)" if found.quantity == "probability" else "the margin of the given label"
+    label = desk.queue.class_names[found.given]
+    what = f"p({label})" if found.quantity == "probability" else f"the margin of {label}"
     titles = (
-        f"Support the label: without one of these {what} falls",
+        f"Support {label}: without one of these {what} falls",
         f"Contradict it: without one of these {what} rises",
     )
     sides = [[(scored.position(w.row), w.change) for w in side] for side in (found.supports, found.contradicts)]
-    if split.train.images is not None:
+    if scored.split.train.images is not None:
         _strips(desk, scored, found, sides, titles)
     else:
-        for title, side in zip(titles, sides, strict=True):
-            st.markdown(f"**{title}**")
-            st.table(witness_table(side, split).set_index("id"))
-    st.caption(f"Predicted change of {what} of this example when that training example leaves, first order.")
+        for column, title, side in zip(st.columns(2), titles, sides, strict=True):
+            with column:
+                st.markdown(f"**{plain_markdown(title)}**")
+                st.table(witness_table(side, scored.split).set_index("id"))
+    st.caption(
+        f"Predicted change of {plain_markdown(what)} of this example when that training example leaves, first order."
+    )
 
 
 def _strips(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from influence_core.annotations import Plan, Queue
 
 DEMO = Settings(
-    DataSettings("mnist", (("digits", "3,5,8"), ("size", 800)), validation_fraction=0.15, flip_fraction=0.1),
+    DataSettings("mnist", (("digits", "3,5,8"), ("size", 1000)), True, 0.15, 0.2, 0.1),
     ModelSettings("softmax", 1.0),
 )
 WANTED = "review.wanted"  # a queue was asked for, and the page that follows makes it

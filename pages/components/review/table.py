@@ -58,6 +58,7 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
             )  # noqa: E501
         else:
             cards.why(card, desk.queue.class_names, "confident_learning" in fit.signals)
+            evidence.relabelling(desk, served, fit)
     if not hidden:
         evidence.evidence(desk, served, fit)
     trust(desk.queue.trust)
@@ -68,7 +69,7 @@ def trust(text: str) -> None:
     """What the scores of the queue rest on; amber with advice where an assumption is broken."""
     line, *advice = text.split(scores.ADVICE)
     mark = ":orange[:material/error:] " if advice else ":green[:material/check_circle:] "
-    st.caption(f"{mark}Trust: {plain_markdown(' '.join((line, *advice)))}")
+    st.caption(f"{mark}Trust: {plain_markdown('. '.join((line, *advice)))}")
 
 
 def _state(desk: Desk, served: Served) -> None:
