@@ -60,7 +60,7 @@ def safely(callback: Callable[..., object]) -> Callable[..., None]:
         try:
             callback(*args, **more)
         except Exception as error:  # noqa: BLE001 - the last net of callbacks
-            expected = isinstance(error, cached.core().EXPECTED_ERRORS)
+            expected = isinstance(error, cached.expected_errors())
             words = plain_markdown(str(error)) if expected else report(error)
             st.toast(words, icon=":material/warning:", duration="infinite")
 

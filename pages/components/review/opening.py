@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -166,10 +167,10 @@ def _work(person: Person, plan: Plan, fit: scores.Fit, button: str) -> job_panel
     def start(task: object) -> Queue:
         model.start(task)
         scored = kept.model(fit)
-        plan_of = annotations.Plan(**(vars(plan) | {"duplicates": scores.duplicates(scored)}))
-        return annotations.create_queue(
-            store, scores.samples(scored.split, name), scores.run(scored, fit), plan_of, person.name
-        )
+        with scored.leash.held(task):
+            plan_of = replace(plan, duplicates=scores.duplicates(scored))
+            run = scores.run(scored, fit)
+        return annotations.create_queue(store, scores.samples(scored.split, name), run, plan_of, person.name)
 
     return job_panel.Work(
         f"queue:{next_version}:{plan.strategy}:{fit.key}",

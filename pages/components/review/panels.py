@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import cached, controls, state
+from pages.components.errors import safely
 from pages.components.review import export, opening, people, progress, scores, table, team
 from pages.components.review.desk import Desk
 from pages.components.view import PANELS
@@ -47,7 +48,7 @@ def _choose(person: Person) -> None:
         key="review.panel",
         format_func=WORDS.__getitem__,
         label_visibility="collapsed",
-        on_change=changed,
+        on_change=safely(changed),
     )
 
 
@@ -75,7 +76,9 @@ def _who(person: Person) -> None:
             st.button("Log out", on_click=st.logout, key="review-log-out", icon=":material/logout:")
         else:
             st.caption("Known by a typed name, which proves nothing: the log says so.")
-            st.button("Somebody else sits here", on_click=people.leave, key="review-leave", icon=":material/logout:")
+            st.button(
+                "Somebody else sits here", on_click=safely(people.leave), key="review-leave", icon=":material/logout:"
+            )
 
 
 def fit_of(run: int) -> scores.Fit:

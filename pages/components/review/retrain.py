@@ -68,7 +68,9 @@ def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
     def start(task: Any) -> Outcome:
         for job in jobs:
             job.start(task)
-        found: Outcome = core.outcome(kept.model(before).review, kept.model(after).review)
+        old, new = kept.model(before), kept.model(after)
+        with old.leash.held(task), new.leash.held(task):
+            found: Outcome = core.outcome(old.review, new.review)
         annotations.record(store, "retrain", desk.person.name, record(found), desk.queue.dataset)
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from influence_core.settings import Settings, from_json, to_json
 from pages.components import cached
+from pages.components.review.leash import Leash
 
 if TYPE_CHECKING:
     from influence_core.analysis import Corrections, Problem, Review, Scores, Task
@@ -81,12 +82,14 @@ class Scored:
         split: the data as given.
         kept: (n,) bool, in the model's training set.
         signals: computed.
+        leash: which job may cancel what is still computed when first asked for.
     """
 
     review: Review
     split: Split
     kept: NDArray[np.bool_]
     signals: tuple[str, ...]
+    leash: Leash
 
     def row(self, position: int) -> int | None:
         """Row of the model's training set.
@@ -126,19 +129,20 @@ def score(fit: Fit, given: Problem, task: Task) -> Scored:
     Returns:
         Signals that are ready, and a factor for the evidence.
     """
-    core, split = cached.core(), given.split
-    review = core.Review(core.Analysis(fit.settings, given, task))
+    core, split, leash = cached.core(), given.split, Leash()
+    review = core.Review(core.Analysis(fit.settings, given, leash.task()))
     kept = np.ones(len(split.train), dtype=bool)
     if fit.corrections is not None:
-        review = core.corrected_review(review, fit.corrections, task)
+        review = core.corrected_review(review, fit.corrections)
         kept[fit.corrections.rows[fit.corrections.excluded]] = False
     names = tuple(name for name in fit.signals if name in review.signals)
     steps = [lambda: review.fitted, *(lambda name=name: review.suspicion(name) for name in names), lambda: review.trust]
-    for done, step in enumerate(steps):
-        task.tick(done, len(steps))
-        step()
+    with leash.held(replace(task, report=lambda _done, _total: None)):
+        for done, step in enumerate(steps):
+            task.tick(done, len(steps))
+            step()
     task.tick(len(steps), len(steps))
-    return Scored(review, split, kept, names)
+    return Scored(review, split, kept, names, leash)
 
 
 def samples(split: Split, name: str) -> Samples:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.components.errors import safely
 from pages.components.review import desk as desks
 from pages.components.review.card import picture
 from pages.components.review.desk import Desk, Served
@@ -30,7 +31,7 @@ def twins(desk: Desk, served: Served, split: Split) -> None:
         shortcut="A",
         type="primary" if along else "secondary",
         icon=":material/check_box:" if along else ":material/check_box_outline_blank:",
-        on_click=desks.flip,
+        on_click=safely(desks.flip),
         args=(desks.ALONG,),
         disabled=not served.held,
     )
