@@ -67,4 +67,7 @@ def items(store: Store, number: int, annotator: str) -> tuple[Item, ...]:
     )
     with store.reading() as connection:
         rows = connection.execute(wanted).all()
-    return tuple(Item(*row[:5], action=row.action or "", label=row.new_label) for row in rows)
+    return tuple(
+        Item(row.place, row.position, row.name, row.given_label, row.suggested_label, row.action or "", row.new_label)
+        for row in rows
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -376,3 +377,59 @@ def test_the_curve_shows_influence_loss_and_random(monkeypatch: pytest.MonkeyPat
     for name in ("self_influence", "loss", "random"):
         found = table[f"flips found, {name}"]
         assert found.iloc[0] == 0 and found.iloc[-1] == 1 and found.is_monotonic_increasing
+
+
+def test_exports_say_how_many_rows_and_come_back_in() -> None:
+    app = with_queue()
+    for letter in "QWE":
+        key(app, letter)
+    page = opened(panel="export")
+    n = len(cached.problem(DIGITS).split.train)
+    assert [label.rpartition(": ")[2] for label in page.radio[0].options] == [f"{n:,}", f"{n:,}", "3"]
+    page.radio[0].set_value("decided").run()
+    press(page, "Prepare the files: 3 rows")
+    assert "Decided only, 3 rows" in words(page)
+    files = page.session_state["review.files"].files
+    issues = annotations.read_csv(files["label_issues.csv"])
+    assert sorted(issues["action"]) == ["exclude", "keep", "re-label"]
+    tasks = json.loads(files["label_studio_tasks.json"])
+    assert len(tasks) == 3 and tasks[0]["data"]["image"].startswith("data:image/png;base64,")
+    manifest = json.loads(files["manifest.json"])
+    assert manifest["rows"]["exported"] == 3 and manifest["trust"].startswith("‖∇J")
+    page.file_uploader(key="review.import").set_value(("tasks.json", files["label_studio_tasks.json"], "text/json"))
+    page.run()
+    press(page, "Import these annotations")
+    assert "0 answers stored, 3 known already." in words(page)
+    page.file_uploader(key="review.import").set_value(("tasks.json", b"{}", "text/json")).run()
+    press(page, "Import these annotations")
+    assert "Expected a JSON list" in page.error[0].value
+
+
+def test_filtered_exports_hold_what_the_filter_lets_through() -> None:
+    app = with_queue(ROWS)
+    key(key(app, "E"), "W")
+    page = opened(ROWS, panel="export")
+    page.multiselect(key="review.export-outcome").set_value(["exclude"]).run()
+    page.radio[0].set_value("filtered").run()
+    press(page, "Prepare the files: 1 rows")
+    files = page.session_state["review.files"].files
+    assert len(annotations.read_csv(files["label_issues.csv"])) == 1
+    assert len(annotations.read_csv(files["dataset_clean.csv"])) == 0
+    page.multiselect(key="review.export-outcome").set_value([]).run()
+    press(page, f"Prepare the files: {len(cached.problem(ROWS).split.train)} rows")
+    files = page.session_state["review.files"].files
+    clean = annotations.read_csv(files["dataset_clean.csv"])
+    train = cached.problem(ROWS).split.train
+    assert list(clean.columns) == ["id", *train.feature_names, train.target_name]
+    assert len(clean) == len(train) - 1
+    assert (
+        clean[train.target_name].to_numpy() != np.array(train.class_names)[train.y][np.isin(train.ids, clean["id"])]
+    ).sum() == 1
+
+
+def test_exports_are_for_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_queue()
+    monkeypatch.setenv("INFLUENCE_LEADS", "grace@example.org")
+    app = opened(panel="export")
+    assert "they are for leads" in words(app)
+    assert not any(button.label.startswith("Prepare") for button in app.button)

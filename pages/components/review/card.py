@@ -14,8 +14,8 @@ from PIL import Image
 
 from pages.components import cached
 from pages.components.assets import HERE
-from pages.components.controls import plain_markdown
 from pages.components.review.desk import Desk
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Card

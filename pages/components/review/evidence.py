@@ -10,14 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from pages.components import cached, job_panel, state
-from pages.components.controls import plain_markdown
 from pages.components.errors import safely
 from pages.components.review import desk as desks
 from pages.components.review import keys, shelf
 from pages.components.review.desk import Desk, Served
 from pages.components.review.scores import Fit, Scored
 from pages.components.strips import Strip, strip
-from pages.components.words import signed
+from pages.components.words import plain_markdown, signed
 
 if TYPE_CHECKING:
     from influence_core.analysis import Card as Found

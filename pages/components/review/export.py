@@ -1,17 +1,174 @@
-"""Exports."""
+"""Export and import: how many rows, what each file is for, one zip or single files, and Label Studio back in."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
+from pages.components import cached, state
+from pages.components.review import contents
 from pages.components.review.desk import Desk
+from pages.components.review.guideline import day
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from influence_core.annotations import Answers, Resolved
     from pages.components.review.scores import Fit
+
+KEPT = "review.files"
+IMPORTED = "review.imported"
+MEGABYTES = 200  # of a Label Studio export
+OUTCOMES = {"": "open", "keep": "keep", "re-label": "re-label", "exclude": "exclude"}
+WHAT = {
+    "label_issues.csv": "one row per training point, for `CleanLearning.fit(label_issues=…)` and spreadsheets",
+    "label_issues.parquet": "the same with types",
+    "labels_multiannotator.csv": "one column per annotator, for `cleanlab.multiannotator`",
+    "label_studio_tasks.json": "tasks with predictions and annotations, for Label Studio",
+    "label_config.xml": "the labelling configuration that reads them",
+    "dataset_clean.csv": "the data with corrected labels, without what was excluded",
+    "audit_log.jsonl": "every decision and event ever stored",
+    "manifest.json": "hashes, seeds, versions, signs and row counts",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Files of one export, kept in the session until the next."""
+
+    queue: int
+    rows: str
+    count: int
+    at: float
+    files: dict[str, bytes]
 
 
 def export(desk: Desk, fit: Fit) -> None:
-    """To be drawn."""
-    st.caption(f"Queue {desk.queue.version}, {fit.key}")
+    """Files out, annotations in.  They hold everybody's answers, so they are for leads."""
+    del fit
+    if not desk.person.lead:
+        st.info("Exports hold everybody's answers: they are for leads.", icon=":material/lock:")
+        return
+    st.subheader("Export", anchor=False)
+    said = cached.annotations().answers(cached.store(), desk.queue.dataset)
+    found = cached.annotations().resolve(said)
+    rows, words, count = choose(said, found)
+    table = st.file_uploader(
+        "The file these data were uploaded from, for dataset_clean.csv in exactly its schema (optional)",
+        key="review.original",
+    ) if state.settings().data.name == "upload" else None  # fmt: skip
+    if st.button(f"Prepare the files: {count:,} rows", type="primary", icon=":material/inventory_2:", key="prepare"):
+        with st.spinner("Writing the files …"), told():
+            files = prepare(desk, rows, None if table is None else (table.name, table.getvalue()))
+            st.session_state[KEPT] = Prepared(desk.queue.id, words, count, cached.store().clock(), files)
+    downloads(desk)
+    imports(desk)
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """What was expected and what came, beside the button that asked for it.
+
+    Yields:
+        Nothing.
+    """
+    try:
+        yield
+    except cached.expected_errors() as error:
+        st.error(plain_markdown(str(error)), icon=":material/warning:")
+
+
+def choose(said: Answers, found: Resolved) -> tuple[str | NDArray[np.int64], str, int]:
+    """All rows, those of a filter, or those that are decided.
+
+    Returns:
+        Rows for the export, in words, and how many.
+    """
+    one, two = st.columns(2)
+    given = one.multiselect("Only with the given label", said.class_names, key="review.export-given")
+    outcomes = two.multiselect("Only with the outcome", list(OUTCOMES.values()), key="review.export-outcome")
+    filtered = np.flatnonzero(chosen(said, found, given, outcomes))
+    decided = int((found.action != "").sum())
+    counts = {"all": len(said.ids), "filtered": len(filtered), "decided": decided}
+    titles = {"all": "All rows", "filtered": "Filtered", "decided": "Decided only"}
+    which = st.radio(
+        "Rows",
+        list(counts),
+        format_func=lambda name: f"{titles[name]}: {counts[name]:,}",
+        key="review.export-rows",
+        horizontal=True,
+    )
+    return (filtered if which == "filtered" else which), titles[which].lower(), counts[which]
+
+
+def chosen(said: Answers, found: Resolved, given: list[str], outcomes: list[str]) -> NDArray[np.bool_]:
+    """(n,) rows that pass both filters; an empty filter passes all."""
+    labels = np.array([name in given for name in said.class_names])[said.given] if given else True
+    words = np.array([OUTCOMES[str(action)] for action in found.action])
+    return np.ones(len(said.ids), dtype=bool) & labels & (np.isin(words, outcomes) if outcomes else True)
+
+
+def prepare(desk: Desk, rows: str | NDArray[np.int64], table: tuple[str, bytes] | None) -> dict[str, bytes]:
+    """All files.
+
+    Returns:
+        File name to content.
+    """
+    core, settings = cached.annotations(), state.settings()
+    split = cached.problem(settings).split
+    original = contents.assembled(split) if table is None else contents.uploaded(settings, split, *table)
+    context = core.Context(items=contents.items(split), original=original)
+    files: dict[str, bytes] = core.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
+    return files
+
+
+def downloads(desk: Desk) -> None:
+    """One zip, and every file by itself."""
+    found: Prepared | None = st.session_state.get(KEPT)
+    if found is None or found.queue != desk.queue.id:
+        st.caption("Files are written when you ask for them; the log notes it.")
+        return
+    st.markdown(f"**{found.rows.capitalize()}, {found.count:,} rows**, as of {day(found.at)}.")
+    counts = {name: one["rows"] for name, one in json.loads(found.files["manifest.json"])["files"].items()}
+    st.download_button(
+        "Download everything as a zip",
+        lambda: cached.annotations().zipped(found.files),
+        f"mislabels_queue{desk.queue.version}.zip",
+        "application/zip",
+        on_click="ignore",
+        icon=":material/folder_zip:",
+        key="review-zip",
+    )
+    for name, content in found.files.items():
+        button, words = st.columns([3, 5], vertical_alignment="center")
+        button.download_button(
+            name, content, name, on_click="ignore", icon=":material/download:", key=f"review-file-{name}",
+            width="stretch",
+        )  # fmt: skip
+        size = f"{counts[name]:,} rows, " if counts.get(name) else ""
+        words.caption(f"{size}{len(content) / 1024:,.1f} KB: {WHAT.get(name, '')}.")
+
+
+def imports(desk: Desk) -> None:
+    """Annotations that were made in Label Studio, as first-pass answers of their authors."""
+    st.subheader("Import", anchor=False)
+    file = st.file_uploader(
+        "JSON export of Label Studio", type="json", max_upload_size=MEGABYTES, key="review.import",
+        help="Tasks are matched by their id. The same file again adds nothing.",
+    )  # fmt: skip
+    if file is not None and st.button("Import these annotations", icon=":material/upload:", key="review-import"):
+        with told():
+            found = cached.annotations().import_label_studio(
+                cached.store(), desk.queue.id, file.getvalue(), desk.person.name
+            )
+            left = [f"{count} left out: {sentence}" for sentence, count in found.left_out.items()]
+            st.session_state[IMPORTED] = [f"{found.stored:,} answers stored, {found.known:,} known already.", *left]
+    for line in st.session_state.pop(IMPORTED, []):
+        st.info(plain_markdown(line), icon=":material/move_to_inbox:")

@@ -7,8 +7,8 @@ import time
 import streamlit as st
 
 from pages.components import cached
-from pages.components.controls import plain_markdown
 from pages.components.review.desk import Desk
+from pages.components.words import plain_markdown
 
 OPEN, TEXT = "review.guideline", "review.guideline-text"
 EMPTY = "There is no guideline yet. A lead writes it under *Team*: what counts as which class, and what to exclude."

@@ -11,10 +11,10 @@ from streamlit.errors import StreamlitPageNotFoundError
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components import cached, job_panel, state
-from pages.components.controls import plain_markdown
 from pages.components.jobs import jobs, owner
 from pages.components.review import people, scores, shelf
 from pages.components.review.people import Person
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Plan, Queue

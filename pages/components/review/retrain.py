@@ -11,10 +11,10 @@ import streamlit as st
 
 from pages.components import cached, job_panel
 from pages.components.chart_frame import twin
-from pages.components.controls import plain_markdown
 from pages.components.review import opening, shelf
 from pages.components.review.desk import Desk
 from pages.components.review.scores import Fit
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.analysis import BeforeAfter, Corrections, Outcome

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import cached
-from pages.components.controls import plain_markdown
 from pages.components.review.desk import Desk
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Found, Progress

@@ -8,12 +8,12 @@ import streamlit as st
 
 from pages.components import cached, state
 from pages.components.bootstrap import guarded
-from pages.components.controls import plain_markdown
 from pages.components.errors import safely
 from pages.components.review import card as cards
 from pages.components.review import desk as desks
 from pages.components.review import evidence, guideline, keys, scores, strip, twins
 from pages.components.review.desk import Desk, Served
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from pages.components.review.scores import Fit

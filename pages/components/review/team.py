@@ -10,10 +10,10 @@ import streamlit as st
 
 from pages.components import cached
 from pages.components.chart_frame import twin
-from pages.components.controls import plain_markdown
 from pages.components.review import administration, guideline, shelf
 from pages.components.review.desk import Desk
 from pages.components.review.guideline import day
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Agreement, Answers, Estimate, Resolved
