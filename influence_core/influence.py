@@ -180,7 +180,8 @@ class Influence:
             return torch.einsum("na,nab,nb->n", r, self.spread, r) * n
         parts = []
         for part in blocks(n, 16.0 * self.fitted.size):
-            parts.append(energies(self.solve, training_gradients(self, part)))
+            # Rows seen as columns: LAPACK takes them as they lie, without a transposed copy.
+            parts.append(energies(self.solve, _gradient_rows(self, part).T))
             self.task.tick(part.stop, n)
         return torch.cat(parts)
 
@@ -209,9 +210,14 @@ def training_gradients(influence: Influence, rows: slice | Tensor) -> Tensor:
     Returns:
         (p, number of rows).
     """
+    return _gradient_rows(influence, rows).T.contiguous()
+
+
+def _gradient_rows(influence: Influence, rows: slice | Tensor) -> Tensor:
+    """Rows g_i of some training points, (number of rows, p)."""
     fitted = influence.fitted
-    columns = fitted.linearised.pullback(fitted.train.x[rows], fitted.residuals[rows]) + influence.folded
-    return columns.T.contiguous()
+    found = fitted.linearised.pullback(fitted.train.x[rows], fitted.residuals[rows])
+    return found + influence.folded if fitted.model.fold_penalty else found
 
 
 def rank_corrected(change: Tensor, spread: Tensor, right: Tensor) -> Tensor:

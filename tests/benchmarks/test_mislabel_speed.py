@@ -62,7 +62,7 @@ def _against(versus, problem: Problem, name: str, reference, target: str) -> flo
         again.analysis.influence.__dict__["solve"] = factor
         again.suspicion(name)
 
-    return versus(ours, reference, target, rounds=1)
+    return versus(ours, reference, target, rounds=3)
 
 
 @needs_mnist
