@@ -10,6 +10,7 @@ from pages.components import (
     draw_panel,
     explore,
     explore_details,
+    lesson_link,
     loo_panel,
     measure,
     question,
@@ -20,7 +21,7 @@ from pages.components import (
 from pages.components.asked import Shown
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.gallery import park_tiles
-from pages.components.group_panel import group_of, group_panel
+from pages.components.group_panel import Group, group_of, group_panel
 from pages.components.influence_map import park
 from pages.components.scene import scene, tiles
 
@@ -32,19 +33,34 @@ def view() -> None:
         state.mirror()
         settings = state.settings()
         analysis = cached.analysis(settings)
-        question.question(analysis)
+        hidden = state.view().hidden
+        if "question" not in hidden:
+            question.question(analysis)
         shown = Shown.of(analysis, loo_panel.refits(settings))
         group = group_of(shown)
-        left, right = st.columns(2, gap="medium")
-        with left:
-            explore.draw_map(shown, group)
-        with right:
-            explore.draw_truth(shown)
-        explore.trust_line(shown)
-        selection.selection(shown)
-        explore.examples(shown)
-        group_panel(shown, group)
-        explore_details.details(shown)
+        pictures(shown, group)
+        below = {
+            "trust": explore.trust_line,
+            "selection": selection.selection,
+            "examples": explore.examples,
+            "group": lambda shown: group_panel(shown, group),
+            "details": explore_details.details,
+        }
+        for name, draw in below.items():
+            if name not in hidden:
+                draw(shown)
+
+
+def pictures(shown: Shown, group: Group | None) -> None:
+    """The map, and beside it the truth."""
+    if "truth" in state.view().hidden:
+        explore.draw_map(shown, group)
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        explore.draw_map(shown, group)
+    with right:
+        explore.draw_truth(shown)
 
 
 bootstrap("Explore", "Click a test point: the training points take the colour of their influence on it.")
@@ -57,9 +73,12 @@ with guarded():
         cached.fit(state.settings())
     controls.exist(cached.problem(state.settings()).split)
     question.clamp(cached.analysis(state.settings()))
-    measure.measure(cached.analysis(state.settings()))
+    if "measure" not in state.view().hidden:
+        measure.measure(cached.analysis(state.settings()))
     park(scene(state.settings()), "map-positions")
     images = tiles(state.settings())
     if images is not None:
         park_tiles(images, "gallery-tiles")
     view()
+    if not state.view().hidden:
+        lesson_link.offer()

@@ -22,17 +22,31 @@ function carryChoices(event) {
   if (link) link.search = location.search;
 }
 
+// A lesson link is the address without the lesson it may have come from, and with what it hides.
+function address(hide) {
+  if (hide === undefined) return location.href;
+  const url = new URL(location.href);
+  for (const name of ['lesson', 'step', 'tune', 'hide']) url.searchParams.delete(name);
+  if (hide) url.searchParams.set('hide', hide);
+  return url.href;
+}
+
 export default function (component) {
   for (const kind of ['pointerover', 'focusin']) document.addEventListener(kind, carryChoices); // once: it is one function
   const button = component.parentElement.querySelector('.if-copy');
   const status = component.parentElement.querySelector('.if-copied');
-  const usual = (button.usual ??= status.textContent);
+  const usual = component.data?.words ?? 'The address bar holds the same link.';
+  button.textContent = component.data?.label ?? 'Copy link';
+  if (!button.timer) status.textContent = usual;
   button.onclick = async () => {
-    const done = await toClipboard(location.href);
+    const done = await toClipboard(address(component.data?.hide));
     clearTimeout(button.timer);
     status.textContent = done ? 'Copied.' : 'The browser did not allow it: copy the address from the address bar.';
     button.focus();
-    button.timer = setTimeout(() => (status.textContent = usual), 6000);
+    button.timer = setTimeout(() => {
+      status.textContent = usual;
+      button.timer = 0;
+    }, 6000);
   };
   button.disabled = false; // only a button that hears takes a click
 }

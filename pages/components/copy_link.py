@@ -21,3 +21,14 @@ def copy_link(key: str) -> None:
         key: of the element.
     """
     _copy_link(key=key)
+
+
+def copy_lesson_link(key: str, hide: str) -> None:
+    """The same for a link that leaves out parts of the page; always of the newest address.
+
+    Args:
+        key: of the element.
+        hide: what ``View.hide`` will be.
+    """
+    words = "Opens this very view on Explore, without what is chosen above."
+    _copy_link(key=key, data={"hide": hide, "label": "Copy lesson link", "words": words})

@@ -27,9 +27,9 @@ FILE = "settings-file"
 
 def draw() -> None:
     """Links to the pages, the current problem, and three ways to keep or leave it."""
-    current, core = state.settings(), cached.core()
+    current, core, hidden = state.settings(), cached.core(), state.view().hidden
     with st.sidebar:
-        for path, (label, icon) in PAGES.items():
+        for path, (label, icon) in PAGES.items() if "pages" not in hidden else ():
             with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
                 # Without parameters, which would be those of the last full run: a fragment has chosen since.
                 st.page_link(path, label=label, icon=icon)
@@ -44,6 +44,10 @@ def draw() -> None:
             f"**Seed** {current.seed}"
         )
         copy_link("copy-link")
+        if hidden:
+            st.button("Show everything", icon=":material/visibility:", on_click=safely(lambda: state.look(hide="")))
+        if "settings" in hidden:
+            return
         with st.expander("Settings as a file", icon=":material/description:"):
             _file()
         if st.button("Start over", help="Back to MNIST 1 versus 7 with default settings.", width="stretch"):

@@ -27,6 +27,7 @@ HIDABLE = {
     "truth": "the comparison with exact leave-one-out",
     "trust": "the trust line",
     "examples": "the most helpful and harmful examples",
+    "selection": "the selected training point and its actions",
     "group": "groups that leave together",
     "details": "gallery, features and table",
 }  # parts of Explore that a lesson can do without

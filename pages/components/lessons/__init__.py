@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from pages.components.lessons.compare import COMPARE
 from pages.components.lessons.curvature import CURVATURE
 from pages.components.lessons.damping import DAMPING
 from pages.components.lessons.derivative import DERIVATIVE
 from pages.components.lessons.figures import FIGURE_PAGES
 from pages.components.lessons.hinge import HINGE
-from pages.components.lessons.kinds import FigurePage, Lesson
+from pages.components.lessons.kinds import FigurePage, Lesson, Tool
 from pages.components.lessons.leverage import LEVERAGE
 from pages.components.lessons.removing import REMOVING
 
-LESSONS: dict[str, Lesson | FigurePage] = {
+LESSONS: dict[str, Lesson | FigurePage | Tool] = {
     "remove": REMOVING,
     "derivative": DERIVATIVE,
     "curvature": CURVATURE,
     "leverage": LEVERAGE,
     "damping": DAMPING,
     "hinge": HINGE,
+    "compare": COMPARE,
     **FIGURE_PAGES,
 }

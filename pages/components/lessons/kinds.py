@@ -150,6 +150,15 @@ class FigurePage:
     options: tuple[Option, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Tool:
+    """A page of its own kind among the lessons, such as the comparison of two models."""
+
+    title: str
+    question: str
+    draw: Callable[[], None]
+
+
 def projected(figure: go.Figure, height: int = 430) -> go.Figure:
     """A chart with letters for a projector.
 

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.components import cached, controls, state
 from pages.components.errors import safely
 from pages.components.lessons import LESSONS, figure_view, lesson_view
-from pages.components.lessons.kinds import FigurePage, Lesson
+from pages.components.lessons.kinds import FigurePage, Lesson, Tool
 
 
 def settle() -> None:
@@ -60,17 +60,21 @@ def draw() -> None:
             st.button("All lessons", icon=":material/arrow_back:", on_click=safely(close), type="tertiary")
             st.header(title(entry), anchor=False)
             figure_view.draw(entry)
+        elif isinstance(entry, Tool):
+            st.button("All lessons", icon=":material/arrow_back:", on_click=safely(close), type="tertiary")
+            st.header(entry.title, anchor=False)
+            entry.draw()
         else:
             lesson_view.draw(name, entry)
 
 
-def title(entry: Lesson | FigurePage) -> str:
+def title(entry: Lesson | FigurePage | Tool) -> str:
     """What a lesson or figure is called.
 
     Returns:
         A sentence or less.
     """
-    if isinstance(entry, Lesson):
+    if not isinstance(entry, FigurePage):
         return entry.title
     return f"Figure {entry.figure}. {cached.figures().FIGURES[entry.figure].title}"
 
@@ -80,6 +84,7 @@ def overview() -> None:
     state.mirror()
     faces = (
         ("Lessons: predict, then reveal", Lesson),
+        ("Compare", Tool),
         ("Figures: published results, computed again", FigurePage),
     )
     for words, kind in faces:
