@@ -121,7 +121,7 @@ class ModelSettings:
     l2: float = 1.0
     intercept: bool = True
     fold_penalty: bool = False
-    fit: str = "newton"
+    fit: str = "auto"
     options: Options = ()
 
 

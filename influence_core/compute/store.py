@@ -54,21 +54,10 @@ class ResultStore:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         write(self._path(key), buffer.getbuffer())
-        self._evict()
+        evict(self.folder, "*.npz", self.max_bytes)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-
-    def _evict(self) -> None:
-        """Least recently used results beyond the bound, and leftovers of writers that were killed."""
-        used = 0
-        for changed, size, path in sorted(_files(self.folder, "*.npz"), reverse=True):
-            used += size
-            if used > self.max_bytes:
-                _remove(path, changed)
-        for changed, _, path in _files(self.folder, "*.part"):
-            if time.time() - changed > STALE_SECONDS:
-                _remove(path, changed)
 
 
 @dataclass(frozen=True)
@@ -123,6 +112,18 @@ def write(path: Path, content: bytes | memoryview) -> None:
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def evict(folder: Path, pattern: str, max_bytes: int) -> None:
+    """Remove the least recently used files beyond the bound, and leftovers of writers that were killed."""
+    used = 0
+    for changed, size, path in sorted(_files(folder, pattern), reverse=True):
+        used += size
+        if used > max_bytes:
+            _remove(path, changed)
+    for changed, _, path in _files(folder, "*.part"):
+        if time.time() - changed > STALE_SECONDS:
+            _remove(path, changed)
 
 
 def _files(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from influence_core.compute import choose_device, once
+from influence_core.compute import Task, choose_device, fingerprint, once
 from influence_core.data.dataset import Dataset, Split
+from influence_core.models.checkpoints import load_fit, save_fit
 from influence_core.models.fitting import AdamW, Fit, NoMinimumError, adamw, newton
 from influence_core.models.linear import LinearModel
 from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch, Linearised
 from influence_core.models.quantities import QUANTITIES, Quantity, QuantityError
+from influence_core.models.training import Optimiser, Program, train
+from influence_core.models.zoo import CONVOLUTIONAL, PERCEPTRON, TRAINING, Make, convolutional, is_picture, perceptron
 from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
 
 __all__ = [
@@ -27,14 +31,17 @@ __all__ = [
     "LinearModel",
     "Network",
     "NoMinimumError",
+    "Program",
     "Quantity",
     "QuantityError",
     "applicable_models",
     "build",
     "fit",
+    "fit_method",
 ]
 
-FIT_METHODS = ("newton", "adamw")
+AUTOMATIC = "auto"
+FIT_METHODS = (AUTOMATIC, "newton", "adamw", "sgd")
 MOST_STEPS = 100_000  # about ten seconds
 _ADAMW_OPTIONS = (
     Option("epochs", 50, "Epochs (AdamW)", 1, 2_000),
@@ -54,11 +61,19 @@ class ModelEntry:
     applies: Callable[[Dataset], bool]
     options: tuple[Option, ...] = ()
     penalty: bool = True
+    make: Make | None = None  # a network in place of a linear predictor
+    fits: tuple[str, ...] = ("newton", "adamw")  # the first is taken unless another is asked for
+    l2: float = 0.1  # a usual penalty
+
+    @property
+    def network(self) -> bool:
+        """Whether it is no linear predictor."""
+        return self.make is not None
 
     @property
     def all_options(self) -> tuple[Option, ...]:
         """Its own options and those of the first-order optimiser."""
-        return self.options + _ADAMW_OPTIONS
+        return self.options + (TRAINING if self.network else _ADAMW_OPTIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +83,7 @@ class FittedModel:
     model: LinearModel | Network
     train: Batch
     fit: Fit
+    program: Program | None = None  # how a network was trained, to be repeated without some examples
 
     @property
     def theta(self) -> Tensor:
@@ -83,6 +99,11 @@ class FittedModel:
     def network(self) -> bool:
         """Whether f is no linear function of θ, so that everything per example is linearised at θ̂."""
         return isinstance(self.model, Network)
+
+    @property
+    def start(self) -> Tensor:
+        """The parameters before fitting, (p,)."""
+        return self.model.start(self.train).to(self.train.x.device)
 
     @property
     def linear(self) -> LinearModel:
@@ -124,8 +145,8 @@ class FittedModel:
         return self.model.batch(dataset, self.train.x.device)
 
 
-def build(settings: ModelSettings, dataset: Dataset) -> LinearModel:
-    """The model that the settings describe, for this kind of data.
+def build(settings: ModelSettings, dataset: Dataset, seed: int = 0) -> LinearModel | Network:
+    """The model that the settings describe, for this kind of data; ``seed`` draws a network's first parameters.
 
     Returns:
         The unfitted model.
@@ -141,34 +162,72 @@ def build(settings: ModelSettings, dataset: Dataset) -> LinearModel:
         offered = ", ".join(applicable_models(dataset))
         raise SettingsError(f"{entry.title} does not fit data with {kind}: choose one of {offered}.")
     options = resolve(settings.options, entry.all_options)
+    if entry.make is not None:
+        return entry.make(settings, dataset, options, seed)
     l2 = settings.l2 if entry.penalty else 0.0
     return LinearModel(entry.loss(options, dataset.classes), l2, settings.intercept, settings.fold_penalty)
 
 
-def fit(settings: ModelSettings, split: Split, seed: int = 0, device: str = "auto") -> FittedModel:
-    """Fit the model of the settings on the training part.
+def fit_method(settings: ModelSettings) -> str:
+    """The way of fitting, ``auto`` resolved.
+
+    Returns:
+        ``newton``, ``adamw`` or ``sgd``.
+
+    Raises:
+        SettingsError: one that this model does not know.
+    """
+    offered = MODELS[settings.name].fits if settings.name in MODELS else FIT_METHODS
+    if settings.fit == AUTOMATIC:
+        return offered[0]
+    if settings.fit not in offered:
+        raise SettingsError(f"Unknown way of fitting {settings.fit[:40]!r}: expected one of {', '.join(offered)}.")
+    return settings.fit
+
+
+def fit(
+    settings: ModelSettings,
+    split: Split,
+    seed: int = 0,
+    device: str = "auto",
+    task: Task = Task(),  # noqa: B008 - frozen
+) -> FittedModel:
+    """Fit the model of the settings on the training part.  A network once trained is found again on disk.
 
     Returns:
         The fitted model, on ``device``.
 
     Raises:
-        SettingsError: an unknown method of fitting, or more steps of AdamW than a page can wait for.
+        SettingsError: an unknown method of fitting, or more steps than a page can wait for.
     """
-    model, where = build(settings, split.train), choose_device(device)
-    train = model.batch(split.train, where)
-    if settings.fit == "newton":
+    model, where = build(settings, split.train, seed), choose_device(device)
+    method, train = fit_method(settings), model.batch(split.train, where)
+    options = resolve(settings.options, MODELS[settings.name].all_options)
+    if isinstance(model, Network):
+        optimiser = Optimiser.of(method, options)
+        key = fingerprint(repr(replace(settings, fit=method)), split.fingerprint, seed, where.type)
+        program = Program(model, train, optimiser, seed, task)
+        return FittedModel(model, train, _kept(key, program, model.batch(split.validation, where)), program)
+    if method == "newton":
         return FittedModel(model, train, newton(model, train))
-    if settings.fit == "adamw":
-        optimiser = AdamW.of(resolve(settings.options, MODELS[settings.name].all_options))
-        steps = optimiser.epochs * -(-len(train) // optimiser.batch_size)
-        if steps > MOST_STEPS:
-            raise SettingsError(
-                f"AdamW: expected at most {MOST_STEPS:,} steps, which are epochs times batches per epoch; got "
-                f"{steps:,}. Take fewer epochs or larger batches."
-            )
-        validation = model.batch(split.validation, where)
-        return FittedModel(model, train, adamw(model, train, optimiser, seed, validation))
-    raise SettingsError(f"Unknown way of fitting {settings.fit[:40]!r}: expected one of {', '.join(FIT_METHODS)}.")
+    adam = AdamW.of(options)
+    steps = adam.epochs * -(-len(train) // adam.batch_size)
+    if steps > MOST_STEPS:
+        raise SettingsError(
+            f"AdamW: expected at most {MOST_STEPS:,} steps, which are epochs times batches per epoch; got "
+            f"{steps:,}. Take fewer epochs or larger batches."
+        )
+    return FittedModel(model, train, adamw(model, train, adam, seed, model.batch(split.validation, where)))
+
+
+def _kept(key: str, program: Program, validation: Batch) -> Fit:
+    """The fit of a network from disk, or trained now and written there."""
+    found = load_fit(key, program.batch.x.device)
+    if found is None or found.theta.shape != program.network.start().shape:
+        found = train(program, validation)
+        with suppress(OSError):  # a full disk costs the next start its time, not this one its result
+            save_fit(found, key)
+    return found
 
 
 def applicable_models(dataset: Dataset) -> list[str]:
@@ -212,5 +271,25 @@ MODELS: dict[str, ModelEntry] = {
         lambda _options, _classes: Squared(),
         lambda data: data.classes == 0,
         penalty=False,
+    ),
+    "mlp": ModelEntry(
+        "Multilayer perceptron",
+        r"f = W_L\,h(\dots h(W_1 x + b_1)\dots) + b_L",
+        lambda _options, classes: Softmax(classes) if classes else Squared(),
+        lambda _data: True,
+        PERCEPTRON,
+        make=perceptron,
+        fits=("sgd", "adamw"),
+        l2=0.001,
+    ),
+    "cnn": ModelEntry(
+        "Convolutional network",
+        r"f = W\,h(K_2 * h(K_1 * x + b_1) + b_2) + b_3",
+        lambda _options, classes: Softmax(classes) if classes else Squared(),
+        is_picture,
+        CONVOLUTIONAL,
+        make=convolutional,
+        fits=("sgd", "adamw"),
+        l2=0.001,
     ),
 }

@@ -29,11 +29,13 @@ class Fit:
 
     Attributes:
         theta: (p,) fitted parameters.
-        method: ``newton`` or ``adamw``.
+        method: ``newton``, ``adamw`` or ``sgd``.
         gradient_norm: ‖∇J(θ̂)‖.
-        goal: what a converged fit reaches, 1e-10·max(1, ‖∇J(0)‖).
+        goal: what a converged fit reaches, 1e-10·max(1, ‖∇J(0)‖); for networks 1e-3 in place of 1e-10.
         history: J after every step or epoch.
         validation: mean validation loss after every epoch; empty without a validation set.
+        epochs: after which epoch of a network θ̂ was taken, by early stopping perhaps before the last.
+        checkpoints: θ on the way of a network, each with Σ η / (batch size · (1 − μ)) since the one before.
     """
 
     theta: Tensor
@@ -42,6 +44,8 @@ class Fit:
     goal: float
     history: tuple[float, ...]
     validation: tuple[float, ...] = ()
+    epochs: int = 0
+    checkpoints: tuple[tuple[float, Tensor], ...] = ()
 
     @property
     def converged(self) -> bool:

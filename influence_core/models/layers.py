@@ -124,3 +124,14 @@ def layer_norms(a: Tensor, g: Tensor) -> Tensor:
         for part in blocks(len(a), float(a.element_size() * a.shape[2] * g.shape[2]))
     ]
     return torch.cat(total)
+
+
+def initialise(module: nn.Module, seed: int) -> None:
+    """Linear and convolutional layers uniform in ±1/√(inputs), PyTorch's own rule, from a generator of their own."""
+    random = torch.Generator().manual_seed(seed)
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            bound = 1 / math.sqrt(math.prod(part.weight.shape[1:]))
+            with torch.no_grad():
+                for value in part.parameters(recurse=False):
+                    value.uniform_(-bound, bound, generator=random)

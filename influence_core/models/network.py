@@ -10,7 +10,7 @@ import copy
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch.func import functional_call, grad, jvp, vjp, vmap
 
 from influence_core.compute import blocks, once
 from influence_core.data.dataset import Dataset
-from influence_core.models.layers import find_layers
+from influence_core.models.layers import find_layers, initialise
 from influence_core.models.linearised import At
 from influence_core.models.losses import Loss
 from influence_core.models.protocol import Batch, Layer
@@ -100,6 +100,16 @@ class Network:
             (p,).
         """
         return torch.cat([value.detach().reshape(-1) for value in self.module.parameters()]).to(self.dtype)
+
+    def drawn(self, seed: int) -> Tensor:
+        """θ with linear and convolutional layers drawn anew for a seed, other parameters as they were given.
+
+        Returns:
+            (p,).
+        """
+        module = copy.deepcopy(self.module)
+        initialise(module, seed)
+        return replace(self, module=module).start()
 
     def batch(self, dataset: Dataset, device: torch.device) -> Batch:
         """Examples as tensors of the network's precision.

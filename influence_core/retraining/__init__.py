@@ -19,12 +19,15 @@ from influence_core.compute import FloatArray, Task, blocks, fingerprint, numpy,
 from influence_core.models import QUANTITIES, Batch, FittedModel, NoMinimumError
 from influence_core.models.fitting import newton
 from influence_core.retraining.minimise import CERTIFIED, FLOOR, LeftOut, SingularRefitError
+from influence_core.retraining.networks import Repeated
+from influence_core.retraining.question import Question, Refits, joined
 from influence_core.retraining.remaining import settle
 
 __all__ = [
     "LeaveOneOut",
     "Question",
     "Refits",
+    "Repeated",
     "SingularRefitError",
     "leave_groups_out",
     "leave_one_out",
@@ -33,36 +36,6 @@ __all__ = [
 
 BLOCK_BYTES = 40 * 2**20  # refits between two reports of progress
 STORED = ("change", "certificate", "certified", "self_change", "passes")
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What is watched at m test points while points leave: a quantity of ``QUANTITIES`` and the examples."""
-
-    batch: Batch
-    quantity: str = "loss"
-    target: int = -1
-
-
-@dataclass(frozen=True, eq=False)
-class Refits:
-    """Measured changes, new minus old.
-
-    Attributes:
-        change: (n, m) change of the watched quantity; NaN where a refit is not certified.
-        certificate: (n,) ‖∇J(θ_i; 1 − e_i)‖ / (‖g_i‖/n): 1 at θ̂, 0 at the exact refit.
-        certified: (n,) bool, certificate ≤ 1e-6 or gradient at the rounding floor 1e-14·‖∇J(0)‖.
-        self_change: (n,) change of the loss of the removed point (for a group: of its points, summed).
-        passes: (), gradient evaluations spent, in units of one per training point.
-        parameters: (n, p) refitted θ_i, where asked for.
-    """
-
-    change: FloatArray
-    certificate: FloatArray
-    certified: NDArray[np.bool_]
-    self_change: FloatArray
-    passes: FloatArray
-    parameters: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +75,7 @@ class LeaveOneOut:
         for part in self._blocks(len(chosen)):
             parts.append(self._stored(chosen[part], question, keep_parameters))
             self.task.tick(part.stop, len(chosen))
-        return _joined(parts)
+        return joined(parts)
 
     def stored(self, question: Question | None = None) -> Refits | None:
         """What an earlier run over all training points left in the store.
@@ -112,7 +85,7 @@ class LeaveOneOut:
         """
         parts = [self._load(np.arange(part.start, part.stop)) for part in self._blocks(len(self.fitted.train))]
         found = [part for part in parts if part is not None and part.change.shape[1] == _columns(question)]
-        return _joined(found) if len(found) == len(parts) else None
+        return joined(found) if len(found) == len(parts) else None
 
     def _blocks(self, count: int) -> Iterator[slice]:
         n, outputs = len(self.fitted.train), self.fitted.model.loss.outputs
@@ -254,14 +227,3 @@ def _penalty_change(fitted: FittedModel, theta: Tensor) -> Tensor:
     """Change of the penalty's share in every loss: zero unless ``fold_penalty``, (b,)."""
     weight = (fitted.model.l2 if fitted.model.fold_penalty else 0.0) * fitted.model.penalised(fitted.train.x)
     return ((theta - fitted.theta) * (theta + fitted.theta) * weight).sum(1) / 2
-
-
-def _joined(parts: Sequence[Refits]) -> Refits:
-    def join(name: str) -> FloatArray:
-        joined: FloatArray = np.concatenate([getattr(part, name) for part in parts])
-        return joined
-
-    parameters = None if parts[0].parameters is None else join("parameters")
-    passes = np.asarray(sum(float(part.passes) for part in parts))
-    certified = join("certified").astype(bool)
-    return Refits(join("change"), join("certificate"), certified, join("self_change"), passes, parameters)

@@ -1,0 +1,212 @@
+"""Training networks by SGD or AdamW, any number of them at a time over per-model example weights.
+
+All models of one run see the same minibatches in the same order, so that two of them differ only by what their example
+weights, first parameters and rounding make of it: the experiment "leave i out" and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import Task, blocks
+from influence_core.models.fitting import Fit
+from influence_core.models.network import Network
+from influence_core.models.protocol import Batch
+from influence_core.models.stacked import Stacked, stack_of
+
+GOAL = 1e-3  # of max(1, ‖∇J(θ₀)‖): below this the first-order prediction starts from as good as a minimum
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How a network is trained.
+
+    Attributes:
+        method: ``sgd``: v ← μv + ∇J_batch, θ ← θ − ηv, the penalty inside the gradient, so that a fixed point is a
+            minimum of J; ``adamw``: decoupled decay, whose fixed point is none.
+        epochs: passes over the examples.
+        learning_rate: η of the first epoch.
+        momentum: μ; of SGD.
+        batch_size: examples per step.
+        schedule: ``cosine`` to zero, or ``constant``.
+        patience: epochs without a lower validation loss after which training stops; 0: never.
+        checkpoints: number of θ kept on the way.
+    """
+
+    method: str = "sgd"
+    epochs: int = 50
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    batch_size: int = 64
+    schedule: str = "cosine"
+    patience: int = 0
+    checkpoints: int = 5
+
+    @staticmethod
+    def of(method: str, options: Mapping[str, object]) -> Optimiser:
+        """The optimiser described by the options of a model.
+
+        Returns:
+            The optimiser.
+        """
+        names = {"epochs", "learning_rate", "momentum", "batch_size", "schedule", "patience", "checkpoints"}
+        return replace(Optimiser(method), **{name: options[name] for name in names & options.keys()})  # type: ignore[arg-type]
+
+    def rate(self, epoch: int) -> float:
+        """η of an epoch.
+
+        Returns:
+            The learning rate.
+        """
+        share = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.schedule == "cosine" else 1.0
+        return self.learning_rate * share
+
+    def steps(self, n: int) -> int:
+        """Steps of the whole run.
+
+        Returns:
+            Epochs times batches per epoch.
+        """
+        return self.epochs * -(-n // self.batch_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What all models of a run share.
+
+    Attributes:
+        network: architecture, loss and penalty.
+        batch: n examples.
+        optimiser: how they are trained.
+        seed: of the order of the examples.
+        task: ticked after every epoch.
+    """
+
+    network: Network
+    batch: Batch
+    optimiser: Optimiser
+    seed: int = 0
+    task: Task = Task()  # noqa: RUF009 - frozen
+
+    def run(
+        self,
+        starts: Tensor,
+        weights: Tensor | None = None,
+        epochs: int | None = None,
+        after: Callable[[int, Callable[[], Tensor]], bool] = lambda _epoch, _theta: False,
+    ) -> Tensor:
+        """Train k models from ``starts``, all on the same minibatches.
+
+        Args:
+            starts: (k, p) first parameters.
+            weights: (k, n) example weights a_i of every model; the divisor stays the batch size.
+            epochs: stop after so many, on the schedule of all of them.
+            after: told every finished epoch and how to get θ (k, p); returns whether to stop.
+
+        Returns:
+            (k, p).
+        """
+        stack, plan, n = stack_of(self.network, len(starts)), self.optimiser, len(self.batch)
+        state, updates = stack.split(starts), _updates(self.network, stack, plan, self.batch.x)
+        random = torch.Generator().manual_seed(self.seed)
+        for epoch in range(plan.epochs if epochs is None else epochs):
+            order = torch.randperm(n, generator=random).to(self.batch.x.device)
+            for rows in blocks(n, 1, plan.batch_size):
+                chosen = order[rows]
+                part = self.batch.take(chosen)
+                gradient = stack.gradient(state, part, None if weights is None else weights[:, chosen])
+                updates(state, gradient, plan.rate(epoch))
+                self.task.tick()
+            if after(epoch, lambda: stack.join(state)):
+                break
+        return stack.join(state)
+
+
+def _updates(
+    network: Network, stack: Stacked, plan: Optimiser, like: Tensor
+) -> Callable[[list[Tensor], list[Tensor], float], None]:
+    """One step of the optimiser on all models, in place."""
+    decay = stack.split((network.l2 * network.penalised(like))[None])
+    memory: list[list[Tensor]] = []
+
+    def sgd(state: list[Tensor], gradient: list[Tensor], rate: float) -> None:
+        if not memory:
+            memory.append([torch.zeros_like(value) for value in state])
+        for value, g, velocity, share in zip(state, gradient, memory[0], decay, strict=True):
+            if network.l2:
+                g.addcmul_(share, value)
+            velocity.mul_(plan.momentum).add_(g)
+            value.sub_(velocity, alpha=rate)
+
+    count = [0]
+
+    def adamw(state: list[Tensor], gradient: list[Tensor], rate: float) -> None:
+        if not memory:
+            memory.extend([torch.zeros_like(value) for value in state] for _ in range(2))
+        count[0] += 1
+        low, high = (1 - beta ** count[0] for beta in BETAS)
+        for value, g, first, second, share in zip(state, gradient, *memory, decay, strict=True):
+            first.mul_(BETAS[0]).add_(g, alpha=1 - BETAS[0])
+            second.mul_(BETAS[1]).addcmul_(g, g, value=1 - BETAS[1])
+            value.mul_(1 - rate * share)
+            value.addcdiv_(first, (second / high).sqrt_().add_(EPSILON), value=-rate / low)
+
+    return sgd if plan.method == "sgd" else adamw
+
+
+def train(program: Program, validation: Batch | None = None, start: Tensor | None = None) -> Fit:
+    """Train one network, with its curves, checkpoints and, with ``patience``, early stopping at the lowest validation.
+
+    Returns:
+        The fit; its θ is that of epoch ``fit.epochs``.
+    """
+    network, batch, plan = program.network, program.batch, program.optimiser
+    first = network.start(batch).to(batch.x.device) if start is None else start
+    history, curve, best = list[float](), list[float](), list[tuple[int, Tensor]]()
+    kept, keep = list[tuple[int, Tensor]](), _evenly(plan.epochs, plan.checkpoints)
+
+    def after(epoch: int, theta_of: Callable[[], Tensor]) -> bool:
+        theta = theta_of()[0]
+        program.task.tick(epoch + 1, plan.epochs)
+        losses = network.losses(theta, batch)
+        history.append(float(losses.mean()) + network.l2 / 2 * float(network.penalised(batch.x) @ theta.square()))
+        if epoch in keep:
+            kept.append((epoch + 1, theta.clone()))
+        if validation is None or not len(validation):
+            return False
+        curve.append(float(network.losses(theta, validation).mean()))
+        if not plan.patience:
+            return False
+        if curve[-1] <= min(curve):
+            best[:] = [(epoch + 1, theta.clone())]
+        return epoch + 1 - best[0][0] >= plan.patience
+
+    last = program.run(first[None], after=after)[0]
+    epochs, theta = best[0] if best else (len(history), last)
+    scale = max(1.0, float(network.objective(first, batch)[1].norm()))
+    norm = float(network.objective(theta, batch)[1].norm())
+    checkpoints = _weighted(plan, [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))
+    return Fit(theta, plan.method, norm, GOAL * scale, tuple(history), tuple(curve), epochs, checkpoints)
+
+
+def _evenly(epochs: int, count: int) -> set[int]:
+    return {round((k + 1) * epochs / count) - 1 for k in range(count)} if count else set()
+
+
+def _weighted(
+    plan: Optimiser, kept: list[tuple[int, Tensor]], final: tuple[int, Tensor]
+) -> tuple[tuple[float, Tensor], ...]:
+    """Every checkpoint with Σ η / (batch size · (1 − μ)) over the epochs since the one before."""
+    kept = kept if kept and kept[-1][0] == final[0] else [*kept, final]
+    momentum = plan.momentum if plan.method == "sgd" else 0.0
+    marks = [0, *(epoch for epoch, _ in kept)]
+    return tuple(
+        (sum(plan.rate(epoch) for epoch in range(low, high)) / plan.batch_size / (1 - momentum), theta)
+        for low, high, (_, theta) in zip(marks[:-1], marks[1:], kept, strict=True)
+    )

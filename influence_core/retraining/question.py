@@ -1,0 +1,60 @@
+"""What is asked of refits, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence_core.compute import FloatArray
+from influence_core.models import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is watched at m test points while points leave: a quantity of ``QUANTITIES`` and the examples."""
+
+    batch: Batch
+    quantity: str = "loss"
+    target: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Measured changes, new minus old.
+
+    Attributes:
+        change: (n, m) change of the watched quantity; NaN where a refit is not certified.
+        certificate: (n,) ‖∇J(θ_i; 1 − e_i)‖ / (‖g_i‖/n): 1 at θ̂, 0 at the exact refit.
+        certified: (n,) bool, certificate ≤ 1e-6 or gradient at the rounding floor 1e-14·‖∇J(0)‖.
+        self_change: (n,) change of the loss of the removed point (for a group: of its points, summed).
+        passes: (), gradient evaluations spent, in units of one per training point.
+        parameters: (n, p) refitted θ_i, where asked for.
+        noise: (m,) standard deviation of the watched quantity over training runs from other seeds; networks only.
+    """
+
+    change: FloatArray
+    certificate: FloatArray
+    certified: NDArray[np.bool_]
+    self_change: FloatArray
+    passes: FloatArray
+    parameters: FloatArray | None = None
+
+
+def joined(parts: Sequence[Refits]) -> Refits:
+    """Blocks one after another.
+
+    Returns:
+        All refits.
+    """
+
+    def join(name: str) -> FloatArray:
+        joined: FloatArray = np.concatenate([getattr(part, name) for part in parts])
+        return joined
+
+    parameters = None if parts[0].parameters is None else join("parameters")
+    passes = np.asarray(sum(float(part.passes) for part in parts))
+    certified = join("certified").astype(bool)
+    return Refits(join("change"), join("certificate"), certified, join("self_change"), passes, parameters)
