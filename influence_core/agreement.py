@@ -75,6 +75,52 @@ def agreement(measured: FloatArray, predicted: FloatArray, k: int = 20) -> Agree
     )
 
 
+@dataclass(frozen=True)
+class Datamodelling:
+    """The linear datamodelling score (Park et al. 2023).
+
+    Attributes:
+        mean: of the rank correlations over the test points that define one.
+        error: standard error of the mean over test points.
+        each: (m,) ρ at every test point; NaN where undefined.
+        subsets: number of subsets.
+    """
+
+    mean: Measure
+    error: float
+    each: FloatArray
+    subsets: int
+
+
+def linear_datamodelling(values: FloatArray, scores: FloatArray, members: NDArray[np.bool_]) -> Datamodelling:
+    """Spearman's ρ, over subsets S, of the value after training on S with what scores predict: Σ_{i ∉ S} change[i, j].
+
+    Args:
+        values: (s, m) the watched quantity after training on each subset.
+        scores: (n, m) predicted changes on removal, new minus old, or any ranking with that sign.
+        members: (s, n) which examples each subset has.
+
+    Returns:
+        The score: 1 is perfect, 0 is chance.
+
+    Raises:
+        ValueError: shapes that do not belong together.
+    """
+    if values.shape != (len(members), scores.shape[1]) or members.shape[1] != len(scores):
+        raise ValueError(
+            f"Expected values (s, m), scores (n, m) and members (s, n), got {values.shape}, {scores.shape} and "
+            f"{members.shape}."
+        )
+    predicted = (~members).astype(np.float64) @ scores
+    found = [_correlation(rankdata(v), rankdata(p)).value for v, p in zip(values.T, predicted.T, strict=True)]
+    each = np.array([np.nan if value is None else value for value in found])
+    known = each[np.isfinite(each)]
+    if not len(known):
+        return Datamodelling(Measure(None, "no test point changes"), float("nan"), each, len(members))
+    error = float(known.std(ddof=1) / len(known) ** 0.5) if len(known) > 1 else float("nan")
+    return Datamodelling(Measure(float(known.mean())), error, each, len(members))
+
+
 def _centred(values: FloatArray) -> FloatArray:
     centred: FloatArray = values - values.mean()
     # Rounding of the mean must not make a constant vector look like a signal.

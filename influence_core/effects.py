@@ -16,6 +16,7 @@ from influence_core.compute import FloatArray, numpy, product
 from influence_core.curvature import exact_hessian, roots
 from influence_core.estimators import newton_steps, quantity_change, scores, stepped
 from influence_core.influence import Influence, Watched, rank_corrected, training_gradients
+from influence_core.models import Network
 from influence_core.solvers import SingularError, cholesky
 
 
@@ -73,6 +74,10 @@ def group_step(influence: Influence, rows: Tensor, newton: bool = False) -> Tens
     total = training_gradients(influence, rows).sum(1)
     if not newton:
         return influence.solve(total[:, None]).value[:, 0] / n
+    if fitted.network:
+        raise SingularError(
+            "One Newton step is offered for models with a linear predictor. Compare with the real refit."
+        )
     if fitted.model.fold_penalty or len(rows) * outputs > fitted.size // 2:
         weights = torch.ones_like(fitted.train.y)
         weights[rows] = 0
@@ -109,6 +114,8 @@ def relabel_change(
     fitted = influence.fitted
     n, loss = len(fitted.train), fitted.model.loss
     y = torch.from_numpy(labels.astype(np.float64)).to(fitted.train.y)
+    if newton:
+        _ = fitted.linear  # refuses a network before anything is computed
     moved = fitted.residuals - loss.residuals(fitted.outputs, y)
     if not newton:
         solved = influence.solve(watched.gradient).value
@@ -125,12 +132,18 @@ def relabel_change(
 def perturbation_change(influence: Influence, watched: Watched, rows: NDArray[np.int64]) -> FloatArray:
     """Predicted change when feature k of training point i grows by one unit (of the scaled features).
 
-    −q_jᵀ (H + δI)⁻¹ ∂_{x_k} ∇_θ ℓ_i / n with ∂_{x_k} (r ⊗ x̃) = r ⊗ e_k + (C θ_k) ⊗ x̃.
+    −q_jᵀ (H + δI)⁻¹ ∂_{x_k} ∇_θ ℓ_i / n with ∂_{x_k} (r ⊗ x̃) = r ⊗ e_k + (C θ_k) ⊗ x̃; for a network the derivative
+    of v_jᵀ∇_θ ℓ_i(x) with respect to x.
 
     Returns:
         (number of rows, d, m).
     """
     fitted, chosen = influence.fitted, torch.as_tensor(rows)
+    if isinstance(fitted.model, Network):
+        part = fitted.train.take(chosen)
+        solved = influence.solve(watched.gradient).value
+        columns = [fitted.model.feature_slopes(fitted.theta, part, column) for column in solved.T]
+        return numpy(-torch.stack(columns, 2) / len(fitted.train))
     outputs, x = fitted.model.loss.outputs, fitted.train.x[chosen]
     d = x.shape[1] - int(fitted.linear.intercept)
     solved = influence.solve(watched.gradient).value.view(outputs, x.shape[1], -1)

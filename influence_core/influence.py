@@ -8,6 +8,7 @@ and nowhere else: first order it is + q_jᵀ (H + δI)⁻¹ g_i / n (Koh & Liang
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
@@ -75,6 +76,7 @@ class Influence:
     settings: SolverSettings
     task: Task = field(default_factory=Task)
     spectrum: EighFactor | None = None  # an eigendecomposition of the same H, where one is at hand
+    members: Callable[[], tuple[FittedModel, ...]] = tuple  # the same network from other seeds, trained when asked for
 
     @once
     def solve(self) -> Factor:
@@ -125,7 +127,7 @@ class Influence:
     @once
     def spread(self) -> Tensor:
         """M_i = K_iᵀ A⁻¹ K_i / n with K_i = I_c ⊗ x̃_i, shape (n, K, K), from the blocks of A⁻¹."""
-        x, outputs = self.fitted.train.x, self.fitted.model.loss.outputs
+        x, outputs = self.fitted.train.x, self.fitted.linear.loss.outputs
         inverse = self.removal_solve.inverse().view(outputs, x.shape[1], outputs, x.shape[1])
         m = x.new_empty(len(x), outputs, outputs)
         parts = list(blocks(len(x), 8.0 * x.shape[1]))

@@ -45,6 +45,7 @@ class Trust:
         damping: δ.
         agreement: with exact LOO, where that has been run.
         caveats: one per broken assumption; empty means green.
+        reason: why this damping was chosen, where nobody set it.
     """
 
     gradient_norm: float
@@ -53,6 +54,7 @@ class Trust:
     damping: float
     agreement: Agreement | None
     caveats: tuple[Caveat, ...]
+    reason: str = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ class Trust:
             f"relative residual of the solve {self.residual:.0e}",
             f"damping {self.damping:g}",
         ]
+        facts += [self.reason] if self.reason else []
         if self.agreement is not None:
             facts.append(f"against exact LOO: r = {self.agreement.r}, slope = {self.agreement.slope}")
         return " · ".join(facts)
@@ -91,6 +94,7 @@ class Ground:
         copies: (n,) training points with the same number are exact copies of each other.
         curvature: whether the scores use the Hessian at all.
         first_order: whether they ignore that the Hessian changes when a point leaves.
+        reason: why this damping was chosen, where nobody set it.
     """
 
     fitted: FittedModel
@@ -100,6 +104,7 @@ class Ground:
     copies: NDArray[np.int64]
     curvature: bool = True
     first_order: bool = True
+    reason: str = ""
 
     @once
     def caveats(self) -> tuple[Caveat, ...]:
@@ -147,6 +152,7 @@ def trust(
         ground.damping,
         agreed,
         ground.caveats + tuple(caveat for caveat in clicked if caveat),
+        ground.reason,
     )
 
 
@@ -154,6 +160,12 @@ def _fit(fitted: FittedModel) -> Caveat | None:
     fit = fitted.fit
     if fit.converged:
         return None
+    if fitted.network:
+        return Caveat(
+            "network",
+            f"Training stopped at ‖∇J‖ = {fit.gradient_norm:.1e}: a network is at no exact minimum, and another run "
+            "ends elsewhere. Read scores as a ranking, and compare with training on random halves (LDS) first.",
+        )
     sentence = f"The fit stopped at ‖∇J‖ = {fit.gradient_norm:.1e}, above {fit.goal:.1e}: choose a larger l2."
     if fit.method == "adamw":
         sentence = (

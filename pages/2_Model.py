@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option
-from pages.components import cached, charts, controls, fit_charts, fit_report, state
+from pages.components import cached, charts, controls, fit_charts, fit_report, fit_words, state, train_panel
 from pages.components.bootstrap import bootstrap, guarded
 from pages.components.chart_frame import show
 from pages.components.errors import safely
 from pages.components.scene import describe
 from pages.components.suit import known_options, say_once, suit_model
 
-METHODS = {"newton": "Newton (to the minimum)", "adamw": "AdamW (first order)"}
+METHODS = {"newton": "Newton (to the minimum)", "sgd": "SGD with momentum", "adamw": "AdamW"}
 L2 = Option("l2", 0.1, "Penalty l2", 0.0, 1e9, help="J(θ) = mean loss + (l2/2)‖θ‖²; the intercept is never penalised.")
 
 
@@ -31,23 +32,36 @@ def choose_model(split: Any) -> None:
     with penalty:
         choose_penalty(len(split.train))
     with fit:
+        fits = list(core.MODELS[current.name].fits)
         controls.choice(
-            "Fitted by", list(METHODS), current.fit, "model.fit", lambda v: state.change("model", fit=v), titles=METHODS
+            "Fitted by", fits, current.fit, "model.fit", lambda v: state.change("model", fit=v), titles=METHODS
         )
-        switch("intercept", "Intercept", "A constant term, not penalised.")
-        switch(
-            "fold_penalty",
-            "Fold penalty into losses",
-            "Every example carries (l2/2)‖θ‖² of its own, so a removed point takes its share of the penalty along. "
-            "This adds the same kind of term to every score: it shifts the zero line between helpful and harmful.",
-        )
+        if core.MODELS[current.name].network:
+            st.caption("Biases are not penalised. Training is repeated exactly for every refit.")
+        else:
+            choose_switches()
     st.latex(core.MODELS[current.name].formula)  # over the whole width: in a column of a tablet it would be cut
     choose_options(core.MODELS[current.name], current.fit)
 
 
+def choose_switches() -> None:
+    """What only a linear predictor has."""
+    switch("intercept", "Intercept", "A constant term, not penalised.")
+    switch(
+        "fold_penalty",
+        "Fold penalty into losses",
+        "Every example carries (l2/2)‖θ‖² of its own, so a removed point takes its share of the penalty along. "
+        "This adds the same kind of term to every score: it shifts the zero line between helpful and harmful.",
+    )
+
+
 def take_model(name: str) -> None:
-    """Another model keeps the options it knows."""
-    state.change("model", name=name, options=known_options(name, state.settings().model.options))
+    """Another model keeps the options it knows; between linear predictors and networks the usual penalty differs."""
+    registry, current = cached.core().MODELS, state.settings().model
+    old, new = registry[current.name], registry[name]
+    l2 = current.l2 if old.network == new.network else new.l2
+    fit = current.fit if current.fit in new.fits else "auto"
+    state.change("model", name=name, l2=l2, fit=fit, options=known_options(name, current.options))
 
 
 def choose_penalty(n: int) -> None:
@@ -62,7 +76,8 @@ def choose_penalty(n: int) -> None:
         controls.value(L2, current.l2, "model.l2", lambda v: state.change("model", l2=v))
     down.button("÷10", key="l2.down", on_click=safely(scale_l2), args=(0.1,), width="stretch", disabled=current.l2 == 0)
     up.button("×10", key="l2.up", on_click=safely(scale_l2), args=(10.0,), width="stretch")
-    st.caption(equivalent(current.name, n, current.l2))
+    network = cached.core().MODELS[current.name].network
+    st.caption(f"n·l2 = {n * current.l2:.4g}" if network else equivalent(current.name, n, current.l2))
 
 
 def scale_l2(factor: float) -> None:
@@ -95,28 +110,22 @@ def switch(name: str, label: str, words: str) -> None:
 
 
 def choose_options(entry: Any, fit: str) -> None:
-    """Options of the model; those of AdamW only where it is used."""
-    shown = entry.all_options if fit == "adamw" else entry.options
+    """Options of the model; those of AdamW only where it is used, those of a network's training on request."""
+    shown = entry.all_options if fit == "adamw" and not entry.network else entry.options
+    draw_options(shown)
+    if entry.network:
+        with st.expander("Training"):
+            rest = [option for option in entry.all_options if option not in entry.options]
+            draw_options(rest[:5])
+            draw_options(rest[5:])
+
+
+def draw_options(shown: Sequence[Option]) -> None:
+    """Options side by side."""
     if shown:
         for column, described in zip(st.columns(max(4, len(shown))), shown, strict=False):
             with column:
                 controls.option("model", described)
-
-
-def optimality(fit: Any) -> None:
-    """Whether θ̂ is a minimum of J: everything on influence rests on it."""
-    facts = f"‖∇J(θ̂)‖ = {fit.gradient_norm:.1e}, goal 1e-10·max(1, ‖∇J(0)‖) = {fit.goal:.1e}"
-    if fit.converged:
-        st.success(f"Converged: {facts}.", icon=":material/check_circle:")
-    elif fit.method == "adamw":
-        st.warning(
-            f"Not a minimum of J: {facts}. AdamW shrinks θ apart from the gradient (decoupled decay), so its fixed "
-            "point is no minimum of J: more epochs come nearer to that point, not to the minimum. Influence assumes "
-            "a minimum: fit by Newton.",
-            icon="⚠️",
-        )
-    else:
-        st.warning(f"Rounding stopped the descent first: {facts}. A larger l2 helps.", icon="⚠️")
 
 
 def numbers(problem: Any) -> None:
@@ -205,6 +214,8 @@ def draw_field(problem: Any) -> None:
 def draw_weights(problem: Any) -> None:
     """Weights as pictures for images, as bars for named features."""
     train, fitted = problem.split.train, problem.fitted
+    if fitted.network:
+        return
     d = train.x.shape[1]
     weights = fit_report.weights(fitted, d)
     names = list(train.class_names) if len(weights) > 1 else [f"output f, above 0: {(train.class_names or ('',))[-1]}"]
@@ -248,11 +259,12 @@ with guarded():
     suit_model(problem_now.split.train)
     with st.container(border=True):
         choose_model(problem_now.split)
-        if state.settings().model.fit == "adamw":
+        if state.settings().model.fit == "adamw" or cached.core().MODELS[state.settings().model.name].network:
             describe_adamw(len(problem_now.split.train))
+    train_panel.wait(state.settings())
     with st.spinner("Fitting …"):
         fit_now = problem_now.fitted.fit
-    optimality(fit_now)
+    fit_words.optimality(fit_now)
     numbers(problem_now)
     draw_field(problem_now)
     left, right = st.columns(2, gap="medium")

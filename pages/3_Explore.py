@@ -17,6 +17,7 @@ from pages.components import (
     selection,
     state,
     suit,
+    train_panel,
 )
 from pages.components.asked import Shown
 from pages.components.bootstrap import bootstrap, guarded
@@ -69,6 +70,7 @@ with guarded():
         st.stop()
     suit.say_once()
     suit.suit_model(cached.problem(state.settings()).split.train)
+    train_panel.wait(state.settings())
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
     controls.exist(cached.problem(state.settings()).split)

@@ -7,12 +7,13 @@ Settings -> data -> Split -> model.fit -> FittedModel -> Curvature -> solver -> 
 from __future__ import annotations
 
 from influence_core import estimators, fastif, trials
-from influence_core.agreement import agreement
+from influence_core.agreement import agreement, linear_datamodelling
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.cards import Card, Witness, cards
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
+from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Halves, run_cost
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import Scores, duplicate_groups, scores
@@ -34,8 +35,11 @@ __all__ = [
     "ESTIMATORS",
     "EXPECTED_ERRORS",
     "FIT_METHODS",
+    "HALVES",
+    "LEFT_OUT",
     "MODELS",
     "QUANTITIES",
+    "SEEDS",
     "SENTENCE",
     "SIGNALS",
     "SOLVERS",
@@ -48,6 +52,7 @@ __all__ = [
     "DataError",
     "GroupEffect",
     "GroupRefit",
+    "Halves",
     "Influence",
     "Job",
     "NoMinimumError",
@@ -79,10 +84,12 @@ __all__ = [
     "estimators",
     "fastif",
     "interactive",
+    "linear_datamodelling",
     "load",
     "mean_and_error",
     "outcome",
     "result_store",
+    "run_cost",
     "scores",
     "settle",
     "task_of",

@@ -50,13 +50,14 @@ class Analysis:
     @once
     def influence(self) -> Influence:
         """θ̂ with its factored curvature."""
-        reuse = self.problem.spectrum if self.solver == "eigh" and self._dense_offered else None
-        return Influence(self.problem.fitted, self.settings.solver, self.task, reuse)
+        fitted = self.problem.fitted
+        reuse = self.problem.spectrum if self.solver == "eigh" and self._dense_offered and not fitted.network else None
+        return Influence(fitted, self.settings.solver, self.task, reuse, self.problem.members)
 
     @property
     def solver(self) -> str:
         """The solver in use, ``auto`` resolved."""
-        return chosen_solver(self.settings.solver.name, self.problem.fitted.size)
+        return chosen_solver(self.settings.solver.name, self.problem.fitted.size, self.problem.fitted.network)
 
     @property
     def _dense_offered(self) -> bool:
@@ -100,6 +101,9 @@ class Analysis:
         watched = self.watched(rows, mean=len(rows) != 1)
         scores = estimators.scores(self.influence, watched, self.settings.estimator)
         scores.setflags(write=False)
+        if self.problem.fitted.network and not ESTIMATORS[self.settings.estimator].curvature:
+            nothing = watched.gradient.new_zeros(watched.gradient.shape[1])  # a solve that no score uses costs seconds
+            return Asked(scores, Solution(watched.gradient, nothing, 0, True))
         return Asked(scores, self.influence.solved(watched))
 
     @once
@@ -188,26 +192,29 @@ class Analysis:
         entry, fitted = ESTIMATORS[self.settings.estimator], self.problem.fitted
         return Ground(
             fitted,
-            self.settings.solver.damping,
+            self.influence.curvature.damping,
             self._eigenvalues,
             self._exact_leverage,
             self.problem.copies,
             entry.curvature,
             entry.first_order and self.solver != "identity",
+            self.influence.curvature.reason if entry.curvature else "",
         )
 
     @property
     def _eigenvalues(self) -> FloatArray | None:
         """Of H without the damping, where they cost little or the solver has them."""
-        if self.problem.fitted.size <= SPECTRUM_IS_CHEAP:
+        if self.problem.fitted.size <= SPECTRUM_IS_CHEAP and not self.problem.fitted.network:
             return numpy(self.problem.spectrum.eigenvalues)
+        if self.problem.fitted.network and not ESTIMATORS[self.settings.estimator].curvature:
+            return None
         values = self.influence.solve.eigenvalues
         return None if values is None else numpy(values)
 
     @property
     def _exact_leverage(self) -> FloatArray | None:
         """(n,) by a direct solver, whatever solves for the scores; None where that is too large or singular."""
-        if not self._dense_offered:
+        if not self._dense_offered or self.problem.fitted.network:
             return None
         if self.solver in DIRECT:
             return self.leverage

@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.analysis.groups import GroupRefit, checked_group
+from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Halves, leave_out, random_halves, run_cost
 from influence_core.compute import FloatArray, Task, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
 from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.neighbours import copies, remoteness
 from influence_core.data.positions import Positions, positions
-from influence_core.models import Batch, FittedModel, fit
+from influence_core.models import Batch, FittedModel, fit, training_cost
 from influence_core.models.losses import Squared
-from influence_core.retraining import LeaveOneOut, Question, Refits, leave_groups_out
+from influence_core.retraining import LeaveOneOut, Question, Refits, Repeated, leave_groups_out
 from influence_core.settings import Settings
 from influence_core.solvers import EighFactor, eigh
 
+DEFAULT_MODELS = 5
 INSTANT = 2e10  # floating-point operations of a LOO run that is shown without being asked, about 0.3 s on two cores
 
 
@@ -53,7 +55,30 @@ class Problem:
         if chosen is not None and chosen.excluded.any() and not model.fold_penalty:
             left = len(self.split.train)
             model = replace(model, l2=model.l2 * (left + int(chosen.excluded.sum())) / left)
-        return fit(model, self.split, self.settings.seed, self.device)
+        return fit(model, self.split, self.settings.seed, self.device, self._task)
+
+    @once
+    def _task(self) -> Task:
+        return Task()
+
+    def fit(self, task: Task) -> FittedModel:
+        """Fit now, as a job that can be cancelled.
+
+        Returns:
+            The fitted model.
+        """
+        self.__dict__["_task"] = task
+        try:
+            return self.fitted
+        finally:
+            self.__dict__.pop("_task", None)
+
+    @property
+    def fit_cost(self) -> float:
+        """Training a network that is neither here nor on disk, in floating-point operations; 0 for other models."""
+        if "fitted" in self.__dict__:
+            return 0.0
+        return training_cost(self.settings.model, self.split, self.settings.seed, self.device)
 
     def key(self, *parts: str) -> str:
         """Content hash of the named parts of the settings, and of the corrections where there are some.
@@ -133,20 +158,25 @@ class Problem:
         Exponentials and the like cost about as much as 4,000 operations of a product for every output (measured).
         """
         n, p, outputs = len(self.fitted.train), self.fitted.size, self.fitted.model.loss.outputs
+        if self.fitted.network:
+            return (min(n, LEFT_OUT) + SEEDS) * run_cost(self.fitted)
         per_refit = 2.0 * p * p if isinstance(self.fitted.model.loss, Squared) else n * (8.0 * p + 4_000.0 * outputs)
         return n * per_refit + 4.0 * p**3 / 3
 
     @property
     def refits_are_instant(self) -> bool:
         """Whether exact LOO is cheap enough to be shown without being asked; far from the minimum it never is."""
-        return self.refit_cost <= INSTANT and self.fitted.fit.converged
+        return self.refit_cost <= INSTANT and self.fitted.fit.converged and not self.fitted.network
 
     def loo(self, quantity: str = "loss", target: int = -1, task: Task | None = None) -> Refits:
         """Exact LOO for every training point and all test points; with a store, blocks are kept and resumed.
 
         Returns:
-            (n, m) measured changes with certificates.
+            (n, m) measured changes with certificates; for a network those of a sample, with the noise of refitting.
         """
+        if self.fitted.network:
+            key, chosen = self.key("data", "model", "seed"), task or Task()
+            return leave_out(self.fitted, self._question(quantity, target), self.settings.seed, chosen, key)
         return self._refits(quantity, target, task or Task()).run(self._question(quantity, target))
 
     def stored_loo(self, quantity: str = "loss", target: int = -1) -> Refits | None:
@@ -155,6 +185,8 @@ class Problem:
         Returns:
             The refits, or None.
         """
+        if self.fitted.network:
+            return None
         return self._refits(quantity, target, Task(store=result_store())).stored(self._question(quantity, target))
 
     def group_refit(
@@ -167,10 +199,38 @@ class Problem:
             ``DataError``.
         """
         group, key = checked_group(rows, self.split.train), self.key("data", "model", "seed")
-        found = leave_groups_out(self.fitted, self._question(quantity, target), [group], task or Task(), key)
-        theta = torch.as_tensor(np.asarray(found.parameters)[0], device=self.fitted.theta.device)
+        question, chosen = self._question(quantity, target), task or Task()
+        if self.fitted.network:
+            found = Repeated(self.fitted, chosen, key).without(question, [group], keep_parameters=True)
+        else:
+            found = leave_groups_out(self.fitted, question, [group], chosen, key)
+        theta = torch.as_tensor(np.asarray(found.parameters)[0]).to(self.fitted.theta)
         before, after = self.accuracy(self.fitted.theta), self.accuracy(theta)
         return GroupRefit(group, found.change[0], numpy(theta), bool(found.certified[0]), before, after)
+
+    def halves(self, count: int = HALVES, seeds: int = 1, quantity: str = "loss", task: Task | None = None) -> Halves:
+        """Train on random halves, for the linear datamodelling score; with a store, finished blocks are kept.
+
+        Returns:
+            Members and values.
+        """
+        members = random_halves(len(self.fitted.train), count, self.settings.seed)
+        question, chosen, key = self._question(quantity, -1), task or Task(), self.key("data", "model", "seed")
+        if self.fitted.network:
+            return Halves(members, Repeated(self.fitted, chosen, key).on_subsets(question, members, seeds), seeds)
+        groups = [np.flatnonzero(~row) for row in members]
+        refits = leave_groups_out(self.fitted, question, groups, chosen, key)
+        return Halves(members, refits.change, 1)
+
+    def members(self, task: Task | None = None) -> tuple[FittedModel, ...]:
+        """The same network from other seeds, as many as the model's options say, less the one at θ̂.
+
+        Returns:
+            Fitted models; with a store they are kept.
+        """
+        count = int(dict(self.settings.model.options).get("models", DEFAULT_MODELS)) - 1
+        repeated = Repeated(self.fitted, task or Task(store=result_store()), self.key("data", "model", "seed"))
+        return tuple(replace(self.fitted, fit=fit) for fit in repeated.members(count))
 
     def _question(self, quantity: str, target: int) -> Question:
         return Question(self.test, quantity, target)

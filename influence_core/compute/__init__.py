@@ -177,10 +177,11 @@ class Recent(Generic[T]):
 
 
 def numpy(tensor: Tensor) -> FloatArray:
-    """Results leave as NumPy.
+    """Results leave as NumPy, floating-point ones in double precision whatever they were computed in.
 
     Returns:
         The values on the CPU.
     """
-    array: FloatArray = tensor.detach().cpu().numpy()
+    values = tensor.detach().cpu()
+    array: FloatArray = (values.double() if values.is_floating_point() else values).numpy()
     return array

@@ -37,7 +37,7 @@ def save_fit(fit: Fit, key: str, where: Path | None = None) -> Path:
     tensors |= {"history": torch.tensor(fit.history, dtype=torch.float64)}
     tensors |= {"validation": torch.tensor(fit.validation, dtype=torch.float64)}
     tensors |= {"rates": torch.tensor([rate for rate, _ in fit.checkpoints], dtype=torch.float64)}
-    tensors |= {f"checkpoint.{k}": theta.cpu().contiguous() for k, (_, theta) in enumerate(fit.checkpoints)}
+    tensors |= {f"checkpoint.{k}": theta.detach().cpu().clone() for k, (_, theta) in enumerate(fit.checkpoints)}
     facts = {"format": FORMAT, "method": fit.method, "epochs": str(fit.epochs)}
     facts |= {"gradient_norm": repr(fit.gradient_norm), "goal": repr(fit.goal)}
     write(path, save(tensors, facts))

@@ -32,7 +32,7 @@ class Refits:
         self_change: (n,) change of the loss of the removed point (for a group: of its points, summed).
         passes: (), gradient evaluations spent, in units of one per training point.
         parameters: (n, p) refitted θ_i, where asked for.
-        noise: (m,) standard deviation of the watched quantity over training runs from other seeds; networks only.
+        noise: (s, m) the watched quantity after training on all points from other seeds; networks only.
     """
 
     change: FloatArray
@@ -41,6 +41,15 @@ class Refits:
     self_change: FloatArray
     passes: FloatArray
     parameters: FloatArray | None = None
+    noise: FloatArray | None = None
+
+    def noise_of(self, test: Sequence[int]) -> float | None:
+        """Standard deviation, over training runs from other seeds, of the watched quantity's mean over test points.
+
+        Returns:
+            σ in the unit of the quantity; None for refits to a minimum, which have no noise.
+        """
+        return None if self.noise is None else float(self.noise[:, list(test)].mean(1).std(ddof=1))
 
 
 def joined(parts: Sequence[Refits]) -> Refits:

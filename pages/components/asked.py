@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +159,9 @@ class Shown:
             The look.
         """
         same, group = self.unit == self.own_unit, self.group if self.side == "train" else ()
-        return Look(self.unit, self.own_unit, same, self.sign, self.selected, group, self.ends)
+        noise = self.refits.noise_of(self.tests) if self.refits is not None and self.side == "train" else None
+        look = Look(self.unit, self.own_unit, same, self.sign, self.selected, group, self.ends)
+        return look if noise is None else replace(look, band=2 * noise)
 
     def pick(self, index: int) -> None:
         """Select one of the coloured points: a training point, or a test point, which is then asked about."""

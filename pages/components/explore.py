@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached, controls, draw_panel, loo_panel, state
+from pages.components import cached, controls, draw_panel, loo_panel, network_truth, state
 from pages.components.asked import Rows, Shown, definition, table
 from pages.components.group_panel import Group
 from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map
@@ -97,13 +97,17 @@ def _alt(shown: Shown) -> str:
 
 def draw_truth(shown: Shown) -> None:
     """LOO scatter, or the way to it."""
-    st.markdown("**Predicted change against exact leave-one-out**")
+    network = shown.analysis.problem.fitted.network
+    st.markdown(f"**Predicted change against {'training runs without a point' if network else 'exact leave-one-out'}**")
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
     pairs = Pairs(shown.measured, shown.scores, shown.side)
     loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
-    st.markdown(f"{summary(shown.agreed)}  \n:small[{_certified(shown)}]")  # one element less to send at every click
+    below = network_truth.words(shown) if network else _certified(shown)
+    st.markdown(f"{summary(shown.agreed)}  \n:small[{below}]")  # one element less to send at every click
+    if network:
+        network_truth.halves_panel(shown)
 
 
 def _certified(shown: Shown) -> str:

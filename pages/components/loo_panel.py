@@ -44,12 +44,12 @@ def panel(settings: Settings) -> None:
     job_panel.panel(
         job_panel.Work(
             _key(settings),
-            "Exact leave-one-out",
+            "Training without a point" if problem.fitted.network else "Exact leave-one-out",
             "refits",
             lambda task: problem.loo(settings.quantity, settings.target, task),
             problem.refit_cost / RATE,
             _lead(settings),
-            "Run exact leave-one-out",
+            "Train without each point" if problem.fitted.network else "Run exact leave-one-out",
         )
     )
 
@@ -61,6 +61,15 @@ def _key(settings: Settings) -> str:
 def _lead(settings: Settings) -> str:
     problem = cached.problem(settings)
     n, cost = len(problem.fitted.train), job_panel.duration(problem.refit_cost / RATE)
+    if problem.fitted.network:
+        many = min(n, cached.core().LEFT_OUT)
+        which = (
+            f"a random sample of {many:,} of the {n:,} training points" if many < n else f"the {n:,} training points"
+        )
+        return (
+            f"**Measure the truth.** Train the network again without each of {which}, and {cached.core().SEEDS} times "
+            f"from other seeds to see the noise.  \n:small[About {cost} on two cores, once, many networks at a time.]"
+        )
     lead = (
         f"**Measure the truth.** Refit the model without each of the {n:,} training points.  \n"
         f":small[About {cost} on two cores, once; the result is kept for every session.]"

@@ -47,6 +47,8 @@ function layoutOf(message, theme) {
     font: { color: theme.text, family: theme.font, size: 12 },
     modebar: { orientation: 'v', bgcolor: CLEAR, color: theme.outline, activecolor: theme.text },
     legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },
+    shapes: message.band ? [{ type: 'rect', layer: 'below', x0: -message.band, x1: message.band, yref: 'paper', y0: 0, y1: 1,
+      line: { width: 0 }, fillcolor: theme.outline, opacity: 0.18 }] : [],
     meta: { selected: message.selected },
   };
 }

@@ -56,6 +56,7 @@ class Look:
         ends: what the negative and the positive side of both axes mean.
         title: of a downloaded picture.
         file: name of a downloaded picture, without its ending.
+        band: half width of the grey band of measured changes that are no more than noise; 0 for none.
         height: pixels.
     """
 
@@ -68,6 +69,7 @@ class Look:
     ends: tuple[str, str] = ("harmful", "helpful")
     title: str = "Predicted change against exact leave-one-out"
     file: str = "loo-scatter"
+    band: float = 0.0
     height: int = 520
 
 
@@ -125,7 +127,7 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
         "words": f"← {look.ends[0]} | {look.ends[1]} →",
         "reach": [max(reach)] * 2 if look.equal else reach,
         "alt": f"Predicted against measured change of {len(rest) + len(top)} points. " + "; ".join(names) + ".",
-        **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height")},
+        **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height", "band")},
     }
     measured, predicted = (np.asarray(values, float) for values in (pairs.measured, pairs.predicted))
     return pack(header, measured=measured, predicted=predicted, top=top, group=np.asarray(look.group, int))

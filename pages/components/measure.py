@@ -38,14 +38,14 @@ def measure(analysis: Analysis) -> None:
     with how:
         controls.choice(
             "Predict its change by",
-            list(core.ESTIMATORS),
+            core.estimators.applicable_estimators(analysis.problem.fitted),
             settings.estimator,
             "estimator",
             lambda name: state.change(estimator=name),
             titles={name: entry.title for name, entry in core.ESTIMATORS.items()},
         )
     with damp:
-        _damping()
+        _damping(analysis.problem.fitted.network)
     with switches:
         _switch("lock", "Lock colour scale", "The same limits for every test point.")
         _switch("symlog", "Symmetric log scale")
@@ -57,7 +57,7 @@ def _switch(name: str, label: str, words: str | None = None) -> None:
     st.checkbox(label, key=name, help=words, on_change=safely(lambda: state.look(**{name: st.session_state[name]})))
 
 
-def _damping() -> None:
+def _damping(network: bool) -> None:
     """A slider in log steps; a damping that came from a link is a step of its own."""
     current = state.settings().solver.damping
     st.session_state["damping"] = current
@@ -65,7 +65,7 @@ def _damping() -> None:
         "Damping δ of (H + δI)⁻¹",
         sorted({*DAMPINGS, current}),
         key="damping",
-        format_func=lambda value: f"{value:g}",
+        format_func=lambda value: "automatic" if network and not value else f"{value:g}",
         on_change=safely(lambda: state.change("solver", damping=st.session_state["damping"])),
         help="Moves only the solve, not the fit. Live: with the eigendecomposition another δ costs two products.",
     )

@@ -31,6 +31,9 @@ def clamp(analysis: Analysis) -> None:
     if settings.estimator not in core.ESTIMATORS:
         _instead(f"Unknown estimator {settings.estimator[:40]}: expected one of {', '.join(core.ESTIMATORS)}.")
         state.change(estimator="influence")
+    elif settings.estimator not in core.estimators.applicable_estimators(problem.fitted):
+        _instead(f"{core.ESTIMATORS[settings.estimator].title} is not for this model. First-order influence is shown.")
+        state.change(estimator="influence")
     if settings.target >= max(problem.split.test.classes, 0):
         state.change(target=-1)
     if state.view().ask == "train" and state.view().train is None:

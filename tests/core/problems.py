@@ -8,6 +8,7 @@ import torch
 from oracles import Reference
 
 from influence_core.data import Dataset
+from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
 from influence_core.models import MODELS, QUANTITIES, Batch, FittedModel, build
 from influence_core.models.fitting import newton
@@ -18,7 +19,9 @@ CPU = torch.device("cpu")
 T = 0.5
 # A new model is tested everywhere as soon as its loss has a slow reference in oracles.py and a line here.
 KINDS = {Squared: "squared", Logistic: "logistic", SmoothedHinge: "hinge", Softmax: "softmax"}
-CLASSIFIERS = [name for name in MODELS if name not in {"ridge", "linear"}]
+LINEAR = [name for name, entry in MODELS.items() if not entry.network]  # networks have tests of their own
+ESTIMATES = [name for name, entry in ESTIMATORS.items() if entry.needs != "network"]
+CLASSIFIERS = [name for name in LINEAR if name not in {"ridge", "linear"}]
 TOTALS = (1, 10, 1000)  # n·l2
 CERTIFICATE = 1e-6
 
@@ -111,6 +114,7 @@ def problem(name, total=10.0, n=40, d=3, seed=0, m=6, t=T, **settings):
 DEFINED = [
     (name, key)
     for name, entry in MODELS.items()
+    if not entry.network
     for key, quantity in QUANTITIES.items()
     if quantity.applies(entry.loss({"t": T}, 3))
 ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from influence_core.agreement import Measure, agreement
+from influence_core.agreement import Measure, agreement, linear_datamodelling
 
 
 def vectors(n=200, seed=0):
@@ -101,3 +101,23 @@ def test_different_shapes_are_refused():
         agreement(np.ones(3), np.ones(4))
     with pytest.raises(ValueError, match="two vectors"):
         agreement(np.ones((2, 2)), np.ones((2, 2)))
+
+
+def test_datamodelling_score_is_the_rank_correlation_of_what_is_left_out():
+    random = np.random.default_rng(3)
+    scores, members = random.normal(size=(20, 4)), random.random((30, 20)) < 0.5
+    values = np.stack([[sum(scores[i, j] for i in range(20) if not row[i]) for j in range(4)] for row in members])
+    exact = linear_datamodelling(values, scores, members)
+    assert exact.mean.value == pytest.approx(1)
+    assert exact.subsets == 30
+    opposite = linear_datamodelling(values, -scores, members)
+    assert opposite.mean.value == pytest.approx(-1)
+    noisy = values + 5 * random.normal(size=values.shape)
+    found = linear_datamodelling(noisy, scores, members)
+    expected = [stats.spearmanr(noisy[:, j], values[:, j]).statistic for j in range(4)]
+    np.testing.assert_allclose(found.each, expected)
+    assert found.mean.value == pytest.approx(np.mean(expected))
+    assert found.error == pytest.approx(np.std(expected, ddof=1) / 2)
+    assert linear_datamodelling(np.zeros_like(values), scores, members).mean.value is None
+    with pytest.raises(ValueError, match="Expected values"):
+        linear_datamodelling(values.T, scores, members)

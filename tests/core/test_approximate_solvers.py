@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from problems import problem
+from problems import LINEAR, problem
 from test_solvers import matrix, right_hand_sides, solve
 
 from influence_core.curvature import Curvature, Samples, exact_hessian
 from influence_core.estimators import scores
-from influence_core.models import MODELS
 from influence_core.settings import Settings, SettingsError, SolverSettings, from_query, to_query
 from influence_core.solvers import SOLVERS, SingularError, factor
 from influence_core.solvers.lanczos import lanczos, largest_eigenvalue
@@ -36,7 +35,7 @@ def test_every_approximate_solver_is_here():
 
 
 @pytest.mark.parametrize("solver", FULL)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", LINEAR)
 @pytest.mark.parametrize("fold", [False, True], ids=["", "folded"])
 def test_scores_are_those_of_cholesky(solver, name, fold):
     """Same damped system, penalty and damping counted once, softmax's null space included."""

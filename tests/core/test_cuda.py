@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from oracles import error
-from problems import Problem, problem
+from problems import ESTIMATES, LINEAR, Problem, problem
 
 from influence_core.effects import group_change, parameter_change, perturbation_change, relabel_change
-from influence_core.estimators import ESTIMATORS, scores, self_influence
-from influence_core.models import MODELS, Batch, FittedModel
+from influence_core.estimators import scores, self_influence
+from influence_core.models import Batch, FittedModel
 from influence_core.models.fitting import newton
 from influence_core.retraining import Question, leave_groups_out, leave_one_out
 from influence_core.solvers import SOLVERS
@@ -18,7 +18,7 @@ from influence_core.solvers import SOLVERS
 if not torch.cuda.is_available():
     pytest.skip("this machine has no CUDA device", allow_module_level=True)
 
-models = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", LINEAR)
 folds = pytest.mark.parametrize("fold", [False, True], ids=["plain", "folded"])
 GROUPS = (np.array([0, 7]), np.arange(10, 30))
 
@@ -42,7 +42,7 @@ def test_fits(name):
 
 @models
 @folds
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", ESTIMATES)
 @pytest.mark.parametrize("solver", [name for name, entry in SOLVERS.items() if entry.kind in {"exact", "baseline"}])
 def test_scores(name, fold, estimator, solver):
     values = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import error, fourth_order, slope
-from problems import CLASSIFIERS, TOTALS, fitted_on, problem
+from problems import CLASSIFIERS, LINEAR, TOTALS, fitted_on, problem
 
 from influence_core.effects import (
     group_change,
@@ -17,11 +17,10 @@ from influence_core.effects import (
 )
 from influence_core.estimators import scores
 from influence_core.influence import Influence, watch
-from influence_core.models import MODELS
 from influence_core.settings import SolverSettings
 from influence_core.solvers import SingularError
 
-models = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", LINEAR)
 folds = pytest.mark.parametrize("fold", [False, True], ids=["plain", "folded"])
 ROWS = np.arange(40)
 GROUPS = (np.array([3]), np.array([0, 7]), np.array([1, 2, 5]), np.arange(10, 22))

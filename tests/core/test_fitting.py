@@ -5,15 +5,15 @@ import pytest
 import statsmodels.api as sm
 import torch
 from oracles import svc_outputs
-from problems import CPU, TOTALS, examples, fitted_on, problem
+from problems import CPU, LINEAR, TOTALS, examples, fitted_on, problem
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from influence_core.data import Table, split
-from influence_core.models import MODELS, Batch, FittedModel, NoMinimumError, applicable_models, build, fit, fitting
+from influence_core.models import Batch, FittedModel, NoMinimumError, applicable_models, build, fit, fitting
 from influence_core.models.fitting import AdamW, adamw, newton
 from influence_core.settings import DataSettings, ModelSettings, SettingsError
 
-models = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", LINEAR)
 totals = pytest.mark.parametrize("total", TOTALS)
 intercepts = pytest.mark.parametrize("intercept", [True, False], ids=["intercept", "no intercept"])
 

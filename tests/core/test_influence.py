@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import error, quantity, slope
-from problems import DEFINED, TOTALS, Problem, fitted_on, problem
+from problems import DEFINED, ESTIMATES, LINEAR, TOTALS, Problem, fitted_on, problem
 
 from influence_core.estimators import ESTIMATORS, loss_change, scores, self_influence
 from influence_core.influence import Influence, watch
@@ -20,10 +20,10 @@ from influence_core.models.losses import SmoothedHinge
 from influence_core.settings import SettingsError, SolverSettings
 from influence_core.solvers import SOLVERS, SingularError
 
-models = pytest.mark.parametrize("name", MODELS)
-estimators = pytest.mark.parametrize("estimator", ESTIMATORS)
+models = pytest.mark.parametrize("name", LINEAR)
+estimators = pytest.mark.parametrize("estimator", ESTIMATES)
 folds = pytest.mark.parametrize("fold", [False, True], ids=["plain", "folded"])
-PENALISED = [name for name, entry in MODELS.items() if entry.penalty]
+PENALISED = [name for name in LINEAR if MODELS[name].penalty]
 
 
 class ByHand:
@@ -341,7 +341,7 @@ def test_blocks_do_not_change_results(name, monkeypatch):
     from influence_core import influence as influence_module
 
     example = problem(name, fold_penalty=True)
-    expected = {e: scores(example.influence(), example.watch(), e) for e in ESTIMATORS}
+    expected = {e: scores(example.influence(), example.watch(), e) for e in ESTIMATES}
     own = self_influence(example.influence(), newton=True)
     for module in (estimators_module, influence_module):
         whole = module.blocks
@@ -362,6 +362,8 @@ def test_which_estimators_predict_a_change():
         "gradient_cosine",
         "theta_relative",
         "loss_relative",
+        "tracin",
+        "projection",
     }
     assert ESTIMATORS["influence"].scores is loss_change
 

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 from oracles import centred
-from problems import CLASSIFIERS, problem
+from problems import CLASSIFIERS, LINEAR, problem
 
-from influence_core.models import MODELS
 from influence_core.models import linear as linear_module
 from influence_core.models.linear import add_projector, project
 
-models = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", LINEAR)
 variants = pytest.mark.parametrize(
     "settings", [{}, {"intercept": False}, {"fold_penalty": True}], ids=["plain", "no intercept", "folded"]
 )
@@ -156,7 +155,7 @@ def test_null_space_of_softmax(total, intercept, directions):
 
 
 def test_only_softmax_has_a_null_space():
-    for name in MODELS:
+    for name in LINEAR:
         example = problem(name)
         if name != "softmax":
             assert example.fitted.model.null_space(example.fitted.train.x) is None

@@ -1,5 +1,7 @@
 """Networks linearised at θ̂: per-layer scores, Hessian and Gauss–Newton against explicit Jacobians and differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,14 @@ from networks import LAYERED, MODULES, example
 from oracles import error
 
 from influence_core.curvature import automatic_damping, curvature_of, network_curvature, roots
-from influence_core.estimators import scores, self_influence
+from influence_core.effects import group_change, group_step, perturbation_change, relabel_change
+from influence_core.estimators import networks as network_estimators
+from influence_core.estimators import removal_change, scores, self_influence
 from influence_core.influence import Influence, watch
+from influence_core.models import Batch
 from influence_core.models import linearised as linearised_module
 from influence_core.settings import SettingsError, SolverSettings
-from influence_core.solvers import SOLVERS, factor
+from influence_core.solvers import SOLVERS, SingularError, factor
 
 kinds = pytest.mark.parametrize("kind", MODULES)
 layered = pytest.mark.parametrize("kind", LAYERED)
@@ -175,3 +180,132 @@ def test_more_test_points_than_parameters_leave_no_row_empty(solver):
     if solver in {"cholesky", "eigh", "cg"}:
         truth = np.linalg.solve(case.gauss_newton + 0.1 * np.eye(a.size), b.numpy())
         assert error(found, truth) < 1e-5
+
+
+@kinds
+@pytest.mark.parametrize("estimator", ["theta_relative", "loss_relative", "gradient_cosine"])
+def test_rankings_are_their_formulas(kind, estimator):
+    case = example(kind)
+    influence = Influence(case.fitted, SolverSettings("cholesky", 0.05))
+    g, q = case.gradients(case.fitted.train), case.gradients(case.test)
+    a = case.gauss_newton + 0.05 * np.eye(case.fitted.size)
+    solved = np.linalg.solve(a, g.T).T
+    expected = {
+        "theta_relative": solved @ q.T / len(g) / np.linalg.norm(solved, axis=1)[:, None],
+        "loss_relative": solved @ q.T / len(g) / np.sqrt((g * solved).sum(1))[:, None],
+        "gradient_cosine": g @ q.T / np.linalg.norm(g, axis=1)[:, None] / np.linalg.norm(q, axis=1),
+    }
+    watched = watch(case.fitted, case.test)
+    assert error(scores(influence, watched, estimator), expected[estimator]) < 1e-5
+    for row in (0, 11):
+        np.testing.assert_allclose(
+            removal_change(influence, watched, row, estimator), scores(influence, watched, estimator)[row], atol=1e-9
+        )
+
+
+@layered
+def test_tracin_adds_gradient_products_along_the_path(kind):
+    case = example(kind)
+    thetas = [case.fitted.theta * share for share in (0.3, 0.7, 1.0)]
+    fitted = replace(
+        case.fitted, fit=replace(case.fitted.fit, checkpoints=tuple(zip((0.4, 0.2, 0.1), thetas, strict=True)))
+    )
+    influence = Influence(fitted, SolverSettings())
+    expected = 0.0
+    for rate, theta in fitted.fit.checkpoints:
+        there = replace(case, fitted=replace(case.fitted, fit=replace(case.fitted.fit, theta=theta)))
+        expected = expected + rate * there.gradients(fitted.train) @ there.gradients(case.test).T
+    watched = watch(fitted, case.test)
+    assert error(scores(influence, watched, "tracin"), expected) < 1e-6
+    mean = watch(fitted, case.test, combine=torch.full((5, 1), 0.2, dtype=torch.float64))
+    assert error(scores(influence, mean, "tracin")[:, 0], expected.mean(1)) < 1e-6
+    with pytest.raises(SettingsError, match="needs checkpoints"):
+        scores(Influence(case.fitted, SolverSettings()), watched, "tracin")
+
+
+@kinds
+def test_projections_wide_enough_are_the_kernel_of_whole_gradients(kind):
+    """These layers are narrower than the projection, which is then the identity (or, without layers, random signs)."""
+    case = example(kind)
+    fitted, train = case.fitted, case.fitted.train
+    found = scores(Influence(fitted, SolverSettings()), watch(fitted, case.test), "projection")
+    jacobian, f = case.jacobian(train.x.numpy()), case.outputs(fitted.theta.numpy(), train.x.numpy())
+    if f.shape[1] == 1:
+        phi = 2**0.5 * jacobian[:, 0]
+    else:
+        p, y = case.chances(f), train.y.numpy().astype(int)
+        one = np.eye(f.shape[1])[y]
+        others = p * (1 - one) / (1 - p[np.arange(len(y)), y])[:, None]
+        phi = np.einsum("nk,nkp->np", one - others, jacobian)
+    kernel = phi.T @ phi
+    kernel += 1e-4 * np.trace(kernel) / len(kernel) * np.eye(len(kernel))
+    expected = case.gradients(train) @ np.linalg.solve(kernel, case.gradients(case.test).T)
+    if kind == "normalised":
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.5
+    else:
+        assert error(found, expected) < 1e-4
+
+
+def test_projection_scores_average_over_networks():
+    case, other = example("mlp"), example("mlp", steps=100)
+    watched = watch(case.fitted, case.test)
+    alone = [
+        scores(Influence(one.fitted, SolverSettings()), watch(one.fitted, case.test), "projection")
+        for one in (case, other)
+    ]
+    both = scores(Influence(case.fitted, SolverSettings(), members=lambda: (other.fitted,)), watched, "projection")
+    assert error(both, (alone[0] + alone[1]) / 2) < 1e-9
+
+
+def test_random_signs_keep_inner_products_on_average(monkeypatch):
+    monkeypatch.setattr(network_estimators, "OUTPUT_SIDE", 3)
+    monkeypatch.setattr(network_estimators, "INPUT_SIDE", 3)
+    case = example("mlp")
+    g, total = case.gradients(case.fitted.train), 0.0
+    for seed in range(3000):
+        projected = network_estimators.Sides(case.fitted, seed).of(case.fitted.train.x[:3], case.fitted.residuals[:3])
+        total = total + (projected @ projected.T).numpy()
+    assert error(total / 3000, g[:3] @ g[:3].T) < 0.15
+
+
+@kinds
+def test_relabelling_and_perturbing_are_derivatives_of_the_gradient(kind):
+    case = example(kind)
+    fitted, train, n = case.fitted, case.fitted.train, len(case.fitted.train)
+    influence, watched = Influence(fitted, SolverSettings("cholesky", 0.05)), watch(fitted, case.test)
+    a = case.gauss_newton + 0.05 * np.eye(fitted.size)
+    solved = np.linalg.solve(a, case.gradients(case.test).T)
+    if fitted.model.loss.outputs > 1:
+        labels = (train.y.numpy().astype(int) + 1) % fitted.model.loss.outputs
+        moved = case.gradients(Batch(train.x, torch.as_tensor(labels, dtype=torch.float64)))
+        expected = -(moved - case.gradients(train)) @ solved / n
+        assert error(relabel_change(influence, watched, labels), expected) < 1e-5
+        with pytest.raises(SettingsError, match="linear predictor"):
+            relabel_change(influence, watched, labels, newton=True)
+    rows, h = np.array([3, 8]), 1e-4
+    found = perturbation_change(influence, watched, rows)
+    for k in (0, train.x.shape[1] - 1):
+        ends = []
+        for step in (h, -h):
+            x = train.x[rows].clone()
+            x[:, k] += step
+            ends.append(case.gradients(Batch(x, train.y[rows])))
+        expected = -((ends[0] - ends[1]) / (2 * h)) @ solved / n
+        assert error(found[:, k], expected) < 1e-4
+
+
+@kinds
+def test_groups_add_up_and_have_no_newton_step(kind):
+    case = example(kind)
+    influence, watched = Influence(case.fitted, SolverSettings("cholesky", 0.05)), watch(case.fitted, case.test)
+    rows = np.array([1, 4, 5])
+    single = scores(influence, watched)[rows].sum(0)
+    np.testing.assert_allclose(group_change(influence, watched, [rows])[0], single, atol=1e-12)
+    step = group_step(influence, torch.as_tensor(rows))
+    np.testing.assert_allclose(watched.gradient.T @ step, single, atol=1e-9)
+    with pytest.raises(SingularError, match="linear predictor"):
+        group_step(influence, torch.as_tensor(rows), newton=True)
+    with pytest.raises(SettingsError, match="One-step Newton is not for this model"):
+        scores(influence, watched, "newton")
+    with pytest.raises(SettingsError, match="linear predictor"):
+        _ = influence.leverage

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import error, quantity
-from problems import CERTIFICATE, CLASSIFIERS, CPU, DEFINED, TOTALS, examples, fitted_on, problem
+from problems import CERTIFICATE, CLASSIFIERS, CPU, DEFINED, LINEAR, TOTALS, examples, fitted_on, problem
 
 from influence_core import retraining
 from influence_core.compute import Cancelled, ResultStore, Task
@@ -30,7 +30,7 @@ from influence_core.retraining import (
 )
 from influence_core.settings import DataSettings, ModelSettings, SolverSettings
 
-models = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", LINEAR)
 totals = pytest.mark.parametrize("total", TOTALS)
 folds = pytest.mark.parametrize("fold", [False, True], ids=["plain", "folded"])
 intercepts = pytest.mark.parametrize("intercept", [True, False], ids=["intercept", "no intercept"])
@@ -347,7 +347,7 @@ def test_groups(name, total, fold):
 
 
 def test_a_group_of_one_is_leave_one_out():
-    for name in MODELS:
+    for name in LINEAR:
         example = problem(name)
         single = leave_one_out(example.fitted, ask(example), np.array([5, 9]))
         found = leave_groups_out(example.fitted, ask(example), [np.array([5]), np.array([9])])

@@ -5,11 +5,11 @@ import contextlib
 import numpy as np
 import pytest
 import torch
-from problems import fitted_on, problem
+from problems import LINEAR, fitted_on, problem
 
 from influence_core.curvature import Curvature, Layered, Samples, exact_hessian
 from influence_core.data import Dataset
-from influence_core.models import MODELS, LinearModel
+from influence_core.models import LinearModel
 from influence_core.models.linearised import LinearAt
 from influence_core.models.losses import Squared
 from influence_core.settings import SettingsError, SolverSettings
@@ -19,7 +19,7 @@ from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, d
 BASELINES = {name for name, entry in SOLVERS.items() if entry.kind == "baseline"}
 EXACT = [name for name, entry in SOLVERS.items() if entry.kind == "exact"]
 solvers = pytest.mark.parametrize("solver", EXACT)
-models = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", LINEAR)
 
 
 def solve(solver, a, b, damping=0.0, **options):

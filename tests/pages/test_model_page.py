@@ -1,12 +1,13 @@
 """The Model page in AppTest: every applicable model, convergence in words, penalties and their equivalents."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.data import load
-from influence_core.models import applicable_models
+from influence_core.models import MODELS, applicable_models
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.view import View
 
@@ -16,7 +17,17 @@ KINDS = {
     "multiclass": DataSettings("iris", (("classes", "3"),), test_fraction=0.2),
     "regression": DataSettings("diabetes"),
 }
-CASES = [(data, name) for data in KINDS.values() for name in applicable_models(load(data, 0).train)]
+CASES = [
+    (data, name)
+    for data in KINDS.values()
+    for name in applicable_models(load(data, 0).train)
+    if not MODELS[name].network
+]
+NETWORKS = [
+    (KINDS["binary"], ModelSettings("mlp", 0.001, options=(("epochs", 5), ("width", 8)))),
+    (KINDS["regression"], ModelSettings("mlp", 0.001, fit="adamw", options=(("epochs", 5), ("layers", 1)))),
+    (DataSettings("digits"), ModelSettings("cnn", 0.001, options=(("channels", 2), ("epochs", 1)))),
+]
 
 
 def opened(settings):
@@ -39,6 +50,34 @@ def test_every_applicable_model_fits_and_says_that_it_converged(data, name):
     assert any("Test accuracy" in label or "Test R²" in label for label in labels)
     plane = data.name == "blobs"
     assert len(app.get("plotly_chart")) == 3 + plane
+
+
+@pytest.mark.parametrize(("data", "model"), NETWORKS, ids=["sgd", "adamw", "cnn"])
+def test_networks_say_how_far_training_came(data, model):
+    app = opened(Settings(data=replace(data, validation_fraction=0.1), model=model))
+    assert_fine(app)
+    epochs = dict(model.options)["epochs"]
+    assert any(f"Trained for {epochs} epochs" in box.value for box in [*app.info, *app.success])
+    assert not [box for box in app.checkbox if box.key == "model.intercept"]
+    assert len(app.get("plotly_chart")) == 2 + (data.name == "blobs")
+
+
+def test_long_training_waits_for_a_click():
+    data = DataSettings("moons")
+    app = opened(Settings(data=data, model=ModelSettings("mlp", 0.001, options=(("epochs", 2000), ("width", 512)))))
+    assert_fine(app)
+    assert any(button.label == "Train the network" for button in app.button)
+    assert not app.get("plotly_chart")
+
+
+def test_a_network_starts_with_its_usual_penalty_and_way_of_fitting():
+    app = opened(Settings(data=KINDS["binary"], model=ModelSettings("logistic", 0.1, fit="newton")))
+    app.selectbox(key="model.name").set_value("mlp").run()
+    assert_fine(app)
+    assert (app.session_state.settings.model.l2, app.session_state.settings.model.fit) == (0.001, "auto")
+    app.number_input(key="model.mlp.width").set_value(4).run()
+    assert dict(app.session_state.settings.model.options)["width"] == 4
+    assert_fine(app)
 
 
 def test_adamw_is_amber_with_the_reason_and_shows_its_options():

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import FloatArray, blocks, numpy, product
+from influence_core.estimators.networks import projection, tracin
 from influence_core.influence import Influence, Watched, training_gradients
-from influence_core.models import QUANTITIES
+from influence_core.models import QUANTITIES, FittedModel
 from influence_core.settings import SettingsError
 
 ALL = slice(None)
@@ -175,7 +176,9 @@ def removal_change(influence: Influence, watched: Watched, row: int, estimator: 
     Returns:
         (m,), a row of :func:`scores`.
     """
-    entry, n, here = _entry(estimator), len(influence.fitted.train), slice(row, row + 1)
+    entry, n, here = _entry(estimator, influence.fitted), len(influence.fitted.train), slice(row, row + 1)
+    if entry.needs == "network":
+        return numpy(entry.scores(influence, watched)[row])
     if entry.scores is newton_change:
         rho = influence.newton_residuals[here]
         right = influence.fitted.linearised.pullback(influence.fitted.train.x[here], rho) + influence.folded
@@ -219,6 +222,7 @@ class Estimator:
         predicts: False for rankings whose values are not changes.
         curvature: whether it uses the Hessian.
         first_order: whether it keeps the Hessian when a point leaves, so that high leverage is under-estimated.
+        needs: ``linear`` or ``network`` where it is for one kind of model only.
     """
 
     title: str
@@ -227,6 +231,15 @@ class Estimator:
     predicts: bool = True
     curvature: bool = True
     first_order: bool = True
+    needs: str = ""
+
+    def applies(self, fitted: FittedModel) -> bool:
+        """Whether this kind of model has what it needs.
+
+        Returns:
+            True or False.
+        """
+        return self.needs in {"", "network" if fitted.network else "linear"}
 
 
 def scores(influence: Influence, watched: Watched, estimator: str = "influence") -> FloatArray:
@@ -235,18 +248,30 @@ def scores(influence: Influence, watched: Watched, estimator: str = "influence")
     Returns:
         (n, m), or (n, g) for groups of test points.
     """
-    return numpy(_entry(estimator).scores(influence, watched))
+    return numpy(_entry(estimator, influence.fitted).scores(influence, watched))
 
 
-def _entry(estimator: str) -> Estimator:
+def applicable_estimators(fitted: FittedModel) -> list[str]:
+    """Names of the estimators for this kind of model.
+
+    Returns:
+        Names in registry order.
+    """
+    return [name for name, entry in ESTIMATORS.items() if entry.applies(fitted)]
+
+
+def _entry(estimator: str, fitted: FittedModel) -> Estimator:
+    offered = applicable_estimators(fitted)
     if estimator not in ESTIMATORS:
-        raise SettingsError(f"Unknown estimator {estimator[:40]!r}: expected one of {', '.join(ESTIMATORS)}.")
+        raise SettingsError(f"Unknown estimator {estimator[:40]!r}: expected one of {', '.join(offered)}.")
+    if estimator not in offered:
+        raise SettingsError(f"{ESTIMATORS[estimator].title} is not for this model: choose one of {', '.join(offered)}.")
     return ESTIMATORS[estimator]
 
 
 ESTIMATORS: dict[str, Estimator] = {
     "influence": Estimator("Influence (first order)", loss_change, "as n grows"),
-    "newton": Estimator("One-step Newton", newton_change, "squared loss", first_order=False),
+    "newton": Estimator("One-step Newton", newton_change, "squared loss", first_order=False, needs="linear"),
     "gradient_dot": Estimator(
         "Gradient dot product", gradient_dot, "nowhere (a baseline)", curvature=False, first_order=False
     ),
@@ -255,4 +280,6 @@ ESTIMATORS: dict[str, Estimator] = {
     ),
     "theta_relative": Estimator("θ-relative influence", theta_relative, "a ranking", predicts=False),
     "loss_relative": Estimator("ℓ-relative influence", loss_relative, "a ranking", predicts=False),
+    "tracin": Estimator("TracIn over checkpoints", tracin, "a ranking", False, False, False, "network"),
+    "projection": Estimator("Random projections (TRAK)", projection, "a ranking", False, False, False, "network"),
 }

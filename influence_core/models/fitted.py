@@ -1,0 +1,85 @@
+"""A model at θ̂ with the examples it was fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from influence_core.compute import once
+from influence_core.data.dataset import Dataset
+from influence_core.models.fitting import Fit
+from influence_core.models.linear import LinearModel
+from influence_core.models.network import Network
+from influence_core.models.protocol import Batch, Linearised
+from influence_core.models.training import Program
+from influence_core.settings import SettingsError
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A model at θ̂ with the examples it was fitted on."""
+
+    model: LinearModel | Network
+    train: Batch
+    fit: Fit
+    program: Program | None = None  # how a network was trained, to be repeated without some examples
+
+    @property
+    def theta(self) -> Tensor:
+        """θ̂, shape (p,)."""
+        return self.fit.theta
+
+    @property
+    def size(self) -> int:
+        """P."""
+        return len(self.fit.theta)
+
+    @property
+    def network(self) -> bool:
+        """Whether f is no linear function of θ, so that everything per example is linearised at θ̂."""
+        return isinstance(self.model, Network)
+
+    @property
+    def start(self) -> Tensor:
+        """The parameters before fitting, (p,)."""
+        return self.model.start(self.train).to(self.train.x.device)
+
+    @property
+    def linear(self) -> LinearModel:
+        """The linear predictor.
+
+        Raises:
+            SettingsError: a network, for which this has no closed form.
+        """
+        if isinstance(self.model, LinearModel):
+            return self.model
+        raise SettingsError("This needs a model with a linear predictor; for a network use first-order influence.")
+
+    @once
+    def linearised(self) -> Linearised:
+        """The model at θ̂: products with its Jacobian."""
+        return self.model.linearised(self.theta)
+
+    @once
+    def outputs(self) -> Tensor:
+        """F at the training examples, (n, K)."""
+        return self.model.outputs(self.theta, self.train.x)
+
+    @once
+    def residuals(self) -> Tensor:
+        """∂ℓ/∂f at the training examples, (n, K)."""
+        return self.model.loss.residuals(self.outputs, self.train.y)
+
+    @once
+    def curvatures(self) -> Tensor:
+        """∂²ℓ/∂f² at the training examples, (n, K, K)."""
+        return self.model.loss.curvatures(self.outputs, self.train.y)
+
+    def batch(self, dataset: Dataset) -> Batch:
+        """Other examples on the same device.
+
+        Returns:
+            The Batch.
+        """
+        return self.model.batch(dataset, self.train.x.device)

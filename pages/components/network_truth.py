@@ -1,0 +1,79 @@
+"""What can be measured about a network: training runs without a point, the noise of any run, and random halves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from influence_core.settings import Settings
+from pages.components import cached, job_panel
+from pages.components.asked import Shown
+from pages.components.loo_panel import RATE
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Halves
+
+MOSTLY = 0.8  # share of measured changes within the noise from which single points say nothing
+
+
+def words(shown: Shown) -> str:
+    """What the measured changes are, and whether they rise above the noise of training.
+
+    Returns:
+        One small paragraph of Markdown.
+    """
+    refits, n = shown.refits, len(shown.analysis.problem.split.train)
+    if refits is None:
+        return ""
+    count = int(refits.certified.sum())
+    sample = f"a random sample of {count:,} of the {n:,} training points" if count < n else "every training point"
+    start = (
+        f"Each dot is a training run of its own without one point ({sample}), from the same start in the same order. "
+    )
+    noise = refits.noise_of(shown.tests)
+    if noise is None or shown.measured is None or shown.side == "test":
+        return start
+    known = shown.measured[np.isfinite(shown.measured)]
+    inside = float(np.mean(np.abs(known) <= 2 * noise))
+    text = (
+        f"Grey band: ±2σ, σ = {noise:.2g} {shown.own_unit} being what another seed alone changes. "
+        f"{inside:.0%} of the measured changes lie inside. "
+    )
+    if inside >= MOSTLY:
+        text += "**Single-point leave-one-out means nothing here**: train on random halves instead. "
+    return start + text
+
+
+def halves_panel(shown: Shown) -> None:
+    """The linear datamodelling score of the scores on screen, or the way to it."""
+    if shown.side == "test":
+        return
+    key, problem, settings = _key(shown.settings), shown.analysis.problem, shown.settings
+    found: Halves | None = job_panel.result(key)
+    core = cached.core()
+    if found is None:
+        job_panel.panel(
+            job_panel.Work(
+                key,
+                "Training on random halves",
+                "networks",
+                lambda task: problem.halves(quantity=settings.quantity, task=task),
+                core.HALVES * core.run_cost(problem.fitted) / RATE,
+                f"**Linear datamodelling score.** Train on {core.HALVES} random halves of the training points, and see "
+                "whether the scores rank what happens.",
+                f"Train on {core.HALVES} random halves",
+            )
+        )
+        return
+    asked = found.values[:, shown.tests].mean(1, keepdims=True)
+    score = core.linear_datamodelling(asked, shown.scores[:, None], found.members)
+    st.markdown(
+        f"**LDS = {score.mean}**  \n:small[Rank correlation, over {score.subsets} networks trained on random halves, "
+        "of the watched quantity with what these scores predict for the half left out; 1 is perfect, 0 is chance.]"
+    )
+
+
+def _key(settings: Settings) -> str:
+    return f"lds:{settings.key('data', 'model', 'quantity', 'target', 'seed')}"

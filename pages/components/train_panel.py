@@ -1,0 +1,32 @@
+"""Training that takes a while: a job with Cancel in place of everything that needs the trained network."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core.settings import Settings
+from pages.components import cached, job_panel
+from pages.components.loo_panel import RATE
+
+SLOW = 10.0  # seconds of training from which a page does not just wait
+
+
+def wait(settings: Settings) -> None:
+    """Go on at once where the model is fitted or soon will be; else offer the training and end the page here."""
+    problem = cached.problem(settings)
+    seconds = problem.fit_cost / RATE
+    if seconds < SLOW:
+        return
+    job_panel.panel(
+        job_panel.Work(
+            f"fit:{settings.key('data', 'model', 'seed')}",
+            "Training",
+            "epochs",
+            problem.fit,
+            seconds,
+            f"**This network is not trained yet.** About {job_panel.duration(seconds)} on two cores, once.",
+            "Train the network",
+            "Cancelled. The next run starts from the beginning.",
+        )
+    )
+    st.stop()
