@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, vmap
 
+from influence_core.models.losses import training_residuals
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch, Layer
 
@@ -103,7 +104,7 @@ class Perceptrons:
         for kind, matrix, bias in zip(self.activations, matrices[1:], biases[1:], strict=True):
             values.append(SLOPES[kind][0](z))
             z = torch.baddbmm(bias[:, None], values[-1], matrix.mT)
-        g = self.network.loss.residuals(z, batch.y) / b
+        g = training_residuals(self.network.loss, z, batch.y).div_(b)
         if weights is not None:
             g = g * weights[:, :, None]
         found = list[Tensor]()
