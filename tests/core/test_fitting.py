@@ -251,7 +251,7 @@ def test_models_that_do_not_fit_the_data_are_refused():
         fit(ModelSettings(fit="sgd"), parts())
     with pytest.raises(SettingsError, match="Unknown option 't'"):
         build(ModelSettings("logistic", options=(("t", 0.1),)), examples(2))
-    assert applicable_models(examples(2)) == ["logistic", "softmax", "hinge"]
+    assert applicable_models(examples(2)) == ["logistic", "softmax", "hinge", "mlp"]
 
 
 def test_what_is_kept_of_a_fit_belongs_to_its_theta():
