@@ -1,0 +1,162 @@
+"""Ratios to the packages people use, in one run on one machine: set PEERS_PYTHON to a Python that has them.
+
+python -m venv peers && peers/bin/pip install torch==2.13.0 pydvl==0.10.0 dattri==0.3.0 kronfluence==1.0.1
+PEERS_PYTHON=peers/bin/python python -m pytest tests/benchmarks/test_peers.py -s
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from peers import right
+from torch import nn
+
+from influence_core.analysis import Problem
+from influence_core.compute import numpy
+from influence_core.curvature import exact_hessian, network_curvature
+from influence_core.data import DATASETS
+from influence_core.estimators import dots, loss_change
+from influence_core.influence import Influence, watch
+from influence_core.models import Batch, FittedModel, Network
+from influence_core.models.fitting import Fit
+from influence_core.models.losses import Softmax
+from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
+from influence_core.solvers import factor
+from influence_core.solvers.kronecker import Kronecker
+
+PEERS = os.environ.get("PEERS_PYTHON", "")
+pytestmark = [
+    pytest.mark.skipif(not DATASETS["mnist_large"].present, reason="mnist_32k.npz is not in the data folder"),
+    pytest.mark.skipif(not PEERS, reason="PEERS_PYTHON names no Python with the other packages"),
+]
+WIDTHS = (784, 128, 64, 10)
+DAMPING = 0.01
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run another package on the same arrays; its own time, without start and import."""
+
+    def run(work: str, **arrays: Any) -> dict[str, Any]:
+        np.savez(tmp_path / "in.npz", **arrays)
+        command = [PEERS, str(Path(__file__).parent / "peers.py"), work, str(tmp_path / "in.npz")]
+        done = subprocess.run([*command, str(tmp_path / "out.npz")], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-2000:])
+        with np.load(tmp_path / "out.npz") as stored:
+            return json.loads(done.stdout.strip().splitlines()[-1]) | dict(stored)
+
+    return run
+
+
+@pytest.mark.parametrize("package", ["pydvl", "dattri"])
+def test_lissa_to_r_099_and_slope_1(package: str, peer: Any, capsys: Any) -> None:
+    """n = 7,099, p = 785, one test point; ours at its automatic settings, theirs at the quickest of many."""
+    problem = Problem(Settings(DataSettings("mnist_large", (("held_out", 0),)), ModelSettings("logistic", 1000 / 7099)))
+    plain = replace(problem.fitted.model, l2=0.0)  # the whole system is H + δI, intercept too, in every package
+    fitted = FittedModel(plain, problem.fitted.train, problem.fitted.fit)
+    damping, watched = 1000 / 7099, watch(fitted, problem.test)
+    truth = numpy(loss_change(Influence(fitted, SolverSettings("cholesky", damping)), watched))[:, 0]
+    times = []
+    for seed in range(5):
+        a = exact_hessian(fitted, damping)
+        start = time.perf_counter()
+        made = factor(SolverSettings("lissa", damping, (("draw", seed), ("tolerance", 5e-3))), a)
+        value = made(watched.gradient).value
+        times.append(time.perf_counter() - start)
+        r, slope, good = right(truth, numpy(dots(Influence(fitted, SolverSettings()), value))[:, 0])
+        assert good, (r, slope)
+    x = numpy(fitted.train.x)
+    theirs = peer(
+        f"{package}_lissa", x=x, y=numpy(fitted.train.y), theta=numpy(fitted.theta), q=numpy(watched.gradient)[:, 0],
+        damping=np.asarray(damping), scores=truth, residuals=numpy(fitted.residuals)[:, 0],
+        largest=numpy(a.samples.norms()).max(), top=np.asarray(np.linalg.eigvalsh(numpy(a.dense()))[-1]),
+    )  # fmt: skip
+    ours = float(np.median(times))
+    with capsys.disabled():
+        print(
+            f"\nLiSSA ours {ours:.3f} s (slope {slope:.3f}), {package} {theirs}: {theirs['seconds'] / ours:.0f} × (≥ 10)"
+        )
+
+
+@pytest.fixture(scope="module")
+def perceptron() -> tuple[FittedModel, Batch]:
+    """784-128-64-10 with ReLU on 5,000 MNIST digits, ten epochs of Adam, and 100 test digits."""
+    data = DataSettings("mnist_large", (("digits", "all"), ("size", 5_100)), test_fraction=100 / 5_100)
+    split = Problem(Settings(data, ModelSettings("softmax", 0.1))).split
+    torch.manual_seed(0)
+    parts = [part for k in range(3) for part in (nn.Linear(WIDTHS[k], WIDTHS[k + 1]), nn.ReLU())][:-1]
+    module = nn.Sequential(*parts)
+    model = Network(module, Softmax(10), 0.0, (784,))
+    train, test = (model.batch(part, torch.device("cpu")) for part in (split.train, split.test))
+    optimiser = torch.optim.Adam(module.parameters(), 1e-3)
+    for _ in range(10):
+        for rows in torch.randperm(len(train)).split(128):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(module(train.x[rows]), train.y[rows].long()).backward()
+            optimiser.step()
+    theta = model.start()
+    norm = float(model.objective(theta, train)[1].norm())
+    return FittedModel(model, train, Fit(theta, "adam", norm, 1e-6, ())), test
+
+
+def arrays(fitted: FittedModel, test: Batch) -> dict[str, Any]:
+    return {
+        "x": numpy(fitted.train.x), "y": numpy(fitted.train.y), "x_test": numpy(test.x), "y_test": numpy(test.y),
+        "theta": numpy(fitted.theta), "widths": np.asarray(WIDTHS), "damping": np.asarray(DAMPING),
+    }  # fmt: skip
+
+
+def test_ekfac_factor_and_100_times_5000_scores(perceptron: Any, peer: Any, capsys: Any) -> None:
+    fitted, test = perceptron
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        made = Kronecker(network_curvature(fitted, "gauss_newton", DAMPING), True)
+        _ = made.parts
+        factored = time.perf_counter() - start
+        watched = watch(fitted, test)
+        scores = numpy(dots(Influence(fitted, SolverSettings()), made.apply(watched.gradient)))
+        times.append(time.perf_counter() - start)
+    theirs = peer("kronfluence_ekfac", **arrays(fitted, test))
+    agree = np.corrcoef(scores.ravel(), theirs["scores"].ravel())[0, 1]
+    ours = float(np.median(times))
+    with capsys.disabled():
+        print(
+            f"\nEK-FAC ours {ours:.2f} s (factor {factored:.2f}), kronfluence {theirs['seconds']:.2f} s (factor "
+            f"{theirs['factor']:.2f}), r between them {agree:.4f}: {theirs['seconds'] / ours:.1f} × (≥ 5)"
+        )
+
+
+def test_block_cg_100_test_points(perceptron: Any, peer: Any, capsys: Any) -> None:
+    fitted, test = perceptron
+    q = watch(fitted, test).gradient
+    found = {}
+    for name in ("none", "ekfac"):
+        a = network_curvature(fitted, "gauss_newton", DAMPING)
+        options = (("preconditioner", name), ("tolerance", 1e-5))
+        start = time.perf_counter()
+        solution = factor(SolverSettings("cg", DAMPING, options), a)(q)
+        found[name] = (time.perf_counter() - start, solution.products, float(solution.residual.max()))
+    theirs = peer(
+        "pydvl_block_cg", q=numpy(q), tolerance=np.asarray(1e-5), batch=np.asarray(5000), **arrays(fitted, test)
+    )
+    a = network_curvature(fitted, "gauss_newton", DAMPING)
+    value = torch.as_tensor(theirs["value"])
+    residual = float(((a.matvec(value) - q).norm(dim=0) / q.norm(dim=0)).max())
+    best = min(seconds for seconds, _, _ in found.values())
+    with capsys.disabled():
+        print(
+            f"\nblock CG ours {found} (seconds, products, residual), pyDVL {theirs['seconds']:.1f} s, its residual "
+            f"{residual:.1e}: {theirs['seconds'] / best:.1f} × (≥ 2)"
+        )
