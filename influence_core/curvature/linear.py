@@ -57,13 +57,14 @@ def exact_hessian(
     def ridge() -> Tensor:
         return l2 * model.penalised(x) + damping
 
-    def rest(v: Tensor) -> Tensor:
-        columns = v.permute(1, 0, 2).reshape(v.shape[1], -1)
-        other = ridge()[:, None] * columns + project(columns, null, outputs)
-        return other.view(v.shape[1], len(v), -1).permute(1, 0, 2)
+    added = ridge()[:, None]
 
     def sampled(rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
-        return sampled_products(x, c, (rows, weights), v) + rest(v)
+        drawn = torch.addcmul(sampled_products(x, c, (rows, weights), v), added, v)
+        if null is not None:
+            columns = v.permute(1, 0, 2).reshape(v.shape[1], -1)
+            drawn += project(columns, null, outputs).view(v.shape[1], len(v), -1).permute(1, 0, 2)
+        return drawn
 
     def layered() -> Layered:
         return Layered(fitted.linearised, x, c, l2 * model.penalised(x))

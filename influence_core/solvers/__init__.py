@@ -124,7 +124,7 @@ SOLVERS: dict[str, SolverEntry] = {
             Option("depth", 0, "Steps per round (0 = automatic)", 0, 1_000_000),
             Option("batch", 0, "Examples per step (0 = automatic)", 0, 10_000),
             Option("repeats", 4, "Repeats, averaged", 1, 100),
-            Option("rounds", 20, "Most rounds on what is left", 1, 1_000),
+            Option("rounds", 50, "Most rounds on what is left", 1, 1_000),
             Option("sampling", "norm", "Draw examples", choices=("norm", "uniform")),
             Option("tolerance", 1e-3, "Tolerance (relative residual)", 1e-14, 1.0),
             Option("draw", 0, "Seed of the draws", 0, 2**31 - 1),

@@ -63,7 +63,7 @@ def lanczos(curvature: Curvature, steps: int) -> Ritz:
     return Ritz(values, product(basis, sides), errors, steps)
 
 
-def largest_eigenvalue(curvature: Curvature) -> tuple[float, int]:
+def largest_eigenvalue(curvature: Curvature, steps: int = POWER_STEPS) -> tuple[float, int]:
     """λ_max(A) by power iteration that keeps its directions (Lanczos), and the products it took.
 
     The estimate is a Rayleigh quotient, so never too large; after a dozen products it is close enough for a
@@ -72,7 +72,7 @@ def largest_eigenvalue(curvature: Curvature) -> tuple[float, int]:
     Returns:
         The eigenvalue and the number of products.
     """
-    found = lanczos(curvature, POWER_STEPS)
+    found = lanczos(curvature, steps)
     return float(found.values.abs().max()), found.products
 
 

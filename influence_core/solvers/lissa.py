@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from influence_core.solvers.lanczos import POWER_STEPS, largest_eigenvalue, rand
 from influence_core.solvers.solution import Solution, dense_inverse
 from influence_core.solvers.taylor import GROWN
 
+ENOUGH = 1_024  # drawn examples that stand for all where λ_max is estimated
+FEW = 6  # products for λ_max: a tenth too little does no harm, mean squares contract from half the scale on
+AHEAD = 64  # steps whose draws are made at once
 LOOK = 16  # steps between two looks at the size of the state
 REACH = 3.0  # depth of a round in units of s / (smallest eigenvalue that is known)
 PASSES, LEAST = 2, 100  # a round costs at most two passes over the examples and a hundred steps more
@@ -158,8 +161,10 @@ class Lissa:
         state, bound = b.expand(repeats, *b.shape).clone(), b.norm(dim=0)
         diverged = False
         for step in range(1, plan.depth + 1):
-            rows, weights = self._draw(generator)
-            state += b - self.samples.matvec(rows, weights, state) / plan.scale
+            if step % AHEAD == 1:
+                rows, weights = self.draw(generator, (AHEAD, repeats, plan.batch))
+            drawn = self.samples.matvec(rows[step % AHEAD], weights[step % AHEAD], state)
+            state.add_(b).sub_(drawn, alpha=1 / plan.scale)
             if step % LOOK == 0 or step == plan.depth:
                 inside = state.norm(dim=1).amax(0) <= GROWN * (step + 1) * bound
                 diverged = not bool(inside.all())
@@ -170,9 +175,17 @@ class Lissa:
         error = values.std(0).norm(dim=0) / math.sqrt(repeats) if repeats > 1 else torch.full_like(bound, math.nan)
         return mean, error, diverged
 
-    def _draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        shape, n = (self.settings.repeats, self.plan.batch), self.samples.count
-        device = self.curvature.like.device
+    def draw(self, generator: torch.Generator, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """Examples of some steps with the weights that make them unbiased.
+
+        Args:
+            generator: on the CPU.
+            shape: (steps, r, b).
+
+        Returns:
+            Rows and weights of that shape.
+        """
+        n, device = self.samples.count, self.curvature.like.device
         if self.law is None:
             rows = torch.randint(n, shape, generator=generator).to(device)
             return rows, torch.ones(shape, dtype=self.curvature.like.dtype, device=device)
@@ -204,7 +217,7 @@ class Lissa:
 def _plan(lissa: Lissa) -> Plan:
     """Automatic scale, batch and depth, with their reasons in words."""
     chosen, n = lissa.settings, lissa.samples.count
-    top, products = largest_eigenvalue(lissa.curvature)
+    top, products = _top(lissa)
     ridge = _ridge(lissa.curvature)
     batch = min(chosen.batch or _batch(lissa, top), n)
     scale, why = (chosen.scale, "set by hand") if chosen.scale else _scale(lissa, batch, top, float(ridge.max()))
@@ -221,6 +234,18 @@ def _plan(lissa: Lissa) -> Plan:
         f"{chosen.repeats} repeats averaged, up to {chosen.rounds} rounds."
     )
     return Plan(scale, depth, batch, products, note)
+
+
+def _top(lissa: Lissa) -> tuple[float, int]:
+    """λ_max(A), for many examples of one matrix of ``ENOUGH`` drawn ones: noise makes it larger, which is safe."""
+    curvature, samples = lissa.curvature, lissa.samples
+    if samples.count <= 4 * ENOUGH:
+        return largest_eigenvalue(curvature, FEW)
+    generator = torch.Generator().manual_seed(lissa.settings.seed)
+    rows, weights = (part[0, :1] for part in lissa.draw(generator, (1, 1, ENOUGH)))
+    part = replace(curvature, matvec=lambda v: samples.matvec(rows, weights, v[None])[0])
+    found, products = largest_eigenvalue(part, FEW)
+    return found, math.ceil(products * ENOUGH / samples.count)
 
 
 def _scale(lissa: Lissa, batch: int, top: float, ridge: float) -> tuple[float, str]:

@@ -121,6 +121,10 @@ def _table(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
     if len(found) < len(wanted):
         return
     st.caption(CAPTION)
+    chosen = [f"* **{one.title}.** {controls.plain_markdown(one.note)}" for one in found.values() if one.note]
+    with st.expander("What the solvers chose themselves, and why"):
+        st.markdown("\n".join(chosen))
+        st.caption("Choose a solver above to set any of it by hand; 0 stands for the automatic choice.")
     twin(table, "solvers")
 
 
@@ -161,7 +165,7 @@ def row(one: Trial, best: Trial | None, truth: np.ndarray | None) -> dict[str, s
         One row.
     """
     cells = dict.fromkeys(COLUMNS, "–") | {"solver": one.title, "factor": trials.seconds(one.factor_seconds)}
-    cells["what it says"] = " ".join(part for part in (one.says or "Converged.", one.note) if part)
+    cells["what it says"] = one.says or "Converged."
     if truth is None:
         cells["to exact LOO"] = NOT_RUN
     if one.scores is None:

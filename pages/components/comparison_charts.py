@@ -13,6 +13,8 @@ from pages.components.influence_map import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from influence_core.fastif import FastReport
 
 FLOOR = 1e-16  # errors of exact zero are drawn here
@@ -26,24 +28,44 @@ def accuracy(names: Sequence[str], seconds: Sequence[float], errors: Sequence[fl
     """
     title = f"Error of the scores against time, reference {to}"
     figure = blank(title, "factor and solve for one test point, seconds, log scale", "relative error, log scale")
-    floored = np.maximum(np.asarray(errors, dtype=float), FLOOR)
+    floored, times = np.maximum(np.asarray(errors, dtype=float), FLOOR), np.asarray(seconds, dtype=float)
     figure.add_trace(
         go.Scatter(
-            x=list(seconds), y=floored, mode="markers+text", text=[plain(name) for name in names],
-            textposition="top center", cliponaxis=False, showlegend=False,
+            x=times, y=floored, mode="markers+text", text=[plain(name.split(" (")[0]) for name in names],
+            textposition=sides(times, floored), cliponaxis=False, showlegend=False,
             marker={"size": 9, "color": QUIET, "line": {"width": 0.8, "color": INK}},
             hovertemplate="%{text}<br>%{x:.3g} s<br>error %{y:.2g}<extra></extra>",
         )
     )  # fmt: skip
     figure.add_hline(0.01, line={"color": INK, "dash": "dot", "width": 1})
-    figure.add_annotation(
-        x=1, xref="x domain", y=-2, text="1 %", showarrow=False, xanchor="right", yanchor="bottom", font={"size": 11}
-    )
-    span = np.log10(np.asarray([*seconds, 1e-9])[: len(seconds)] if len(seconds) else [1e-3, 1])
-    figure.update_xaxes(type="log", range=[float(span.min()) - 0.5, float(span.max()) + 0.5], dtick=1)
-    return figure.update_yaxes(
-        type="log", dtick=2, range=[np.log10(floored.min()) - 0.5, max(0.6, np.log10(floored.max()) + 0.5)]
-    )
+    note = {"text": "1 %", "showarrow": False, "xanchor": "right", "yanchor": "bottom", "font": {"size": 11}}
+    figure.add_annotation(x=1, xref="x domain", y=-2, **note)
+    low, high = np.log10(times.min()), np.log10(times.max())
+    figure.update_xaxes(type="log", range=[low - 0.5, high + 0.5], dtick=1)
+    bottom, top = np.log10(floored.min()), np.log10(floored.max())
+    return figure.update_yaxes(type="log", dtick=2, range=[bottom - 1, max(0.0, top) + 1])
+
+
+def sides(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str]:
+    """Where each label stands so that it hides none of an earlier one: above, below, right or left of its mark.
+
+    Returns:
+        Plotly's text positions.
+    """
+    shifts = {"top center": (0, 0.7), "bottom center": (0, -0.7), "middle right": (0.45, 0), "middle left": (-0.45, 0)}
+    taken: list[tuple[float, float]] = []
+    chosen = []
+    for a, b in zip(np.log10(x), np.log10(y), strict=True):
+        free = [
+            side
+            for side, (right, up) in shifts.items()
+            if all(abs(a + right - c) > 0.55 or abs(b + up - d) > 0.6 for c, d in taken)
+        ]
+        side = free[0] if free else "top center"
+        right, up = shifts[side]
+        taken += [(float(a + right), float(b + up)), (float(a), float(b))]
+        chosen.append(side)
+    return chosen
 
 
 def recalls(report: FastReport) -> go.Figure:

@@ -56,7 +56,11 @@ def panels(
     columns = min(COLUMNS, len(scores))
     rows = -(-len(scores) // columns)
     grid = make_subplots(
-        rows, columns, subplot_titles=[plain(name) for name in scores], horizontal_spacing=0.07, vertical_spacing=0.16
+        rows,
+        columns,
+        subplot_titles=[plain(name) for name in scores],
+        horizontal_spacing=0.07,
+        vertical_spacing=0.24 / rows,
     )
     kind = scatter_kind(len(truth) * len(scores))
     known = np.isfinite(truth)

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 STEPS = (50, 100, 200, 400, 800, 1600, 3200, 6400, 12800)
 BATCHES = (64, 256, 1024)
+DRAWS = 3  # runs that all have to be right
 PATIENCE = 60.0  # seconds after which a setting is given up
 
 
@@ -37,10 +38,13 @@ def cheapest(given: dict[str, Any], solve: Callable[[int, int, float], np.ndarra
     for batch in BATCHES:
         scale = float(given["largest"]) / batch + float(given["top"])
         for steps in STEPS:
-            start = time.perf_counter()
-            v = solve(batch, steps, scale)
-            seconds = time.perf_counter() - start
-            r, slope, good = right(given["scores"], (given["x"] @ v) * given["residuals"] / len(given["x"]))
+            times, good = [], True
+            while good and len(times) < DRAWS:  # once may be luck
+                start = time.perf_counter()
+                v = solve(batch, steps, scale)
+                times.append(time.perf_counter() - start)
+                r, slope, good = right(given["scores"], (given["x"] @ v) * given["residuals"] / len(given["x"]))
+            seconds = sorted(times)[len(times) // 2]
             if good and seconds < best["seconds"]:
                 best = {"seconds": seconds, "r": r, "slope": slope, "batch": batch, "steps": steps}
             if good or seconds > min(PATIENCE, best["seconds"]):

@@ -71,7 +71,7 @@ def test_lissa_to_r_099_and_slope_1(package: str, peer: Any, capsys: Any) -> Non
     for seed in range(5):
         a = exact_hessian(fitted, damping)
         start = time.perf_counter()
-        made = factor(SolverSettings("lissa", damping, (("draw", seed), ("tolerance", 5e-3))), a)
+        made = factor(SolverSettings("lissa", damping, (("draw", seed), ("tolerance", 2e-2))), a)
         value = made(watched.gradient).value
         times.append(time.perf_counter() - start)
         r, slope, good = right(truth, numpy(dots(Influence(fitted, SolverSettings()), value))[:, 0])
@@ -84,9 +84,8 @@ def test_lissa_to_r_099_and_slope_1(package: str, peer: Any, capsys: Any) -> Non
     )  # fmt: skip
     ours = float(np.median(times))
     with capsys.disabled():
-        print(
-            f"\nLiSSA ours {ours:.3f} s (slope {slope:.3f}), {package} {theirs}: {theirs['seconds'] / ours:.0f} × (≥ 10)"
-        )
+        print(f"\nLiSSA ours {ours:.3f} s (slope {slope:.3f}), {package} {theirs}", end="")
+        print(f": {theirs['seconds'] / ours:.0f} × (≥ 10)")
 
 
 @pytest.fixture(scope="module")

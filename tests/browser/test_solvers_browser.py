@@ -1,0 +1,32 @@
+"""The Solvers page compares as a job: rows appear as they come, Cancel keeps them, the next run goes on."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+# About 4,500 × 784: the comparison waits for a click and takes long enough to be cancelled.
+LARGE = "v=1&data.digits=all&data.size=2000&model.name=softmax&model.l2=0.1&tour=0"
+
+
+def rows(page: Any) -> int:
+    return page.locator("[data-testid=stTable] tbody tr").count()
+
+
+def test_cancel_keeps_the_rows_that_have_come(page: Any, serve: Any, tmp_path: Path) -> None:
+    page.goto(f"{serve(ROOT / 'app.py', env={'INFLUENCE_DATA_DIR': str(tmp_path)})}/Solvers?{LARGE}")
+    run = page.get_by_role("button", name="Compare the solvers")
+    run.wait_for(timeout=180_000)
+    run.click()
+    page.get_by_text(re.compile(r"Comparing solvers: \d of \d+ solvers")).wait_for(timeout=180_000)
+    page.locator("[data-testid=stTable] tbody tr").first.wait_for(timeout=60_000)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled. The rows below are finished").wait_for(timeout=60_000)
+    kept = rows(page)
+    assert kept >= 1
+    assert page.get_by_text("Cholesky", exact=True).first.is_visible()
+    assert not page.get_by_text("Traceback").count()
+    assert page.get_by_role("button", name="Compare the solvers").is_visible()

@@ -1,0 +1,50 @@
+"""Accuracy and recall figures say what the numbers say."""
+
+import numpy as np
+import pytest
+
+from influence_core.fastif import FastReport, Reached
+from pages.components import comparison_charts, fast_panel
+
+
+def report(**changes):
+    sizes = (Reached(10, 0.5, 1e-4), Reached(100, 0.96, 2e-4), Reached(1000, 1.0, 3e-3))
+    given = dict(
+        top=10, sizes=sizes, full=2e-3, build=0.1, long=1.0, short=0.25, apart=0.5, rounds=(4, 16), rho=0.995
+    )  # fmt: skip
+    return FastReport(**(given | changes))
+
+
+def test_accuracy_is_drawn_where_it_is():
+    figure = comparison_charts.accuracy(["CG (x)", "LiSSA"], [0.1, 1.0], [1e-8, 0.0], "Cholesky")
+    (trace,) = figure.data
+    assert list(trace.text) == ["CG", "LiSSA"]
+    assert list(trace.x) == [0.1, 1.0]
+    assert trace.y[1] == comparison_charts.FLOOR
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+
+
+def test_labels_of_near_marks_stand_on_different_sides():
+    sides = comparison_charts.sides(np.array([1.0, 1.05, 30.0]), np.array([0.3, 0.3, 0.3]))
+    assert sides[0] != sides[1]
+    assert sides[2] == "top center"
+
+
+def test_recall_has_a_mark_for_every_size_and_one_for_everything():
+    figure = comparison_charts.recalls(report())
+    assert list(figure.data[0].y) == [0.5, 0.96, 1.0]
+    assert figure.data[1].x[0] == pytest.approx(2.0)
+
+
+def test_sentences_say_what_pays_and_what_does_not():
+    index, rounds, repeats = fast_panel.sentences(report(), 1000)
+    assert "100 of 1,000 candidates hold 96% of the true top 10" in index
+    assert "10 times faster" in index
+    assert "4 of 16 rounds" in rounds and "4 times faster" in rounds
+    assert "2 times faster" in repeats
+    assert "does not pay here" in fast_panel.sentences(report(full=1e-5), 1000)[0]
+    assert "saves nothing here" in fast_panel.sentences(report(apart=0.2), 1000)[2]
+
+
+def test_sizes_go_up_to_every_point():
+    assert fast_panel.candidates(900) == (10, 22, 46, 100, 215, 464, 900)
