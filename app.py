@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
@@ -11,6 +12,7 @@ from influence_core.settings import DataSettings, Settings
 from pages.components import state
 from pages.components.bootstrap import bootstrap
 from pages.components.presets import PRESETS, Preset
+from pages.components.review import opening
 
 
 def card(name: str, preset: Preset) -> None:
@@ -34,16 +36,26 @@ def own_data() -> None:
             st.switch_page("pages/1_Data.py", query_params=state.link())
 
 
+def review() -> None:
+    """The way to the queue of suspicious labels."""
+    with st.container(border=True, height="stretch", vertical_alignment="distribute"):
+        st.markdown("**Find wrong labels**")
+        st.caption("A ranked queue with the evidence on every card, one key per answer, and nothing ever lost.")
+        if st.button("Review labels", key="preset-review", icon=":material/fact_check:", width="stretch"):
+            opening.take_demo()
+            st.switch_page("pages/4_Mislabels.py", query_params=state.link())
+
+
 bootstrap(
     "Influence Explorer",
     "**Which training points shaped this prediction?** Remove one, refit, and the prediction changes. This app "
     "predicts that change for every training point at once, and measures it by exact refits beside it.",
 )
-names = [*PRESETS, ""]
-for start in range(0, len(names), 3):
-    for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
+cards = [*(partial(card, name, preset) for name, preset in PRESETS.items()), review, own_data]
+for start in range(0, len(cards), 3):
+    for column, draw in zip(st.columns(3), cards[start : start + 3], strict=False):
         with column:
-            card(name, PRESETS[name]) if name else own_data()
+            draw()
 
 with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
     st.page_link(

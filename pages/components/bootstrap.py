@@ -69,6 +69,10 @@ def _ways_out(error: Exception) -> None:
     """Links to where the cause can be changed, and one click where one click is enough."""
     state.mirror()  # the address names what failed, also where it was chosen in a fragment
     core = cached.core()
+    if cached.is_store_trouble(error):
+        if st.button("Try again", key="error-again", icon=":material/refresh:"):
+            st.rerun()
+        return
     if isinstance(error, core.QuantityError) and st.button("Watch the loss instead", icon=":material/visibility:"):
         state.change(quantity="loss", target=-1)
         st.rerun()

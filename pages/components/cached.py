@@ -137,6 +137,15 @@ def expected_errors() -> tuple[type[Exception], ...]:
     return (*known, found.AnnotationError, found.Refused, found.StoreUnavailable)
 
 
+def is_store_trouble(error: Exception) -> bool:
+    """Whether the annotators' database is what failed, so that trying again may help and other settings will not.
+
+    Returns:
+        False before that database was ever asked for.
+    """
+    return "influence_core.annotations" in sys.modules and isinstance(error, _annotations().StoreUnavailable)
+
+
 def problem(settings: Settings) -> Problem:
     """Data and fitted model of the settings, shared by all sessions.
 

@@ -73,7 +73,7 @@ def _who(person: Person) -> None:
     with st.popover(f"{name}, {'lead' if person.lead else 'annotator'}", icon=":material/person:", width="stretch"):
         if person.source == "oidc":
             st.caption("Known by an account.")
-            st.button("Log out", on_click=st.logout, key="review-log-out", icon=":material/logout:")
+            st.button("Log out", on_click=safely(st.logout), key="review-log-out", icon=":material/logout:")
         else:
             st.caption("Known by a typed name, which proves nothing: the log says so.")
             st.button(

@@ -83,7 +83,9 @@ def _cookie() -> str:
 
 def _account() -> Person | None:
     user = st.user.to_dict()
-    return _enter(str(user.get("email") or user.get("name") or user.get("sub") or ""), "oidc")
+    # An address that the provider has not verified may be anybody's, a lead's too.
+    email = None if user.get("email_verified") is False else user.get("email")
+    return _enter(str(email or user.get("sub") or ""), "oidc")
 
 
 def _enter(name: str, source: str) -> Person | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import cached
-from pages.components.review.desk import Desk
+from pages.components.review.desk import SECOND, Desk
 from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ def strip(desk: Desk) -> None:
         return  # the card has said so
     st.progress(min(found.answers / max(found.wanted, 1), 1.0), text=counts(found))
     st.caption(plain_markdown(" · ".join(rates(found))))
+    if found.disagreements or found.needs_review:
+        st.toggle(
+            "Second pass now: disagreements first, then what needs review",
+            key=SECOND,
+            help="Without it the second pass follows the first.",
+        )
     if found.advice:
         st.info(found.advice, icon=":material/flag:")
 

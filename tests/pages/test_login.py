@@ -1,0 +1,65 @@
+"""Accounts: where a provider is configured, no page shows anything without one, deep links included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import cached
+from pages.components.review import opening
+from pages.components.sidebar import PAGES
+from tests.pages.test_mislabels_page import DIGITS, has, until, words
+
+ROOT = Path(__file__).parents[2]
+PROVIDER = {"auth": {"client_id": "x", "server_metadata_url": "https://login.example/.well-known/openid-configuration"}}
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("INFLUENCE_DB_URL", raising=False)
+    yield
+    cached.store().close()
+
+
+def visited(page: str, user: dict[str, object] | None = None, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / page), default_timeout=120)
+    app.secrets = PROVIDER
+    app.user = user or {"is_logged_in": False}
+    for name, value in query.items():
+        app.query_params[name.replace("__", ".")] = value
+    return app.run()
+
+
+@pytest.mark.parametrize("page", [*PAGES, "pages/4_Mislabels.py"])
+def test_no_page_shows_anything_without_an_account(page: str) -> None:
+    app = visited(page, test="3", data__name="digits")
+    assert not app.exception
+    assert [button.key for button in app.button] == ["log-in"]
+    assert words(app) == "This server is for people with an account."
+    assert "settings" not in app.session_state
+
+
+def test_an_account_is_the_name_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "DEMO", DIGITS)
+    monkeypatch.setenv("INFLUENCE_LEADS", "ada@example.org")
+    app = visited("pages/4_Mislabels.py", {"is_logged_in": True, "email": "ada@example.org", "sub": "1"})
+    assert "Who are you?" not in words(app)
+    app.button(key="review-demo").click().run()
+    until(app, lambda app: has(app, "review-Q"))
+    assert "Team" in str(app.get("button_group")[0].proto)
+    with cached.store().reading() as connection:
+        (said,) = connection.exec_driver_sql("SELECT annotator, detail FROM event WHERE kind = 'login'").all()
+    assert said[0] == "ada@example.org" and "oidc" in said[1] and "lead" in said[1]
+
+
+def test_an_address_that_nobody_verified_makes_no_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFLUENCE_LEADS", "ada@example.org")
+    user = {"is_logged_in": True, "email": "ada@example.org", "email_verified": False, "sub": "stranger-7"}
+    app = visited("pages/4_Mislabels.py", user, data__name="digits", data__digits="3,5", model__name="logistic")
+    assert "ask a lead" in words(app)
+    with cached.store().reading() as connection:
+        assert connection.exec_driver_sql("SELECT annotator FROM event").scalars().all() == ["stranger-7"]
