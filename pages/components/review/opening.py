@@ -173,7 +173,7 @@ def _work(person: Person, plan: Plan, fit: scores.Fit, button: str) -> job_panel
         return annotations.create_queue(store, scores.samples(scored.split, name), run, plan_of, person.name)
 
     return job_panel.Work(
-        f"queue:{next_version}:{plan.strategy}:{fit.key}",
+        f"queue:{store.engine.url}:{next_version}:{plan.strategy}:{fit.key}",
         "Scores of the queue",
         "steps",
         start,

@@ -75,7 +75,7 @@ def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
         return found
 
     return job_panel.Work(
-        f"retrain:{after.key}",
+        f"retrain:{store.engine.url}:{after.key}",
         "Refit with the decisions",
         "steps",
         start,
