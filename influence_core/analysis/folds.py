@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from influence_core.analysis.problem import Problem
 from influence_core.compute import FloatArray, Task, numpy
-from influence_core.models import FittedModel
+from influence_core.models import FittedModel, fit
 from influence_core.models.fitting import newton
 
 FOLDS = 5
@@ -31,8 +32,11 @@ def folds(labels: NDArray[np.int64], seed: int, count: int = FOLDS) -> NDArray[n
     return result
 
 
-def cross_validated(fitted: FittedModel, seed: int, task: Task, count: int = FOLDS) -> FloatArray:
-    """Class probabilities of every fold by the model fitted on the others, n·l2 kept; Newton from θ̂, which only helps.
+def cross_validated(problem: Problem, task: Task, count: int = FOLDS) -> FloatArray:
+    """Class probabilities of every fold by the model fitted on the others.
+
+    A linear predictor keeps n·l2 and is minimised by Newton from θ̂, which changes nothing but the time; a network is
+    trained again by its own settings.
 
     Returns:
         (n, c); every row sums to 1.
@@ -40,10 +44,11 @@ def cross_validated(fitted: FittedModel, seed: int, task: Task, count: int = FOL
     Raises:
         ValueError: a model without class probabilities.
     """
+    fitted, seed = problem.fitted, problem.settings.seed
     fold = torch.from_numpy(folds(numpy(fitted.train.y).astype(np.int64), seed, count)).to(fitted.theta.device)
     parts = []
     for number in range(count):
-        theta = _without(fitted, fold != number)
+        theta = _trained(problem, fold != number) if fitted.network else _without(fitted, fold != number)
         found = fitted.model.loss.probabilities(fitted.model.outputs(theta, fitted.train.x[fold == number]))
         if found is None:
             raise ValueError("Expected a model with class probabilities: choose logistic or softmax regression.")
@@ -53,6 +58,12 @@ def cross_validated(fitted: FittedModel, seed: int, task: Task, count: int = FOL
     for number, part in enumerate(parts):
         result[fold == number] = part
     return numpy(result)
+
+
+def _trained(problem: Problem, keep: Tensor) -> Tensor:
+    """θ of the same network trained on the examples in ``keep``."""
+    part = problem.split.train.take(np.flatnonzero(keep.cpu().numpy()))
+    return fit(problem.settings.model, replace(problem.split, train=part), problem.settings.seed, problem.device).theta
 
 
 def _without(fitted: FittedModel, keep: Tensor) -> Tensor:

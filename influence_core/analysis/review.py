@@ -109,7 +109,7 @@ class Review:
     @once
     def probabilities(self) -> FloatArray:
         """(n, c) class probabilities of models that were fitted without the point's fold."""
-        return cross_validated(self.fitted, self.seed, self.analysis.task)
+        return cross_validated(self.analysis.problem, self.analysis.task)
 
     @once
     def fitted_probabilities(self) -> FloatArray | None:

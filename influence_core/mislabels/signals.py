@@ -177,7 +177,7 @@ SIGNALS: dict[str, Signal] = {
         "Confident learning",
         "Models fitted without it give its label a low probability (1 − cleanlab's label score).",
         lambda m: 1 - label_quality(m.labels, m.probabilities),
-        ("classes", "probabilities", "linear"),
+        ("classes", "probabilities"),
         cheap=False,
     ),
     "agreement": Signal(
