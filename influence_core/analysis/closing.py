@@ -15,9 +15,14 @@ from influence_core.data import Corrections, DataError
 
 RESAMPLES = 2_000
 BAND = (2.5, 97.5)
-HOW = (
+BOOTSTRAP = (
     "Band: 95 % of 2,000 paired bootstrap samples of the held-out points, which is the noise of a held-out set of this "
-    "size. The fit is a unique minimum, so another seed of the optimiser would give the same model."
+    "size."
+)
+UNIQUE = "The fit is a unique minimum, so another seed of the optimiser would give the same model."
+SEEDED = (
+    "Training again with another seed gives another model; that noise is not in the band: repeat with other seeds "
+    "before trusting a small change."
 )
 
 
@@ -68,7 +73,7 @@ class Outcome:
     relabelled: int
     excluded: int
     differed: int
-    how: str = HOW
+    how: str
 
 
 def corrected_review(review: Review, corrections: Corrections, task: Task | None = None) -> Review:
@@ -111,7 +116,9 @@ def outcome(before: Review, after: Review) -> Outcome:
     kept = int((corrections.labels == before.labels[rows])[stays].sum())
     differed = int((corrections.labels != before.predicted[rows])[stays].sum())
     counts = kept, int(stays.sum()) - kept, int(corrections.excluded.sum()), differed
-    return Outcome(_compared(old[0], new[0], seed), _compared(old[1], new[1], seed), *counts)
+    unique = before.fitted.fit.method == "newton" and not before.fitted.network
+    how = f"{BOOTSTRAP} {UNIQUE if unique else SEEDED}"
+    return Outcome(_compared(old[0], new[0], seed), _compared(old[1], new[1], seed), *counts, how)
 
 
 def _held_out(problem: Problem) -> tuple[FloatArray, FloatArray]:

@@ -111,6 +111,7 @@ def test_outcome_of_fixing_every_flip():
     assert after.suspicion("loss").mean() < before.suspicion("loss").mean()
     assert not after.analysis.problem.split.flipped.any()
     assert "bootstrap" in found.how
+    assert "unique minimum" in found.how
 
 
 def test_keeping_everything_changes_nothing():
@@ -120,6 +121,12 @@ def test_keeping_everything_changes_nothing():
     assert found.accuracy.difference == found.loss.difference == 0
     assert not found.loss.clear
     assert (found.kept, found.relabelled) == (5, 0)
+
+
+def test_a_band_without_the_noise_of_seeds_says_so():
+    before = Review(analyse(replace(SETTINGS, model=ModelSettings("logistic", 0.01, fit="adamw"))))
+    found = outcome(before, corrected_review(before, decisions([0], [before.labels[0]])))
+    assert "another seed gives another model" in found.how
 
 
 def test_the_old_review_stays_and_corrections_do_not_pile_up():

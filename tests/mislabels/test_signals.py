@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from influence_core.analysis import SIGNALS, Problem, Review, SignalError, analyse, trust_record
 from influence_core.analysis.folds import folds
 from influence_core.mislabels import agreeing, detection, label_issues, suspicion
+from influence_core.models import fit
 from influence_core.settings import DataSettings, ModelSettings, Settings
 
 signals = pytest.mark.parametrize("name", SIGNALS)
@@ -208,3 +209,29 @@ def test_the_trust_line_belongs_to_the_queue():
     record = trust_record(unconverged.trust)
     assert record["codes"] == ["fit"]
     assert json.loads(json.dumps(record)) == record
+
+
+@pytest.fixture(scope="module")
+def network() -> Review:
+    data = DataSettings("blobs", (("n", 200),), validation_fraction=0.2, flip_fraction=0.1)
+    return Review(analyse(Settings(data, ModelSettings("mlp", 0.01, fit="adamw", options=(("epochs", 20),)), seed=1)))
+
+
+def test_a_network_has_every_signal_but_the_newton_form(network):
+    assert set(SIGNALS) - set(network.signals) == {"newton_self_influence"}
+    with pytest.raises(SignalError, match="linear predictor"):
+        network.suspicion("newton_self_influence")
+    flipped = network.analysis.problem.split.flipped
+    for name in set(network.signals) - CHANCE:
+        assert roc_auc_score(flipped, network.suspicion(name)) > 0.75, name
+
+
+def test_a_network_is_trained_again_without_each_fold(network):
+    """The first fold by hand; the point's own label is not in its probability."""
+    problem = network.analysis.problem
+    fold = folds(network.labels, network.seed)
+    part = replace(problem.split, train=problem.split.train.take(np.flatnonzero(fold != 0)))
+    again = fit(problem.settings.model, part, problem.settings.seed)
+    rows = np.flatnonzero(fold == 0)
+    f = again.model.outputs(again.theta, problem.fitted.train.x[rows])
+    np.testing.assert_allclose(network.probabilities[rows], again.model.loss.probabilities(f).detach(), rtol=1e-5)
