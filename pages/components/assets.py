@@ -21,22 +21,31 @@ HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "static"
 
 
-def ensure_plotly(folder: Path = STATIC) -> None:
-    """Put plotly.js of the installed plotly package where the server serves it (``./app/static``).
+def ensure_static(folder: Path = STATIC) -> None:
+    """Put what browsers fetch themselves where the server serves it (``./app/static``).
 
-    The file appears at once and whole, so servers that start together do not disturb each other.
+    That is plotly.js of the installed plotly package, and the module that makes files of pictures, which is large and
+    seldom needed: a component's own script travels again with every message.
 
     Args:
         folder: served folder; its content is public.
     """
-    source = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"  # without importing it
-    target = folder / source.name
-    if target.exists() and target.stat().st_size == source.stat().st_size:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=folder, suffix=".part")
+    plotly = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"  # without importing it
+    target = folder / plotly.name
+    if not target.exists() or target.stat().st_size != plotly.stat().st_size:
+        _put(plotly.read_bytes(), target)
+    module = f"{script('picture_files.js')}\nexport {{ savePicture, saveTable }};\n".encode()
+    target = folder / "picture_files.js"
+    if not target.exists() or target.read_bytes() != module:
+        _put(module, target)
+
+
+def _put(content: bytes, target: Path) -> None:
+    """A file that appears at once and whole, so that servers which start together do not disturb each other."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=target.parent, suffix=".part")
     with os.fdopen(handle, "wb") as file:
-        file.write(source.read_bytes())
+        file.write(content)
     os.chmod(draft, 0o644)
     os.replace(draft, target)
 

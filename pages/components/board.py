@@ -26,8 +26,8 @@ FILLED = 0.93  # a point beyond this share of the plane calls for a larger one
 _board = st.components.v2.component(
     "influence_board",
     html=text("board.html"),
-    css=text("board.css", "picture_files.css"),
-    js=script("wire.js", "picture_files.js", "board_figure.js", "board.js"),
+    css=text("board.css", "file_buttons.css"),
+    js=script("wire.js", "file_buttons.js", "board_figure.js", "board.js"),
 )
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from pages.components import cached, sidebar, state
-from pages.components.assets import HERE, ensure_plotly, favicon
+from pages.components.assets import HERE, ensure_static, favicon
 from pages.components.errors import report
 from pages.components.review.people import require_login
 from pages.components.tour import tour
@@ -36,7 +36,7 @@ def bootstrap(title: str, lead: str) -> None:
         st.markdown(lead)
         if st.session_state.get("newcomer"):
             tour(title)
-        ensure_plotly()
+        ensure_static()
         with st.spinner("Loading the numerical libraries: about five seconds, once per server start …", show_time=True):
             cached.core()
         for sentence in (*sidebar.news(), *state.settle()):

@@ -14,14 +14,14 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pages.components.assets import is_index, pack, script, send_once, style
+from pages.components.assets import is_index, pack, send_once, style, text
 from pages.components.errors import safely
 
 _gallery = st.components.v2.component(
     "influence_gallery",
     html='<div class="if-gallery" role="group"></div><div class="if-files"></div>\n',
-    css=style("gallery.css", "picture_files.css"),
-    js=script("wire.js", "picture_files.js", "gallery.js"),
+    css=style("gallery.css", "file_buttons.css"),
+    js=text("wire.js", "file_buttons.js", "gallery.js"),
 )
 
 

@@ -1,5 +1,6 @@
 // Files of what a component of HTML shows: its layout written again as SVG shapes and text, that as pixels, and its
-// numbers as CSV.  The browser makes them, so that nothing travels; tools and other controls carry data-aside and stay out.
+// numbers as CSV.  Tools and other controls carry data-aside and stay out.  A module of its own, fetched at the first
+// click on one of the buttons.
 const SVG_NS = 'http://www.w3.org/2000/svg';
 const [FILE_PAD, FILE_TITLE] = [16, 34]; // pixels around the picture, and for its title
 const LARGEST_SIDE = 16_000; // of a canvas
@@ -158,25 +159,4 @@ function csvOf(rows) {
   return rows.map((row) => row.map(cell).join(',')).join('\n') + '\n';
 }
 
-// Three small buttons; contents() tells what to draw and to write at the time of the click.
-function fileButtons(holder, contents) {
-  if (holder.childElementCount) return;
-  const said = Object.assign(document.createElement('span'), { role: 'alert' });
-  const save = { PNG: (now) => savePicture('png', now), SVG: (now) => savePicture('svg', now),
-    CSV: ({ rows, file }) => keep(new Blob([csvOf(rows)], { type: 'text/csv' }), `${file}.csv`) };
-  const buttons = Object.entries(save).map(([kind, act]) => {
-    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: kind });
-    button.addEventListener('click', async () => {
-      said.textContent = '';
-      try {
-        await act(contents());
-      } catch (error) {
-        console.error(error);
-        said.textContent = `The file could not be made: ${error.message}`;
-      }
-    });
-    return button;
-  });
-  buttons.forEach((button) => button.setAttribute('aria-label', `Download as ${button.textContent}`));
-  holder.append(...buttons, said);
-}
+const saveTable = ({ rows, file }) => keep(new Blob([csvOf(rows)], { type: 'text/csv' }), `${file}.csv`);

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.assets import is_index, pack, script, style
+from pages.components.assets import is_index, pack, style, text
 from pages.components.errors import safely
 from pages.components.gallery import sprite
 from pages.components.words import signed
@@ -18,8 +18,8 @@ from pages.components.words import signed
 _strip = st.components.v2.component(
     "influence_strip",
     html='<div class="if-strip"></div><div class="if-files"></div>\n',
-    css=style("strips.css", "picture_files.css"),
-    js=script("wire.js", "picture_files.js", "strips.js"),
+    css=style("strips.css", "file_buttons.css"),
+    js=text("wire.js", "file_buttons.js", "strips.js"),
 )
 
 

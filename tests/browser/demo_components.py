@@ -15,7 +15,7 @@ import streamlit as st
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pages.components import chart_frame  # noqa: E402
-from pages.components.assets import ensure_plotly  # noqa: E402
+from pages.components.assets import ensure_static  # noqa: E402
 from pages.components.field import Field, level_lines  # noqa: E402
 from pages.components.gallery import Gallery, gallery, park_tiles, sprite  # noqa: E402
 from pages.components.influence_map import (  # noqa: E402
@@ -31,7 +31,7 @@ from pages.components.loo_scatter import Look, Pairs, loo_scatter  # noqa: E402
 from pages.components.strips import Strip, strip  # noqa: E402
 
 st.set_page_config(layout="wide")
-ensure_plotly(Path(__file__).parent / "static")  # served from beside the main script
+ensure_static(Path(__file__).parent / "static")  # served from beside the main script
 query, state = st.query_params, st.session_state
 N, CLASSES = int(query.get("n", 300)), int(query.get("classes", 2))
 TESTS = 40

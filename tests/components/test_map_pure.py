@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.components.assets import ensure_plotly, pack
+from pages.components.assets import ensure_static, pack
 from pages.components.field import Field, joined, level_lines, pen_up
 from pages.components.gallery import Gallery, sprite
 from pages.components.influence_map import (
@@ -214,15 +214,16 @@ def test_signed(score, words):
     assert signed(score) == words
 
 
-def test_ensure_plotly_copies_once_and_repairs(tmp_path: Path):
-    ensure_plotly(tmp_path / "static")
-    (file,) = (tmp_path / "static").iterdir()
-    before, size = file.stat().st_mtime_ns, file.stat().st_size
-    ensure_plotly(tmp_path / "static")
-    assert file.stat().st_mtime_ns == before and size > 1_000_000
+@pytest.mark.parametrize("name", ["plotly.min.js", "picture_files.js"])
+def test_ensure_static_copies_once_and_repairs(tmp_path: Path, name: str):
+    file = tmp_path / "static" / name
+    ensure_static(file.parent)
+    before, content = file.stat().st_mtime_ns, file.read_bytes()
+    ensure_static(file.parent)
+    assert file.stat().st_mtime_ns == before and len(content) > 5_000
     file.write_text("cut short")
-    ensure_plotly(tmp_path / "static")
-    assert file.stat().st_size == size and len(list(file.parent.iterdir())) == 1
+    ensure_static(file.parent)
+    assert file.read_bytes() == content and len(list(file.parent.iterdir())) == 2
 
 
 @pytest.mark.parametrize(
