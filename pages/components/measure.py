@@ -20,9 +20,8 @@ def measure(analysis: Analysis) -> None:
     """Watched quantity, estimator, damping and switches."""
     core, settings = cached.core(), state.settings()
     classes = settings.quantity in {"probability", "prediction"} and analysis.problem.split.test.classes > 0
-    what, whose, how, damp, switches = st.columns(
-        [2, 1.5 if classes else 0.01, 2.4, 2.6, 2], vertical_alignment="bottom"
-    )
+    widths = [2, 1.5, 2.4, 2.6, 2] if classes else [2, 2.4, 2.6, 2]
+    what, *whose, how, damp, switches = st.columns(widths, vertical_alignment="bottom")
     with what:
         controls.choice(
             "Watch the",
@@ -32,8 +31,8 @@ def measure(analysis: Analysis) -> None:
             lambda name: state.change(quantity=name, target=-1),
             titles={name: entry.title for name, entry in core.QUANTITIES.items()},
         )
-    if classes:
-        with whose:
+    for place in whose:
+        with place:
             _class_choice(analysis)
     with how:
         controls.choice(
