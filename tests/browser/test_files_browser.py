@@ -1,0 +1,81 @@
+"""Files that the browser makes of galleries, strips and the drawing board; choices that a page's link carries along."""
+
+import csv
+import io
+import re
+import struct
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.test_app_browser import APP, settled
+
+pytestmark = pytest.mark.browser
+DEMO = Path(__file__).parent / "demo_components.py"
+
+
+def saved(page: Any, at: str, kind: str) -> tuple[str, bytes]:
+    with page.expect_download() as found:
+        page.locator(at).get_by_role("button", name=f"Download as {kind}").click()
+    return found.value.suggested_filename, found.value.path().read_bytes()
+
+
+def pixels(png: bytes) -> tuple[int, ...]:
+    assert png.startswith(b"\x89PNG\r\n")
+    return struct.unpack(">II", png[16:24])
+
+
+def table(text: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text.decode())))
+
+
+def test_gallery_and_strips_are_files_with_every_tile_word_and_number(page: Any, serve: Any) -> None:
+    page.goto(f"{serve(DEMO)}/?n=300")
+    page.locator(".if-gallery button.tile").nth(3).click(timeout=60_000)
+    page.locator(".if-strip .card").first.wait_for()
+    settled(page)
+
+    name, raw = saved(page, ".st-key-gallery", "SVG")
+    root = ET.fromstring(raw)
+    assert name == "test-images.svg" and "Test images" in "".join(root.itertext())
+    assert len(root.findall(".//{*}svg/{*}use")) == 40  # also the tiles that have been scrolled out of sight
+    assert len(root.findall(".//{*}image")) == 1  # the sheet travels once
+    _, raw = saved(page, ".st-key-gallery", "PNG")
+    assert pixels(raw) == (2 * int(root.get("width")), 2 * int(root.get("height")))
+    rows = table(saved(page, ".st-key-gallery", "CSV")[1])
+    assert rows[0] == ["number", "image", "misclassified"] and len(rows) == 41
+    assert [int(row[0]) for row in rows[1:] if row[2] == "1"] == [i for i in range(40) if i % 7 == 3]
+
+    name, raw = saved(page, ".st-key-strip", "SVG")
+    said = "".join(ET.fromstring(raw).itertext())
+    assert name == "strongest-points.svg" and "Harmful: removing one of these" in said
+    rows = table(saved(page, ".st-key-strip", "CSV")[1])
+    assert rows[0] == ["side", "point", "predicted change, nats"] and len(rows) == 17
+    for side, point, change in rows[1:]:
+        assert point.split(" ")[0] in said  # train-7 · label 1, cut with dots where it is long
+        assert (float(change) > 0) == (side == "helpful")
+    assert {fill.get("fill") for fill in ET.fromstring(raw).iter()} >= {"rgb(0,114,178)", "rgb(213,94,0)"}
+
+
+def test_a_drawing_is_a_file_and_a_page_link_carries_the_choices(page: Any, serve: Any, tmp_path_factory: Any) -> None:
+    app = serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("files"))})
+    page.goto(f"{app}/Explore?v=1&data.name=drawn&model.l2=0.01&test=1")
+    page.locator(".if-board .boundary").wait_for(timeout=120_000)
+    settled(page)
+    name, raw = saved(page, ".st-key-board", "SVG")
+    root = ET.fromstring(raw)
+    said = "".join(root.itertext())
+    assert name == "drawing.svg"
+    assert all(
+        words in said for words in ("coloured by influence on the star", "harmful | helpful", "decision boundary")
+    )
+    rows = table(saved(page, ".st-key-board", "CSV")[1])
+    trained = [row for row in rows[1:] if row[0] == "training"]
+    assert len(root.findall(".//{*}path[@class='train']")) == len(trained) and all(row[4] for row in trained)
+    assert not root.findall(".//{*}circle[@class='hit']")
+
+    link = page.locator('[data-testid="stSidebar"] [data-testid="stPageLink-NavLink"]').filter(has_text="Model")
+    link.hover()
+    assert re.search(r"Model\?v=1&data\.name=drawn&model\.l2=0\.01&test=1$", link.get_attribute("href"))
