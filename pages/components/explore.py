@@ -10,7 +10,7 @@ from pages.components import cached, controls, draw_panel, loo_panel, network_tr
 from pages.components.asked import Rows, Shown, definition, table
 from pages.components.group_panel import Group
 from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map
-from pages.components.linked_table import formats, heading
+from pages.components.linked_table import formats
 from pages.components.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.strips import Strip, strip
 from pages.components.view import group_text
@@ -215,5 +215,5 @@ def _rows(shown: Shown, rows: list[int]) -> pd.DataFrame:
     frame = table(shown).iloc[rows][["id", "label", "predicted change"]]
     raw = split.scaling.invert(shown.data.x[rows])[:, :8]
     features = pd.DataFrame(raw, columns=list(shown.data.feature_names[:8]), index=frame.index)
-    frame = frame.rename(columns={"predicted change": heading("predicted change", shown.unit, shown.ends)})
+    frame = frame.rename(columns={"predicted change": f"change, {shown.unit}"})  # the sign stands above the table
     return pd.concat([frame, features], axis=1).loc[:, lambda joined: ~joined.columns.duplicated()]

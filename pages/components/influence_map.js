@@ -85,11 +85,24 @@ function wire(Plotly, root, plot) {
   watchWidth(Plotly, root, plot);
 }
 
+// Rows of a horizontal legend, its entries packed as Plotly does.
+function legendRows(data, width) {
+  let [rows, filled] = [1, 0];
+  for (const { name, showlegend } of data) {
+    if (showlegend === false) continue;
+    const entry = 48 + 6.2 * name.length;
+    if (filled && filled + entry > width) [rows, filled] = [rows + 1, 0];
+    filled += entry;
+  }
+  return rows;
+}
+
 function draw(Plotly, root, scene, message) {
   const theme = palette(root);
   const { data, layout } = figureOf(scene, message, theme);
   layout.selectionrevision = root.state.lassos ?? 0;
   const plot = root.querySelector('.if-plot');
+  layout.margin.b = Math.max(layout.margin.b, 58 + 19 * legendRows(data, plot.clientWidth)); // or it covers the axis
   if (root.state.scene !== scene) hideTip(root);
   Object.assign(root.state, { scene, message, theme });
   root.querySelector('.if-error').textContent = '';
