@@ -170,7 +170,7 @@ function rangeOf(scene, axis) {
 }
 
 function layoutOf(scene, message, theme) {
-  const axis = (name, k) => ({ title: { text: scene.axis_titles[k] }, range: rangeOf(scene, name),
+  const axis = (name, k) => ({ title: { text: scene.axis_titles[k], standoff: 6 }, range: rangeOf(scene, name),
     gridcolor: theme.grid, zeroline: false, tickcolor: theme.grid, automargin: false });
   const image = fieldImage(scene, theme);
   return {
