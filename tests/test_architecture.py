@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ ASIDE = {
     "mislabels": {"compute", "agreement"},
     "trust": {"agreement", "compute", "models", "solvers"},
 }
+CALLBACK = re.compile(r"on_(click|change|select|submit|\w+_change)")
 LAZY = {"pages/components/cached.py"}
 
 
@@ -138,3 +140,24 @@ def test_no_class_of_ours_inherits_from_another_of_ours() -> None:
     for node in classes:
         bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
         assert not bases & ours, f"{node.name} inherits from {bases & ours}"
+
+
+def test_every_callback_is_safe_and_every_fragment_guarded() -> None:
+    for path in [*_modules("pages"), ROOT / "app.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for value in _callbacks(node):
+                wrapped = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "safely"
+                assert wrapped or isinstance(value, ast.Constant), f"{path}:{value.lineno}: wrap it in safely(…)"
+            if isinstance(node, ast.FunctionDef) and any("fragment" in ast.unparse(d) for d in node.decorator_list):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                assert ast.unparse(body[0]).startswith("with guarded()") and len(body) == 1, f"{path}:{node.lineno}"
+
+
+def _callbacks(node: ast.AST) -> list[ast.expr]:
+    """What a widget is told to call, as a keyword or as an entry of a dict of keywords."""
+    if isinstance(node, ast.Call):
+        return [word.value for word in node.keywords if CALLBACK.fullmatch(word.arg or "")]
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return [v for k, v in pairs if isinstance(k, ast.Constant) and CALLBACK.fullmatch(str(k.value))]
+    return []

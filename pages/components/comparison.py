@@ -10,6 +10,7 @@ import streamlit as st
 
 from influence_core.settings import Settings
 from pages.components import cached, controls, job_panel, trials
+from pages.components.bootstrap import guarded
 from pages.components.chart_frame import twin
 from pages.components.jobs import jobs, owner
 
@@ -104,7 +105,8 @@ def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
 
 @st.fragment(run_every=1.0)
 def _coming(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
-    _table(desk, wanted, truth)
+    with guarded():
+        _table(desk, wanted, truth)
 
 
 def _table(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
