@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from influence_core.annotations.errors import AnnotationError
 from influence_core.annotations.records import Plan, Queue, Run, Samples
-from influence_core.annotations.statements import answers_of, insert, insert_all
+from influence_core.annotations.statements import answers_of, insert, insert_all, pieces
 from influence_core.annotations.store import Store
 from influence_core.annotations.tables import dataset, event, prediction, queue, run, sample, score, task
 from influence_core.compute import FloatArray
@@ -42,13 +42,16 @@ def create_queue(store: Store, samples: Samples, scores: Run, plan: Plan, by: st
     now = store.clock()
     with store.writing() as connection:
         data = _dataset(connection, samples, now, by)
-        asked = np.ones(n, dtype=bool)
-        if not plan.again:
-            asked[_settled(connection, data)] = False
-        chosen, controls = _cards(samples.ids, scores.signals[plan.strategy], asked, plan)
+        chosen, controls = _cards(samples.ids, scores.signals[plan.strategy], _asked(connection, data, n, plan), plan)
         if not len(chosen):
             raise AnnotationError("Every row has an answer already: ask again on purpose, or work in an older queue.")
-        number = _queue(connection, data, _run(connection, data, scores, now, by), plan, (now, by))
+        made = _run(connection, data, scores, now, by)
+    for table, rows in ((prediction, _predictions(made, scores)), (score, _scores(made, scores))):
+        for piece in pieces(rows):  # many short transactions: annotators go on meanwhile
+            with store.writing() as connection:
+                insert_all(connection, table, piece)
+    with store.writing() as connection:
+        number = _queue(connection, data, made, plan, (now, by))
         groups = np.full(n, -1) if plan.duplicates is None else plan.duplicates
         insert_all(connection, task, _tasks(number, chosen, controls, groups))
         detail = {"queue": number, "strategy": plan.strategy, "cards": len(chosen)}
@@ -150,9 +153,12 @@ def _dataset(connection: Connection, samples: Samples, now: float, by: str) -> i
     return int(row.id)
 
 
-def _settled(connection: Connection, data: int) -> list[int]:
-    rows = connection.execute(answers_of(data)).all()
-    return sorted({row.position for row in rows if row.action != "review"})
+def _asked(connection: Connection, data: int, n: int, plan: Plan) -> NDArray[np.bool_]:
+    asked = np.ones(n, dtype=bool)
+    if not plan.again:
+        rows = connection.execute(answers_of(data)).all()
+        asked[[row.position for row in rows if row.action != "review"]] = False
+    return asked
 
 
 def _run(connection: Connection, data: int, scores: Run, now: float, by: str) -> int:
@@ -165,10 +171,7 @@ def _run(connection: Connection, data: int, scores: Run, now: float, by: str) ->
         created_at=now,
         created_by=by,
     )
-    number = int(connection.execute(made.returning(run.c.id)).scalar_one())
-    insert_all(connection, prediction, _predictions(number, scores))
-    insert_all(connection, score, _scores(number, scores))
-    return number
+    return int(connection.execute(made.returning(run.c.id)).scalar_one())
 
 
 def _predictions(number: int, scores: Run) -> Iterator[dict[str, Any]]:
@@ -194,6 +197,7 @@ def _scores(number: int, scores: Run) -> Iterator[dict[str, Any]]:
 
 
 def _queue(connection: Connection, data: int, number: int, plan: Plan, made: tuple[float, str]) -> int:
+    connection.execute(sa.select(dataset.c.id).where(dataset.c.id == data).with_for_update())  # one version at a time
     last = sa.select(sa.func.coalesce(sa.func.max(queue.c.version), 0)).where(queue.c.dataset_id == data)
     row = sa.insert(queue).values(
         dataset_id=data,

@@ -85,15 +85,16 @@ def label_studio_tasks(material: Material, rows: Rows, items: Items | None) -> b
             "predictions": [_prediction(material, position, names)],
             "annotations": made.get(position, []),
         })  # fmt: skip
-    return json.dumps(tasks, ensure_ascii=False, indent=1).encode()
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in tasks)
+    return f"[\n{lines}\n]\n".encode()
 
 
 def _prediction(material: Material, position: int, names: Sequence[str]) -> dict[str, Any]:
-    row = material.predictions.iloc[position]
-    predicted, given = int(row["predicted_label"]), int(material.answers.given[position])
+    found = material.predictions
+    predicted, given = int(found["predicted_label"][position]), int(material.answers.given[position])
     return {
         "model_version": f"{material.run['model']}, run {material.run['id']}",
-        "score": float(row["p_given"] if predicted == given else row["p_suggested"]),
+        "score": float(found["p_given" if predicted == given else "p_suggested"][position]),
         "result": [_choice(f"prediction {position}", LABEL, names[predicted])],
     }
 

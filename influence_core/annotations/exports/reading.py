@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection
@@ -40,7 +39,7 @@ class Material:
         queue: its version, strategy and so on.
         dataset: row of the data set, as a dict.
         run: row of the run.
-        predictions: (n,) rows of prediction by position.
+        predictions: column -> (n,) of the table prediction.
         signals: name -> (n,) suspicion.
         rank: (n,) 1 for the most suspicious by the queue's strategy.
         controls: (n,) bool, random controls of this queue.
@@ -55,7 +54,7 @@ class Material:
     queue: Queue
     dataset: dict[str, Any]
     run: dict[str, Any]
-    predictions: pd.DataFrame
+    predictions: dict[str, NDArray[Any]]
     signals: dict[str, FloatArray]
     rank: NDArray[np.int64]
     controls: NDArray[np.bool_]
@@ -87,7 +86,7 @@ def read_material(store: Store, number: int) -> Material:
             queue=chosen,
             dataset=_all(connection, sa.select(dataset).where(dataset.c.id == chosen.dataset))[0],
             run=_all(connection, sa.select(run).where(run.c.id == chosen.run))[0],
-            predictions=pd.DataFrame(_all(connection, wanted)),
+            predictions=_columns(connection, wanted),
             signals=signals,
             rank=ranks(said.ids, signals[chosen.strategy]),
             controls=controls,
@@ -122,12 +121,12 @@ def export_counts(store: Store, number: int) -> dict[str, int]:
 
 
 def _signals(connection: Connection, number: int, n: int) -> dict[str, FloatArray]:
-    rows = connection.execute(
+    names = connection.execute(sa.select(score.c.signal).distinct().where(score.c.run_id == number)).scalars().all()
+    found = {name: np.full(n, np.nan) for name in sorted(names)}
+    for signal, position, value in connection.execute(
         sa.select(score.c.signal, score.c.position, score.c.value).where(score.c.run_id == number)
-    )
-    found: dict[str, FloatArray] = {}
-    for signal, position, value in rows:
-        found.setdefault(signal, np.full(n, np.nan))[position] = value
+    ):
+        found[signal][position] = value
     return found
 
 
@@ -149,6 +148,11 @@ def _skips(data: int) -> sa.Select[Any]:
         .where(queue.c.dataset_id == data)
         .order_by(skip.c.skipped_at)
     )
+
+
+def _columns(connection: Connection, wanted: sa.Select[Any]) -> dict[str, NDArray[Any]]:
+    rows = connection.execute(wanted)
+    return {name: np.array(column) for name, column in zip(rows.keys(), zip(*rows.all(), strict=True), strict=True)}
 
 
 def _all(connection: Connection, wanted: sa.Select[Any]) -> list[dict[str, Any]]:
