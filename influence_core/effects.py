@@ -119,6 +119,10 @@ def relabel_change(
     moved = fitted.residuals - loss.residuals(fitted.outputs, y)
     if not newton:
         solved = influence.solve(watched.gradient).value
+        if isinstance(fitted.model, Network) and fitted.model.targets_inside:
+            there = fitted.model.relabelled(fitted.train, y)
+            ends = [fitted.linearised.gradient_dot(b.x, fitted.residuals, solved, 1 / n) for b in (fitted.train, there)]
+            return numpy(ends[0] - ends[1])
         return numpy(fitted.linearised.gradient_dot(fitted.train.x, moved, solved, 1 / n))
     # The penalty stays complete, so the curvature is H itself also under fold_penalty.
     if fitted.model.fold_penalty:

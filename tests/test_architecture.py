@@ -22,6 +22,7 @@ LEVELS = (
     {"analysis"},
     {"figures"},
     {"lessons"},
+    {"wrapping"},
     {"cli"},
     {"__main__"},
 )

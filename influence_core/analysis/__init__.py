@@ -18,13 +18,22 @@ from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import Scores, duplicate_groups, scores
 from influence_core.compute import Cancelled, Task, result_store, settle
+from influence_core.compute.plugins import join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
-from influence_core.data import DATASETS, Corrections, DataError, drawn, load, task_of, uploads
+from influence_core.data import DATASETS, Corrections, DataError, Source, drawn, load, task_of, uploads
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
 from influence_core.mislabels import SIGNALS, Curve, SignalError, detection, mean_and_error
-from influence_core.models import FIT_METHODS, MODELS, QUANTITIES, NoMinimumError, QuantityError, applicable_models
+from influence_core.models import (
+    FIT_METHODS,
+    MODELS,
+    QUANTITIES,
+    ModelEntry,
+    NoMinimumError,
+    QuantityError,
+    applicable_models,
+)
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
 from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver
@@ -121,3 +130,7 @@ def analyse(settings: Settings, device: str = "auto") -> Analysis:
         A lazy analysis.
     """
     return Analysis(settings, Problem(settings, device))
+
+
+join("influence_explorer.models", MODELS, ModelEntry)
+join("influence_explorer.datasets", DATASETS, Source)

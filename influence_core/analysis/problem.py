@@ -36,11 +36,24 @@ class Problem:
         settings: of the whole analysis; only data, model and seed matter here.
         device: where the model lives.
         corrections: what people decided about training labels, or None.
+        given: names data and model that settings do not name; empty for those that they do.
     """
 
     settings: Settings
     device: str = "auto"
     corrections: Corrections | None = None
+    given: str = ""
+
+    @staticmethod
+    def of(settings: Settings, split: Split, fitted: FittedModel, key: str) -> Problem:
+        """A problem whose data and fitted model are at hand, not named by settings.
+
+        Returns:
+            The problem; ``key`` names data and model in the store.
+        """
+        problem = Problem(settings, fitted.theta.device.type, given=key)
+        problem.__dict__.update(split=split, fitted=fitted)
+        return problem
 
     @once
     def split(self) -> Split:
@@ -87,7 +100,7 @@ class Problem:
             A text that names stored results.
         """
         extra = "" if self.corrections is None else f":{self.corrections.fingerprint}"
-        return self.settings.key(*parts) + extra
+        return self.settings.key(*parts) + extra + self.given
 
     @once
     def test(self) -> Batch:

@@ -44,8 +44,9 @@ def curvature_of(fitted: FittedModel, settings: SolverSettings) -> Curvature:
         raise SettingsError(f"Curvature: expected one of {', '.join(KINDS)}, got {settings.curvature[:40]!r}.")
     if not isinstance(fitted.model, Network):
         return exact_hessian(fitted, settings.damping)
-    automatic = settings.curvature == AUTOMATIC
-    kind = "gauss_newton" if automatic and fitted.model.loss.convex else settings.curvature
-    if automatic and settings.damping == 0:
-        return network_curvature(fitted, "exact" if kind == AUTOMATIC else kind, *automatic_damping(fitted))
-    return network_curvature(fitted, "exact" if kind == AUTOMATIC else kind, settings.damping)
+    if settings.curvature != AUTOMATIC:
+        return network_curvature(fitted, settings.curvature, settings.damping)
+    if not fitted.model.loss.convex:  # a loss that is no function of outputs has no Gauss–Newton matrix
+        return network_curvature(fitted, "exact", settings.damping)
+    damping, reason = automatic_damping(fitted) if settings.damping == 0 else (settings.damping, "")
+    return network_curvature(fitted, "gauss_newton", damping, reason)

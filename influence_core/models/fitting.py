@@ -82,7 +82,7 @@ def newton(
     while float(gradient.norm()) > goal and len(history) < MAX_STEPS:
         _refuse_separable(model, theta, batch, weights)
         direction = directions(theta, weights, gradient, ridge)
-        step = _line_search(model, batch, weights, (theta, value, gradient), direction)
+        step = line_search(lambda at: model.objective(at, batch, weights), (theta, value, gradient), direction)
         # Levenberg: where the curvature says nothing (a smoothed hinge far from its data) shorten towards -gradient.
         short = step is None or step[3] < 0.1
         ridge = max(10 * ridge, 1e-4) if short else ridge / 10 * (ridge >= 1e-6)
@@ -186,16 +186,20 @@ class _TruncatedCG:
         return apply
 
 
-def _line_search(
-    model: LinearModel, batch: Batch, weights: Tensor | None, at: tuple[Tensor, float, Tensor], direction: Tensor
+def line_search(
+    objective: Callable[[Tensor], tuple[float, Tensor]], at: tuple[Tensor, float, Tensor], direction: Tensor
 ) -> tuple[Tensor, float, Tensor, float] | None:
-    """Halve the step until J falls enough, or, at the rounding floor of J, until ‖∇J‖ falls."""
+    """Halve the step until J falls enough, or, at the rounding floor of J, until ‖∇J‖ falls.
+
+    Returns:
+        θ, J, ∇J and the length of the step, or None where no step helps.
+    """
     theta, value, gradient = at
     descent, floor = float(gradient @ direction), 1e-14 * max(abs(value), 1e-300)
     for halving in range(40):
         step = 0.5**halving
         candidate = theta + step * direction
-        new_value, new_gradient = model.objective(candidate, batch, weights)
+        new_value, new_gradient = objective(candidate)
         if new_value <= value + 1e-4 * step * descent and value - new_value > floor:
             return candidate, new_value, new_gradient, step
         if abs(new_value - value) <= 10 * floor + 1e-300 and float(new_gradient.norm()) < float(gradient.norm()):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad, jvp, vmap
+from torch.func import grad, vmap
 
 from influence_core.compute import blocks
+from influence_core.models.forward import pushed
 from influence_core.models.layers import contracted, layer_norms, positions, unfolded
 from influence_core.models.protocol import Layer, Tap
 
@@ -125,8 +126,8 @@ class At:
         total = x.new_empty(len(x), v.shape[1])
         for part in self.network.rows(len(x), 2):
             rows = x[part]
-            for j, column in enumerate(v.T):
-                moved = jvp(lambda free, rows=rows: self.network.outputs(free, rows), (self.theta,), (column,))[1]
+            for j in range(v.shape[1]):
+                moved = pushed(lambda free, rows=rows: self.network.outputs(free, rows), self.theta, v[:, j : j + 1])[0]  # type: ignore[misc]
                 total[part, j] = (moved * residuals[part]).sum(1)
         return total
 

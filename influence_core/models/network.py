@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp, vjp, vmap
+from torch.func import functional_call, grad, vjp, vmap
 
 from influence_core.compute import blocks, once
 from influence_core.data.dataset import Dataset
+from influence_core.models.forward import pushed
 from influence_core.models.layers import find_layers, initialise
 from influence_core.models.linearised import At
 from influence_core.models.losses import Loss
@@ -37,6 +38,7 @@ class Network:
         l2: the penalty.
         shape: of one example as the module wants it; (d,), or (channels, h, w) for images.
         dtype: float32, or float64 where precision matters more than time.
+        targets_inside: whether examples carry their target as a last column, for a loss that is no function of outputs.
     """
 
     module: nn.Module
@@ -45,6 +47,7 @@ class Network:
     shape: tuple[int, ...] = ()
     dtype: torch.dtype = torch.float32
     fold_penalty: bool = False
+    targets_inside: bool = False
     _ready: nn.Module = field(init=False, repr=False)
     _local: threading.local = field(default_factory=threading.local, repr=False)
 
@@ -127,24 +130,29 @@ class Network:
         Returns:
             x (n, d) and y (n,).
         """
-        x = torch.as_tensor(dataset.x.copy(), dtype=self.dtype)
-        return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=self.dtype).to(device))
+        x, y = (torch.as_tensor(values.copy(), dtype=self.dtype) for values in (dataset.x, dataset.y))
+        return Batch((torch.cat([x, y[:, None]], 1) if self.targets_inside else x).to(device), y.to(device))
 
-    def features(self, x: Tensor) -> Tensor:
-        """The features in the network's precision.
+    def relabelled(self, batch: Batch, y: Tensor) -> Batch:
+        """The same examples with other targets.
 
         Returns:
-            (n, d).
+            The Batch.
         """
-        return x.to(self.dtype)
+        return Batch(torch.cat([batch.x[:, :-1], y[:, None]], 1) if self.targets_inside else batch.x, y)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The features (n, d) in the network's precision, with a target of 0 where targets lie inside."""
+        return nn.functional.pad(x, (0, int(self.targets_inside))).to(self.dtype)
 
     def penalised(self, x: Tensor) -> Tensor:
-        """1 for matrices and kernels, 0 for biases and other vectors.
+        """1 for matrices and kernels, 0 for biases and other vectors; 1 everywhere for a plain vector θ.
 
         Returns:
             (p,).
         """
-        parts = [torch.full((math.prod(s),), float(len(s) > 1), dtype=x.dtype) for s in self.shapes.values()]
+        least = 0 if self.targets_inside else 1
+        parts = [torch.full((math.prod(s),), float(len(s) > least), dtype=x.dtype) for s in self.shapes.values()]
         return torch.cat(parts).to(x.device)
 
     def penalty(self, _weights: Tensor | None) -> float:
@@ -216,7 +224,7 @@ class Network:
         return value, gradient
 
     def hvp(self, theta: Tensor, batch: Batch, v: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Σ_i a_i ∇²ℓ_i(θ) V / n, forward over reverse, in blocks of examples and columns; the penalty not included.
+        """Σ_i a_i ∇²ℓ_i(θ) V / n, reverse over reverse, in blocks of examples and columns; the penalty not included.
 
         Args:
             theta: (p,).
@@ -231,11 +239,7 @@ class Network:
         for columns in blocks(v.shape[1], 1, COLUMNS):
             for part in self.rows(len(batch), columns.stop - columns.start):
                 slope = grad(self._summed(batch.take(part), None if weights is None else weights[part]))
-                result[:, columns] += vmap(
-                    lambda u, slope=slope: jvp(slope, (theta,), (u,))[1],
-                    in_dims=1,
-                    out_dims=1,
-                )(v[:, columns])
+                result[:, columns] += vmap(vjp(slope, theta)[1], in_dims=1, out_dims=1)(v[:, columns])[0]
         return result / len(batch)
 
     def gauss_newton(self, theta: Tensor, x: Tensor, curvatures: Tensor, v: Tensor) -> Tensor:
@@ -258,16 +262,16 @@ class Network:
                 def f(free: Tensor, rows: Tensor = rows) -> Tensor:
                     return self._outputs(free, rows)
 
-                forward = vmap(lambda u, f=f: jvp(f, (theta,), (u,))[1], in_dims=1)(v[:, columns])
+                forward = pushed(f, theta, v[:, columns])
                 back = vjp(f, theta)[1]
                 bent = torch.einsum("bac,kbc->kba", curvatures[part], forward)
                 result[:, columns] += vmap(back)(bent)[0].T
         return result / len(x)
 
     def feature_slopes(self, theta: Tensor, batch: Batch, direction: Tensor) -> Tensor:
-        """∂/∂x of vᵀ∇_θ ℓ_i(x_i) as the change of ∂ℓ_i/∂x along v.
+        """∂/∂x of vᵀ∇_θ ℓ_i(x_i), reverse over reverse.
 
-        Forward over reverse mode: torch 2.13 differentiates the forward mode of layer norm wrongly (7 % off here).
+        Not reverse over forward: torch 2.13 differentiates the forward mode of layer norm wrongly (7 % off in a test).
 
         Args:
             theta: (p,).
@@ -278,12 +282,12 @@ class Network:
             (n, d).
         """
 
-        def slope(free: Tensor) -> Tensor:
-            found: Tensor = grad(lambda x: self.losses(free, Batch(x, batch.y)).sum())(batch.x)
-            return found
+        def along(x: Tensor) -> Tensor:
+            slope: Tensor = grad(lambda free: self.losses(free, Batch(x, batch.y)).sum())(theta)
+            return slope @ direction
 
-        slopes: Tensor = jvp(slope, (theta,), (direction,))[1]
-        return slopes
+        slopes: Tensor = grad(along)(batch.x)
+        return slopes[:, :-1] if self.targets_inside else slopes
 
     def linearised(self, theta: Tensor) -> At:
         """The network at ``theta``.

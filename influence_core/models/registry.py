@@ -15,12 +15,13 @@ from influence_core.models.linear import LinearModel
 from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
-from influence_core.models.training import Optimiser, Program, train
+from influence_core.models.training import GOAL, Optimiser, Program, train
 from influence_core.models.zoo import CONVOLUTIONAL, PERCEPTRON, TRAINING, Make, convolutional, is_picture, perceptron
 from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
 
 AUTOMATIC = "auto"
-FIT_METHODS = (AUTOMATIC, "newton", "adamw", "sgd")
+GIVEN = "given"  # the parameters a network came with
+FIT_METHODS = (AUTOMATIC, "newton", "adamw", "sgd", GIVEN)
 STEP = 2e6  # operations that a step of training costs beside its products, on the clock of those
 MOST_STEPS = 100_000  # about ten seconds
 _ADAMW_OPTIONS = (
@@ -114,7 +115,8 @@ def fit(
     if settings.name in MODELS and MODELS[settings.name].network:
         program, key = _network_run(settings, split, seed, device, task)
         validation = program.network.batch(split.validation, program.batch.x.device)
-        return FittedModel(program.network, program.batch, _kept(key, program, validation), program)
+        found = _kept(key, program, validation)
+        return FittedModel(program.network, program.batch, found, None if found.method == GIVEN else program)
     model, where = build(settings, split.train), choose_device(device)
     assert isinstance(model, LinearModel)
     method, examples = fit_method(settings), model.batch(split.train, where)
@@ -155,11 +157,26 @@ def training_cost(settings: ModelSettings, split: Split, seed: int = 0, device: 
     return plan.steps(len(split.train)) * (6.0 * size * plan.batch_size + STEP)
 
 
+def train_now(program: Program, validation: Batch) -> Fit:
+    """The fit of a network: its given parameters, or those that training ends at.
+
+    Returns:
+        The fit.
+    """
+    if program.optimiser.method == GIVEN:
+        theta = program.network.start().to(program.batch.x.device)
+        norm = float(program.network.objective(theta, program.batch)[1].norm())
+        return Fit(theta, GIVEN, norm, GOAL * max(1.0, norm), ())
+    return train(program, validation)
+
+
 def _kept(key: str, program: Program, validation: Batch) -> Fit:
     """The fit of a network from disk, or trained now and written there."""
+    if program.optimiser.method == GIVEN:
+        return train_now(program, validation)
     found = load_fit(key, program.batch.x.device)
     if found is None or found.theta.shape != program.network.start().shape:
-        found = train(program, validation)
+        found = train_now(program, validation)
         with suppress(OSError):  # a full disk costs the next start its time, not this one its result
             save_fit(found, key)
     return found

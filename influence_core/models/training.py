@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import Task, blocks
-from influence_core.models.fitting import Fit
+from influence_core.models.fitting import TOLERANCE, Fit, line_search
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
 from influence_core.models.stacked import Stacked, stack_of
+from influence_core.settings import SettingsError
 
 GOAL = 1e-3  # of max(1, ‖∇J(θ₀)‖): below this the first-order prediction starts from as good as a minimum
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+NEWTON_LIMIT, NEWTON_STEPS = 2_000, 200
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Optimiser:
 
     Attributes:
         method: ``sgd``: v ← μv + ∇J_batch, θ ← θ − ηv, the penalty inside the gradient, so that a fixed point is a
-            minimum of J; ``adamw``: decoupled decay, whose fixed point is none.
+            minimum of J; ``adamw``: decoupled decay, whose fixed point is none; ``newton``: to a minimum, for few
+            parameters.
         epochs: passes over the examples.
         learning_rate: η of the first epoch.
         momentum: μ; of SGD.
@@ -112,6 +115,9 @@ class Program:
         Returns:
             (k, p).
         """
+        if self.optimiser.method == "newton":
+            own = [None] * len(starts) if weights is None else list(weights)
+            return torch.stack([descend(self, start, a).theta for start, a in zip(starts, own, strict=True)])
         stack, plan, n = stack_of(self.network, len(starts)), self.optimiser, len(self.batch)
         state, updates = stack.split(starts), _updates(self.network, stack, plan, self.batch.x)
         random = torch.Generator().manual_seed(self.seed)
@@ -168,6 +174,8 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
     """
     network, batch, plan = program.network, program.batch, program.optimiser
     first = network.start(batch).to(batch.x.device) if start is None else start
+    if plan.method == "newton":
+        return descend(program, first)
     history, curve, best = list[float](), list[float](), list[tuple[int, Tensor]]()
     kept, keep = list[tuple[int, Tensor]](), _evenly(plan.epochs, plan.checkpoints)
 
@@ -210,3 +218,35 @@ def _weighted(
         (sum(plan.rate(epoch) for epoch in range(low, high)) / plan.batch_size / (1 - momentum), theta)
         for low, high, (_, theta) in zip(marks[:-1], marks[1:], kept, strict=True)
     )
+
+
+def descend(program: Program, start: Tensor, weights: Tensor | None = None) -> Fit:
+    """Newton with a dense Hessian, made positive definite by a ridge, to ‖∇J‖ ≤ 1e-10·max(1, ‖∇J(θ₀)‖).
+
+    Returns:
+        The fit; ``converged`` is False where rounding or a nonconvex J stopped it.
+
+    Raises:
+        SettingsError: more parameters than a dense Hessian is for.
+    """
+    network, batch = program.network, program.batch
+    if len(start) > NEWTON_LIMIT:
+        raise SettingsError(f"Newton: expected at most {NEWTON_LIMIT:,} parameters, got {len(start):,}: fit by adamw.")
+    theta, eye = start, torch.eye(len(start), dtype=start.dtype, device=start.device)
+    decay = network.l2 * network.penalised(batch.x)
+    value, gradient = network.objective(theta, batch, weights)
+    history, goal = [value], TOLERANCE * max(1.0, float(gradient.norm()))
+    while float(gradient.norm()) > goal and len(history) < NEWTON_STEPS:
+        program.task.tick()
+        h = network.hvp(theta, batch, eye, weights) + torch.diag(decay)
+        ridge, (factor, failed) = 0.0, torch.linalg.cholesky_ex(h)
+        while int(failed):
+            ridge = max(10 * ridge, 1e-6 * float(h.diagonal().abs().max()) + 1e-300)
+            factor, failed = torch.linalg.cholesky_ex(h + ridge * eye)
+        direction = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+        step = line_search(lambda at: network.objective(at, batch, weights), (theta, value, gradient), direction)
+        if step is None:
+            break
+        theta, value, gradient, _ = step
+        history.append(value)
+    return Fit(theta, "newton", float(gradient.norm()), goal, tuple(history))

@@ -1,5 +1,6 @@
 """Networks linearised at θ̂: per-layer scores, Hessian and Gauss–Newton against explicit Jacobians and differences."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from networks import LAYERED, MODULES, example
 from oracles import error
+from torch.func import grad, jvp
 
 from influence_core.curvature import automatic_damping, curvature_of, network_curvature, roots
 from influence_core.effects import group_change, group_step, perturbation_change, relabel_change
@@ -15,6 +17,7 @@ from influence_core.estimators import removal_change, scores, self_influence
 from influence_core.influence import Influence, watch
 from influence_core.models import Batch
 from influence_core.models import linearised as linearised_module
+from influence_core.models.forward import pushed
 from influence_core.settings import SettingsError, SolverSettings
 from influence_core.solvers import SOLVERS, SingularError, factor
 
@@ -309,3 +312,22 @@ def test_groups_add_up_and_have_no_newton_step(kind):
         scores(influence, watched, "newton")
     with pytest.raises(SettingsError, match="linear predictor"):
         _ = influence.leverage
+
+
+def test_threads_do_not_meet_in_forward_mode():
+    fitted = example("mlp").fitted
+    a = network_curvature(fitted, "gauss_newton", 0.1)
+    v = torch.as_tensor(np.random.default_rng(7).normal(size=(a.size, 16)))
+    alone = a.matvec(v)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _k: a.matvec(v), range(40)):
+            np.testing.assert_array_equal(found, alone)
+
+
+def test_what_has_no_forward_mode_goes_backward_twice():
+    theta, v = torch.linspace(-1, 1, 5, dtype=torch.float64), torch.eye(5, dtype=torch.float64)[:, :3]
+    slope = grad(lambda t: torch.nn.functional.huber_loss(t, 0 * t, reduction="sum", delta=0.7))
+    with pytest.raises(NotImplementedError):
+        jvp(slope, (theta,), (v[:, 0],))
+    expected = torch.diag((theta.abs() <= 0.7).double())[:3]
+    np.testing.assert_allclose(pushed(slope, theta, v), expected)

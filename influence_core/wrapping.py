@@ -1,0 +1,163 @@
+"""Bring your own: a ``torch.nn.Module`` with a loss, or a function ``loss(theta, x, y)``, through the whole path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from influence_core.analysis import Analysis, Problem, Settings
+from influence_core.compute import choose_device, fingerprint
+from influence_core.data import Dataset, Split
+from influence_core.data.split import identity_scaling
+from influence_core.models import FittedModel, ModelEntry, Network, Optimiser, Program
+from influence_core.models.losses import Loss, Squared
+from influence_core.models.registry import GIVEN, train_now
+from influence_core.models.wrapped import Criterion, Risk, module_network, risk_network
+from influence_core.settings import ModelSettings, SettingsError, SolverSettings, Value
+
+WRAPPED = "wrapped"
+
+
+@dataclass(frozen=True, eq=False)
+class Wrapped:
+    """A model of the user's own; :func:`wrap` makes it.
+
+    Attributes:
+        source: the module, or the first θ of a function.
+        loss: criterion of the module, or the function.
+        fit: ``given``, ``newton``, ``sgd`` or ``adamw``.
+        l2: penalty on matrices and kernels of a module, on all of a plain θ.
+        options: of training: epochs, learning_rate, batch_size, momentum, schedule, patience, checkpoints.
+    """
+
+    source: nn.Module | Tensor
+    loss: Criterion | Risk
+    fit: str
+    l2: float
+    options: dict[str, Value]
+
+    def network(self, dataset: Dataset, shape: tuple[int, ...] | None = None, l2: float | None = None) -> Network:
+        """The model for these examples.
+
+        Returns:
+            The network at its first parameters.
+        """
+        penalty = self.l2 if l2 is None else l2
+        if isinstance(self.source, nn.Module):
+            made = module_network(self.source, self.loss, dataset, shape or (dataset.x.shape[1],))  # type: ignore[arg-type]
+            return replace(made, l2=penalty)
+        return risk_network(self.loss, self.source, dataset, penalty)  # type: ignore[arg-type]
+
+    @property
+    def entry(self) -> ModelEntry:
+        """An entry for ``MODELS``, so that the app offers it; the app's penalty and options take the place of these."""
+
+        def unknown(_options: object, _classes: int) -> Loss:
+            return Squared()
+
+        return ModelEntry(
+            f"{type(self.source).__name__} (own model)",
+            r"\ell(\theta, x, y)",
+            unknown,
+            lambda _dataset: True,
+            make=lambda settings, dataset, _options, _seed: self.network(dataset, None, settings.l2),
+            fits=(self.fit,),
+            l2=self.l2,
+        )
+
+    def analyse(self, x: ArrayLike, y: ArrayLike, x_test: ArrayLike, y_test: ArrayLike, **settings: Any) -> Analysis:
+        """Fit on the training arrays and ask about the test arrays; whole-number y are classes, others a target.
+
+        Args:
+            x: (n, ...) features as the module takes them.
+            y: (n,).
+            x_test: (m, ...).
+            y_test: (m,).
+            settings: ``solver``, ``damping``, ``curvature``, ``estimator``, ``quantity``, ``target`` or ``seed``.
+
+        Returns:
+            The analysis: scores, leave-one-out, groups, trust, as for any other model.
+        """
+        shape = tuple(np.shape(x)[1:])
+        train, test = datasets((x, y), (x_test, y_test))
+        split = Split(
+            train,
+            train.take(np.arange(0)),
+            test,
+            np.zeros(len(train), bool),
+            train.y,
+            identity_scaling(train.x.shape[1]),
+        )
+        solver = SolverSettings(
+            str(settings.pop("solver", "auto")),
+            float(settings.pop("damping", 0.0)),
+            (),
+            str(settings.pop("curvature", "auto")),
+        )
+        model = ModelSettings(WRAPPED, self.l2, fit=self.fit, options=tuple(sorted(self.options.items())))
+        chosen = Settings(model=model, solver=solver, **settings)
+        network, device = self.network(train, shape), choose_device()
+        optimiser = Optimiser.of(self.fit, self.options)
+        program = Program(network, network.batch(train, device), optimiser, chosen.seed)
+        found = train_now(program, network.batch(split.validation, device))
+        fitted = FittedModel(network, program.batch, found, None if self.fit == GIVEN else program)
+        key = fingerprint(split.fingerprint, network.start().numpy(), repr(optimiser))
+        return Analysis(chosen, Problem.of(chosen, split, fitted, key))
+
+
+def wrap(
+    model: nn.Module | Risk, second: Criterion | ArrayLike | Tensor, fit: str = "", l2: float = 0.0, **options: Value
+) -> Wrapped:
+    """``wrap(module, loss)`` or ``wrap(loss, theta_init)``.
+
+    A module comes with ``loss(outputs, y)``; it is taken as it is (``fit="given"``) unless ``fit`` is ``sgd`` or
+    ``adamw``.  A function ``loss(theta, x, y)`` of one example, written in torch, is fitted from ``theta_init`` by
+    Newton's method unless ``fit`` is ``adamw`` or ``given``.
+
+    Returns:
+        The wrapped model; ``analyse`` runs it on arrays, ``entry`` belongs into ``MODELS``.
+
+    Raises:
+        SettingsError: an unknown way of fitting or option.
+    """
+    is_module = isinstance(model, nn.Module)
+    offered = (GIVEN, "sgd", "adamw") if is_module else ("newton", "adamw", GIVEN)
+    chosen = fit or offered[0]
+    if chosen not in offered:
+        raise SettingsError(f"fit: expected one of {', '.join(offered)}, got {chosen[:40]!r}.")
+    known = Optimiser.__dataclass_fields__.keys() - {"method"}
+    if unknown := options.keys() - known:
+        raise SettingsError(f"Unknown option {min(unknown)[:40]!r}: expected one of {', '.join(sorted(known))}.")
+    if isinstance(model, nn.Module):
+        return Wrapped(model, second, chosen, l2, options)  # type: ignore[arg-type]
+    return Wrapped(torch.as_tensor(second, dtype=torch.float64), model, chosen, l2, options)
+
+
+def datasets(*pairs: tuple[ArrayLike, ArrayLike]) -> list[Dataset]:
+    """Datasets of pairs of arrays that share their classes.
+
+    Returns:
+        One per pair.
+
+    Raises:
+        SettingsError: numbers of rows that differ.
+    """
+    xs = [np.asarray(x, dtype=np.float64) for x, _ in pairs]
+    ys = [np.asarray(y) for _, y in pairs]
+    whole = all(np.issubdtype(y.dtype, np.integer) for y in ys)
+    classes = int(max(y.max(initial=0) for y in ys)) + 1 if whole else 0
+    made = []
+    for x, y in zip(xs, ys, strict=True):
+        if len(x) != len(y) or y.ndim != 1:
+            raise SettingsError(f"Expected y of shape ({len(x)},), one for each example, got {y.shape}.")
+        flat = x.reshape(len(x), -1).copy()
+        target = y.astype(np.int64 if whole else np.float64)
+        ids = np.array([f"row-{row}" for row in range(len(x))], dtype=np.str_)
+        names = tuple(f"x{k}" for k in range(flat.shape[1]))
+        made.append(Dataset(flat, target, ids, names, tuple(str(k) for k in range(classes))))
+    return made
