@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from peers import right
-from torch import nn
+from perceptron import WIDTHS, trained
 
 from influence_core.analysis import Problem
 from influence_core.compute import numpy
@@ -27,9 +27,7 @@ from influence_core.curvature import exact_hessian, network_curvature
 from influence_core.data import DATASETS
 from influence_core.estimators import dots, loss_change
 from influence_core.influence import Influence, watch
-from influence_core.models import Batch, FittedModel, Network
-from influence_core.models.fitting import Fit
-from influence_core.models.losses import Softmax
+from influence_core.models import Batch, FittedModel
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import factor
 from influence_core.solvers.kronecker import Kronecker
@@ -39,7 +37,6 @@ pytestmark = [
     pytest.mark.skipif(not DATASETS["mnist_large"].present, reason="mnist_32k.npz is not in the data folder"),
     pytest.mark.skipif(not PEERS, reason="PEERS_PYTHON names no Python with the other packages"),
 ]
-WIDTHS = (784, 128, 64, 10)
 DAMPING = 0.01
 
 
@@ -90,23 +87,8 @@ def test_lissa_to_r_099_and_slope_1(package: str, peer: Any, capsys: Any) -> Non
 
 @pytest.fixture(scope="module")
 def perceptron() -> tuple[FittedModel, Batch]:
-    """784-128-64-10 with ReLU on 5,000 MNIST digits, ten epochs of Adam, and 100 test digits."""
-    data = DataSettings("mnist_large", (("digits", "all"), ("size", 5_100)), test_fraction=100 / 5_100)
-    split = Problem(Settings(data, ModelSettings("softmax", 0.1))).split
-    torch.manual_seed(0)
-    parts = [part for k in range(3) for part in (nn.Linear(WIDTHS[k], WIDTHS[k + 1]), nn.ReLU())][:-1]
-    module = nn.Sequential(*parts)
-    model = Network(module, Softmax(10), 0.0, (784,))
-    train, test = (model.batch(part, torch.device("cpu")) for part in (split.train, split.test))
-    optimiser = torch.optim.Adam(module.parameters(), 1e-3)
-    for _ in range(10):
-        for rows in torch.randperm(len(train)).split(128):
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(module(train.x[rows]), train.y[rows].long()).backward()
-            optimiser.step()
-    theta = model.start()
-    norm = float(model.objective(theta, train)[1].norm())
-    return FittedModel(model, train, Fit(theta, "adam", norm, 1e-6, ())), test
+    """784-128-64-10 with ReLU on 5,000 MNIST digits, and 100 test digits."""
+    return trained(5_000, 100)
 
 
 def arrays(fitted: FittedModel, test: Batch) -> dict[str, Any]:
