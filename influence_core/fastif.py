@@ -86,7 +86,7 @@ class Reached:
     Attributes:
         k: candidates per test point.
         recall: mean over test points of the share of the true top that is among them.
-        seconds: per test point: search and scores of the candidates.
+        seconds: per test point, their median: search and scores of the candidates.
     """
 
     k: int
@@ -181,15 +181,15 @@ def _reached(
     search: FastSearch, watched: Watched, known: tuple[FloatArray, Tensor], wanted: tuple[int, int]
 ) -> Reached:
     """Search and score candidates of one test point after the other, as a click does."""
-    (truth, solved), (k, top), recalls, seconds = known, wanted, [], 0.0
+    (truth, solved), (k, top), recalls, seconds = known, wanted, [], []
     for j in range(truth.shape[1]):
         start = time.perf_counter()
         rows = search.candidates(watched.batch.take(slice(j, j + 1)), k)[0]
         rows = rows[rows >= 0]
         search.scores(solved[:, j : j + 1], rows)
-        seconds += time.perf_counter() - start
+        seconds.append(time.perf_counter() - start)
         recalls.append(neighbours.recall(truth[:, j], rows, top))
-    return Reached(min(k, len(truth)), float(np.mean(recalls)), seconds / truth.shape[1])
+    return Reached(min(k, len(truth)), float(np.mean(recalls)), float(np.median(seconds)))
 
 
 def _rounds(influence: Influence, watched: Watched, plan: FastPlan) -> tuple[int, float, tuple[float, float]]:

@@ -112,7 +112,7 @@ def draw_panels(settings: Settings, found: list[Trial], truth: np.ndarray | None
     best = comparison.reference(found)
     base, words = (None, "") if best is None else (best.scores, best.title)
     base, words = (base, words) if truth is None else (truth, "exact LOO")
-    scores = {one.title: one.scores for one in found if one.scores is not None}
+    scores = {one.title.split(" (")[0]: one.scores for one in found if one.scores is not None}
     if base is None or not scores:
         st.caption("There is nothing to compare with: neither exact LOO nor an accurate solver gave a result.")
         return

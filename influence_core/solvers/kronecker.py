@@ -116,8 +116,8 @@ class Kronecker:
             return Solution(value, relative, 0, True)
         name = "EK-FAC" if self.corrected else "K-FAC"
         advice = (
-            f"{name} ignores how layers interact and takes each for a Kronecker product: a relative residual of "
-            f"{worst:.2g} is left. Conjugate gradients solve the system itself."
+            f"{name} takes each layer for a Kronecker product: a relative residual of {worst:.2g} is left. "
+            "Conjugate gradients solve the system itself."
         )
         return Solution(value, relative, 0, False, advice)
 

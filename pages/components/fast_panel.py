@@ -99,11 +99,13 @@ def sentences(report: FastReport, n: int) -> tuple[str, str, str]:
     else:
         index += ". It does not pay here: scoring everything is so cheap that looking for neighbours costs as much."
     short, long = report.rounds
-    rounds = (
-        f"**Settings.** {short} of {long} rounds of LiSSA keep the ranking (ρ = {report.rho:.3f}): "
-        f"{trials.seconds(report.short)} instead of {trials.seconds(report.long)}, "
-        f"{_times(report.long / report.short)}."
-    )
+    rounds = f"**Settings.** No run of LiSSA with fewer than {long} rounds keeps the ranking (ρ ≥ 0.99)."
+    if short < long:
+        rounds = (
+            f"**Settings.** {short} of {long} rounds of LiSSA keep the ranking (ρ = {report.rho:.3f}): "
+            f"{trials.seconds(report.short)} instead of {trials.seconds(report.long)}, "
+            f"{_times(report.long / report.short)}."
+        )
     repeats = (
         f"**Repeats side by side.** {trials.seconds(report.short)} instead of {trials.seconds(report.apart)} one after "
         f"the other, {_times(report.apart / report.short)}."
