@@ -2,26 +2,36 @@
 
 from influence_core.figures.derivative import Path, contaminated, most_influential, steps, up_weighted
 from influence_core.figures.svm import hinge_curves
+from influence_core.lessons import mismatch
 from influence_core.lessons.comparison import Joined, applicable, joined, second_settings
 from influence_core.lessons.directions import by_direction, damping_agreement, theta_slope
+from influence_core.lessons.groups import growing
 from influence_core.lessons.hinge import at_temperature, exact_changes
+from influence_core.lessons.noise import training_noise
+from influence_core.lessons.poison import Poisoned, least, poison
 from influence_core.lessons.stretch import stretch
 
 __all__ = [
     "Joined",
     "Path",
+    "Poisoned",
     "applicable",
     "at_temperature",
     "by_direction",
     "contaminated",
     "damping_agreement",
     "exact_changes",
+    "growing",
     "hinge_curves",
     "joined",
+    "least",
+    "mismatch",
     "most_influential",
+    "poison",
     "second_settings",
     "steps",
     "stretch",
     "theta_slope",
+    "training_noise",
     "up_weighted",
 ]

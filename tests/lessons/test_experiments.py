@@ -137,3 +137,78 @@ def test_every_applicable_model_can_be_joined(name):
     for other in lessons.applicable(first):
         found = lessons.joined(first, analyse(lessons.second_settings(first.settings, other)), 0)
         assert np.isfinite(found.table[["first", "second", "place_first", "place_second"]].to_numpy()).all()
+
+
+def test_growing_groups_add_up_and_end_at_the_refit(blobs):
+    (x, y), n = design(blobs), len(blobs.problem.split.train)
+    scores = blobs.scores([2])[:, 0]
+    order = np.argsort(-scores, kind="stable")
+    table = lessons.growing(blobs, 2, order, (1, 5, 12))
+    np.testing.assert_allclose(table.first_order, np.cumsum(scores[order])[[0, 4, 11]], rtol=1e-9)
+    at, label = np.append(blobs.problem.split.test.x[2], 1.0), blobs.problem.split.test.y[2]
+
+    def loss(theta):
+        return np.logaddexp(0, -(2 * label - 1) * (at @ theta))
+
+    whole = loss(sklearn_theta(x, y, 0.05))
+    for size, measured in zip(table["size"], table.measured, strict=True):
+        kept = np.delete(np.arange(n), order[:size])
+        assert measured == pytest.approx(loss(sklearn_theta(x[kept], y[kept], 0.05, n=n)) - whole, rel=1e-4)
+    last = table.iloc[-1]
+    assert last.first_order < last.measured and abs(last.newton - last.measured) < abs(last.first_order - last.measured)
+
+
+def test_training_noise_is_other_seeds_of_the_same_training():
+    options = (("batch_size", 8), ("epochs", 3))
+    settings = Settings(BLOBS.data, ModelSettings("logistic", 0.05, fit="adamw", options=options))
+    table = lessons.training_noise(settings, 3, 0, (0, 1, 2))
+    assert table.loss_with.nunique() == 3
+    again = lessons.training_noise(settings, 3, 0, (1,))
+    np.testing.assert_array_equal(again, table.iloc[[1]])
+    newton = Settings(BLOBS.data, ModelSettings("logistic", 0.05))
+    exact = lessons.training_noise(newton, 3, 0, (0, 1))
+    analysis = analyse(newton)
+    (x, y), kept = design(analysis), np.arange(len(analysis.problem.split.train)) != 3
+    theta = sklearn_theta(x[kept], y[kept], 0.05)
+    at, label = np.append(analysis.problem.split.test.x[0], 1.0), analysis.problem.split.test.y[0]
+    assert exact.loss_with.nunique() == 1
+    assert exact.loss_without[0] == pytest.approx(np.logaddexp(0, -(2 * label - 1) * (at @ theta)), rel=1e-5)
+
+
+def test_mismatch_is_found_in_the_strongest_points_and_cured_by_coverage():
+    poor, rich = (analyse(lessons.mismatch.settings(more)) for more in (0, 30))
+    before, after = lessons.mismatch.by_group(poor), lessons.mismatch.by_group(rich)
+    assert before.train.tolist() == [120, 4] and after.train.tolist() == [120, 34]
+    assert before.accuracy[1] < 0.4 < 0.7 < after.accuracy[1]
+    assert min(before.accuracy[0], after.accuracy[0]) > 0.9
+    split = poor.problem.split
+    inside = lessons.mismatch.in_subgroup(split, split.train)
+    asked = lessons.mismatch.in_subgroup(split, split.test) & poor.problem.misclassified
+    scores = poor.scores([int(np.flatnonzero(asked)[0])])[:, 0]
+    assert inside[np.argsort(-np.abs(scores))[:2]].all()
+    # The test points are those of the poor training set, and the predictions those of an independent fit.
+    assert (rich.problem.split.test.x == split.test.x).all()
+    x, y = design(poor)
+    f = np.column_stack([split.test.x, np.ones(len(split.test))]) @ sklearn_theta(x, y, 0.01)
+    np.testing.assert_array_equal((f > 0) != split.test.y, poor.problem.misclassified)
+
+
+def test_poison_stays_in_its_bound_and_flips_an_independent_refit():
+    analysis = analyse(Settings(DataSettings("digits"), ModelSettings("logistic", 0.01)))
+    found = lessons.least(analysis, 0, 0.5, 16)
+    assert found is not None and found.flipped and len(found.rows) <= 8
+    assert np.abs(found.after - found.before).max() <= 0.5 + 1e-12
+    split = analysis.problem.split
+    at, sign = np.append(split.test.x[0], 1.0), 2 * split.test.y[0] - 1
+    x, y = design(analysis)
+    assert sign * (at @ sklearn_theta(x, y, 0.01)) > 0
+    moved = x.copy()
+    moved[found.rows, :-1] = found.after
+    margin = sign * (at @ sklearn_theta(moved, y, 0.01))
+    assert margin < 0 and margin == pytest.approx(found.path.margin.iloc[-1], abs=1e-4)
+    assert (np.diff(found.path.loss[:4]) > 0).all()
+    fewer = lessons.poison(analysis, 0, len(found.rows) - 1, 0.5)
+    assert not fewer.flipped
+    places = found.places(found.self_influence)
+    assert sorted(places) == sorted(1 + (found.self_influence > found.self_influence[row]).sum() for row in found.rows)
+    assert lessons.least(analysis, 0, 1e-3, 2) is None

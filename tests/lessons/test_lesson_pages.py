@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components import links
+from pages.components import cached, links
 from pages.components.lessons import LESSONS
 from pages.components.lessons.kinds import Lesson, Setting
 from pages.components.lessons.symbols import SYMBOLS
@@ -33,17 +33,24 @@ def button(app: AppTest, label: str):
     return found
 
 
+def outside(_settings: Settings) -> bool:
+    """Drawings are cached per session, which there is none of outside of an app."""
+    return False
+
+
 def setting_of(name: str) -> Setting:
     lesson = TAUGHT[name]
-    return Setting(lesson.settings, lesson.test, {item.name: item.default for item in lesson.options})
+    return Setting(lesson.own, lesson.test, {item.name: item.default for item in lesson.options})
 
 
 @pytest.mark.parametrize(("name", "at"), STEPS)
-def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(name: str, at: int) -> None:
+def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(
+    monkeypatch: pytest.MonkeyPatch, name: str, at: int
+) -> None:
     step = TAUGHT[name].steps[at]
     app = opened(lesson=name, step=str(at))
     assert not app.exception and not app.error and not app.warning, [w.value for w in app.warning]
-    assert app.session_state.settings == TAUGHT[name].settings
+    assert app.session_state.settings == TAUGHT[name].own
     assert app.header[0].value == step.title
     charts = len(app.get("plotly_chart"))
     assert charts >= 1
@@ -54,6 +61,7 @@ def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(name: str, at: in
     button(app, "Reveal").click().run()
     assert not app.exception and not app.error
     assert not [one for one in app.button if one.label == "Reveal"]
+    monkeypatch.setattr(cached, "drawn", outside)
     answer = step.answer(setting_of(name))
     verdict = "**Right.**" if answer == 0 else "**Not so.**"
     [shown] = [text.value for text in app.markdown if verdict in text.value]
@@ -62,7 +70,10 @@ def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(name: str, at: in
 
 
 @pytest.mark.parametrize("name", TAUGHT)
-def test_a_lesson_explains_its_symbols_and_asks_what_can_be_answered(name: str) -> None:
+def test_a_lesson_explains_its_symbols_and_asks_what_can_be_answered(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(cached, "drawn", outside)
     setting = setting_of(name)
     for step in TAUGHT[name].steps:
         assert set(step.symbols) <= set(SYMBOLS)
@@ -91,9 +102,9 @@ def test_next_and_back_walk_through_the_link(name: str) -> None:
 def test_the_address_of_a_lesson_restores_it(name: str) -> None:
     lesson = TAUGHT[name]
     view = View(test=lesson.test, lesson=name, step=1)
-    written = links.write(lesson.settings, view)
+    written = links.write(lesson.own, view)
     read = links.read({key: [value] for key, value in written.items()})
-    assert (read.settings.key(), read.view, read.problems, read.plain) == (lesson.settings.key(), view, (), False)
+    assert (read.settings.key(), read.view, read.problems, read.plain) == (lesson.own.key(), view, (), False)
     assert links.read({"lesson": [name], "step": ["1"]}).plain
 
 
@@ -109,7 +120,7 @@ def test_a_problem_that_does_not_fit_is_a_sentence_with_a_way_out() -> None:
     assert "two features" in app.warning[0].value
     button(app, "Use the lesson's own problem").click().run()
     assert not app.exception and not app.warning
-    assert app.session_state.settings == TAUGHT["remove"].settings
+    assert app.session_state.settings == TAUGHT["remove"].own
 
 
 def test_answers_follow_the_problem() -> None:

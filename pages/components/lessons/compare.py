@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 KEEP = -1.0
 OPTIONS = (
     Option("second", "", "Second model"),
-    Option("l2", KEEP, "l2 of the second model (−1: the same)", KEEP, 1e9),
+    Option("l2", KEEP, "its l2 (−1: the same)", KEEP, 1e9),
 )
 TOP = 6
 
@@ -44,7 +44,7 @@ def settings_of(second: str, l2: float) -> Settings:
 
 def _default(offered: list[str]) -> str:
     """Another model than the first where there is one."""
-    return next((name for name in offered if name != state.settings().model.name), offered[0])
+    return next((name for name in reversed(offered) if name != state.settings().model.name), offered[0])
 
 
 def draw() -> None:
@@ -150,9 +150,10 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
         One picture.
     """
     table, same = joined.table, joined.places[0] == joined.places[1]
-    place = joined.places[0] if same else f"1: {joined.places[0]}; 2: {joined.places[1]}"
+    place = joined.places[0] if same else f"1: {joined.places[0]}\n2: {joined.places[1]}"
     units = joined.units[0] if joined.units[0] == joined.units[1] else f"1: {joined.units[0]}; 2: {joined.units[1]}"
     figure = blank("The same training point in both models, joined", place, f"score, {units}\n{SIGN}")
+    figure.update_xaxes(title=words(place))
     figure.update_yaxes(title=words(f"score, {units}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
     gap = np.full(len(table), np.nan)
     ends = [

@@ -14,8 +14,8 @@ from pages.components import cached
 from pages.components.lessons.kinds import Setting
 
 if TYPE_CHECKING:
-    from influence_core.analysis import GroupRefit
-    from influence_core.lessons import Path
+    from influence_core.analysis import GroupRefit, Review
+    from influence_core.lessons import Path, Poisoned
 
 cache = st.cache_resource(max_entries=48, show_spinner=False)
 
@@ -146,3 +146,72 @@ def with_estimator(setting: Setting, name: str) -> np.ndarray:
     core, analysis = cached.core(), setting.analysis
     found: np.ndarray = core.estimators.scores(analysis.influence, analysis.watched([setting.test]), name)[:, 0]
     return found
+
+
+def review(setting: Setting) -> Review:
+    """What the mislabel signals of the problem are made of.
+
+    Returns:
+        The review, each signal computed once.
+    """
+    return _review(setting.settings.key(), setting.settings)
+
+
+@cache
+def _review(key: str, _settings: Settings) -> Any:
+    return cached.core().Review(cached.analysis(_settings))
+
+
+def growing(setting: Setting, order: str, sizes: tuple[int, ...]) -> pd.DataFrame:
+    """Groups that leave together: the ``helpful``, most helpful first, or ``random`` ones.
+
+    Returns:
+        One row per size.
+    """
+    return _growing(setting.settings.key(), setting.test, order, sizes, setting.settings)
+
+
+@cache
+def _growing(key: str, test: int, order: str, sizes: tuple[int, ...], _settings: Settings) -> Any:
+    analysis = cached.analysis(_settings)
+    scores = analysis.scores([test])[:, 0]
+    rows = (
+        np.argsort(-scores, kind="stable") if order == "helpful" else np.random.default_rng(0).permutation(len(scores))
+    )
+    return cached.lessons().growing(analysis, test, rows, sizes)
+
+
+@cache
+def noise(key: str, row: int, test: int, seeds: int, _settings: Settings) -> pd.DataFrame:
+    """Training with and without one point, once per seed; ``key`` is that of the settings.
+
+    Returns:
+        One row per seed.
+    """
+    found: pd.DataFrame = cached.lessons().training_noise(_settings, row, test, range(seeds))
+    return found
+
+
+def poison(setting: Setting, count: int, bound: float) -> Poisoned:
+    """Some training points moved a little, and the refit.
+
+    Returns:
+        What was moved and what came of it.
+    """
+    return _poison(setting.settings.key(), setting.test, count, bound, setting.settings)
+
+
+@cache
+def _poison(key: str, test: int, count: int, bound: float, _settings: Settings) -> Any:
+    return cached.lessons().poison(cached.analysis(_settings), test, count, bound)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Looking for the fewest points …")
+def least_poison(key: str, test: int, bound: float, most: int, _settings: Settings) -> int:
+    """How many points it takes to flip the prediction; ``key`` is that of the settings.
+
+    Returns:
+        The fewest, or 0 where ``most`` do not suffice.
+    """
+    found = cached.lessons().least(cached.analysis(_settings), test, bound, most)
+    return 0 if found is None else len(found.rows)

@@ -14,7 +14,7 @@ from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, proje
 
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))
 STOPS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-HALF = 0.5
+HALF, ASKED = 0.5, 0.1
 
 
 def _eigenvalues(setting: Setting) -> np.ndarray:
@@ -31,10 +31,10 @@ def _lost(setting: Setting) -> float:
 def _kept(setting: Setting, revealed: bool) -> list[Picture]:
     values, damping = np.sort(_eigenvalues(setting))[::-1], setting.number("damping")
     rank = np.arange(1, len(values) + 1)
-    lines = {"share kept, λ/(λ + δ)": (rank, values / (values + damping))}
+    lines = {f"δ = {at:g}": (rank, values / (values + at)) for at in sorted({ASKED, damping})}
     figure = curves(
         lines,
-        f"With δ = {damping:g} every direction keeps this share of its influence",
+        "Every direction keeps the share λ/(λ + δ) of its influence",
         ("direction, from the most curved to the flattest", "share kept"),
     )
     figure.add_hline(HALF, line={"color": INK, "dash": "dot", "width": 1.5})
@@ -44,12 +44,12 @@ def _kept(setting: Setting, revealed: bool) -> list[Picture]:
     caption = f"{len(values)} eigenvalues of H from {values.max():.3g} to {values.min():.3g}."
     if not revealed:
         return [Picture(projected(spectrum), caption, table, "damping-spectrum")]
-    caption += f" Dotted: one half; {_lost(setting):.0%} of the directions lie below."
+    caption += f" Dotted: one half. At δ = {damping:g}, {_lost(setting):.0%} of the directions lie below."
     return [Picture(projected(figure), caption, table, "damping-kept")]
 
 
 def _how_many(setting: Setting) -> int:
-    at = replace_damping(setting, 0.1)
+    at = replace_damping(setting, ASKED)
     return 0 if _lost(at) < 0.1 else 1 if _lost(at) < 0.5 else 2
 
 
@@ -65,7 +65,7 @@ def replace_damping(setting: Setting, damping: float) -> Setting:
 def _how_many_words(setting: Setting) -> str:
     values = _eigenvalues(setting)
     return (
-        f"At δ = 0.1, {_lost(replace_damping(setting, 0.1)):.0%} of the directions keep less than half: every "
+        f"At δ = 0.1, {_lost(replace_damping(setting, ASKED)):.0%} of the directions keep less than half: every "
         f"eigenvalue below "
         f"δ is all but switched off. They run from {values.max():.3g} down to {values.min():.3g}. Damping is a "
         f"**low-pass filter**; move the slider."

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from influence_core.settings import DataSettings, Settings
 from pages.components import cached
-from pages.components.charts import CLEAR, INK, QUIET, blank
+from pages.components.charts import INK, QUIET, blank
 from pages.components.colours import HARMFUL, HELPFUL
 from pages.components.influence_map import plain
 from pages.components.lessons.drawing import SIGN, Pair, against
 from pages.components.lessons.figure_charts import Drawing
+from pages.components.lessons.image_tiles import tiles
 from pages.components.lessons.kinds import Picture, projected
 
 if TYPE_CHECKING:
-    from influence_core.data import Dataset, Split
+    from influence_core.data import Split
     from influence_core.figures import Figure
 
 TITLES = {"cholesky": "Explicit inverse (Cholesky)", "cg": "Conjugate gradients", "taylor": "Full Taylor series"}
@@ -97,17 +96,9 @@ def images(table: pd.DataFrame, split: Split) -> Picture:
     Returns:
         One picture.
     """
-    grid = make_subplots(1, len(table), subplot_titles=[plain(what) for what in table.what])
-    for k, row in enumerate(table.itertuples(), 1):
-        part: Dataset = getattr(split, row.part)
-        assert part.images is not None  # digits
-        shown = np.asarray(part.images[row.row], float)
-        shown = shown.reshape(shown.shape[0], shown.shape[1], -1).mean(2)
-        grid.add_trace(go.Heatmap(z=shown[::-1], colorscale="Greys_r", showscale=False, hoverinfo="skip"), 1, k)
-    grid.update_xaxes(showticklabels=False, showgrid=False, title="")
-    grid.update_yaxes(showticklabels=False, showgrid=False, scaleanchor="x")
-    grid.update_layout(
-        title="An easy training image and a hard one", paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, margin={"t": 40, "b": 4}
+    shown = [getattr(split, row.part).images[row.row] for row in table.itertuples()]
+    grid = tiles(
+        shown, [f"{row.what}\n{row.id}" for row in table.itertuples()], "An easy training image and a hard one", 3
     )
     easy, hard = table.iloc[1], table.iloc[2]
     caption = (
@@ -115,8 +106,7 @@ def images(table: pd.DataFrame, split: Split) -> Picture:
         f"{hard.loss_change:.2g} "
         f"for {hard.id}, the most harmful one."
     )
-    grid.update_xaxes(title=plain(f"{easy.id}"), col=2).update_xaxes(title=plain(f"{hard.id}"), col=3)
-    return Picture(projected(grid, 300), caption, table, "figure-c-images")
+    return Picture(grid, caption, table, "figure-c-images")
 
 
 def _sides(table: pd.DataFrame) -> Picture:

@@ -29,8 +29,11 @@ def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
             x=s, y=bump, name="second derivative of the smoothed hinge", yaxis="y2", mode="lines",
             line={"color": "#009E73", "dash": "dash", "width": 3},
         )  # fmt: skip
-        axis = {"overlaying": "y", "side": "right", "title": {"text": "second derivative"}, "rangemode": "tozero"}
-        figure.update_layout(title="Curvature lives in the corner only", yaxis2=axis | {"showgrid": False})
+        top = float(bump.max()) or 1.0
+        axis = {"overlaying": "y", "side": "right", "title": {"text": "second derivative"}, "range": [0, 1.08 * top]}
+        axis |= {"showgrid": False, "tickvals": [0, top / 2, top], "ticktext": ["0", f"{top / 2:.3g}", f"{top:.3g}"]}
+        figure.update_layout(title="Curvature lives in the corner only", yaxis2=axis)
+        figure.layout.yaxis.range = [0, 2.16]
     table = pd.DataFrame({"margin": s, "hinge": np.maximum(0, 1 - s), "smoothed": smooth, "second_derivative": bump})
     caption = "At t = 0 both lines are one." + " Dashed, right axis: σ(1 − σ)/t, at most 1/(4t)." * revealed
     return [Picture(projected(figure), caption, table, "hinge-loss")]

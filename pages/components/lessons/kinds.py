@@ -111,7 +111,7 @@ class Lesson:
     Attributes:
         title: a sentence or less.
         question: what one knows in the end.
-        settings: its own problem.
+        settings: its own problem, or how the core makes it.
         test: its own test point.
         steps: in order.
         options: sliders, by name.
@@ -121,12 +121,17 @@ class Lesson:
 
     title: str
     question: str
-    settings: Settings
+    settings: Settings | Callable[[], Settings]
     steps: tuple[Step, ...]
     test: int = 0
     options: tuple[Option, ...] = ()
     stops: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     fits: Callable[[Setting], str] = lambda _setting: ""
+
+    @cached_property
+    def own(self) -> Settings:
+        """Its own problem."""
+        return self.settings() if callable(self.settings) else self.settings
 
 
 @dataclass(frozen=True, eq=False)

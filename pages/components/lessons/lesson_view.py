@@ -37,13 +37,13 @@ def draw(name: str, lesson: Lesson) -> None:
 
 def own(lesson: Lesson) -> None:
     """The lesson's own data, model and test point."""
-    state.put(lesson.settings)
+    state.put(lesson.own)
     state.look(test=lesson.test)
 
 
 def _refusal(lesson: Lesson, setting: Setting) -> str:
     """Why the chosen problem cannot be used here; the lesson's own always can."""
-    if setting.settings.key() == lesson.settings.key():
+    if setting.settings.key() == lesson.own.key():
         return ""
     problem = setting.analysis.problem
     if setting.test >= len(problem.split.test):

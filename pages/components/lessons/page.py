@@ -36,7 +36,7 @@ def begin(name: str, step: int = 0) -> None:
     """Open a lesson with its own problem; a figure leaves the problem of the session alone."""
     entry = LESSONS[name]
     if isinstance(entry, Lesson):
-        state.put(entry.settings)
+        state.put(entry.own)
         state.look(test=entry.test)
         st.session_state.plain = False
     state.look(lesson=name, step=step, tune="" if name != state.view().lesson else state.view().tune)
