@@ -61,9 +61,9 @@ class Poisoned:
 def poison(analysis: Analysis, test: int, count: int, bound: float) -> Poisoned:
     """Move ``count`` training points by at most ``bound`` per scaled feature so that the loss at a test point grows.
 
-    The points whose features matter most to that loss are chosen once.  Then, round by round, features move by
-    ``bound``/4 in the direction in which perturbation_change says that the loss grows, is cut back to the bound, and the
-    model is refitted: projected gradient ascent with the sign of the gradient (Koh & Liang 2017, section 5.2).
+    The points whose features matter most to that loss are chosen once.  Then, round by round, every feature moves by a
+    quarter of ``bound`` in the direction in which perturbation_change says that the loss grows, is cut back to the
+    bound, and the model is refitted: projected gradient ascent with the sign of the gradient (Koh & Liang 2017, 5.2).
 
     Returns:
         The poisoned training set and what it does.
