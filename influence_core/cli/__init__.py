@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from influence_core.analysis import EXPECTED_ERRORS, Cancelled
 from influence_core.annotations import AnnotationError, Refused, StoreUnavailable
-from influence_core.cli import mislabels
+from influence_core.cli import mislabels, questions
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -50,5 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 COMMANDS: Mapping[str, Command] = {
+    "scores": Command("Predicted change of every test point when a training point leaves.", questions.add_scores),
+    "loo": Command("Measured change: refits without each training point.", questions.add_loo),
+    "lds": Command("Linear datamodelling score of the chosen estimator.", questions.add_lds),
     "mislabels": Command("Rank suspicious labels, make queues, export and import answers, retrain.", mislabels.add),
 }

@@ -1,0 +1,168 @@
+"""``scores``, ``loo`` and ``lds``: the numbers of the Explore page as a file, with a manifest of what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from influence_core.analysis import SENTENCE, Analysis, Settings, Task, analyse, linear_datamodelling, result_store
+from influence_core.cli.common import add_settings, settings_of, write_json, write_table
+from influence_core.settings import SettingsError, to_json
+
+PACKAGES = ("influence-explorer", "torch", "numpy", "scipy")
+
+
+def add_scores(parser: argparse.ArgumentParser) -> None:
+    """Predicted changes at every test point, or at some."""
+    _common(parser)
+    parser.set_defaults(run=lambda arguments: _run(arguments, _scores))
+
+
+def add_loo(parser: argparse.ArgumentParser) -> None:
+    """Measured changes: refits without each training point; for a network without each of a random sample."""
+    _common(parser)
+    parser.set_defaults(run=lambda arguments: _run(arguments, _loo))
+
+
+def add_lds(parser: argparse.ArgumentParser) -> None:
+    """The linear datamodelling score of the chosen estimator, per test point."""
+    _common(parser)
+    parser.add_argument("--subsets", type=int, default=50, metavar="S", help="random halves to train on (default: 50)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="K", help="runs averaged on each half (default: 1)")
+    parser.set_defaults(run=lambda arguments: _run(arguments, _lds))
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .parquet, .csv or .json file")
+    parser.add_argument("--test", type=int, nargs="+", metavar="J", help="test points by number (default: all of them)")
+
+
+Table = tuple[pd.DataFrame, Mapping[str, Any]]
+
+
+def _run(arguments: argparse.Namespace, make: Callable[[argparse.Namespace, Analysis, Task], Table]) -> None:
+    settings = settings_of(arguments)
+    with tqdm(
+        total=1.0, unit="", disable=None, file=sys.stderr, bar_format="{l_bar}{bar}| {elapsed}<{remaining}"
+    ) as bar:
+
+        def report(done: float, total: float) -> None:
+            bar.n = min(done / total, 1.0)
+            bar.refresh()
+
+        task = Task(report, store=result_store())
+        analysis = replace(analyse(settings), task=task)
+        analysis.problem.fit(task)
+        table, facts = make(arguments, analysis, task)
+    if arguments.out.suffix == ".parquet":
+        table.attrs = {"influence_explorer": _manifest(settings, analysis, table, facts)}  # travels as file metadata
+    write_table(table, arguments.out)
+    write_json(
+        _manifest(settings, analysis, table, facts), arguments.out.with_name(f"{arguments.out.stem}.manifest.json")
+    )
+
+
+def _manifest(settings: Settings, analysis: Analysis, table: pd.DataFrame, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the numbers are, where they come from, and what they rest on."""
+    fitted = analysis.problem.fitted
+    return {
+        "sign": _sign(analysis),
+        "quantity": settings.quantity,
+        "unit": analysis.quantity.unit or fitted.model.loss.unit,
+        "settings": json.loads(to_json(settings)),
+        "settings_key": settings.key(),
+        "data_fingerprint": analysis.problem.split.fingerprint,
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "gradient_norm": fitted.fit.gradient_norm,
+        "rows": len(table),
+        **facts,
+    }
+
+
+def _sign(analysis: Analysis) -> str:
+    """What positive and negative changes mean; another class's probability and a prediction help nobody."""
+    title, settings = analysis.quantity.title, analysis.settings
+    helpful = 0 if settings.quantity == "probability" and settings.target >= 0 else analysis.quantity.helpful
+    if helpful > 0:
+        return SENTENCE
+    start = f"change = {title} without the training point minus {title} with it. "
+    if helpful < 0:
+        return start + "< 0: removing it lowers this, so it is helpful. > 0: it is harmful."
+    return start + "> 0: removing it pushes the value up. < 0: down."
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _tests(arguments: argparse.Namespace, analysis: Analysis) -> list[int]:
+    m = len(analysis.problem.split.test)
+    chosen = list(range(m)) if arguments.test is None else list(arguments.test)
+    if wrong := [j for j in chosen if not 0 <= j < m]:
+        raise SettingsError(f"--test: expected numbers from 0 to {m - 1}, got {wrong[0]}.")
+    return chosen
+
+
+def _frame(analysis: Analysis, values: np.ndarray[Any, Any], tests: list[int]) -> pd.DataFrame:
+    """One row per training point, one column per test point, named by their ids."""
+    split = analysis.problem.split
+    frame = pd.DataFrame(values, columns=[str(split.test.ids[j]) for j in tests])
+    frame.insert(0, "id", split.train.ids.astype(object))
+    return frame
+
+
+def _scores(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
+    tests, parts = _tests(arguments, analysis), []
+    for done in range(0, len(tests), 16):
+        parts.append(analysis.scores(tests[done : done + 16]).reshape(len(analysis.problem.split.train), -1))
+        task.tick(min(done + 16, len(tests)), len(tests))
+    facts = {
+        "estimator": analysis.settings.estimator,
+        "solver": analysis.solver,
+        "trust": analysis.trust(tests[:1]).line,
+    }
+    return _frame(analysis, np.concatenate(parts, 1), tests), facts
+
+
+def _loo(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
+    tests, settings = _tests(arguments, analysis), analysis.settings
+    refits = analysis.problem.loo(settings.quantity, settings.target, task)
+    frame = _frame(analysis, refits.change[:, tests], tests)
+    frame.insert(1, "certificate", refits.certificate)
+    facts: dict[str, Any] = {"measured": "refits", "certified": int(refits.certified.sum())}
+    if refits.noise is not None:
+        noise = refits.noise[:, tests].std(0, ddof=1)
+        facts["noise"] = {str(analysis.problem.split.test.ids[j]): float(s) for j, s in zip(tests, noise, strict=True)}
+    return frame, facts
+
+
+def _lds(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
+    if arguments.subsets < 3 or arguments.seeds < 1:
+        raise SettingsError("--subsets and --seeds: expected at least 3 subsets and 1 seed.")
+    tests, quantity = _tests(arguments, analysis), analysis.settings.quantity
+    halves = analysis.problem.halves(arguments.subsets, arguments.seeds, quantity, task)
+    scores = analysis.scores(tests).reshape(len(analysis.problem.split.train), -1)
+    found = linear_datamodelling(halves.values[:, tests], scores, halves.members)
+    ids = analysis.problem.split.test.ids[tests].astype(object)
+    facts = {
+        "estimator": analysis.settings.estimator,
+        "lds": found.mean.value,
+        "standard_error": found.error,
+        "subsets": found.subsets,
+        "seeds": halves.seeds,
+    }
+    return pd.DataFrame({"id": ids, "lds": found.each}), facts

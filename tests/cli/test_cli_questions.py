@@ -1,0 +1,96 @@
+"""``python -m influence_core scores | loo | lds``: the core's numbers, manifests in and beside the file, exit codes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from influence_core.analysis import analyse
+from influence_core.cli import main
+from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
+
+BLOBS = DataSettings("blobs", (("n", 60),), test_fraction=0.2)
+CONVEX = Settings(BLOBS, ModelSettings("logistic", 0.05), quantity="margin")
+NETWORK = Settings(BLOBS, ModelSettings("mlp", 0.001, options=(("epochs", 5), ("layers", 1), ("width", 4))))
+both = pytest.mark.parametrize("settings", [CONVEX, NETWORK], ids=["logistic", "mlp"])
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path / "data"))
+
+
+def ask(word, settings, tmp_path, *more, status=0, ending="parquet"):
+    path, out = tmp_path / "settings.json", tmp_path / f"result.{ending}"
+    document = json.loads(to_json(settings)) | {"view": {"test": 3}}  # as the app's "settings as a file" writes it
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert main([word, "--settings", str(path), "--out", str(out), *more]) == status
+    return out
+
+
+def manifest_of(out):
+    beside = json.loads(out.with_name("result.manifest.json").read_text(encoding="utf-8"))
+    inside = json.loads(pq.read_schema(out).metadata[b"PANDAS_ATTRS"])["influence_explorer"]
+    assert inside == beside
+    return beside
+
+
+@both
+def test_scores_are_the_analysis(settings, tmp_path):
+    out = ask("scores", settings, tmp_path)
+    table, analysis = pd.read_parquet(out), analyse(settings)
+    assert table["id"].tolist() == analysis.problem.split.train.ids.tolist()
+    assert list(table.columns[1:]) == analysis.problem.split.test.ids.tolist()
+    np.testing.assert_allclose(table.iloc[:, 1:], analysis.scores(), rtol=1e-4, atol=1e-7)
+    manifest = manifest_of(out)
+    assert manifest["settings"] == json.loads(to_json(settings))
+    helpful = "> 0: removing it hurts" if settings is NETWORK else "< 0: removing it lowers this, so it is helpful"
+    assert helpful in manifest["sign"]
+    assert manifest["data_fingerprint"] == analysis.problem.split.fingerprint
+    assert manifest["versions"]["torch"].startswith("2.")
+    assert manifest["rows"] == len(table)
+
+
+def test_some_test_points_and_other_formats(tmp_path):
+    out = ask("scores", CONVEX, tmp_path, "--test", "4", "0", ending="csv")
+    np.testing.assert_allclose(pd.read_csv(out).iloc[:, 1:], analyse(CONVEX).scores([4, 0]), rtol=1e-9)
+
+
+@both
+def test_loo_is_measured(settings, tmp_path):
+    out = ask("loo", settings, tmp_path)
+    table, analysis = pd.read_parquet(out), analyse(settings)
+    refits = analysis.problem.loo(settings.quantity)
+    np.testing.assert_allclose(table.iloc[:, 2:], refits.change, rtol=1e-6, atol=1e-9)
+    manifest = manifest_of(out)
+    assert manifest["certified"] == len(table)
+    if settings is NETWORK:
+        first = str(analysis.problem.split.test.ids[0])
+        assert manifest["noise"][first] == pytest.approx(refits.noise_of([0]))
+    else:
+        assert table["certificate"].max() <= 1e-6
+
+
+@both
+def test_lds_has_a_row_per_test_point(settings, tmp_path):
+    out = ask("lds", settings, tmp_path, "--subsets", "8")
+    table, manifest = pd.read_parquet(out), manifest_of(out)
+    assert len(table) == len(analyse(settings).problem.split.test)
+    assert manifest["lds"] == pytest.approx(table["lds"].mean())
+    assert (manifest["subsets"], manifest["seeds"]) == (8, 1)
+    if settings is CONVEX:
+        assert manifest["lds"] > 0.8
+
+
+def test_what_is_wrong_is_a_sentence_and_a_status(tmp_path, capsys):
+    ask("scores", CONVEX, tmp_path, "--test", "99", status=2)
+    assert "--test: expected numbers from 0 to 11, got 99." in capsys.readouterr().err
+    ask("lds", CONVEX, tmp_path, "--subsets", "1", status=2)
+    ask("scores", CONVEX, tmp_path, ending="xlsx", status=2)
+    assert "--out: expected a name that ends in" in capsys.readouterr().err
+    missing = tmp_path / "nothing.json"
+    assert main(["scores", "--settings", str(missing), "--out", str(tmp_path / "x.csv")]) == 2
+    with pytest.raises(SystemExit):
+        main(["scores", "--settings", str(missing)])
