@@ -3,7 +3,7 @@
 It knows no model: scores come in as arrays, decisions go out as arrays and files.
 """
 
-from influence_core.annotations.agreement import Agreement, Estimate, agreement, agreement_of
+from influence_core.annotations.annotator_agreement import Agreement, Estimate, agreement, agreement_of
 from influence_core.annotations.decisions import Decided, decide, undo
 from influence_core.annotations.errors import AnnotationError, Refused, StoreUnavailable
 from influence_core.annotations.exports import (
@@ -26,7 +26,7 @@ from influence_core.annotations.people import (
     role,
     write_guideline,
 )
-from influence_core.annotations.progress import Found, Progress, progress
+from influence_core.annotations.queue_progress import Found, Progress, progress
 from influence_core.annotations.queues import create_queue, get_queue, queues, ranks
 from influence_core.annotations.records import ACTIONS, SIGN, Answer, Card, Plan, Queue, Run, Samples
 from influence_core.annotations.resolving import Answers, Resolved, answers, consensus, resolve

@@ -17,7 +17,7 @@ from influence_core.annotations import Answer, Store, StoreUnavailable, decide, 
 from influence_core.annotations.tables import decision, lease, task
 from tests.annotations.conftest import queue
 
-WRITERS, KILLS, STEP = 8, 10, 8
+WRITERS, KILLS, STEP = 8, 10, 6
 FORK = multiprocessing.get_context("fork")  # they start at once: everything is imported
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from influence_core.annotations import Answer, Found, Store, decide, progress, undo
-from influence_core.annotations.progress import advise
+from influence_core.annotations import Answer, Found, Store, decide, progress, queue_progress, undo
+from influence_core.annotations.queue_progress import advise
 from influence_core.annotations.statements import stands
 from influence_core.annotations.tables import decision, task
 from tests.annotations.conftest import Clock, queue, serve
@@ -105,13 +105,15 @@ def test_stop_when_flagged_items_are_no_worse_than_controls(last: Found, control
     assert bool(advise(last, controls)) == stop
 
 
-def test_the_last_fifty_are_the_last_answered_and_bring_the_advice(store: Store) -> None:
-    number = queue(store, 160, control_fraction=0.1).id
-    for index in range(160):
-        decide(store, serve(store, number), Answer("exclude" if index < 80 else "keep"))
+def test_the_last_flagged_items_answered_bring_the_advice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_progress, "LAST", 10)
+    monkeypatch.setattr(queue_progress, "ENOUGH", 3)
+    number = queue(store, 30, control_fraction=0.1).id
+    for index in range(30):
+        decide(store, serve(store, number), Answer("exclude" if index < 12 else "keep"))
     seen = progress(store, number, "ann")
-    assert seen.last == Found(50, 0) and seen.flagged.errors > 60
-    assert "You may stop: 0 of the last 50" in seen.advice
+    assert seen.last == Found(10, 0) and seen.flagged.errors > 8
+    assert "You may stop: 0 of the last 10" in seen.advice
 
 
 def test_progress_after_ten_thousand_decisions_is_quick(store: Store) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence_core.annotations.agreement import agreement_of
+from influence_core.annotations.annotator_agreement import agreement_of
 from influence_core.annotations.errors import AnnotationError
 from influence_core.annotations.exports.cells import read_csv, to_csv
 from influence_core.annotations.exports.frames import (
