@@ -433,3 +433,41 @@ def test_exports_are_for_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     app = opened(panel="export")
     assert "they are for leads" in words(app)
     assert not any(button.label.startswith("Prepare") for button in app.button)
+
+
+def test_the_strongest_counter_example_has_its_own_card_one_click_away() -> None:
+    app = with_queue()
+    first = name_on_card(app)
+    sentence = next(part.value for part in app.markdown if "Strongest counter-example" in part.value)
+    other = sentence.split(":** ")[1].split(",")[0].replace("\\", "")
+    key(app, "counter")
+    assert name_on_card(app) == other
+    key(app, "W")
+    until(app, lambda app: name_on_card(app) != other)
+    assert [action for action, _ in stored(app)] == ["re-label"]
+    assert name_on_card(app) == first
+
+
+def test_the_second_pass_can_be_taken_up_at_once() -> None:
+    app = with_queue()
+    first = name_on_card(app)
+    key(key(app, "N"), "Q")
+    app.toggle(key="review.second").set_value(True).run()
+    assert name_on_card(app) == first
+    assert "Second pass" in words(app)
+    key(app, "E")
+    assert "Second pass: the answers differed" not in words(app)
+
+
+def test_links_name_version_strategy_and_place() -> None:
+    with_queue()
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in {"version": "1", "place": "3", "strategy": "loss", "panel": "review"}.items():
+        app.query_params[name] = value
+    app.session_state["settings"], app.session_state["view"] = DIGITS, View(version=1, place=3, strategy="loss")
+    app.run()
+    app.text_input(key="review.typed").set_value("Ada")
+    press(app, "Review the current data")
+    assert "Card 4 of" in words(app) and "only to look at" in words(app)
+    assert app.query_params["strategy"] in ("loss", ["loss"])
+    assert app.query_params["version"] in ("1", ["1"])

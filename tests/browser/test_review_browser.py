@@ -1,0 +1,190 @@
+"""A queue worked by keyboard in a real browser: fast presses, typing, two people, a reload, files out and in."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+import statistics
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.test_app_browser import APP
+
+pytestmark = pytest.mark.browser
+LINK = (
+    "v=1&data.name=digits&data.digits=3,5,8&data.validation_fraction=0.15&data.test_fraction=0.2"
+    "&data.flip_fraction=0.1&model.name=softmax&model.l2=0.1"
+)
+CAPTION = """() => [...document.querySelectorAll('[data-testid=stCaptionContainer]')].map((e) => e.textContent)
+  .find((t) => t.startsWith('Card ')) ?? ''"""
+NEEDS_REVIEW = ".st-key-review-N button"
+LOOKED = 400  # ms with which nobody's press is a slip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("review")
+
+
+@pytest.fixture(scope="module")
+def address(serve: Any, folder: Path) -> str:
+    return serve(APP, env={"INFLUENCE_DATA_DIR": str(folder), "INFLUENCE_DB_URL": ""})
+
+
+def stored(folder: Path, who: str) -> list[tuple[str, int, float]]:
+    """Action, position and lead time of everything that one annotator has decided."""
+    with sqlite3.connect(folder / "annotations.db") as connection:
+        return connection.execute(
+            "SELECT decision.action, task.position, decision.lead_time FROM decision JOIN task "
+            "ON task.id = decision.task_id WHERE annotator = ? ORDER BY decision.id",
+            (who,),
+        ).fetchall()
+
+
+def sit_down(page: Any, address: str, who: str) -> None:
+    """From a link to a card, by keyboard where there is a keyboard way."""
+    page.goto(f"{address}/Mislabels?{LINK}")
+    page.get_by_label("Your name").fill(who)
+    page.get_by_role("button", name="Review the current data").click()
+    made = page.get_by_role("button", name="Make the queue")
+    made.or_(page.locator(NEEDS_REVIEW)).first.wait_for(timeout=120_000)
+    if made.is_visible():
+        made.click()
+    on_card(page)
+
+
+def on_card(page: Any) -> None:
+    page.locator(NEEDS_REVIEW).wait_for(timeout=120_000)
+    page.get_by_text("Strongest counter-example").wait_for(timeout=60_000)
+    page.wait_for_timeout(LOOKED)
+
+
+def press(page: Any, key: str) -> float:
+    """Press, wait for the next card, and look at it.
+
+    Returns:
+        Milliseconds until the next card was there.
+    """
+    old, begun = page.evaluate(CAPTION), time.monotonic()
+    page.keyboard.press(key)
+    page.wait_for_function(f"(old) => {{ const now = ({CAPTION})(); return now && now !== old; }}", arg=old)
+    took = 1000 * (time.monotonic() - begun)
+    page.wait_for_timeout(LOOKED)
+    return took
+
+
+def test_a_queue_is_worked_by_keyboard_and_every_press_is_one_answer(page: Any, address: str, folder: Path) -> None:
+    sit_down(page, address, "Ada")
+    took = [press(page, key) for key in "qwen358q"]
+    found = stored(folder, "Ada")
+    assert len(found) == 8
+    assert [action for action, _, _ in found[:4]] == ["keep", "re-label", "exclude", "review"]
+    assert len({position for _, position, _ in found}) == 8
+    print(
+        f"\ndecision to next card in the browser: median {statistics.median(took):.0f} ms, {sorted(map(round, took))}"
+    )
+    assert statistics.median(took) < 2_000  # 400 on a machine that does nothing else; here others may compute
+    press(page, "s")
+    press(page, "ArrowLeft")
+    assert page.get_by_role("button", name="Keep").is_disabled()
+    page.keyboard.press("q")
+    page.wait_for_timeout(LOOKED)
+    press(page, "ArrowRight")
+    assert len(stored(folder, "Ada")) == 8  # skipped, and looked at: nothing was answered
+    page.keyboard.press("h")
+    page.get_by_text("accept the suggestion").wait_for()
+    page.keyboard.press("h")
+
+
+def test_presses_faster_than_anybody_looks_are_refused_and_never_doubled(page: Any, address: str, folder: Path) -> None:
+    sit_down(page, address, "Fay")
+    begun = time.monotonic()
+    for _ in range(15):
+        page.keyboard.press("q")
+        page.wait_for_timeout(60)
+    page.get_by_text("taken for a slip").first.wait_for()
+    page.wait_for_timeout(1_500)
+    seconds = time.monotonic() - begun
+    found = stored(folder, "Fay")
+    assert 1 <= len(found) <= seconds / 0.25
+    assert len({position for _, position, _ in found}) == len(found)
+    assert min(lead for _, _, lead in found) >= 0.25
+
+
+def test_typing_a_note_presses_no_key(page: Any, address: str, folder: Path) -> None:
+    sit_down(page, address, "Tim")
+    old = page.evaluate(CAPTION)
+    page.get_by_label("Note").click()
+    page.keyboard.type("quite new: see 3 or 5, shush", delay=20)
+    page.wait_for_timeout(LOOKED)
+    assert page.evaluate(CAPTION) == old and stored(folder, "Tim") == []
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(LOOKED)
+    press(page, "q")
+    with sqlite3.connect(folder / "annotations.db") as connection:
+        notes = connection.execute("SELECT note FROM decision WHERE annotator = 'Tim'").fetchall()
+    assert notes == [("quite new: see 3 or 5, shush",)]
+    assert page.get_by_label("Note").input_value() == ""
+
+
+def test_two_people_at_once_never_get_the_same_card(browser: Any, address: str, folder: Path) -> None:
+    contexts = [browser.new_context(viewport={"width": 1280, "height": 900}) for _ in range(2)]
+    pages = [context.new_page() for context in contexts]
+    for page, who in zip(pages, ("Gus", "Hal"), strict=True):
+        sit_down(page, address, who)
+    for _ in range(6):
+        old = [page.evaluate(CAPTION) for page in pages]
+        for page in pages:
+            page.keyboard.press("q")
+        for page, was in zip(pages, old, strict=True):
+            page.wait_for_function(f"(old) => {{ const now = ({CAPTION})(); return now && now !== old; }}", arg=was)
+        pages[0].wait_for_timeout(LOOKED)
+    for context in contexts:
+        context.close()
+    gus, hal = ({position for _, position, _ in stored(folder, who)} for who in ("Gus", "Hal"))
+    assert len(gus) == len(hal) == 6
+    assert not gus & hal
+
+
+def test_undo_reaches_across_a_reload_and_the_name_is_not_asked_again(page: Any, address: str, folder: Path) -> None:
+    sit_down(page, address, "Uma")
+    name = page.get_by_text("given label of").first.text_content()
+    press(page, "e")
+    page.reload()
+    on_card(page)
+    assert page.get_by_label("Your name").count() == 0
+    press(page, "u")
+    assert page.get_by_text("given label of").first.text_content() == name
+    assert [action for action, _, _ in stored(folder, "Uma")] == ["exclude", "undo"]
+
+
+def test_files_go_out_and_label_studio_annotations_come_back_in(
+    page: Any, address: str, folder: Path, tmp_path: Path
+) -> None:
+    sit_down(page, address, "Exe")
+    press(page, "q")
+    page.get_by_role("radio", name="Export").click()
+    page.get_by_text("Decided only").click()
+    page.get_by_role("button", name="Prepare the files").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download everything as a zip").click(timeout=60_000)
+    archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+    manifest = json.loads(archive.read("manifest.json"))
+    assert set(manifest["files"]) | {"manifest.json"} == set(archive.namelist())
+    tasks = json.loads(archive.read("label_studio_tasks.json"))
+    assert len(tasks) == manifest["rows"]["exported"] > 0
+    mine = next(task for task in tasks if any(a["completed_by"] for a in task["annotations"]))
+    text = json.dumps([mine]).replace('"Exe"', '"Zoe"')
+    for who in ("Ada", "Fay", "Tim", "Gus", "Hal", "Uma"):
+        text = text.replace(f'"{who}"', '"Zoe"')
+    changed = tmp_path / "annotated.json"
+    changed.write_text(text)
+    page.locator("input[type=file]").last.set_input_files(str(changed))
+    page.get_by_role("button", name="Import these annotations").click()
+    page.get_by_text("1 answers stored").wait_for(timeout=30_000)
+    assert len(stored(folder, "Zoe")) == 1

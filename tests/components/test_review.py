@@ -1,0 +1,167 @@
+"""Parts of the Mislabels page that need no page: keys, rows, filters, models that outlive their job, exports."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from influence_core import annotations
+from influence_core.analysis import Cancelled, Problem, Task, uploads
+from influence_core.annotations import Answers, Found, resolve
+from influence_core.settings import DataSettings, ModelSettings, Settings
+from pages.components import cached
+from pages.components.review import contents, scores
+from pages.components.review.card import picture, row_table
+from pages.components.review.export import chosen
+from pages.components.review.keys import digits
+from pages.components.review.leash import Leash
+from pages.components.review.strip import rates
+from tests.pages.test_mislabels_page import ROWS
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (("3", "5", "8"), ["3", "5", "8"]),
+        (("1", "7"), ["1", "7"]),
+        (("cat", "dog"), ["0", "1"]),
+        (tuple("abcdefghij"), list("0123456789")),
+        (tuple("abcdefghijk"), [None] * 11),
+        (("10", "2"), ["0", "1"]),
+    ],
+)
+def test_every_class_has_a_digit_of_its_own_or_none_has(names: tuple[str, ...], keys: list[str | None]) -> None:
+    assert digits(names) == keys
+    assert keys[0] is None or len(set(digits(names))) == len(names)
+
+
+def test_a_picture_is_the_pixels_and_its_words_are_no_markup() -> None:
+    image = np.arange(28 * 20, dtype=np.uint8).reshape(28, 20)
+    html = picture(image, '"><script>')
+    assert "<script>" not in html and "pixelated" in html
+    data = re.search(r"base64,([^\"]+)", html)
+    assert data is not None
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data.group(1))))), image)
+    (width,) = re.findall(r'width="(\d+)"', html)
+    assert int(width) % 20 == 0  # whole multiples of a pixel
+
+
+def test_a_row_shows_its_values_in_the_source_and_the_most_unusual_first() -> None:
+    split = Problem(ROWS).split
+    table = row_table(split, 3)
+    raw = split.scaling.invert(split.train.x[3])
+    shown = dict(zip(table["feature"], table["value"], strict=True))
+    for name, value in zip(split.train.feature_names, raw, strict=True):
+        assert float(shown[name]) == pytest.approx(value, rel=1e-3)
+    distance = [abs(float(text.replace("−", "-"))) for text in table["distance"]]
+    assert distance == sorted(distance, reverse=True)
+
+
+def test_rates_say_what_was_checked_and_what_waits() -> None:
+    found = annotations.Progress(9, 4, 4, 9, 4, 1, 2, {"a": 4}, 3.0, Found(4, 1), Found(0, 0), Found(4, 1), advice="")
+    assert rates(found) == [
+        "Flagged: 1 of 4 wrong (25%)",
+        "random controls: none checked yet",
+        "2 disagreements",
+        "1 needs review",
+    ]
+
+
+def test_filters_of_an_export_meet() -> None:
+    codes = np.array([[0], [1], [2], [-1]])
+    said = Answers(("a",), np.array(list("wxyz")), np.array([0, 0, 1, 1]), ("no", "yes"), codes, np.full(4, -1))
+    found = resolve(said)
+    assert found.action.tolist() == ["keep", "re-label", "exclude", ""]
+    assert chosen(said, found, [], []).all()
+    assert chosen(said, found, ["yes"], []).tolist() == [False, False, True, True]
+    assert chosen(said, found, ["yes"], ["open", "keep"]).tolist() == [False, False, False, True]
+
+
+def test_a_fit_is_read_back_from_what_the_database_keeps() -> None:
+    corrections = cached.core().Corrections(np.array([3, 5]), np.array([1, 0]), np.array([False, True]))
+    fit = scores.Fit(ROWS, corrections, ("self_influence", "loss"))
+    again = scores.fit_of(fit.record())
+    assert again.key == fit.key
+    assert again.settings == ROWS
+    np.testing.assert_array_equal(again.corrections.excluded, corrections.excluded)
+    assert scores.fit_of(scores.Fit(ROWS).record()).corrections is None
+    assert scores.Fit(ROWS).key != fit.key
+
+
+def test_scores_of_a_corrected_model_belong_to_the_rows_as_given() -> None:
+    given = Problem(ROWS)
+    train = given.split.train
+    label = (int(train.y[4]) + 1) % 3
+    corrections = cached.core().Corrections(
+        np.array([2, 4]), np.array([int(train.y[2]), label]), np.array([True, False])
+    )
+    fit = scores.Fit(ROWS, corrections, ("self_influence", "loss", "random"))
+    scored = scores.score(fit, given, Task())
+    run = scores.run(scored, fit)
+    assert scored.row(2) is None and scored.row(1) == 1 and scored.row(3) == 2
+    assert [scored.position(scored.row(k)) for k in (0, 1, 3, len(train) - 1)] == [0, 1, 3, len(train) - 1]
+    loss = scored.review.suspicion("loss")
+    np.testing.assert_array_equal(np.delete(run.signals["loss"], 2), loss)
+    assert run.signals["loss"][2] == scores.LAST
+    belief = scored.review.fitted_probabilities
+    assert run.suggested[4] == label
+    assert run.p_given[4] == belief[scored.row(4), int(train.y[4])]
+    assert run.p_suggested[4] == belief[scored.row(4), label]
+    run.check(scores.samples(given.split, "iris"))
+
+
+def test_a_model_obeys_the_job_that_uses_it_and_nobody_after_that() -> None:
+    leash, stop = Leash(), threading.Event()
+    task, told = leash.task(), []
+    job = Task(report=lambda done, total: told.append((done, total)), cancel=stop)
+    with leash.held(job):
+        task.tick(1, 3)
+        stop.set()
+        with pytest.raises(Cancelled):
+            task.tick(2, 3)
+    task.tick(3, 3)  # the job was cancelled, and is over
+    assert told == [(1, 3), (2, 3)]
+
+
+def test_a_table_is_put_together_in_the_units_of_the_source() -> None:
+    split = Problem(ROWS).split
+    original = contents.assembled(split)
+    assert original is not None
+    original.check(len(split.train))
+    assert list(original.table.columns) == ["id", *split.train.feature_names, "species"]
+    raw = split.scaling.invert(split.train.x)
+    np.testing.assert_allclose(original.table[list(split.train.feature_names)].to_numpy(), raw, atol=1e-9)
+    items = contents.items(split)
+    assert len(items) == len(split.train) and items[0]["text"].startswith("sepal length (cm) = ")
+
+
+@pytest.mark.parametrize("column", ["", "name"])
+def test_the_uploaded_table_is_found_again_row_by_row(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, column: str
+) -> None:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.normal(size=(60, 2)).round(3), columns=["a", "b"])
+    table["name"] = [f"n{k}" for k in random.permutation(60)]
+    table["label"] = np.where(table["a"] > 0, "yes", "no")
+    content = table.to_csv(index=False).encode()
+    raw = uploads.read_upload("mine.csv", content)
+    mapping = uploads.ColumnMapping("label", ("a", "b"), "classification", id=column)
+    key = uploads.upload_store().save(uploads.build(raw, mapping))
+    settings = Settings(DataSettings("upload", (("id", key),)), ModelSettings("logistic", 0.1))
+    split = Problem(settings).split
+    original = contents.uploaded(settings, split, "mine.csv", content)
+    original.check(len(split.train))
+    rows = original.table.iloc[original.rows]
+    np.testing.assert_allclose(rows[["a", "b"]].to_numpy(), split.scaling.invert(split.train.x), atol=1e-9)
+    assert (rows["label"].to_numpy() == np.array(split.train.class_names)[split.train.y]).all()
+    with pytest.raises(annotations.AnnotationError, match="got another one"):
+        contents.uploaded(settings, split, "mine.csv", content + b"1,2,x,yes\n")
