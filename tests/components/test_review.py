@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from influence_core import annotations
+import influence_core.annotations as annotations
 from influence_core.analysis import Cancelled, Problem, Task, uploads
 from influence_core.annotations import Answers, Found, resolve
 from influence_core.settings import DataSettings, ModelSettings, Settings

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence_core import annotations
+import influence_core.annotations as annotations
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components import cached
 from pages.components.review import opening, scores
