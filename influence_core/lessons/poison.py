@@ -26,7 +26,7 @@ class Poisoned:
     Attributes:
         rows: (k,) moved training points.
         before: (k, d) their features, scaled.
-        after: (k, d); |after − before| ≤ bound everywhere.
+        after: (k, d); |after − before| ≤ bound everywhere, and within the range of the feature.
         path: one row per round: round, loss and margin of the test point, by a real refit.
         theta: (p,) refitted.
         self_influence: (n,) of the poisoned training set.
@@ -63,14 +63,16 @@ def poison(analysis: Analysis, test: int, count: int, bound: float) -> Poisoned:
 
     The points whose features matter most to that loss are chosen once.  Then, round by round, every feature moves by a
     quarter of ``bound`` in the direction in which perturbation_change says that the loss grows, is cut back to the
-    bound, and the model is refitted: projected gradient ascent with the sign of the gradient (Koh & Liang 2017, 5.2).
+    bound and to the values that it takes anywhere in the training set, and the model is refitted: projected gradient
+    ascent with the sign of the gradient (Koh & Liang 2017, section 5.2).
 
     Returns:
         The poisoned training set and what it does.
     """
     settings, split = analysis.settings, analysis.problem.split
     everywhere = np.arange(len(split.train))
-    slope = np.abs(perturbation_change(analysis.influence, analysis.watched([test]), everywhere)[:, :, 0]).sum(1)
+    slope = np.abs(perturbation_change(analysis.influence, analysis.watched([test]), everywhere)[:, :, 0])
+    slope = slope @ (np.ptp(split.train.x, axis=0) > 0)  # a feature that is constant stays so
     rows = np.sort(np.argsort(-slope, kind="stable")[:count])
     before = split.train.x[rows]
     after, path = before.copy(), []
@@ -117,7 +119,9 @@ def _step(
     (test, rows), (before, after, bound) = at, state
     watched = watch(influence.fitted, influence.fitted.batch(split.test.take(np.array([test]))))
     slope = perturbation_change(influence, watched, rows)[:, :, 0]
-    return np.asarray(np.clip(after + bound / 4 * np.sign(slope), before - bound, before + bound))
+    low, high = split.train.x.min(0), split.train.x.max(0)  # nothing that the source could not hold
+    stepped = np.clip(after + bound / 4 * np.sign(slope), before - bound, before + bound)
+    return np.asarray(np.clip(stepped, np.minimum(low, before), np.maximum(high, before)))
 
 
 def least(analysis: Analysis, test: int, bound: float, most: int) -> Poisoned | None:

@@ -198,6 +198,8 @@ def test_poison_stays_in_its_bound_and_flips_an_independent_refit():
     found = lessons.least(analysis, 0, 0.5, 16)
     assert found is not None and found.flipped and len(found.rows) <= 8
     assert np.abs(found.after - found.before).max() <= 0.5 + 1e-12
+    everyone = analysis.problem.split.train.x
+    assert (found.after >= everyone.min(0)).all() and (found.after <= everyone.max(0)).all()
     split = analysis.problem.split
     at, sign = np.append(split.test.x[0], 1.0), 2 * split.test.y[0] - 1
     x, y = design(analysis)

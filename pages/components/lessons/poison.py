@@ -13,7 +13,7 @@ from pages.components.lessons.image_tiles import tiles
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
 
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))
-COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+COUNTS = (1, 2, 3, 4, 6, 8, 9, 10, 12, 16)
 BOUNDS = (0.1, 0.25, 0.5, 0.75, 1.0)
 MOST, SHOWN = 16, 4
 
@@ -117,7 +117,7 @@ def _largest(setting: Setting) -> str:
     return (
         f"The second of each pair. On average a pixel moves by {moved.mean() / top:.1%} of the brightest one, at "
         f"most by {moved.max() / top:.0%}. "
-        "Faint as it is, all of it points the same way: towards the loss of one test image."
+        "All of it points the same way: towards the loss of one test image."
     )
 
 
@@ -225,8 +225,8 @@ POISON = Lesson(
         ),
     ),
     options=(
-        Option("count", 4, "Training images that change", 1, 64),
-        Option("bound", 0.5, "Bound per pixel, standard deviations", 0.01, 3.0),
+        Option("count", 9, "Training images that change", 1, 64),
+        Option("bound", 0.25, "Bound per pixel, standard deviations", 0.01, 3.0),
     ),
     stops={"count": COUNTS, "bound": BOUNDS},
     fits=fits,
