@@ -6,6 +6,7 @@ from influence_core.compute import Task
 from influence_core.figures.blobs import BLOBS, perturbation_tensor
 from influence_core.figures.derivative import DERIVATIVE
 from influence_core.figures.digits import INCOMPLETE_SCORES
+from influence_core.figures.fast import SHORTER_SEARCH
 from influence_core.figures.figure import Figure, FigureEntry, Number
 from influence_core.figures.flips import FLIPPED_LABELS
 from influence_core.figures.regression import LINEAR_REGRESSION
@@ -40,5 +41,6 @@ FIGURES: dict[str, FigureEntry] = {
     "F": DISTANCES,
     "G": BLOBS,
     "H": FLIPPED_LABELS,
+    "I": SHORTER_SEARCH,
     "J": DERIVATIVE,
 }

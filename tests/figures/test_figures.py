@@ -31,7 +31,7 @@ def figure(figures, request) -> Figure:
     return figures[name]
 
 
-QUICK = {"C": (("steps", 3_000),), "E": (("draws", 12),), "H": (("data", "digits"), ("seeds", 3))}
+QUICK = {"C": (("steps", 3_000),), "E": (("draws", 12),), "H": (("data", "digits"), ("seeds", 3)), "I": (("tests", 2),)}
 needs_fires = pytest.mark.skipif("B" in MISSING, reason="forestfires.csv is not in the data folder")
 one = pytest.mark.parametrize
 
@@ -298,3 +298,22 @@ def test_j_tangents_are_derivatives_of_independent_refits(figure):
 
 def _slope(rows: pd.DataFrame) -> float:
     return float((rows.tangent.iloc[-1] - rows.tangent.iloc[0]) / (rows.step.iloc[-1] - rows.step.iloc[0]))
+
+
+@one("figure", ["I"], indirect=True)
+def test_i_recall_is_that_of_brute_force_neighbours_and_ends_at_one(figure):
+    sizes = figure.tables["sizes"]
+    analysis = analyse(Settings(DataSettings("mnist"), ModelSettings("logistic", 0.1)))
+    train, test = analysis.problem.split.train.x, analysis.problem.split.test.x
+    scores = analysis.scores([0, 1])
+    for row in sizes.itertuples():
+        shares = []
+        for j in range(2):
+            near = np.argsort(((train - test[j]) ** 2).sum(1), kind="stable")[: row.candidates]
+            shares.append(np.isin(np.argsort(-np.abs(scores[:, j]))[:10], near).mean())
+        assert row.recall == pytest.approx(np.mean(shares), abs=0.051)
+    assert sizes.recall.iloc[-1] == 1 and (sizes.recall.diff().dropna() >= 0).all() and (sizes.seconds > 0).all()
+    parts = figure.tables["parts"]
+    np.testing.assert_allclose(parts.times_faster, parts.seconds_without / parts.seconds_with)
+    assert figure.number("ρ of the short run").ours >= 0.99
+    assert 1 <= figure.number("rounds of LiSSA that keep").ours <= figure.number("rounds of LiSSA in the long").ours

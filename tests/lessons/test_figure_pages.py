@@ -23,6 +23,7 @@ QUICK = {
     "B": (("runs", 2),),
     "C": (("steps", 200),),
     "E": (("draws", 6),),
+    "I": (("tests", 2),),
     "H": (("seeds", 2), ("data", "digits")),
 }
 MISSING = {

@@ -132,6 +132,25 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         figure_charts_solvers.flipped_labels,
         lambda chosen: 4.0 * float(chosen["seeds"]),
     ),
+    "figure-i": FigurePage(
+        "I",
+        "How much of the search for influential points can be saved?",
+        "FastIF shortens the search in three ways: (1) score only the nearest neighbours of the test point, (2) "
+        "take the fewest "
+        "stochastic steps whose scores still rank like those of a long run, (3) run independent repeats side by "
+        "side. Each is "
+        "measured apart, against scoring every training point. Notice that on the pixels of a linear model the "
+        "neighbours hold "
+        "hardly more of the strongest points than chance would (candidates ÷ n): hard examples matter wherever "
+        "they lie, and "
+        "the last layer of a network, for which the method was made, is another space. Scoring everything is so "
+        "cheap here that "
+        "an index cannot pay. Times are of this server while it runs: trust ratios only. "
+        "*Where the source prints something else:* its sign is the opposite of ours, so its argmax is the most "
+        "harmful point.",
+        figure_charts_solvers.shorter_search,
+        lambda chosen: 2.0 * float(chosen["tests"]),
+    ),
     "figure-j": FigurePage(
         "J",
         "In what sense is influence a derivative?",
