@@ -59,8 +59,8 @@ def sit_down(page: Any, address: str, who: str) -> None:
 
 
 def on_card(page: Any) -> None:
-    page.locator(NEEDS_REVIEW).wait_for(timeout=120_000)
-    page.get_by_text("Strongest counter-example").wait_for(timeout=60_000)
+    page.locator(NEEDS_REVIEW).first.wait_for(timeout=120_000)
+    page.get_by_text("Strongest counter-example").first.wait_for(timeout=60_000)
     page.wait_for_timeout(LOOKED)
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 import influence_core.annotations as annotations
-from influence_core.analysis import Cancelled, Problem, Task, uploads
+from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models, cards, uploads
 from influence_core.annotations import Answers, Found, resolve
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components import cached
@@ -25,6 +26,8 @@ from pages.components.review.keys import digits
 from pages.components.review.leash import Leash
 from pages.components.review.strip import rates
 from tests.pages.test_mislabels_page import ROWS
+
+ROWS_OF_TWO = replace(ROWS, data=replace(ROWS.data, options=(("classes", "2"),)), model=ModelSettings())
 
 
 @pytest.mark.parametrize(
@@ -165,3 +168,15 @@ def test_the_uploaded_table_is_found_again_row_by_row(
     assert (rows["label"].to_numpy() == np.array(split.train.class_names)[split.train.y]).all()
     with pytest.raises(annotations.AnnotationError, match="got another one"):
         contents.uploaded(settings, split, "mine.csv", content + b"1,2,x,yes\n")
+
+
+@pytest.mark.parametrize("name", applicable_models(Problem(ROWS_OF_TWO).split.train))
+def test_every_classifier_makes_a_queue_and_cards(name: str) -> None:
+    settings = replace(ROWS_OF_TWO, model=ModelSettings(name, 0.1))
+    given = Problem(settings)
+    fit = scores.Fit(settings, None, scores.offered([n for n, signal in SIGNALS.items() if signal.cheap]))
+    scored = scores.score(fit, given, Task())
+    scores.run(scored, fit).check(scores.samples(given.split, "iris"))
+    (found,) = cards(scored.review, [3], ())
+    assert found.supports or found.contradicts
+    assert scores.seconds(fit, given) > 0

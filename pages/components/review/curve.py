@@ -13,7 +13,7 @@ from pages.components import cached, controls, job_panel, state
 from pages.components.chart_frame import show
 from pages.components.charts import INK, blank
 from pages.components.influence_map import plain
-from pages.components.review import opening
+from pages.components.review import opening, scores
 from pages.components.review.administration import title
 from pages.components.review.desk import Desk
 
@@ -69,7 +69,7 @@ def _work(fit: Fit, signal: str, seeds: int) -> job_panel.Work:
         "Curve",
         "seeds",
         start,
-        seconds=10.0 * seeds,
+        seconds=3.0 * seeds * scores.seconds(fit, cached.problem(settings)),
         lead="For every seed: flip labels, fit, check the most suspicious shares, give the flips found their labels "
         "back, refit, and measure the accuracy on the test points.",
         button="Draw the curve",

@@ -177,7 +177,7 @@ def _work(person: Person, plan: Plan, fit: scores.Fit, button: str) -> job_panel
         "Scores of the queue",
         "steps",
         start,
-        seconds=4.0,
+        seconds=model.seconds,
         button=button,
         cancelled="Cancelled: no queue was made.",
     )

@@ -79,7 +79,7 @@ def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
         "Refit with the decisions",
         "steps",
         start,
-        seconds=6.0,
+        seconds=sum(job.seconds for job in jobs),
         lead=f"**{count:,} decisions** of all versions of the queue are applied: relabelled, excluded or confirmed.",
         button="Retrain",
         cancelled="Cancelled: nothing was changed.",

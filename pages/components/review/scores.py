@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ALWAYS = ("self_influence", "loss", "random")  # loss stands beside influence always
 LAST = -1e300  # suspicion of rows that left the training set: behind all others
 ADVICE = " — "  # between the facts of a trust line and each sentence about a broken assumption
+FACTORS = 12
+RATE = 4e10  # floating-point operations per second on two cores
 SEARCHED = 5_000  # rows for near-duplicates of which are looked: each costs a product with all others
 SETTINGS, CORRECTIONS, SIGNALS = "settings", "corrections", "signals"
 
@@ -143,6 +145,19 @@ def score(fit: Fit, given: Problem, task: Task) -> Scored:
             step()
     task.tick(len(steps), len(steps))
     return Scored(review, split, kept, names, leash)
+
+
+def seconds(fit: Fit, given: Problem) -> float:
+    """About how long the scores take on two cores, for the queue of jobs: short ones start at once.
+
+    Returns:
+        Seconds: twelve factors of the curvature and Grams for a Newton fit, five more fits for confident learning.
+    """
+    n, d = given.split.train.x.shape
+    p = (d + 1) * max(1, given.split.train.classes - 1)
+    work = FACTORS * (p**3 / 3 + float(n) * p * p)
+    more = 5 * ("confident_learning" in fit.signals) + ("newton_self_influence" in fit.signals)
+    return 1.0 + work * (1 + more) / RATE
 
 
 def samples(split: Split, name: str) -> Samples:

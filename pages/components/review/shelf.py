@@ -127,7 +127,8 @@ def work(fit: Fit) -> job_panel.Work:
             kept.put(fit, compute(task))
         return True
 
-    return job_panel.Work(fit.key, "Evidence of the cards", "steps", start, seconds=4.0, button="Make the evidence")
+    seconds = scores.seconds(fit, cached.problem(fit.settings))
+    return job_panel.Work(fit.key, "Evidence of the cards", "steps", start, seconds, button="Make the evidence")
 
 
 def ready(fit: Fit) -> Scored | None:
