@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.test_accessibility import OVERFLOW, WIDTHS, violations
 from tests.browser.test_app_browser import APP
 
 pytestmark = pytest.mark.browser
@@ -188,3 +189,26 @@ def test_files_go_out_and_label_studio_annotations_come_back_in(
     page.get_by_role("button", name="Import these annotations").click()
     page.get_by_text("1 answers stored").wait_for(timeout=30_000)
     assert len(stored(folder, "Zoe")) == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_part_of_the_page_has_a_serious_violation_or_sticks_out(browser: Any, address: str, theme: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+    page, found = context.new_page(), []
+    sit_down(page, address, "Eve")
+    for part, sign in (
+        ("Review", "given label of"),
+        ("Progress", "Retrain"),
+        ("Export", "Import"),
+        ("Team", "Activity"),
+    ):
+        page.get_by_role("radio", name=part).click()
+        page.get_by_text(sign).first.wait_for(timeout=60_000)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(700)
+            found += [f"{part} {width}: {text}" for text in violations(page)]
+            if (more := page.evaluate(OVERFLOW)) > 0:
+                found.append(f"{part} {width}: {more} pixels stick out to the right")
+    context.close()
+    assert not found, "\n".join(found)

@@ -471,3 +471,43 @@ def test_links_name_version_strategy_and_place() -> None:
     assert "Card 4 of" in words(app) and "only to look at" in words(app)
     assert app.query_params["strategy"] in ("loss", ["loss"])
     assert app.query_params["version"] in ("1", ["1"])
+
+
+def test_a_lead_makes_the_next_version_by_another_signal() -> None:
+    with_queue()
+    lead = opened(panel="team")
+    lead.selectbox(key="review.plan.strategy").set_value("loss").run()
+    lead.number_input(key="review.plan.overlap").set_value(2).run()
+    lead.number_input(key="review.plan.limit").set_value(40).run()
+    lead.slider(key="review.plan.controls").set_value(10).run()
+    lead.checkbox(key="review.plan.blind").check().run()
+    press(lead, "Make the next version")
+    until(lead, lambda lead: len(lead.selectbox(key="review.version").options) == 2)
+    made = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)[0]
+    assert (made.version, made.strategy, made.overlap, made.blind, made.size) == (2, "loss", 2, True, 40)
+    assert made.control_fraction == pytest.approx(0.1)
+    with cached.store().reading() as connection:
+        (controls,) = connection.exec_driver_sql("SELECT sum(is_control) FROM task WHERE queue_id = 2").one()
+    assert controls == 4
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://ada:hunter2@127.0.0.1:1/labels", "The connection to the database was lost"),
+        ("mysql://ada:hunter2@host/labels", "Expected INFLUENCE_DB_URL like"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str, sentence: str
+) -> None:
+    monkeypatch.setenv("INFLUENCE_DB_URL", url)
+    app = opened()
+    assert not app.exception
+    assert len(app.error) == 1 and sentence in app.error[0].value.replace("\\", "")
+    assert "hunter2" not in words(app)
+    if url.startswith("postgresql"):
+        monkeypatch.delenv("INFLUENCE_DB_URL")
+        app.button(key="error-again").click().run()
+        assert not app.error
+    monkeypatch.delenv("INFLUENCE_DB_URL", raising=False)  # the fixture closes what was opened

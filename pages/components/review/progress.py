@@ -12,6 +12,7 @@ from pages.components import cached, state
 from pages.components.linked_table import linked_table
 from pages.components.review import curve, retrain, strip
 from pages.components.review.desk import Desk
+from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Item
@@ -35,7 +36,7 @@ def people(desk: Desk) -> None:
     """How many answers everybody gave; what they said is nobody else's business before one's own answer."""
     found = cached.annotations().progress(cached.store(), desk.queue.id, desk.person.name).by_annotator
     if len(found) > 1:
-        st.caption("Answers: " + ", ".join(f"{count:,} by {name}" for name, count in found.items()))
+        st.caption("Answers: " + ", ".join(f"{count:,} by {plain_markdown(name)}" for name, count in found.items()))
 
 
 def cards(desk: Desk) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pages.components.review.scores import Fit
 
 LINES = 200
+OURS = ("id", "given", "second pass", "outcome", "label", "agreement", "quality")  # columns beside the annotators'
 
 
 def team(desk: Desk, fit: Fit) -> None:
@@ -96,7 +97,8 @@ def consensus_table(said: Answers, found: Resolved) -> pd.DataFrame:
     rows = np.flatnonzero(found.annotations > 0)
     table = pd.DataFrame({"id": said.ids[rows], "given": [names[k] for k in said.given[rows]]}, index=rows)
     for k, annotator in enumerate(said.annotators):
-        table[annotator] = [names[code] if code >= 0 else "" for code in said.codes[rows, k]]
+        column = f"{annotator} (annotator)" if annotator in OURS else annotator
+        table[column] = [names[code] if code >= 0 else "" for code in said.codes[rows, k]]
     table["second pass"] = [names[code] if code >= 0 else "" for code in said.settled[rows]]
     table["outcome"] = np.where(found.action[rows] == "", "open", found.action[rows])
     table["label"] = [names[k] for k in found.label[rows]]
