@@ -1,9 +1,21 @@
-"""What all tests share: the folder of the larger data sets, where there is one."""
+"""What all tests share: the folder of the larger data sets, where there is one; and one thread per worker."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 _NEIGHBOUR = Path(__file__).resolve().parents[2] / "shared" / "data"
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy comes: workers whose threads take turns on a core are slower
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 if _NEIGHBOUR.is_dir():
     os.environ.setdefault("INFLUENCE_DATA_DIR", str(_NEIGHBOUR))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what tests have measured, also where a worker ran them."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

@@ -72,7 +72,9 @@ function show(card, steps, page, at, focus = false) {
 export default function (component) {
   const card = component.parentElement.querySelector('.if-tour');
   const { page, steps } = component.data;
-  card.onkeydown = (event) => event.key === 'Escape' && end(card);
+  card.onkeydown = (event) => { // returning false would take every other key from the browser, Tab and Enter among them
+    if (event.key === 'Escape') end(card);
+  };
   const memory = recalled();
   if (memory !== 'done' && card.page !== page) {
     card.page = page;

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.browser.helpers import APP, DEMO, ROOT
+
+WINDOW = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
 FLAGS = [
     "--no-sandbox",
     "--disable-quic",
@@ -47,16 +49,59 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
+@pytest.fixture(scope="session")
+def shared_context(browser: Any) -> Any:
+    """One browser profile: the front end's scripts are fetched and compiled once."""
+    return browser.new_context(**WINDOW)
+
+
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A fresh page, 1280 pixels wide, that fails the test on an uncaught error in the page."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def page(shared_context: Any) -> Iterator[Any]:
+    """A new tab, 1280 pixels wide; an uncaught error in it fails the test, and nothing stays."""
+    tab, errors = _watched(shared_context)
+    yield tab
+    if tab.url.startswith("http"):
+        tab.evaluate("localStorage.clear()")
+    tab.close()
+    assert not errors
+
+
+@pytest.fixture
+def stranger(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open a tab in a profile that knows nothing: another browser, or a first visit.  Options: of a context."""
+    opened: list[Any] = []
+    errors: list[list[str]] = []
+
+    def tab(**options: Any) -> Any:
+        opened.append(browser.new_context(**WINDOW | options))
+        made, faults = _watched(opened[-1])
+        errors.append(faults)
+        return made
+
+    yield tab
+    for context in opened:
+        context.close()
+    assert not any(errors)
+
+
+def _watched(context: Any) -> tuple[Any, list[str]]:
     errors: list[str] = []
     tab = context.new_page()
+    tab.set_default_timeout(60_000)  # a busy machine is no failure
     tab.on("pageerror", lambda error: errors.append(str(error)))
-    yield tab
-    context.close()
-    assert not errors
+    return tab, errors
+
+
+@pytest.fixture(scope="session")
+def app(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of the app on an empty data folder of its own."""
+    return serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("data"))})
+
+
+@pytest.fixture(scope="session")
+def demo(serve: Callable[..., str]) -> str:
+    """Address of the page of components."""
+    return serve(DEMO)
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_app_browser import APP, settled
+from tests.browser.helpers import IMAGES, PAGES, rest
 
 pytestmark = pytest.mark.browser
-PAGES = ("", "Data", "Model", "Explore", "Solvers")
 WIDTHS = (1280, 820)
-IMAGES = "v=1&data.name=digits&model.l2=0.1&test=0"  # small, and with every component that shows images
 
 # Streamlit's own markup, which cannot be changed from here: rule, the element it lies in, and why it may stay.
 THEIRS = (
@@ -20,11 +18,6 @@ THEIRS = (
     ("color-contrast", "[data-testid=stSlider]", "dark: no colour is readable on the page and under a button's white"),
 )
 INSIDE = "([target, frame]) => !!document.querySelector(target)?.closest(frame)"
-
-
-@pytest.fixture(scope="session")
-def app(serve: Any, tmp_path_factory: Any) -> str:
-    return serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("data"))})
 
 
 def violations(page: Any) -> list[str]:
@@ -49,19 +42,18 @@ OVERFLOW = """() => { const main = document.querySelector('[data-testid="stMain"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_has_a_serious_violation_or_sticks_out(browser: Any, app: str, theme: str) -> None:
-    context = browser.new_context(viewport={"width": WIDTHS[0], "height": 1000}, color_scheme=theme)
-    page, found = context.new_page(), []
-    for name in PAGES:
+def test_no_page_has_a_serious_violation_or_sticks_out(page: Any, app: str, theme: str) -> None:
+    page.emulate_media(color_scheme=theme)
+    found = []
+    for name in ("", *PAGES):
         page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
         page.goto(f"{app}/{name}?{IMAGES}")
         page.get_by_role("button", name="Start over").first.wait_for(state="attached", timeout=120_000)
-        settled(page)
+        rest(page)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 1000})
-            page.wait_for_timeout(700)
+            rest(page)
             found += [f"{name or 'Home'} {width}: {text}" for text in violations(page)]
             if (more := page.evaluate(OVERFLOW)) > 0:
                 found.append(f"{name or 'Home'} {width}: {more} pixels stick out to the right")
-    context.close()
     assert not found, "\n".join(found)

@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,9 +10,9 @@ import pytest
 
 from influence_core.analysis import analyse, drawn
 from influence_core.settings import DataSettings, ModelSettings, Settings, from_query, to_query
+from tests.browser.helpers import no_trouble, rest, settled
 
 pytestmark = pytest.mark.browser
-APP = Path(__file__).parents[2] / "app.py"
 BASE = Settings(data=DataSettings("drawn"), model=ModelSettings("logistic", 0.01))
 FEW = "a-100_0.a-200_100.a-120_-90.b100_0.b200_-100.b90_110.A-50_20.B60_-10"
 STATE = """(root) => ({
@@ -33,11 +32,6 @@ PLACE = """(root, [x, y]) => {
   return [at.left + scale * (left + (width * (x + reach)) / (2 * reach)),
     at.top + scale * (top + (height * (reach - y)) / (2 * reach))];
 }"""
-
-
-@pytest.fixture(scope="session")
-def app(serve: Any, tmp_path_factory: Any) -> str:
-    return serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("data"))})
 
 
 class Hand:
@@ -82,8 +76,7 @@ class Hand:
         self.page.wait_for_function(
             "(t) => decodeURIComponent(location.search).includes('points=' + t)", arg=text, timeout=60_000
         )
-        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-        self.page.wait_for_timeout(300)
+        rest(self.page)
         return self.see()
 
 
@@ -93,7 +86,7 @@ def opened(page: Any, app: str, points: str = FEW, **query: str) -> Hand:
     page.goto(f"{app}/Explore?{link}")
     hand = Hand(page)
     hand.root.locator(".hit").first.wait_for(state="attached", timeout=120_000)
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+    settled(page)
     hand.until("s.idle")
     hand.root.evaluate("(root) => root.scrollIntoView({ block: 'end' })")
     return hand
@@ -114,11 +107,6 @@ def agree_with_the_core(page: Any, seen: dict[str, Any]) -> None:
     test = sum(p.test for p in drawn.parse(seen["text"])[: seen["asked"]])
     wanted = analysis.scores([test])[:, 0]
     np.testing.assert_allclose([seen["scores"][k] for k in where], wanted, rtol=2e-5, atol=1e-9)
-
-
-def no_trouble(page: Any) -> None:
-    assert page.locator('[data-testid="stException"]').count() == 0
-    assert page.get_by_text("for a reason nobody foresaw").count() == 0
 
 
 def test_a_point_is_added_where_one_clicks_and_all_follows(page: Any, app: str) -> None:
@@ -271,16 +259,14 @@ def test_a_drawing_without_a_minimum_has_no_colours_until_it_has_one(page: Any, 
     no_trouble(page)
 
 
-def test_a_link_shows_the_same_drawing(page: Any, app: str, browser: Any) -> None:
+def test_a_link_shows_the_same_drawing(page: Any, app: str, stranger: Any) -> None:
     hand = opened(page, app)
     hand.tool("Add a")
     hand.click(50, -150)
     seen = hand.settle()
-    other = browser.new_context(viewport={"width": 1280, "height": 900})
-    tab = other.new_page()
+    tab = stranger()
     tab.goto(page.url)
     again = Hand(tab)
     again.root.locator(".hit").first.wait_for(state="attached", timeout=120_000)
     shown = again.until("s.idle && s.scores.some(Number.isFinite)")
     assert shown["text"] == seen["text"] and shown["fills"] == seen["fills"]
-    other.close()

@@ -4,29 +4,20 @@ import json
 import re
 import struct
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.helpers import LOO, LOO_PLACE, hover, rest
+
 pytestmark = pytest.mark.browser
-DEMO = Path(__file__).parent / "demo_components.py"
-PLOT = "document.querySelector('.if-loo .js-plotly-plot')"
-READY = f"() => {PLOT}?._fullData?.length > 0"
-TRACES = f"""() => {PLOT}._fullData.map((t) => ({{ name: t.name, type: t.type, ids: Array.from(t.customdata ?? []),
+READY = f"() => {LOO}?._fullData?.length > 0"
+TRACES = f"""() => {LOO}._fullData.map((t) => ({{ name: t.name, type: t.type, ids: Array.from(t.customdata ?? []),
   x: Array.from(t.x), y: Array.from(t.y), colour: Array.from(t.marker?.color ?? []), symbol: t.marker?.symbol }}))"""
-RANGES = f"() => [{PLOT}._fullLayout.xaxis.range, {PLOT}._fullLayout.yaxis.range]"
-PLACE = f"""(index) => {{
-  const plot = {PLOT}, {{ xaxis, yaxis }} = plot._fullLayout, {{ message }} = document.querySelector('.if-loo').state;
-  const box = plot.getBoundingClientRect();
-  return [box.left + xaxis._offset + xaxis.l2p(message.measured[index]),
-    box.top + yaxis._offset + yaxis.l2p(message.predicted[index])];
-}}"""
-
-
+RANGES = f"() => [{LOO}._fullLayout.xaxis.range, {LOO}._fullLayout.yaxis.range]"
 # A place of the plot with no point within 30 pixels.
 EMPTY = f"""() => {{
-  const plot = {PLOT}, {{ xaxis, yaxis }} = plot._fullLayout, {{ message }} = document.querySelector('.if-loo').state;
+  const plot = {LOO}, {{ xaxis, yaxis }} = plot._fullLayout, {{ message }} = document.querySelector('.if-loo').state;
   const marks = Array.from(message.measured, (x, i) => [xaxis.l2p(x), yaxis.l2p(message.predicted[i])]);
   const box = plot.getBoundingClientRect();
   for (let x = 30; x < xaxis._length - 30; x += 10) for (let y = 30; y < yaxis._length - 30; y += 10)
@@ -35,24 +26,11 @@ EMPTY = f"""() => {{
 }}"""
 
 
-@pytest.fixture(scope="session")
-def address(serve: Any) -> str:
-    return serve(DEMO)
-
-
-def visit(page: Any, address: str, query: str = "n=300&loo=1") -> None:
-    page.goto(f"{address}/?{query}")
+def visit(page: Any, demo: str, query: str = "n=300&loo=1") -> None:
+    page.goto(f"{demo}/?{query}")
     page.wait_for_function(READY, timeout=60_000)
     page.locator(".if-loo").scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-
-
-def point_at(page: Any, index: int) -> tuple[float, float]:
-    x, y = page.evaluate(PLACE, index)
-    page.mouse.move(x - 3, y - 3)
-    page.mouse.move(x, y)
-    page.wait_for_timeout(200)  # Plotly clicks what it has hovered
-    return x, y
+    rest(page)
 
 
 def loudest(page: Any, place: int = 0) -> int:
@@ -60,8 +38,8 @@ def loudest(page: Any, place: int = 0) -> int:
     return page.evaluate("(k) => document.querySelector('.if-loo').state.message.top[k]", place)
 
 
-def test_the_scatter_shows_every_measured_point_once_in_its_colour(page: Any, address: str) -> None:
-    visit(page, address)
+def test_the_scatter_shows_every_measured_point_once_in_its_colour(page: Any, demo: str) -> None:
+    visit(page, demo)
     line, rest, top = page.evaluate(TRACES)[:3]
     assert line["name"] == "predicted = measured" and line["x"] == line["y"] != []
     assert sorted(rest["ids"] + top["ids"]) == [i for i in range(300) if i % 50]
@@ -74,8 +52,8 @@ def test_the_scatter_shows_every_measured_point_once_in_its_colour(page: Any, ad
     assert "294 points" in alt and rest["name"] in alt
 
 
-def test_a_click_selects_a_training_point_everywhere_and_keeps_the_zoom(page: Any, address: str) -> None:
-    visit(page, address)
+def test_a_click_selects_a_training_point_everywhere_and_keeps_the_zoom(page: Any, demo: str) -> None:
+    visit(page, demo)
     before = page.evaluate(RANGES)
     first = loudest(page)
     second = page.evaluate(
@@ -83,14 +61,14 @@ def test_a_click_selects_a_training_point_everywhere_and_keeps_the_zoom(page: An
       return Array.from(top).find((i) => i !== first && p[i] * p[first] > 0); }""",
         first,
     )  # a neighbour: still in view
-    point_at(page, first)
+    hover(page, LOO_PLACE, first)
     page.mouse.wheel(0, -200)
     page.wait_for_function(f"(old) => JSON.stringify(({RANGES})()) !== old", arg=str(before).replace(" ", ""))
-    page.wait_for_timeout(500)
+    rest(page)
     zoomed = page.evaluate(RANGES)
     assert zoomed != before
     for index in (first, second):
-        page.mouse.click(*point_at(page, index))
+        page.mouse.click(*hover(page, LOO_PLACE, index))
         page.get_by_text(f"linked={index}", exact=True).wait_for()
         page.wait_for_function("(i) => document.querySelector('.if-loo').state.message.selected === i", arg=index)
         assert page.evaluate(RANGES) == zoomed
@@ -98,16 +76,16 @@ def test_a_click_selects_a_training_point_everywhere_and_keeps_the_zoom(page: An
     assert ring["name"] == "selected" and len(ring["x"]) == 1
 
 
-def test_two_quick_clicks_keep_the_zoom_and_a_double_click_beside_the_points_undoes_it(page: Any, address: str) -> None:
-    visit(page, address)
+def test_two_quick_clicks_keep_the_zoom_and_a_double_click_beside_the_points_undoes_it(page: Any, demo: str) -> None:
+    visit(page, demo)
     whole = json.dumps(page.evaluate(RANGES), separators=(",", ":"))
     first = loudest(page)
-    point_at(page, first)
+    hover(page, LOO_PLACE, first)
     page.mouse.wheel(0, -200)
     page.wait_for_function(f"(old) => JSON.stringify(({RANGES})()) !== old", arg=whole)
-    page.wait_for_timeout(300)
+    rest(page)
     zoomed = page.evaluate(RANGES)
-    page.mouse.dblclick(*point_at(page, first))
+    page.mouse.dblclick(*hover(page, LOO_PLACE, first))
     page.get_by_text(f"linked={first}", exact=True).wait_for()
     page.wait_for_function("(i) => document.querySelector('.if-loo').state.message.selected === i", arg=first)
     assert page.evaluate(RANGES) == zoomed
@@ -118,10 +96,10 @@ def test_two_quick_clicks_keep_the_zoom_and_a_double_click_beside_the_points_und
     page.wait_for_function(f"(old) => JSON.stringify(({RANGES})()) === old", arg=whole)
 
 
-def test_hovering_shows_thumbnail_label_and_both_numbers(page: Any, address: str) -> None:
-    visit(page, address)
+def test_hovering_shows_thumbnail_label_and_both_numbers(page: Any, demo: str) -> None:
+    visit(page, demo)
     index = loudest(page)
-    point_at(page, index)
+    hover(page, LOO_PLACE, index)
     tip = page.locator(".if-loo .if-tip")
     tip.wait_for(state="visible")
     assert tip.locator(".if-label").inner_text().startswith(f"train-{index} ·")
@@ -129,25 +107,25 @@ def test_hovering_shows_thumbnail_label_and_both_numbers(page: Any, address: str
     assert tip.locator(".if-thumb").is_visible()
 
 
-def test_the_reverse_question_shows_test_points(page: Any, address: str) -> None:
-    visit(page, address, "n=300&loo=1&reverse=1")
+def test_the_reverse_question_shows_test_points(page: Any, demo: str) -> None:
+    visit(page, demo, "n=300&loo=1&reverse=1")
     _, rest, top = page.evaluate(TRACES)[:3]
     assert sorted(rest["ids"] + top["ids"]) == list(range(1, 40))
     index = loudest(page)
-    point_at(page, index)
+    hover(page, LOO_PLACE, index)
     page.locator(".if-loo .if-label").get_by_text(f"test-{index} ·").wait_for()
 
 
-def test_many_points_are_painted_by_webgl(page: Any, address: str) -> None:
-    visit(page, address, "n=2500&loo=1")
+def test_many_points_are_painted_by_webgl(page: Any, demo: str) -> None:
+    visit(page, demo, "n=2500&loo=1")
     assert {trace["type"] for trace in page.evaluate(TRACES)} == {"scattergl"}
 
 
-def test_a_picked_row_is_the_selection_and_the_selection_is_a_picked_row(page: Any, address: str) -> None:
-    visit(page, address)
+def test_a_picked_row_is_the_selection_and_the_selection_is_a_picked_row(page: Any, demo: str) -> None:
+    visit(page, demo)
     table = page.locator(".st-key-linked-table canvas").first
     table.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
+    rest(page)
     row = """() => { const { message } = document.querySelector('.if-loo').state;
       return Array.from(message.predicted, (p, i) => [p, i]).sort((a, b) => a[0] - b[0])[2][1]; }"""
     third = page.evaluate(row)
@@ -159,7 +137,7 @@ def test_a_picked_row_is_the_selection_and_the_selection_is_a_picked_row(page: A
     assert f"train-{third} ·" in page.locator(chosen).text_content()
     page.locator(".if-loo").scroll_into_view_if_needed()
     other = loudest(page, 3)
-    page.mouse.click(*point_at(page, other))
+    page.mouse.click(*hover(page, LOO_PLACE, other))
     page.get_by_text(f"linked={other}", exact=True).wait_for()
     page.locator(".st-key-linked-table").scroll_into_view_if_needed()
     page.wait_for_function(
@@ -168,9 +146,9 @@ def test_a_picked_row_is_the_selection_and_the_selection_is_a_picked_row(page: A
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_streamlit_chart_is_a_png_and_an_svg_file(page: Any, address: str, scheme: str) -> None:
+def test_a_streamlit_chart_is_a_png_and_an_svg_file(page: Any, demo: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
-    visit(page, address)
+    visit(page, demo)
     page.locator(".st-key-wave .js-plotly-plot").wait_for()
     page.get_by_text("Table, CSV, PNG and SVG").click()
     with page.expect_download() as png:
@@ -188,8 +166,8 @@ def test_a_streamlit_chart_is_a_png_and_an_svg_file(page: Any, address: str, sch
     assert ("rgb(255, 255, 255)" in ground) == (scheme == "light")
 
 
-def test_the_scatter_is_a_file_too(page: Any, address: str) -> None:
-    visit(page, address)
+def test_the_scatter_is_a_file_too(page: Any, demo: str) -> None:
+    visit(page, demo)
     with page.expect_download() as svg:
         page.locator('.if-loo .modebar-btn[data-title="Download as SVG"]').click()
     root = ET.parse(svg.value.path()).getroot()

@@ -3,55 +3,17 @@
 import re
 import struct
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.helpers import MAP, PLACE, READY, TRACES, click, frame, hover, rest, tool, trained, visit
+
 pytestmark = pytest.mark.browser
-DEMO = Path(__file__).parent / "demo_components.py"
-PLACE = """([side, index]) => {
-  const plot = document.querySelector('.js-plotly-plot'), { xaxis, yaxis } = plot._fullLayout;
-  const { scene } = document.querySelector('.if-map').state, box = plot.getBoundingClientRect();
-  return [box.left + xaxis._offset + xaxis.l2p(scene[side + '_x'][index]),
-    box.top + yaxis._offset + yaxis.l2p(scene[side + '_y'][index])];
-}"""
-TRACES = """() => document.querySelector('.js-plotly-plot')._fullData.map((t) => ({ name: t.name, meta: t.meta,
-  ids: Array.from(t.customdata ?? []), colour: Array.isArray(t.marker?.color) || ArrayBuffer.isView(t.marker?.color)
-    ? Array.from(t.marker.color) : t.marker?.color, size: t.marker?.size?.length ? Array.from(t.marker.size) : null,
-  count: t.x?.length ?? 0 }))"""
-LAYOUT = "() => document.querySelector('.js-plotly-plot')._fullLayout"
+LAYOUT = f"() => {MAP}._fullLayout"
 RANGES = f"() => [({LAYOUT})().xaxis.range, ({LAYOUT})().yaxis.range]"
-READY = "() => document.querySelector('.js-plotly-plot')?._fullData?.length > 0"
-MODES = "() => document.querySelector('.js-plotly-plot')._fullLayout.dragmode"
-INSIDE = """([left, top, right, bottom]) => {
-  const plot = document.querySelector('.js-plotly-plot'), { xaxis, yaxis } = plot._fullLayout;
-  const { scene } = document.querySelector('.if-map').state, box = plot.getBoundingClientRect();
-  const inside = (side) => Array.from(scene[side + '_x'], (x, i) => [i, box.left + xaxis._offset + xaxis.l2p(x),
-    box.top + yaxis._offset + yaxis.l2p(scene[side + '_y'][i])]).filter(([, x, y]) =>
-    x > left && x < right && y > top && y < bottom).map(([i]) => i);
-  return [inside('train'), inside('test')];
-}"""
-SHOWS = "(wanted) => document.querySelector('.js-plotly-plot').layout.meta.test === wanted"
-
-
-@pytest.fixture(scope="session")
-def address(serve: Any) -> str:
-    return serve(DEMO)
-
-
-def visit(page: Any, address: str, query: str = "n=300") -> None:
-    page.goto(f"{address}/?{query}")
-    page.wait_for_function(READY, timeout=60_000)
-    page.wait_for_timeout(500)
-
-
-def click(page: Any, side: str, index: int) -> None:
-    x, y = page.evaluate(PLACE, [side, index])
-    page.mouse.move(x - 3, y - 3)
-    page.mouse.move(x, y)
-    page.wait_for_timeout(200)  # Plotly clicks what it has hovered
-    page.mouse.click(x, y)
+MODES = f"({LAYOUT})().dragmode"
+SHOWS = f"(wanted) => {MAP}.layout.meta.test === wanted"
 
 
 def pick(page: Any, index: int) -> None:
@@ -59,12 +21,8 @@ def pick(page: Any, index: int) -> None:
     page.wait_for_function(SHOWS, arg=index)
 
 
-def trained(page: Any) -> list[dict[str, Any]]:
-    return [trace for trace in page.evaluate(TRACES) if trace["meta"] == "train"]
-
-
-def test_click_recolours_and_keeps_the_zoom(page: Any, address: str) -> None:
-    visit(page, address)
+def test_click_recolours_and_keeps_the_zoom(page: Any, demo: str) -> None:
+    visit(page, demo)
     assert not any(isinstance(trace["colour"], list) for trace in trained(page))
     pick(page, 3)
     page.get_by_text("selected=3").wait_for()
@@ -74,7 +32,7 @@ def test_click_recolours_and_keeps_the_zoom(page: Any, address: str) -> None:
     page.mouse.move(*page.evaluate(PLACE, ["test", 0]))
     page.mouse.wheel(0, -300)
     page.wait_for_function(f"(whole) => JSON.stringify(({RANGES})()) !== JSON.stringify(whole)", arg=whole)
-    page.wait_for_timeout(400)
+    rest(page)
     zoomed = page.evaluate(RANGES)
     assert zoomed[0][1] - zoomed[0][0] < 0.95 * (whole[0][1] - whole[0][0])
     pick(page, 0)
@@ -87,8 +45,8 @@ def test_click_recolours_and_keeps_the_zoom(page: Any, address: str) -> None:
     assert page.evaluate(RANGES) == zoomed
 
 
-def test_stronger_points_lie_on_top(page: Any, address: str) -> None:
-    visit(page, address)
+def test_stronger_points_lie_on_top(page: Any, demo: str) -> None:
+    visit(page, demo)
     pick(page, 3)
     traces = trained(page)
     for trace in traces:
@@ -98,8 +56,8 @@ def test_stronger_points_lie_on_top(page: Any, address: str) -> None:
     assert max(abs(c) for t in weak for c in t["colour"]) <= min(abs(c) for t in strong for c in t["colour"])
 
 
-def test_a_training_point_under_strong_ones_is_still_itself(page: Any, address: str) -> None:
-    visit(page, address)
+def test_a_training_point_under_strong_ones_is_still_itself(page: Any, demo: str) -> None:
+    visit(page, demo)
     pick(page, 3)
     far = page.evaluate("""() => {
       const { scene } = document.querySelector('.if-map').state, best = { gap: 0 };
@@ -120,19 +78,17 @@ def test_a_training_point_under_strong_ones_is_still_itself(page: Any, address: 
     assert page.locator(".if-tip .if-label").inner_text().startswith(f"train-{far} ·")
 
 
-def test_flipped_labels_have_a_ring_with_gaps(page: Any, address: str) -> None:
-    visit(page, address)
+def test_flipped_labels_have_a_ring_with_gaps(page: Any, demo: str) -> None:
+    visit(page, demo)
     flipped = page.evaluate("() => document.querySelector('.if-map').state.scene.flipped.length")
     rings = [trace for trace in page.evaluate(TRACES) if trace["name"] in {"label flipped on purpose", "gaps"}]
     assert flipped > 0 and [trace["count"] for trace in rings] == [flipped, flipped]
 
 
-def test_names_are_text_and_not_markup(page: Any, address: str) -> None:
-    visit(page, address)
+def test_names_are_text_and_not_markup(page: Any, demo: str) -> None:
+    visit(page, demo)
     assert page.locator(".legend").get_by_text("<b>class</b> 0").count() == 1
-    x, y = page.evaluate(PLACE, ["test", 5])
-    page.mouse.move(x - 3, y)
-    page.mouse.move(x, y)
+    hover(page, PLACE, ["test", 5])
     tip = page.locator(".if-tip")
     tip.wait_for(state="visible")
     assert "<i>label</i>" in tip.inner_text() or "train-" in tip.inner_text()
@@ -142,16 +98,16 @@ def test_names_are_text_and_not_markup(page: Any, address: str) -> None:
 @pytest.mark.parametrize(
     ("query", "neutral"), [("n=300", "#F7F7F7"), ("n=300&embed_options=dark_theme&embed=true", "#3A3F4B")]
 )
-def test_neutral_follows_the_theme(page: Any, address: str, query: str, neutral: str) -> None:
-    visit(page, address, query)
+def test_neutral_follows_the_theme(page: Any, demo: str, query: str, neutral: str) -> None:
+    visit(page, demo, query)
     pick(page, 3)
     scale = page.evaluate(f"({LAYOUT})().coloraxis.colorscale")
     assert [colour for _, colour in scale] == ["#D55E00", neutral, "#0072B2"]
     assert page.evaluate(f"({LAYOUT})().coloraxis.colorbar.title.text").startswith("← harmful | helpful →")
 
 
-def test_gallery_click_and_keyboard_select(page: Any, address: str) -> None:
-    visit(page, address)
+def test_gallery_click_and_keyboard_select(page: Any, demo: str) -> None:
+    visit(page, demo)
     tiles = page.locator(".if-gallery button")
     assert tiles.count() == 40
     tiles.nth(7).click()
@@ -166,15 +122,15 @@ def test_gallery_click_and_keyboard_select(page: Any, address: str) -> None:
     assert tiles.evaluate_all("(all) => all.filter((tile) => tile.tabIndex === 0).length") == 1
 
 
-def test_gallery_follows_the_map(page: Any, address: str) -> None:
-    visit(page, address)
+def test_gallery_follows_the_map(page: Any, demo: str) -> None:
+    visit(page, demo)
     pick(page, 3)
     page.locator('.if-gallery button[aria-pressed="true"]').wait_for()
     assert page.locator(".if-gallery button").nth(3).get_attribute("aria-pressed") == "true"
 
 
-def test_strip_selects_a_training_point(page: Any, address: str) -> None:
-    visit(page, address)
+def test_strip_selects_a_training_point(page: Any, demo: str) -> None:
+    visit(page, demo)
     pick(page, 3)
     cards = page.locator(".if-strip .side").first.locator("button")
     cards.first.wait_for()
@@ -187,37 +143,37 @@ def test_strip_selects_a_training_point(page: Any, address: str) -> None:
     page.locator('.if-strip button[aria-pressed="true"]').wait_for()
 
 
-def test_a_missing_library_is_said_in_words(page: Any, address: str) -> None:
+def test_a_missing_library_is_said_in_words(page: Any, demo: str) -> None:
     page.route("**/plotly.min.js", lambda route: route.abort())
-    page.goto(f"{address}/?n=300")
+    page.goto(f"{demo}/?n=300")
     page.locator(".if-error").get_by_text("could not be loaded").wait_for()
 
 
-def test_map_is_a_named_picture(page: Any, address: str) -> None:
-    visit(page, address)
+def test_map_is_a_named_picture(page: Any, demo: str) -> None:
+    visit(page, demo)
     assert page.get_by_role("group", name="Map of training and test points").count() == 1
 
 
-def test_boundary_and_field_are_drawn_once_and_not_hovered(page: Any, address: str) -> None:
-    visit(page, address, "n=300&field=1")
+def test_boundary_and_field_are_drawn_once_and_not_hovered(page: Any, demo: str) -> None:
+    visit(page, demo, "n=300&field=1")
     lines = page.evaluate("""() => document.querySelector('.js-plotly-plot')._fullData
       .filter((t) => t.mode === 'lines').map((t) => [t.name, t.hoverinfo, t.line.dash])""")
-    assert [(hover, dash) for _, hover, dash in lines] == [("skip", "solid"), ("skip", "dash")]
+    assert [line[1:] for line in lines] == [["skip", "solid"], ["skip", "dash"]]
     source = "() => document.querySelector('.js-plotly-plot').layout.images[0].source"
     before = page.evaluate(source)
     pick(page, 3)
     assert page.evaluate(source) == before
 
 
-def test_map_follows_a_change_of_theme(page: Any, address: str) -> None:
-    visit(page, address)
+def test_map_follows_a_change_of_theme(page: Any, demo: str) -> None:
+    visit(page, demo)
     pick(page, 3)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"() => ({LAYOUT})().coloraxis.colorscale[1][1] === '#3A3F4B'")
 
 
-def test_map_leaves_and_comes_back(page: Any, address: str) -> None:
-    visit(page, address)
+def test_map_leaves_and_comes_back(page: Any, demo: str) -> None:
+    visit(page, demo)
     for _ in range(3):
         page.get_by_text("Show", exact=True).click()
         page.locator(".js-plotly-plot").wait_for(state="detached")
@@ -227,43 +183,20 @@ def test_map_leaves_and_comes_back(page: Any, address: str) -> None:
     pick(page, 3)
 
 
-def test_map_fills_a_width_that_changes(page: Any, address: str) -> None:
-    visit(page, address)
+def test_map_fills_a_width_that_changes(page: Any, demo: str) -> None:
+    visit(page, demo)
     page.evaluate("() => (document.querySelector('.if-map').style.width = '600px')")
     page.wait_for_function(f"() => ({LAYOUT})().width === 600")
 
 
-def tool(page: Any, name: str) -> None:
-    page.locator(f'.modebar-btn[data-title="{name}"]').first.click()
-
-
-def frame(page: Any, corner: tuple[float, float], end: tuple[float, float], steps: bool = False) -> list[list[int]]:
-    """Drag around a rectangle, given in shares of the plot; return the points that lie in it."""
-    box = page.locator(".nsewdrag").first.bounding_box()
-    (left, top), (right, bottom) = (
-        # Mouse events carry whole pixels.
-        (round(box["x"] + box["width"] * u), round(box["y"] + box["height"] * v))
-        for u, v in (corner, end)
-    )
-    path = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)] if steps else [(left, top)]
-    path += [(right, bottom)] if not steps else []
-    inside = page.evaluate(INSIDE, [left, top, right, bottom])
-    page.mouse.move(*path[0])
-    page.mouse.down()
-    for place in path[1:]:
-        page.mouse.move(*place, steps=6)
-    page.mouse.up()
-    return inside
-
-
 @pytest.mark.parametrize(("name", "steps"), [("Lasso Select", True), ("Box Select", False)])
 def test_a_lasso_sends_exactly_the_points_inside_and_leaves_no_trace(
-    page: Any, address: str, name: str, steps: bool
+    page: Any, demo: str, name: str, steps: bool
 ) -> None:
-    visit(page, address)
+    visit(page, demo)
     pick(page, 3)
     page.mouse.wheel(0, -200)
-    page.wait_for_timeout(600)
+    rest(page)
     ranges = page.evaluate(RANGES)
     tool(page, name)
     train, test = frame(page, (0.2, 0.25), (0.62, 0.8), steps)
@@ -279,17 +212,17 @@ def test_a_lasso_sends_exactly_the_points_inside_and_leaves_no_trace(
     assert page.evaluate(chosen) == 0
 
 
-def test_an_empty_lasso_asks_nothing(page: Any, address: str) -> None:
-    visit(page, address)
+def test_an_empty_lasso_asks_nothing(page: Any, demo: str) -> None:
+    visit(page, demo)
     tool(page, "Box Select")
     assert frame(page, (0.001, 0.001), (0.02, 0.02)) == [[], []]
-    page.wait_for_timeout(500)
+    rest(page)
     assert page.get_by_text("group=[] tests=[]").count() == 1
     assert page.locator(".selectionlayer path").count() == 0
 
 
-def test_the_boundary_after_a_refit_is_solid_and_the_one_before_dashed(page: Any, address: str) -> None:
-    visit(page, address, "n=300&field=1")
+def test_the_boundary_after_a_refit_is_solid_and_the_one_before_dashed(page: Any, demo: str) -> None:
+    visit(page, demo, "n=300&field=1")
     tool(page, "Box Select")
     frame(page, (0.3, 0.3), (0.5, 0.6))
     page.wait_for_function("() => document.querySelector('.if-map').state.message.after_x?.length > 0")
@@ -300,8 +233,8 @@ def test_the_boundary_after_a_refit_is_solid_and_the_one_before_dashed(page: Any
     assert "boundary before" in legend and "boundary after the refit" in legend and "p = 0.5" not in legend
 
 
-def test_the_reverse_question_colours_test_points_and_fades_training_points(page: Any, address: str) -> None:
-    visit(page, address, "n=300&reverse=1")
+def test_the_reverse_question_colours_test_points_and_fades_training_points(page: Any, demo: str) -> None:
+    visit(page, demo, "n=300&reverse=1")
     click(page, "train", 50)
     page.wait_for_function("() => document.querySelector('.if-map').state.message.scores?.length === 40")
     traces = page.evaluate(TRACES)
@@ -311,16 +244,13 @@ def test_the_reverse_question_colours_test_points_and_fades_training_points(page
     assert all(trace["colour"] == "#C3C7CE" for trace in traces if trace["meta"] == "train" and trace["count"])
     names = [trace["name"] for trace in traces]
     assert names.index("test point (coloured)") > max(k for k, t in enumerate(traces) if t["meta"] == "train")
-    page.mouse.move(0, 0)
-    x, y = page.evaluate(PLACE, ["test", tests["ids"][-1]])
-    page.mouse.move(x - 3, y)
-    page.mouse.move(x, y)
+    hover(page, PLACE, ["test", tests["ids"][-1]])
     page.locator(".if-tip .if-score").get_by_text(re.compile(r"[+−]0\.\d+ nats · (helpful|harmful)")).wait_for()
 
 
 @pytest.mark.parametrize("n", [300, 3000])
-def test_the_map_is_a_png_and_an_svg_file(page: Any, address: str, n: int) -> None:
-    visit(page, address, f"n={n}")
+def test_the_map_is_a_png_and_an_svg_file(page: Any, demo: str, n: int) -> None:
+    visit(page, demo, f"n={n}")
     pick(page, 3)
     width, height = page.evaluate(
         "() => { const p = document.querySelector('.js-plotly-plot'); return [p.clientWidth, p.layout.height]; }"
@@ -343,7 +273,7 @@ def test_the_map_is_a_png_and_an_svg_file(page: Any, address: str, n: int) -> No
     assert page.evaluate("() => document.querySelectorAll('.js-plotly-plot').length") == 1
 
 
-def test_no_button_sends_the_chart_elsewhere(page: Any, address: str) -> None:
-    visit(page, address)
+def test_no_button_sends_the_chart_elsewhere(page: Any, demo: str) -> None:
+    visit(page, demo)
     titles = page.locator(".modebar-btn").evaluate_all("(all) => all.map((b) => b.dataset.title)")
     assert "Share chart..." not in titles and "Lasso Select" in titles

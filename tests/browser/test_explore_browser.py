@@ -4,41 +4,39 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from influence_core.analysis import Analysis, analyse
 from influence_core.settings import from_query
 from pages.components.view import rows_of
-from tests.browser.test_app_browser import APP, explore, no_trouble, settled
-from tests.browser.test_components_browser import TRACES, click, frame, tool
+from tests.browser.helpers import (
+    BLOBS,
+    IMAGES,
+    LOO_PLACE,
+    PLACE,
+    click,
+    coloured,
+    explore,
+    frame,
+    hover,
+    named,
+    no_trouble,
+    rest,
+    tool,
+)
 
 pytestmark = pytest.mark.browser
-BLOBS = "v=1&data.name=blobs&data.n=200&data.test_fraction=0.2&data.flip_fraction=0.05&model.l2=0.01"
 
 
-@pytest.fixture(scope="session")
-def app(serve: Any, tmp_path_factory: Any) -> str:
-    return serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("explore"))})
-
-
-def blobs() -> Analysis:
-    settings, problems = from_query(dict(part.split("=") for part in BLOBS.split("&")))
-    assert not problems
+def analysed(link: str) -> Analysis:
+    """The same problem, computed here."""
+    settings, _ = from_query(dict(part.split("=") for part in link.split("&")))
     return analyse(settings)
 
 
-def traces(page: Any, name: str) -> list[dict[str, Any]]:
-    return [trace for trace in page.evaluate(TRACES) if (trace["name"] or "").startswith(name)]
-
-
-def coloured(page: Any, side: str) -> dict[int, float]:
-    shown = [t for t in page.evaluate(TRACES) if t["meta"] == side and isinstance(t["colour"], list)]
-    return {i: c for t in shown for i, c in zip(t["ids"], t["colour"], strict=True)}
-
-
-def calm(page: Any) -> None:
-    settled(page)
-    page.wait_for_timeout(1_000)
+def blobs() -> Analysis:
+    return analysed(BLOBS)
 
 
 def lonely(analysis: Analysis, side: str = "train") -> int:
@@ -60,7 +58,7 @@ def test_a_training_point_is_selected_asked_about_and_joins_a_group(page: Any, a
     page.get_by_role("button", name="Ask about it").click()
     page.wait_for_url(re.compile("ask=train"))
     page.get_by_text("leaves the training set").wait_for()
-    calm(page)
+    rest(page)
     scores = analysis.removal(row)
     colours = coloured(page, "test")
     assert sorted(colours) == list(range(len(scores)))
@@ -79,17 +77,64 @@ def test_a_point_of_the_scatter_and_a_row_of_the_table_select_too(page: Any, app
     explore(page, app, BLOBS)
     page.get_by_role("tab", name="Table and CSV").click()
     page.get_by_text("Strongest first").wait_for()
-    calm(page)
+    rest(page)
     grid = page.locator('[data-testid="stDataFrame"]').last
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
     page.mouse.click(box["x"] + 15, box["y"] + 55)  # the check box of the first row
     strongest = int(np.abs(blobs().scores([0])[:, 0]).argmax())
     page.wait_for_url(re.compile(f"train={strongest}"), timeout=20_000)
-    calm(page)
-    assert [t["count"] for t in traces(page, "selected training point")] == [1]
+    rest(page)
+    assert [t["count"] for t in named(page, "selected training point")] == [1]
     page.get_by_role("button", name="Deselect").click()
     page.wait_for_function("() => !location.search.includes('train=')")
+    no_trouble(page)
+
+
+def follow(page: Any, analysis: Analysis, row: int) -> None:
+    """Every pane shows this training point as the selected one."""
+    name = str(analysis.problem.split.train.ids[row])
+    page.wait_for_url(re.compile(f"train={row}(&|$)"))
+    for pane, word in ((".if-map", "selected_train"), (".if-loo", "selected")):
+        script = "([pane, word, row]) => document.querySelector(pane).state.message[word] === row"
+        page.wait_for_function(script, arg=[pane, word, row])
+    rest(page)
+    assert [t["count"] for t in named(page, "selected training point")] == [1]
+    assert page.get_by_label("Training point", exact=True).input_value() == str(row)
+    assert name in page.locator('[data-testid="stDataFrame"] [role="row"][aria-selected="true"]').text_content()
+    cards = [text for text in page.locator(".if-strip button").all_inner_texts() if name in text]
+    pressed = page.locator('.if-strip button[aria-pressed="true"]').all_inner_texts()
+    assert pressed == cards
+
+
+def test_one_selection_in_map_strips_table_scatter_and_box(page: Any, app: str) -> None:
+    explore(page, app, IMAGES + "&details=table")
+    page.get_by_text("Strongest first").wait_for()
+    analysis = analysed(IMAGES)
+    scores = analysis.scores([0])[:, 0]
+    order = np.argsort(-np.abs(scores), kind="stable")
+
+    page.locator(".if-strip .side").first.locator("button").first.click()
+    follow(page, analysis, int(scores.argmax()))
+
+    grid = page.locator('[data-testid="stDataFrame"]').last
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    page.mouse.click(box["x"] + 15, box["y"] + 35 * 3 + 17)  # the third row
+    follow(page, analysis, int(order[2]))
+
+    page.locator(".if-loo").scroll_into_view_if_needed()
+    page.mouse.click(*hover(page, LOO_PLACE, int(order[0])))
+    follow(page, analysis, int(order[0]))
+
+    page.locator(".if-map").scroll_into_view_if_needed()
+    row = lonely(analysis)
+    click(page, "train", row)
+    follow(page, analysis, row)
+
+    page.get_by_label("Training point", exact=True).fill(str(order[5]))
+    page.keyboard.press("Enter")
+    follow(page, analysis, int(order[5]))
     no_trouble(page)
 
 
@@ -98,39 +143,48 @@ def test_a_lasso_makes_a_group_with_three_numbers_and_a_boundary_after(page: Any
     tool(page, "Lasso Select")
     inside, _ = frame(page, (0.45, 0.3), (0.8, 0.75), steps=True)
     page.wait_for_url(re.compile("group="), timeout=20_000)
-    calm(page)
+    rest(page)
     text = page.evaluate("() => new URL(location.href).searchParams.get('group')")
     assert rows_of(text, 160, {}).tolist() == inside
-    assert [t["count"] for t in traces(page, "group that leaves")] == [len(inside)]
+    assert [t["count"] for t in named(page, "group that leaves")] == [len(inside)]
     effect = blobs().group(inside)
     metrics = page.locator('[data-testid="stMetricValue"]')
     shown = [float(text.replace("−", "-")) for text in metrics.all_inner_texts()[:2]]
     assert shown == pytest.approx([effect.first_order[0], effect.newton[0]], rel=6e-3)
-    assert [t["count"] for t in traces(page, "boundary after")] in ([], [0])
+    assert [t["count"] for t in named(page, "boundary after")] in ([], [0])
     page.get_by_role("button", name="Refit without these").click()
     page.get_by_text("Test accuracy after").wait_for(timeout=60_000)
-    calm(page)
+    rest(page)
     truth = blobs().problem.group_refit(inside).change[0]
     assert float(metrics.all_inner_texts()[2].replace("−", "-")) == pytest.approx(truth, rel=6e-3)
-    assert traces(page, "boundary after")[0]["count"] > 0 and traces(page, "boundary before")[0]["count"] > 0
+    assert named(page, "boundary after")[0]["count"] > 0 and named(page, "boundary before")[0]["count"] > 0
     no_trouble(page)
 
 
 def test_a_group_of_test_points_is_chosen_by_lasso_or_by_name(page: Any, app: str) -> None:
     explore(page, app, BLOBS + "&ask=tests&tests=all")
-    calm(page)
+    rest(page)
     tool(page, "Box Select")
     _, inside = frame(page, (0.2, 0.2), (0.7, 0.7))
     page.get_by_text(f"{len(inside)} of 40 test points").first.wait_for(timeout=20_000)
-    calm(page)
+    rest(page)
     scores = blobs().scores(inside, mean=True)[:, 0]
     colours = coloured(page, "train")
     strongest = int(np.abs(scores).argmax())
     assert np.sign(colours[strongest]) == np.sign(scores[strongest])
-    page.get_by_role("combobox", name="Group", exact=False).first.click()
-    page.get_by_role("option", name="All misclassified").click()
-    wrong = int(blobs().problem.misclassified.sum())
-    page.get_by_text(f"{wrong} of 40 test points").first.wait_for(timeout=20_000)
+    problem = blobs().problem
+    first = problem.split.test.y == 0
+    for name, rows in (
+        ("All misclassified", problem.misclassified),
+        ("Class", first),
+        ("All test points", first | True),
+    ):
+        page.get_by_role("combobox", name="Group", exact=False).first.click()
+        page.get_by_role("option", name=re.compile(f"^{name}")).first.click()
+        page.get_by_text(f"{int(rows.sum())} of 40 test points").first.wait_for(timeout=20_000)
+        rest(page)
+        asked = [t["count"] for t in named(page, "test points asked about")]
+        assert asked == [int(rows.sum())]
     no_trouble(page)
 
 
@@ -145,6 +199,54 @@ def test_switches_change_the_colours_and_stand_in_the_link(page: Any, app: str) 
         page.wait_for_url(re.compile(f"{name}=True"), timeout=20_000)
         page.wait_for_function(f"(word) => ({scale})().includes(word)", arg=word)
     no_trouble(page)
+
+
+def test_a_locked_scale_is_the_same_for_every_test_point(page: Any, app: str) -> None:
+    limit = "() => document.querySelector('.if-map').state.message.limit"
+
+    def limits() -> list[float]:
+        found = []
+        for test in (3, 11):
+            page.get_by_label("Test point", exact=True).fill(str(test))
+            page.keyboard.press("Enter")
+            page.wait_for_url(re.compile(f"test={test}(&|$)"))
+            rest(page)
+            found.append(page.evaluate(limit))
+        return found
+
+    explore(page, app, BLOBS)
+    free = limits()
+    assert free[0] != free[1]
+    page.get_by_text("Lock colour scale", exact=True).click()
+    page.wait_for_url(re.compile("lock=True"))
+    rest(page)
+    locked = limits()
+    assert locked[0] == locked[1]
+    no_trouble(page)
+
+
+def test_the_table_is_a_csv_file_with_every_training_point(page: Any, app: str) -> None:
+    explore(page, app, BLOBS + "&details=table")
+    with page.expect_download() as file:
+        page.get_by_role("button", name=re.compile("Download all 160 rows as CSV")).click()
+    assert file.value.suggested_filename == "influence-blobs-test-0.csv"
+    frame = pd.read_csv(file.value.path())
+    (column,) = [name for name in frame if name.startswith("predicted change")]
+    (own,) = [name for name in frame if name.startswith("id")]
+    analysis = blobs()
+    scores = dict(zip(map(str, analysis.problem.split.train.ids), analysis.scores([0])[:, 0], strict=True))
+    assert len(frame) == 160
+    np.testing.assert_allclose(frame[column], [scores[name] for name in frame[own]], rtol=1e-6, atol=1e-12)
+
+
+def test_hovering_the_map_shows_the_picture_under_the_mouse(page: Any, app: str) -> None:
+    explore(page, app, IMAGES)
+    row = lonely(analysed(IMAGES))
+    hover(page, PLACE, ["train", row])
+    tip = page.locator(".if-map .if-tip")
+    tip.locator(".if-label").get_by_text(str(analysed(IMAGES).problem.split.train.ids[row])).wait_for()
+    assert tip.locator(".if-thumb").is_visible()
+    assert tip.locator(".if-thumb").evaluate("(thumb) => thumb.style.backgroundImage").startswith('url("data:image/png')
 
 
 def test_the_keyboard_reaches_what_the_mouse_does(page: Any, app: str) -> None:

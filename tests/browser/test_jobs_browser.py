@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_app_browser import LARGE, measured, no_trouble, settled
+from tests.browser.helpers import LARGE, ROOT, measured, no_trouble, settled
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).parents[2]
 BAR = "Exact leave-one-out:"
 
 

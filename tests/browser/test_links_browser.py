@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_app_browser import APP, explore, no_trouble, scores_of, settled
+from tests.browser.helpers import APP, coloured, explore, no_trouble, rest
 
 pytestmark = pytest.mark.browser
-BLOBS = "v=1&data.name=blobs&data.n=200&model.l2=0.1&test=0"
-
-
-@pytest.fixture(scope="session")
-def app(serve: Any, tmp_path_factory: Any) -> str:
-    return serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("data"))})
+LINK = "v=1&data.name=blobs&data.n=200&model.l2=0.1&test=0"
 
 
 def choose(page: Any, label: str, option: str) -> None:
@@ -27,21 +22,20 @@ def ask(page: Any, test: int) -> None:
     page.get_by_label("Test point", exact=True).fill(str(test))
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(f"test={test}(&|$)"))
-    settled(page)
-    page.wait_for_timeout(1_200)
+    rest(page)
 
 
 def picture(page: Any) -> tuple[dict[int, float], str, str]:
     """Colours of the map, the number box, and the words about exact leave-one-out."""
     agreement = page.get_by_text("slope =").first.inner_text()
-    return scores_of(page), page.get_by_label("Test point", exact=True).input_value(), agreement
+    return coloured(page, "train"), page.get_by_label("Test point", exact=True).input_value(), agreement
 
 
 def test_a_copied_link_restores_the_picture_on_a_fresh_server(
-    browser: Any, page: Any, app: str, serve: Any, tmp_path_factory: Any
+    page: Any, stranger: Any, app: str, serve: Any, tmp_path_factory: Any
 ) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app)
-    explore(page, app, BLOBS + "&data.flip_fraction=0.05")
+    explore(page, app, LINK + "&data.flip_fraction=0.05")
     choose(page, "Watch the", "margin (log-odds of the true class)")
     page.wait_for_url(re.compile("quantity=margin"))
     choose(page, "Predict its change by", "One-step Newton")
@@ -55,15 +49,14 @@ def test_a_copied_link_restores_the_picture_on_a_fresh_server(
 
     fresh = serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("empty"))})
     assert fresh != app
-    other = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    other = stranger()
     explore(other, fresh, link.split("?")[1])
     assert picture(other) == before
     no_trouble(other)
-    other.context.close()
 
 
 def test_a_deep_link_shows_no_tour_and_skip_ends_it(page: Any, app: str) -> None:
-    page.goto(f"{app}/?{BLOBS}")
+    page.goto(f"{app}/?{LINK}")
     page.get_by_role("button", name="Copy link").wait_for(timeout=60_000)
     assert page.locator(".if-tour").count() == 0
     page.goto(app)
