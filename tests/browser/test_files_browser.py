@@ -5,15 +5,13 @@ import io
 import re
 import struct
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.test_app_browser import APP, settled
+from tests.browser.helpers import settled
 
 pytestmark = pytest.mark.browser
-DEMO = Path(__file__).parent / "demo_components.py"
 
 
 def saved(page: Any, at: str, kind: str) -> tuple[str, bytes]:
@@ -31,8 +29,8 @@ def table(text: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text.decode())))
 
 
-def test_gallery_and_strips_are_files_with_every_tile_word_and_number(page: Any, serve: Any) -> None:
-    page.goto(f"{serve(DEMO)}/?n=300")
+def test_gallery_and_strips_are_files_with_every_tile_word_and_number(page: Any, demo: str) -> None:
+    page.goto(f"{demo}/?n=300")
     page.locator(".if-gallery button.tile").nth(3).click(timeout=60_000)
     page.locator(".if-strip .card").first.wait_for()
     settled(page)
@@ -59,8 +57,7 @@ def test_gallery_and_strips_are_files_with_every_tile_word_and_number(page: Any,
     assert {fill.get("fill") for fill in ET.fromstring(raw).iter()} >= {"rgb(0,114,178)", "rgb(213,94,0)"}
 
 
-def test_a_drawing_is_a_file_and_a_page_link_carries_the_choices(page: Any, serve: Any, tmp_path_factory: Any) -> None:
-    app = serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("files"))})
+def test_a_drawing_is_a_file_and_a_page_link_carries_the_choices(page: Any, app: str) -> None:
     page.goto(f"{app}/Explore?v=1&data.name=drawn&model.l2=0.01&test=1")
     page.locator(".if-board .boundary").wait_for(timeout=120_000)
     settled(page)

@@ -107,7 +107,7 @@ def test_from_the_data_to_a_measured_training_point_by_keyboard_alone(page: Any,
     type_("0,1,2", "Enter")
     page.wait_for_url(re.compile(r"data\.digits=0"))
     rest(page)
-    tab_to(page, "Explore")
+    tab_to(page, "Explore", within='[data-testid="stSidebar"]')
     page.keyboard.press("Enter")
     tab_to_later = page.get_by_role("button", name="Run exact leave-one-out")
     tab_to_later.wait_for(timeout=120_000)
