@@ -51,7 +51,6 @@ def run(chosen: Settings) -> dict[str, object]:
         found = detection(suspicion, flipped, review.ties, CHECKED)
         result[name] = [found.auc.value, *found.recall.tolist()]
     return {
-        "key": chosen.key(),
         "seed": chosen.seed,
         "n": len(flipped),
         "seconds": time.perf_counter() - begun,
@@ -70,7 +69,7 @@ def table(runs: list[dict]) -> str:
 
 
 def finished(out: Path | None) -> dict[str, dict]:
-    """Runs of an earlier call by their settings."""
+    """Runs of an earlier call."""
     if out is None or not out.exists():
         return {}
     return {run["key"]: run for run in map(json.loads, out.read_text(encoding="utf-8").splitlines())}
@@ -86,14 +85,14 @@ def main() -> None:
     given = parser.parse_args()
     size, kept, runs = given.size or (5_000 if given.data == "mnist" else 11_111), finished(given.out), []
     for seed in range(given.seeds):
-        chosen = settings(given.data, size, given.l2, seed)
-        if chosen.key() not in kept:
-            kept[chosen.key()] = found = run(chosen)
+        key = f"{given.data}:{size}:{given.l2:g}:{seed}"
+        if key not in kept:
+            kept[key] = found = {"key": key, **run(settings(given.data, size, given.l2, seed))}
             print(f"seed {seed}: {found['seconds']:.0f} s, {found['signals']['self_influence']}", file=sys.stderr)
             if given.out is not None:
                 with given.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(found) + "\n")
-        runs.append(kept[chosen.key()])
+        runs.append(kept[key])
     print(f"{given.data}, n = {runs[0]['n']:,}, softmax, l2 = {given.l2:g}, {FLIPS:.0%} flips, {len(runs)} seeds\n")
     print(table(runs))
     reached = float(np.mean([run["signals"]["self_influence"][0] for run in runs]))
