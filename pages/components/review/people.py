@@ -22,6 +22,13 @@ _keep_name = st.components.v2.component(
 )
 
 
+_way_back = st.components.v2.component(
+    "influence_way_back",
+    html='<div class="if-way-back" hidden></div>\n',
+    js=text("review/way_back.js"),
+)
+
+
 @dataclass(frozen=True)
 class Person:
     """One who answers cards.
@@ -51,7 +58,11 @@ def accounts() -> bool:
 
 def require_login() -> None:
     """Nothing of any page without an account, where accounts are configured."""
-    if not accounts() or getattr(st.user, "is_logged_in", False):
+    if not accounts():
+        return
+    known = bool(getattr(st.user, "is_logged_in", False))
+    _way_back(key="way-back", data={"known": known})
+    if known:
         return
     st.title("Influence Explorer", anchor=False)
     st.markdown("This server is for people with an account.")
