@@ -30,7 +30,8 @@ class Poisoned:
         path: one row per round: round, loss and margin of the test point, by a real refit.
         theta: (p,) refitted.
         self_influence: (n,) of the poisoned training set.
-        harm: (n,) predicted loss_change at the test point, of the poisoned training set.
+        harm: (n,) minus the predicted loss_change at the test point, of the poisoned training set.
+        others: other test points whose predicted class changes.
     """
 
     rows: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Poisoned:
     theta: FloatArray
     self_influence: FloatArray
     harm: FloatArray
+    others: int
 
     @property
     def flipped(self) -> bool:
@@ -91,7 +93,16 @@ def poison(analysis: Analysis, test: int, count: int, bound: float) -> Poisoned:
         numpy(influence.fitted.theta),
         estimators.self_influence(influence),
         -estimators.scores(influence, watched)[:, 0],
+        _others(analysis, influence, test),
     )
+
+
+def _others(analysis: Analysis, influence: Influence, test: int) -> int:
+    """Other test points that the poisoned model puts into another class."""
+    model, x = influence.fitted.model, analysis.problem.test.x.cpu()
+    before, after = (model.outputs(theta.cpu(), x) for theta in (analysis.problem.fitted.theta, influence.fitted.theta))
+    changed = (before > 0) != (after > 0) if before.shape[1] == 1 else (before.argmax(1) != after.argmax(1))[:, None]
+    return int(changed.sum()) - int(changed[test])
 
 
 def _moved(split: Split, rows: NDArray[np.int64], x: FloatArray) -> Split:

@@ -45,9 +45,9 @@ OVERFLOW = """() => { const main = document.querySelector('[data-testid="stMain"
 def test_no_page_has_a_serious_violation_or_sticks_out(page: Any, app: str, theme: str) -> None:
     page.emulate_media(color_scheme=theme)
     found = []
-    for name in ("", *PAGES):
+    for name in ("", *PAGES, "Lessons?lesson=damping"):
         page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
-        page.goto(f"{app}/{name}?{IMAGES}")
+        page.goto(f"{app}/{name}{'&' if '?' in name else '?'}{IMAGES}")
         page.get_by_role("button", name="Start over").first.wait_for(state="attached", timeout=120_000)
         rest(page)
         for width in WIDTHS:

@@ -10,18 +10,13 @@ import pytest
 
 from pages.components.lessons import LESSONS
 from pages.components.lessons.kinds import Lesson
-from tests.browser.test_app_browser import APP, no_trouble, settled
+from tests.browser.helpers import no_trouble, settled
 
 pytestmark = pytest.mark.browser
 # Figures that take many seconds with their defaults are asked for with less; B needs data that a fresh server lacks.
 QUICK = {"figure-c": "steps:200", "figure-e": "draws:6", "figure-h": "seeds:2,data:digits"}
 MISSING = {"figure-b": "Forest fires"}
 DRAWN = "() => [...document.querySelectorAll('.st-key-lesson .js-plotly-plot')].some((p) => p._fullData?.length > 0)"
-
-
-@pytest.fixture(scope="session")
-def app(serve: Any, tmp_path_factory: Any) -> str:
-    return serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("data"))})
 
 
 def follow(page: Any, app: str, query: str) -> None:

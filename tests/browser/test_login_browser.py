@@ -15,7 +15,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tests.browser.test_app_browser import APP
+from tests.browser.helpers import APP
 
 pytestmark = pytest.mark.browser
 CLIENT = "influence"
@@ -60,6 +60,12 @@ class Provider(BaseHTTPRequestHandler):
 
     def log_message(self, *_args: Any) -> None:
         """Nothing."""
+
+
+@pytest.fixture
+def page(stranger: Any) -> Any:
+    """A profile of its own: cookies name people, and belong to a host whatever the port."""
+    return stranger()
 
 
 @pytest.fixture

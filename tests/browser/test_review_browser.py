@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.browser.test_accessibility import OVERFLOW, WIDTHS, violations
-from tests.browser.test_app_browser import APP
+from tests.browser.helpers import APP
 
 pytestmark = pytest.mark.browser
 LINK = (
@@ -25,6 +25,12 @@ CAPTION = """() => [...document.querySelectorAll('[data-testid=stCaptionContaine
   .find((t) => t.startsWith('Card ')) ?? ''"""
 NEEDS_REVIEW = ".st-key-review-N button"
 LOOKED = 400  # ms with which nobody's press is a slip
+
+
+@pytest.fixture
+def page(stranger: Any) -> Any:
+    """A profile of its own: cookies name people, and belong to a host whatever the port."""
+    return stranger()
 
 
 @pytest.fixture(scope="module")

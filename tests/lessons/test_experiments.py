@@ -209,6 +209,9 @@ def test_poison_stays_in_its_bound_and_flips_an_independent_refit():
     margin = sign * (at @ sklearn_theta(moved, y, 0.01))
     assert margin < 0 and margin == pytest.approx(found.path.margin.iloc[-1], abs=1e-4)
     assert (np.diff(found.path.loss[:4]) > 0).all()
+    everywhere = np.column_stack([split.test.x, np.ones(len(split.test))])
+    sides = [everywhere @ sklearn_theta(data, y, 0.01) > 0 for data in (x, moved)]
+    assert found.others == (sides[0] != sides[1]).sum() - 1
     fewer = lessons.poison(analysis, 0, len(found.rows) - 1, 0.5)
     assert not fewer.flipped
     places = found.places(found.self_influence)
