@@ -84,8 +84,8 @@ def _enough_words(setting: Setting) -> str:
     others = computed.poison(setting, fewest, bound).others
     spared = "no other test image changes" if not others else f"{others} other test images change"
     return (
-        f"**{fewest} of {n}** images are enough at {bound:g} standard deviations per pixel, and {spared} sides. Labels stay "
-        "as they are. The direction of every change is the sign of perturbation_change."
+        f"**{fewest} of {n}** images are enough at {bound:g} standard deviations per pixel, and {spared} sides. "
+        "Labels stay as they are. The direction of every change is the sign of perturbation_change."
     )
 
 
