@@ -188,8 +188,8 @@ class Problem:
             (n, m) measured changes with certificates; for a network those of a sample, with the noise of refitting.
         """
         if self.fitted.network:
-            key, chosen = self.key("data", "model", "seed"), task or Task()
-            return leave_out(self.fitted, self._question(quantity, target), self.settings.seed, chosen, key)
+            question, chosen = self._question(quantity, target), task or Task()
+            return leave_out(self.fitted, question, self.settings.seed, chosen, self._run_key)
         return self._refits(quantity, target, task or Task()).run(self._question(quantity, target))
 
     def stored_loo(self, quantity: str = "loss", target: int = -1) -> Refits | None:
@@ -214,7 +214,7 @@ class Problem:
         group, key = checked_group(rows, self.split.train), self.key("data", "model", "seed")
         question, chosen = self._question(quantity, target), task or Task()
         if self.fitted.network:
-            found = Repeated(self.fitted, chosen, key).without(question, [group], keep_parameters=True)
+            found = Repeated(self.fitted, chosen, self._run_key).without(question, [group], keep_parameters=True)
         else:
             found = leave_groups_out(self.fitted, question, [group], chosen, key)
         theta = torch.as_tensor(np.asarray(found.parameters)[0]).to(self.fitted.theta)
@@ -230,7 +230,8 @@ class Problem:
         members = random_halves(len(self.fitted.train), count, self.settings.seed)
         question, chosen, key = self._question(quantity, -1), task or Task(), self.key("data", "model", "seed")
         if self.fitted.network:
-            return Halves(members, Repeated(self.fitted, chosen, key).on_subsets(question, members, seeds), seeds)
+            repeated = Repeated(self.fitted, chosen, self._run_key)
+            return Halves(members, repeated.on_subsets(question, members, seeds), seeds)
         groups = [np.flatnonzero(~row) for row in members]
         refits = leave_groups_out(self.fitted, question, groups, chosen, key)
         return Halves(members, refits.change, 1)
@@ -242,8 +243,15 @@ class Problem:
             Fitted models; with a store they are kept.
         """
         count = int(dict(self.settings.model.options).get("models", DEFAULT_MODELS)) - 1
-        repeated = Repeated(self.fitted, task or Task(store=result_store()), self.key("data", "model", "seed"))
+        repeated = Repeated(self.fitted, task or Task(store=result_store()), self._run_key)
         return tuple(replace(self.fitted, fit=fit) for fit in repeated.members(count))
+
+    @property
+    def _run_key(self) -> str:
+        """Names the training run of a network, whatever the number of networks for projection scores."""
+        model = self.settings.model
+        own = replace(model, options=tuple(pair for pair in model.options if pair[0] != "models"))
+        return replace(self, settings=replace(self.settings, model=own)).key("data", "model", "seed")
 
     def _question(self, quantity: str, target: int) -> Question:
         return Question(self.test, quantity, target)

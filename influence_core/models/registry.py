@@ -137,7 +137,8 @@ def _network_run(settings: ModelSettings, split: Split, seed: int, device: str, 
     model, where, method = build(settings, split.train, seed), choose_device(device), fit_method(settings)
     assert isinstance(model, Network)
     options = resolve(settings.options, MODELS[settings.name].all_options)
-    key = fingerprint(repr(replace(settings, fit=method)), split.fingerprint, seed, where.type)
+    own = tuple(pair for pair in settings.options if pair[0] != "models")  # of an ensemble, not of its members
+    key = fingerprint(repr(replace(settings, fit=method, options=own)), split.fingerprint, seed, where.type)
     return Program(model, model.batch(split.train, where), Optimiser.of(method, options), seed, task), key
 
 
