@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_accessibility import OVERFLOW, WIDTHS, violations
 from tests.browser.helpers import APP
+from tests.browser.test_accessibility import OVERFLOW, WIDTHS, violations
 
 pytestmark = pytest.mark.browser
 LINK = (
