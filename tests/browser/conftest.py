@@ -62,6 +62,7 @@ def page(shared_context: Any) -> Iterator[Any]:
     yield tab
     if tab.url.startswith("http"):
         tab.evaluate("localStorage.clear()")
+    shared_context.clear_cookies()
     tab.close()
     assert not errors
 
