@@ -1,4 +1,4 @@
-"""Four short cards for a newcomer, beside the page and never over it; the browser remembers who has seen them."""
+"""Three short cards for a newcomer, beside the page and never over it; the browser remembers who has seen them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,6 @@ STEPS = [
         "at": ".st-key-loo-scatter",
         "title": "Check the truth",
         "words": "Each dot is a real refit without one training point. On the dashed line the prediction is exact.",
-    },
-    {
-        "page": "Lessons",
-        "at": ".st-key-open-remove",
-        "title": "Learn why it works",
-        "words": "Lessons ask before they show; published figures are computed again beside them.",
     },
 ]
 
