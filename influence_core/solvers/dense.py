@@ -58,7 +58,7 @@ class CholeskyFactor:
             The solution.
         """
         if self.keep_inverse and b.shape[1] >= MANY_COLUMNS:
-            quick = _checked(self.matvec, product(self.kept, b), b)
+            quick = _checked(self.matvec, product(self.kept, b.to(self.kept.dtype)), b)
             if float(quick.residual.max()) <= ROUNDING:
                 return quick
         return _checked(self.matvec, self.apply(b), b)
@@ -83,9 +83,14 @@ def cholesky(curvature: Curvature) -> CholeskyFactor:
     Returns:
         The factor.
     """
-    a = curvature.dense()
+    a = _wide(curvature.dense())
     large = a.device.type == "cpu" and len(a) > LARGE
     return _in_place(a) if large else _separate(a)
+
+
+def _wide(a: Tensor) -> Tensor:
+    """A network's matrix in float64: factoring it in its own float32 would lose a damping below p·1e-7·λ_max."""
+    return a if a.device.type == "mps" else a.double()  # mps has no float64
 
 
 def _separate(a: Tensor) -> CholeskyFactor:
@@ -94,11 +99,11 @@ def _separate(a: Tensor) -> CholeskyFactor:
     _refuse_singular(a.diagonal(), lower.diagonal(), int(failed))
 
     def apply(b: Tensor) -> Tensor:
-        return torch.cholesky_solve(b, lower)
+        return torch.cholesky_solve(b.to(lower.dtype), lower)
 
     def half(b: Tensor) -> Tensor:
-        solved: Tensor = torch.linalg.solve_triangular(lower, b, upper=False)
-        return solved
+        solved: Tensor = torch.linalg.solve_triangular(lower, b.to(lower.dtype), upper=False)
+        return solved.to(b.dtype)
 
     return CholeskyFactor(apply, lambda v: product(a, v), lambda: torch.cholesky_inverse(lower), half, True)
 
@@ -124,7 +129,7 @@ def _in_place(a: Tensor) -> CholeskyFactor:
         return _mirrored(torch.from_numpy(dpotri(upper, lower=0)[0].T))
 
     def half(b: Tensor) -> Tensor:
-        return torch.from_numpy(dtrsm(1.0, upper, b.numpy(), trans_a=1))
+        return torch.from_numpy(dtrsm(1.0, upper, b.numpy(), trans_a=1)).to(b.dtype)
 
     return CholeskyFactor(lambda b: torch.from_numpy(_solve_lapack(upper, b.numpy())), matvec, invert, half)
 
@@ -191,7 +196,8 @@ class EighFactor:
             The solution.
         """
         delta = self.curvature.damping if damping is None else damping
-        value = product(self.vectors, product(self.vectors.T, b) / self._shifted(delta)[:, None])
+        turned = product(self.vectors.T, b.to(self.vectors.dtype))
+        value = product(self.vectors, turned / self._shifted(delta)[:, None])
         return _checked(lambda v: product(self.matrix, v) + delta * v, value, b)
 
     def inverse(self) -> Tensor:
@@ -208,7 +214,8 @@ class EighFactor:
         Returns:
             (p, k).
         """
-        return product(self.vectors.T, b) / self._shifted(self.curvature.damping).sqrt()[:, None]
+        turned = product(self.vectors.T, b.to(self.vectors.dtype))
+        return (turned / self._shifted(self.curvature.damping).sqrt()[:, None]).to(b.dtype)
 
     def _shifted(self, delta: float) -> Tensor:
         """Λ + δ, refused where H + δI is singular or indefinite."""
@@ -224,7 +231,7 @@ def eigh(curvature: Curvature) -> EighFactor:
     Returns:
         The factor.
     """
-    a = curvature.dense()
+    a = _wide(curvature.dense())
     a.diagonal().sub_(curvature.damping)
     values, vectors = torch.linalg.eigh(a)
     return EighFactor(values, vectors, a, curvature)
@@ -235,6 +242,6 @@ def _checked(matvec: Callable[[Tensor], Tensor], value: Tensor, b: Tensor) -> So
     relative = residuals(matvec, value, b)
     worst = float(numpy(relative).max(initial=0.0))
     if worst <= ACCURATE:
-        return Solution(value, relative, 0, True)
+        return Solution(value.to(b.dtype), relative, 0, True)
     advice = f"The system is badly conditioned (relative residual {worst:.0e}): a larger damping or l2 helps."
-    return Solution(value, relative, 0, False, advice)
+    return Solution(value.to(b.dtype), relative, 0, False, advice)

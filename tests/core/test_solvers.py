@@ -298,3 +298,19 @@ def test_unknown_solvers_and_too_many_parameters_are_refused():
         factor(SolverSettings("eigh"), big)
     assert "eigh" not in applicable_solvers(5_000)
     assert applicable_solvers(10) == list(SOLVERS)
+
+
+@pytest.mark.parametrize("solver", [dense.cholesky, dense.eigh])
+def test_a_float32_matrix_keeps_a_damping_below_its_own_rounding(solver):
+    """A network's matrix: half of it flat, δ below p·eps·λ_max of float32; against NumPy on the same numbers."""
+    p, damping, random = 600, 5e-5, np.random.default_rng(0)
+    q = np.linalg.qr(random.normal(size=(p, p)))[0]
+    a = (q * np.r_[np.zeros(p // 2), np.linspace(1e-3, 1, p // 2)]) @ q.T + damping * np.eye(p)
+    stored = torch.tensor((a + a.T) / 2, dtype=torch.float32)
+    b = torch.tensor(random.normal(size=(p, 3)), dtype=torch.float32)
+    assert damping < p * torch.finfo(torch.float32).eps
+    curvature = Curvature(p, damping, lambda v: stored @ v, lambda: stored.clone(), b.new_empty(0))
+    solution = solver(curvature)(b)
+    expected = np.linalg.solve(stored.double().numpy(), b.double().numpy())
+    assert solution.value.dtype == torch.float32 and solution.converged
+    np.testing.assert_allclose(solution.value, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
