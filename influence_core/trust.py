@@ -111,7 +111,7 @@ class Ground:
         """Fit, spectrum, support of the curvature, and number of points."""
         found = [_fit(self.fitted), _few(self.fitted)]
         if self.curvature:
-            found[1:1] = [_spectrum(self.eigenvalues, self.damping), _support(self.fitted, self.leverage)]
+            found[1:1] = [_spectrum(self.eigenvalues, self.damping, self.fitted), _support(self.fitted, self.leverage)]
         return tuple(caveat for caveat in found if caveat)
 
     @once
@@ -175,11 +175,11 @@ def _fit(fitted: FittedModel) -> Caveat | None:
     return Caveat("fit", sentence)
 
 
-def _spectrum(eigenvalues: FloatArray | None, damping: float) -> Caveat | None:
+def _spectrum(eigenvalues: FloatArray | None, damping: float, fitted: FittedModel) -> Caveat | None:
     if eigenvalues is None:
         return None
     smallest, largest = float(eigenvalues.min()), float(eigenvalues.max())
-    rounding = len(eigenvalues) * np.finfo(np.float64).eps * max(abs(smallest), abs(largest))
+    rounding = len(eigenvalues) * torch.finfo(fitted.theta.dtype).eps * max(abs(smallest), abs(largest))
     if smallest < -rounding:
         start = f"The Hessian is indefinite (smallest eigenvalue {smallest:.1e}): the fit is at no minimum"
         if smallest + damping <= 0:
