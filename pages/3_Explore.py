@@ -40,8 +40,8 @@ def view() -> None:
         shown = Shown.of(analysis, loo_panel.refits(settings))
         group = group_of(shown)
         pictures(shown, group)
+        explore.trust_line(shown)
         below = {
-            "trust": explore.trust_line,
             "selection": selection.selection,
             "examples": explore.examples,
             "group": lambda shown: group_panel(shown, group),

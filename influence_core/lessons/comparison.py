@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from influence_core.agreement import Agreement, agreement
 from influence_core.analysis import Analysis
 from influence_core.compute import FloatArray, numpy
-from influence_core.models import applicable_models
+from influence_core.models import MODELS, applicable_models
 from influence_core.settings import ModelSettings, Settings
 
 
@@ -53,14 +53,18 @@ def applicable(analysis: Analysis) -> list[str]:
 
 
 def second_settings(settings: Settings, name: str) -> Settings:
-    """The same data and seed with another model, its own options at their defaults, the penalty kept.
+    """The same data and seed with another model, its own options at their defaults.
+
+    The penalty is kept between linear predictors and between networks; what suits one would undo the other.
 
     Returns:
         The settings; with a quantity and an estimator that every model has.
     """
     if name == settings.model.name:
         return settings
-    return replace(settings, model=ModelSettings(name, settings.model.l2), quantity="loss", target=-1)
+    first, second = MODELS[settings.model.name], MODELS[name]
+    l2 = settings.model.l2 if first.network == second.network else second.l2
+    return replace(settings, model=ModelSettings(name, l2), quantity="loss", target=-1)
 
 
 def place(analysis: Analysis) -> tuple[FloatArray, str]:

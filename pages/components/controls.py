@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.data import Split
+
+_FORMULA = r"=+\-@\t\r\n＝＋－＠"  # first characters that a spreadsheet runs, the full-width ones too
 
 
 def option(part: str, described: Option) -> None:
@@ -90,8 +93,8 @@ def csv(frame: pd.DataFrame) -> bytes:
     safe = frame.copy()
     for name in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
         text = safe[name].astype(str)
-        safe[name] = text.where(~text.str.match(r"[=+\-@\t\r]"), "'" + text)
-    safe.columns = [f"'{name}" if str(name)[:1] in "=+-@\t\r" else name for name in safe.columns]
+        safe[name] = text.where(~text.str.match(f"[{_FORMULA}]"), "'" + text)
+    safe.columns = [f"'{name}" if re.match(f"[{_FORMULA}]", str(name)) else name for name in safe.columns]
     return safe.to_csv(index=False).encode()
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached, controls, draw_panel, loo_panel, network_truth, state
+from pages.components import cached, draw_panel, loo_panel, network_truth, state
 from pages.components.asked import Rows, Shown, definition, table
 from pages.components.group_panel import Group
 from pages.components.influence_map import MapView, Reactions, Side, colour_limit, influence_map
 from pages.components.linked_table import formats
 from pages.components.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.strips import Strip, strip
+from pages.components.trust_line import trust_line as draw_trust
 from pages.components.view import group_text
 from pages.components.words import signed
 
@@ -132,13 +133,7 @@ def _certified(shown: Shown) -> str:
 def trust_line(shown: Shown) -> None:
     """What the numbers rest on; amber with advice where an assumption is broken."""
     # r and slope of the line compare training points; the reverse question compares test points, and has its own box.
-    found = shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None)
-    if found.warnings:
-        st.warning(
-            "  \n".join(controls.plain_markdown(sentence) for sentence in found.warnings), icon=":material/warning:"
-        )
-    mark = ":orange[:material/error:] " if found.warnings else ":green[:material/check_circle:] "
-    st.caption(mark + controls.plain_markdown(found.line))
+    draw_trust(shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None))
 
 
 def examples(shown: Shown) -> None:

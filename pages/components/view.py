@@ -25,12 +25,11 @@ HIDABLE = {
     "question": "the choice of the question",
     "measure": "quantity, estimator, damping and colour switches",
     "truth": "the comparison with exact leave-one-out",
-    "trust": "the trust line",
     "examples": "the most helpful and harmful examples",
     "selection": "the selected training point and its actions",
     "group": "groups that leave together",
     "details": "gallery, features and table",
-}  # parts of Explore that a lesson can do without
+}  # parts of Explore that a lesson can do without; what the scores rest on is always said
 DAMPING = Option("damping", 0.0, "damping", 0.0, 1e9)
 LONGEST = 6_000  # characters of one part of a link: browsers and proxies take about 8,000 in all
 

@@ -248,6 +248,8 @@ def test_csv_cells_that_look_like_formulas_are_text():
     assert lines[0] == "id,'=column"
     assert [line.split(",")[0] for line in lines[1:]] == ["'=1+1", "'+2", "'-3", "'@x", "fine"]
     assert lines[2].endswith(",-2.0")
+    wide = pd.DataFrame({"id": ["＝1", "－2", "x"]})
+    assert controls.csv(wide).decode().splitlines()[1:] == ["'＝1", "'－2", "x"]
 
 
 @pytest.mark.parametrize(("current", "step"), [(0.1, 0.01), (0.003, 0.0001), (1000.0, 100.0), (0.0, 0.01), (1.0, 0.1)])

@@ -115,7 +115,7 @@ def test_what_a_lesson_link_hides_is_absent(everything: set[str], name: str) -> 
     assert "Show everything" in shown and "Make this a lesson link" not in shown
     if name in GONE:
         assert GONE[name] in everything and GONE[name] not in shown
-    if name in {"trust", "group", "details"}:
+    if name in {"group", "details"}:
         assert everything - shown > {"Make this a lesson link"}
     [button] = [one for one in app.button if one.label == "Show everything"]
     button.click().run()

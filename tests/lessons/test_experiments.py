@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from influence_core import lessons
-from influence_core.analysis import analyse
+from influence_core.analysis import MODELS, analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, SettingsError
 
 BLOBS = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.05))
@@ -109,6 +109,13 @@ def test_the_sharp_hinge_is_lost_and_the_smoothed_one_is_not():
     assert np.linalg.norm(sharp.loss_change) > 100 * size
     assert 0.3 * size < np.linalg.norm(smooth.loss_change) < 3 * size
     assert np.corrcoef(smooth.loss_change, smooth.loo_loss_change)[0, 1] > 0.5
+
+
+def test_a_network_beside_a_linear_model_brings_its_usual_penalty() -> None:
+    assert lessons.second_settings(BLOBS, "softmax").model.l2 == BLOBS.model.l2
+    network = lessons.second_settings(BLOBS, "mlp")
+    assert network.model.l2 == MODELS["mlp"].l2 != BLOBS.model.l2
+    assert lessons.second_settings(network, "logistic").model.l2 == MODELS["logistic"].l2
 
 
 def test_joined_scores_are_those_of_each_model_and_places_are_distances(blobs):

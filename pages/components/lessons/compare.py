@@ -19,6 +19,7 @@ from pages.components.lessons.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, 
 from pages.components.lessons.kinds import Picture, Tool, projected
 from pages.components.lessons.tuning import tuned
 from pages.components.strips import Strip, strip
+from pages.components.trust_line import trust_line
 from pages.components.words import signed
 
 if TYPE_CHECKING:
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 KEEP = -1.0
 OPTIONS = (
     Option("second", "", "Second model"),
-    Option("l2", KEEP, "its l2 (−1: the same)", KEEP, 1e9),
+    Option(
+        "l2",
+        KEEP,
+        "its l2 (−1: automatic)",
+        KEEP,
+        1e9,
+        help="Automatic: that of the first model, or a usual one where only one of the two is a network.",
+    ),
 )
 TOP = 6
 
@@ -43,8 +51,9 @@ def settings_of(second: str, l2: float) -> Settings:
 
 
 def _default(offered: list[str]) -> str:
-    """Another model than the first where there is one."""
-    return next((name for name in reversed(offered) if name != state.settings().model.name), offered[0])
+    """Another model than the first where there is one; a network, which has to be trained, comes last."""
+    quick = sorted(reversed(offered), key=lambda name: cached.core().MODELS[name].network)
+    return next((name for name in quick if name != state.settings().model.name), offered[0])
 
 
 def draw() -> None:
@@ -71,6 +80,10 @@ def draw() -> None:
     names = _names(first, other)
     st.markdown(summary(joined, names))
     figure_view.pictures([lines(joined, names), scatter(joined, names)])
+    for column, one, name in zip(st.columns(2, gap="medium"), (first, other), names, strict=True):
+        with column:
+            st.markdown(f"**{controls.plain_markdown(name)}**")
+            trust_line(cached.analysis(one).trust(state.test()))
     _top(joined, names)
 
 

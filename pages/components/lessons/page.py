@@ -18,14 +18,14 @@ def settle() -> None:
         state.look(lesson="", step=0, tune="")
         return
     entry = LESSONS.get(view.lesson)
+    if st.session_state.pop("plain", False) and isinstance(entry, Lesson):
+        begin(view.lesson, view.step)
+        state.tell_again()
+        st.rerun()
     steps = len(entry.steps) if isinstance(entry, Lesson) else 1
     if view.lesson and view.step >= steps:
         _instead(f"Step {view.step} does not exist: expected 0 to {steps - 1}. The first step is shown.")
         state.look(step=0)
-    if st.session_state.pop("plain", False) and isinstance(entry, Lesson):
-        begin(view.lesson, state.view().step)
-        state.tell_again()
-        st.rerun()
 
 
 def _instead(sentence: str) -> None:

@@ -13,6 +13,7 @@ from pages.components.review import card as cards
 from pages.components.review import desk as desks
 from pages.components.review import evidence, guideline, keys, scores, strip, twins
 from pages.components.review.desk import Desk, Served
+from pages.components.trust_line import BROKEN, SOUND
 from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
 def trust(text: str) -> None:
     """What the scores of the queue rest on; amber with advice where an assumption is broken."""
     line, *advice = text.split(scores.ADVICE)
-    mark = ":orange[:material/error:] " if advice else ":green[:material/check_circle:] "
-    st.caption(f"{mark}Trust: {plain_markdown('. '.join((line, *advice)))}")
+    said = " ".join((f"{line}.", *advice)) if advice else line
+    st.caption(f"{BROKEN if advice else SOUND}Trust: {plain_markdown(said)}")
 
 
 def _state(desk: Desk, served: Served) -> None:
