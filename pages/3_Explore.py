@@ -77,6 +77,7 @@ with guarded():
     question.clamp(cached.analysis(state.settings()))
     if "measure" not in state.view().hidden:
         measure.measure(cached.analysis(state.settings()))
+    train_panel.wait_for_members(state.settings())
     park(scene(state.settings()), "map-positions")
     images = tiles(state.settings())
     if images is not None:

@@ -13,7 +13,7 @@ from influence_core.analysis.cards import Card, Witness, cards
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
-from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Halves, run_cost
+from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Draw, Halves, run_cost
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import Scores, duplicate_groups, scores
@@ -59,6 +59,7 @@ __all__ = [
     "Corrections",
     "Curve",
     "DataError",
+    "Draw",
     "GroupEffect",
     "GroupRefit",
     "Halves",

@@ -52,7 +52,8 @@ class Analysis:
         """θ̂ with its factored curvature."""
         fitted = self.problem.fitted
         reuse = self.problem.spectrum if self.solver == "eigh" and self._dense_offered and not fitted.network else None
-        return Influence(fitted, self.settings.solver, self.task, reuse, self.problem.members)
+        kept = self.task if self.task.store else None
+        return Influence(fitted, self.settings.solver, self.task, reuse, lambda: self.problem.members(kept))
 
     @property
     def solver(self) -> str:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.agreement import Datamodelling, linear_datamodelling
-from influence_core.compute import FloatArray, Task
+from influence_core.compute import FloatArray, NotStored, Task, blocks
 from influence_core.models import FittedModel, Network
-from influence_core.retraining import Question, Refits, Repeated
+from influence_core.retraining import Question, Refits, Repeated, joined, leave_groups_out
 
 LEFT_OUT = 200  # training points that a network is trained again without; all of them where there are no more
 SEEDS = 5  # runs from other seeds that the noise of refitting is measured on
 HALVES = 50  # random half-subsets of the linear datamodelling score
 STEP = 2e6  # operations that a step of one model costs beside its products, on the clock of those
+PIECE = 2e11  # operations after which a run leaves something to look at, about five seconds on two cores
+FEWEST = 10  # models of a piece, however long they take
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How many random halves, and how many runs are averaged on each."""
+
+    subsets: int = HALVES
+    seeds: int = 1
+
+
+DRAW = Draw()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +86,95 @@ def sampled(n: int, seed: int, most: int = LEFT_OUT) -> NDArray[np.int64]:
 
 
 def leave_out(fitted: FittedModel, question: Question, seed: int, task: Task, key: str) -> Refits:
-    """Train again without each point of the sample, and from other seeds for the noise.
+    """Train from other seeds for the noise, then without each point of the sample, in pieces that are kept.
+
+    A task that shall compute nothing gets what earlier runs have finished.
 
     Returns:
-        (n, m) changes, NaN outside the sample, with the values of other seeds (SEEDS, m).
+        (n, m) changes, NaN outside the sample and the finished pieces, with the values of other seeds (SEEDS, m).
     """
-    n = len(fitted.train)
-    rows = sampled(n, seed)
+    n, rows = len(fitted.train), sampled(len(fitted.train), seed)
     total = len(rows) + SEEDS
-    first = replace(task, report=lambda done, _all: task.report(done, total))
-    found = Repeated(fitted, first, key).without(question, [rows[k : k + 1] for k in range(len(rows))])
-    second = replace(task, report=lambda done, _all: task.report(len(rows) + done, total))
-    noise = Repeated(fitted, second, key).noise(question, SEEDS)
-    change, own = np.full((n, found.change.shape[1]), np.nan), np.full(n, np.nan)
-    certified, certificate = np.zeros(n, dtype=bool), np.full(n, np.nan)
-    change[rows], own[rows], certified[rows] = found.change, found.self_change, True
-    return Refits(change, certificate, certified, own, found.passes, None, noise)
+
+    def piece(part: slice) -> Callable[[], Refits]:
+        groups = [rows[k : k + 1] for k in range(part.start, part.stop)]
+        return lambda: Repeated(fitted, within(task, SEEDS + part.start, total), key).without(question, groups)
+
+    noise = collected([lambda: Repeated(fitted, within(task, 0, total), key).noise(question, SEEDS)])
+    found = collected(piece(part) for part in pieces(fitted, len(rows))) if noise else []
+    change, own, certified = np.full((n, len(question.batch)), np.nan), np.full(n, np.nan), np.zeros(n, dtype=bool)
+    if not found:
+        return Refits(change, own.copy(), certified, own, np.zeros(()))
+    refits = joined(found)
+    rows = rows[: len(refits.change)]
+    change[rows], own[rows], certified[rows] = refits.change, refits.self_change, True
+    return Refits(change, np.full(n, np.nan), certified, own, refits.passes, None, noise[0])
+
+
+def on_halves(fitted: FittedModel, question: Question, draw: Draw, seed: int, key: str) -> Callable[[Task], Halves]:
+    """Train on random halves in pieces that are kept; a task that shall compute nothing gets the finished ones.
+
+    Returns:
+        What to call with the task; without a finished piece it returns no members.
+    """
+    members = random_halves(len(fitted.train), draw.subsets, seed)
+    seeds = draw.seeds if fitted.network else 1  # a minimum has no other seeds
+
+    def piece(part: slice, task: Task) -> Callable[[], FloatArray]:
+        some, own = members[part], within(task, seeds * part.start, seeds * len(members))
+        if fitted.network:
+            return lambda: Repeated(fitted, own, key).on_subsets(question, some, seeds)
+        groups = [np.flatnonzero(~row) for row in some]
+        return lambda: leave_groups_out(fitted, question, groups, own, key).change
+
+    def work(task: Task) -> Halves:
+        found = collected(piece(part, task) for part in pieces(fitted, len(members)))
+        values = np.concatenate(found) if found else np.empty((0, len(question.batch)))
+        return Halves(members[: len(values)], values, seeds)
+
+    return work
+
+
+def refit_without(fitted: FittedModel, question: Question, group: NDArray[np.int64], task: Task, key: str) -> Refits:
+    """Refit without one group of training points.
+
+    Returns:
+        One row of changes, with θ.
+    """
+    if fitted.network:
+        return Repeated(fitted, task, key).without(question, [group], keep_parameters=True)
+    return leave_groups_out(fitted, question, [group], task, key)
+
+
+def pieces(fitted: FittedModel, count: int) -> Iterable[slice]:
+    """Training runs that are started together.
+
+    Returns:
+        Slices of ``range(count)``.
+    """
+    return blocks(count, 1, max(FEWEST, int(PIECE / max(run_cost(fitted), 1.0))))
+
+
+def collected(makes: Iterable[Callable[[], T]]) -> list[T]:
+    """Results in order, up to the first that was only looked up and is not there.
+
+    Returns:
+        As many as there are.
+    """
+    found: list[T] = []
+    with suppress(NotStored):
+        for make in makes:
+            found.append(make())
+    return found
+
+
+def within(task: Task, before: float, total: float) -> Task:
+    """The task of one part of a longer run, whose progress counts on from ``before``.
+
+    Returns:
+        A task with the same cancel and store.
+    """
+    return replace(task, report=lambda done, _all: task.report(before + done, total))
 
 
 def random_halves(n: int, count: int, seed: int) -> NDArray[np.bool_]:

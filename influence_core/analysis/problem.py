@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.analysis.groups import GroupRefit, checked_group
-from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Halves, leave_out, random_halves, run_cost
+from influence_core.analysis.networks import (
+    DRAW,
+    LEFT_OUT,
+    SEEDS,
+    Draw,
+    Halves,
+    collected,
+    leave_out,
+    on_halves,
+    refit_without,
+    run_cost,
+)
 from influence_core.compute import FloatArray, Task, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
@@ -20,7 +31,7 @@ from influence_core.data.neighbours import copies, remoteness
 from influence_core.data.positions import Positions, positions
 from influence_core.models import Batch, FittedModel, fit, training_cost
 from influence_core.models.losses import Squared
-from influence_core.retraining import LeaveOneOut, Question, Refits, Repeated, leave_groups_out
+from influence_core.retraining import LeaveOneOut, Question, Refits, Repeated
 from influence_core.settings import Settings
 from influence_core.solvers import EighFactor, eigh
 
@@ -188,19 +199,26 @@ class Problem:
             (n, m) measured changes with certificates; for a network those of a sample, with the noise of refitting.
         """
         if self.fitted.network:
-            question, chosen = self._question(quantity, target), task or Task()
-            return leave_out(self.fitted, question, self.settings.seed, chosen, self._run_key)
+            return leave_out(
+                self.fitted, self._question(quantity, target), self.settings.seed, task or Task(), self._run_key
+            )
         return self._refits(quantity, target, task or Task()).run(self._question(quantity, target))
 
-    def stored_loo(self, quantity: str = "loss", target: int = -1) -> Refits | None:
+    def stored_loo(self, quantity: str = "loss", target: int = -1, partial: bool = False) -> Refits | None:
         """A LOO run that an earlier session finished and stored.
+
+        Args:
+            quantity: watched.
+            target: its class.
+            partial: also what a run of a network that goes on, or was stopped, has finished so far.
 
         Returns:
             The refits, or None.
         """
-        if self.fitted.network:
-            return None
-        return self._refits(quantity, target, Task(store=result_store())).stored(self._question(quantity, target))
+        if not self.fitted.network:
+            return self._refits(quantity, target, Task(store=result_store())).stored(self._question(quantity, target))
+        found = self.loo(quantity, target, _looking())
+        return found if found.certified.sum() >= (1 if partial else min(len(self.fitted.train), LEFT_OUT)) else None
 
     def group_refit(
         self, rows: Iterable[int], quantity: str = "loss", target: int = -1, task: Task | None = None
@@ -211,30 +229,29 @@ class Problem:
             Measured changes at all test points, and the new θ; a group that is empty or leaves too little is a
             ``DataError``.
         """
-        group, key = checked_group(rows, self.split.train), self.key("data", "model", "seed")
-        question, chosen = self._question(quantity, target), task or Task()
-        if self.fitted.network:
-            found = Repeated(self.fitted, chosen, self._run_key).without(question, [group], keep_parameters=True)
-        else:
-            found = leave_groups_out(self.fitted, question, [group], chosen, key)
+        group = checked_group(rows, self.split.train)
+        found = refit_without(self.fitted, self._question(quantity, target), group, task or Task(), self._run_key)
         theta = torch.as_tensor(np.asarray(found.parameters)[0]).to(self.fitted.theta)
         before, after = self.accuracy(self.fitted.theta), self.accuracy(theta)
         return GroupRefit(group, found.change[0], numpy(theta), bool(found.certified[0]), before, after)
 
-    def halves(self, count: int = HALVES, seeds: int = 1, quantity: str = "loss", task: Task | None = None) -> Halves:
+    def halves(self, quantity: str = "loss", target: int = -1, task: Task | None = None, draw: Draw = DRAW) -> Halves:
         """Train on random halves, for the linear datamodelling score; with a store, finished blocks are kept.
 
         Returns:
             Members and values.
         """
-        members = random_halves(len(self.fitted.train), count, self.settings.seed)
-        question, chosen, key = self._question(quantity, -1), task or Task(), self.key("data", "model", "seed")
-        if self.fitted.network:
-            repeated = Repeated(self.fitted, chosen, self._run_key)
-            return Halves(members, repeated.on_subsets(question, members, seeds), seeds)
-        groups = [np.flatnonzero(~row) for row in members]
-        refits = leave_groups_out(self.fitted, question, groups, chosen, key)
-        return Halves(members, refits.change, 1)
+        question, seed = self._question(quantity, target), self.settings.seed
+        return on_halves(self.fitted, question, draw, seed, self._run_key)(task or Task())
+
+    def stored_halves(self, quantity: str = "loss", target: int = -1, partial: bool = False) -> Halves | None:
+        """The halves that an earlier session trained on and stored, or those of them that are ready by now.
+
+        Returns:
+            Members and values, or None.
+        """
+        found = self.halves(quantity, target, _looking())
+        return found if len(found.members) >= (1 if partial else DRAW.subsets) else None
 
     def members(self, task: Task | None = None) -> tuple[FittedModel, ...]:
         """The same network from other seeds, as many as the model's options say, less the one at θ̂.
@@ -242,9 +259,22 @@ class Problem:
         Returns:
             Fitted models; with a store they are kept.
         """
-        count = int(dict(self.settings.model.options).get("models", DEFAULT_MODELS)) - 1
-        repeated = Repeated(self.fitted, task or Task(store=result_store()), self._run_key)
-        return tuple(replace(self.fitted, fit=fit) for fit in repeated.members(count))
+        found = self.__dict__.get("_members")
+        if found is None:  # another thread may train them too, and finds them in the store
+            repeated = Repeated(self.fitted, task or Task(store=result_store()), self._run_key)
+            found = tuple(replace(self.fitted, fit=fit) for fit in repeated.members(self.other_seeds))
+            self.__dict__["_members"] = found
+        return found
+
+    @property
+    def other_seeds(self) -> int:
+        """Networks that projection scores average over, less the one at θ̂."""
+        return int(dict(self.settings.model.options).get("models", DEFAULT_MODELS)) - 1
+
+    @property
+    def members_are_ready(self) -> bool:
+        """Whether these networks are trained, here or on disk; every other model has them always."""
+        return not self.fitted.network or bool(collected([lambda: self.members(_looking())]))
 
     @property
     def _run_key(self) -> str:
@@ -260,3 +290,8 @@ class Problem:
         asked = replace(self, settings=replace(self.settings, quantity=quantity, target=target))
         key = asked.key("data", "model", "quantity", "target", "seed")
         return LeaveOneOut(self.fitted, task, key)
+
+
+def _looking() -> Task:
+    """A task that finds what is stored and computes nothing."""
+    return Task(store=result_store(finished=True))

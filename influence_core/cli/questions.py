@@ -15,7 +15,16 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from influence_core.analysis import SENTENCE, Analysis, Settings, Task, analyse, linear_datamodelling, result_store
+from influence_core.analysis import (
+    SENTENCE,
+    Analysis,
+    Draw,
+    Settings,
+    Task,
+    analyse,
+    linear_datamodelling,
+    result_store,
+)
 from influence_core.cli.common import add_settings, settings_of, write_json, write_table
 from influence_core.settings import SettingsError, to_json
 
@@ -153,8 +162,9 @@ def _loo(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table
 def _lds(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
     if arguments.subsets < 3 or arguments.seeds < 1:
         raise SettingsError("--subsets and --seeds: expected at least 3 subsets and 1 seed.")
-    tests, quantity = _tests(arguments, analysis), analysis.settings.quantity
-    halves = analysis.problem.halves(arguments.subsets, arguments.seeds, quantity, task)
+    tests, settings = _tests(arguments, analysis), analysis.settings
+    draw = Draw(arguments.subsets, arguments.seeds)
+    halves = analysis.problem.halves(settings.quantity, settings.target, task, draw)
     scores = analysis.scores(tests).reshape(len(analysis.problem.split.train), -1)
     found = linear_datamodelling(halves.values[:, tests], scores, halves.members)
     ids = analysis.problem.split.test.ids[tests].astype(object)

@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence_core.compute.store import ResultStore, data_folder, result_store
+from influence_core.compute.store import NotStored, ResultStore, data_folder, result_store
 from influence_core.compute.task import Cancelled, Task
 
 __all__ = [
     "Cancelled",
     "FloatArray",
+    "NotStored",
     "ResultStore",
     "Task",
     "blocks",

@@ -22,23 +22,39 @@ STALE_SECONDS = 3600.0  # a file still being written is touched far more often
 NOTES = 500
 
 
+class NotStored(Exception):  # noqa: N818 - no error: it is how a look into the store ends
+    """A block that was only looked up has not been computed yet."""
+
+
 class ResultStore:
     """Finished arrays on disk, content-addressed, written atomically, size-bounded (least recently used goes first).
 
     Several processes may share the folder: files appear whole under their name and a reader holds its file open, so
     that neither a writer nor eviction elsewhere takes it away.
+
+    Attributes:
+        finished: for a run that shall compute nothing: a missing block raises ``NotStored``.
     """
 
-    def __init__(self, folder: Path, max_bytes: int = STORE_BYTES) -> None:
-        self.folder, self.max_bytes = folder, max_bytes
+    def __init__(self, folder: Path, max_bytes: int = STORE_BYTES, finished: bool = False) -> None:
+        self.folder, self.max_bytes, self.finished = folder, max_bytes, finished
 
     def load(self, key: str) -> dict[str, NDArray[Any]] | None:
         """Arrays stored under ``key``.
 
         Returns:
             The arrays, or None where nothing (or something unreadable) is stored.
+
+        Raises:
+            NotStored: instead of None, for a run that shall compute nothing.
         """
-        path = self._path(key)
+        found = self._read(self._path(key))
+        if found is None and self.finished:
+            raise NotStored(key)
+        return found
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, NDArray[Any]] | None:
         try:
             raw = path.read_bytes()
             with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
@@ -165,10 +181,13 @@ def data_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "influence-explorer"
 
 
-def result_store() -> ResultStore:
+def result_store(finished: bool = False) -> ResultStore:
     """Finished blocks of long jobs, in the data folder of this user.
+
+    Args:
+        finished: for a run that shall find everything there and compute nothing.
 
     Returns:
         The store, size-bounded.
     """
-    return ResultStore(data_folder() / "results")
+    return ResultStore(data_folder() / "results", finished=finished)

@@ -223,6 +223,7 @@ class Estimator:
         curvature: whether it uses the Hessian.
         first_order: whether it keeps the Hessian when a point leaves, so that high leverage is under-estimated.
         needs: ``linear`` or ``network`` where it is for one kind of model only.
+        seeds: whether it averages over the same network from other seeds, which must be trained first.
     """
 
     title: str
@@ -232,6 +233,7 @@ class Estimator:
     curvature: bool = True
     first_order: bool = True
     needs: str = ""
+    seeds: bool = False
 
     def applies(self, fitted: FittedModel) -> bool:
         """Whether this kind of model has what it needs.
@@ -281,5 +283,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "theta_relative": Estimator("θ-relative influence", theta_relative, "a ranking", predicts=False),
     "loss_relative": Estimator("ℓ-relative influence", loss_relative, "a ranking", predicts=False),
     "tracin": Estimator("TracIn over checkpoints", tracin, "a ranking", False, False, False, "network"),
-    "projection": Estimator("Random projections (TRAK)", projection, "a ranking", False, False, False, "network"),
+    "projection": Estimator(
+        "Random projections (TRAK)", projection, "a ranking", False, False, False, "network", seeds=True
+    ),
 }

@@ -29,6 +29,7 @@ __all__ = [
     "Refits",
     "Repeated",
     "SingularRefitError",
+    "joined",
     "leave_groups_out",
     "leave_one_out",
     "refit_changed",

@@ -10,6 +10,7 @@ import streamlit as st
 from influence_core.settings import Settings
 from pages.components import cached, job_panel
 from pages.components.asked import Shown
+from pages.components.jobs import jobs
 from pages.components.loo_panel import RATE
 
 if TYPE_CHECKING:
@@ -46,32 +47,52 @@ def words(shown: Shown) -> str:
     return start + text
 
 
+def halves(settings: Settings) -> Halves | None:
+    """Networks trained on random halves, where a job has finished or an earlier session stored them.
+
+    Returns:
+        Members and values, or None.
+    """
+    key = _key(settings)
+    job = jobs().get(key)
+    if job is None:
+        stored = cached.problem(settings).stored_halves(settings.quantity, settings.target)
+        job = None if stored is None else jobs().keep(key, stored)
+    return job.result if job is not None and job.state == "done" else None
+
+
 def halves_panel(shown: Shown) -> None:
     """The linear datamodelling score of the scores on screen, or the way to it."""
     if shown.side == "test":
         return
-    key, problem, settings = _key(shown.settings), shown.analysis.problem, shown.settings
-    found: Halves | None = job_panel.result(key)
-    core = cached.core()
+    found = halves(shown.settings)
     if found is None:
-        job_panel.panel(
-            job_panel.Work(
-                key,
-                "Training on random halves",
-                "networks",
-                lambda task: problem.halves(quantity=settings.quantity, task=task),
-                core.HALVES * core.run_cost(problem.fitted) / RATE,
-                f"**Linear datamodelling score.** Train on {core.HALVES} random halves of the training points, and see "
-                "whether the scores rank what happens.",
-                f"Train on {core.HALVES} random halves",
-            )
-        )
+        job_panel.panel(halves_work(shown.settings))
         return
     asked = found.values[:, shown.tests].mean(1, keepdims=True)
-    score = core.linear_datamodelling(asked, shown.scores[:, None], found.members)
+    score = cached.core().linear_datamodelling(asked, shown.scores[:, None], found.members)
     st.markdown(
         f"**LDS = {score.mean}**  \n:small[Rank correlation, over {score.subsets} networks trained on random halves, "
         "of the watched quantity with what these scores predict for the half left out; 1 is perfect, 0 is chance.]"
+    )
+
+
+def halves_work(settings: Settings) -> job_panel.Work:
+    """Training on random halves as a job.
+
+    Returns:
+        The work.
+    """
+    core, problem = cached.core(), cached.problem(settings)
+    return job_panel.Work(
+        _key(settings),
+        "Training on random halves",
+        "networks",
+        lambda task: problem.halves(settings.quantity, settings.target, task),
+        core.HALVES * core.run_cost(problem.fitted) / RATE,
+        f"**Linear datamodelling score.** Train on {core.HALVES} random halves of the training points, and see "
+        "whether the scores rank what happens.",
+        f"Train on {core.HALVES} random halves",
     )
 
 

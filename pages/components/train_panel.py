@@ -30,3 +30,26 @@ def wait(settings: Settings) -> None:
         )
     )
     st.stop()
+
+
+def wait_for_members(settings: Settings) -> None:
+    """Scores that average over networks of several seeds need those: a job, unless they are there; ends the page."""
+    problem = cached.problem(settings)
+    if not cached.core().ESTIMATORS[settings.estimator].seeds or problem.members_are_ready:
+        return
+    count, each = problem.other_seeds, cached.core().run_cost(problem.fitted) / RATE
+    job_panel.panel(
+        job_panel.Work(
+            f"members:{settings.key('data', 'model', 'seed')}",
+            "Training from other seeds",
+            "networks",
+            problem.members,
+            count * each,
+            f"**These scores average over {count + 1} networks**: the one that is explained and {count} from other "
+            f"seeds, to be trained once.  \n:small[About {job_panel.duration(count * each)} on two cores; *Training* "
+            "on the Model page sets how many.]",
+            "Train the other networks",
+            "Cancelled. Networks that are trained are kept; the next run continues with the others.",
+        )
+    )
+    st.stop()

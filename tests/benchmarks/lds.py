@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from influence_core.agreement import linear_datamodelling
-from influence_core.analysis import Analysis, Task, analyse, result_store
+from influence_core.analysis import Analysis, Draw, Task, analyse, result_store
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 
 FULL = {"size": 5_500, "test": 500, "epochs": 50, "subsets": 50, "seeds": 5, "models": 50, "width": 128}
@@ -83,7 +83,7 @@ def main() -> None:
     analysis.problem.fit(task)
     fitted = analysis.problem.fitted
     print(f"n = {len(fitted.train):,}, m = {len(analysis.problem.test)}, p = {fitted.size:,}, {plan}", flush=True)
-    halves = analysis.problem.halves(plan["subsets"], plan["seeds"], task=task)
+    halves = analysis.problem.halves(task=task, draw=Draw(plan["subsets"], plan["seeds"]))
     rows: dict[str, Any] = {}
     counts = sorted({1, plan["models"]})
     for name in ROWS:

@@ -13,6 +13,7 @@ import torch
 
 from influence_core.compute import (
     Cancelled,
+    NotStored,
     Recent,
     ResultStore,
     Task,
@@ -101,6 +102,10 @@ def test_what_is_stored_comes_back(tmp_path):
         assert found[name].dtype == array.dtype
     assert store.load("other") is None
     assert ResultStore(tmp_path / "nowhere").load("key") is None
+    looking = ResultStore(store.folder, finished=True)
+    np.testing.assert_array_equal(looking.load("key")["a"], arrays["a"])
+    with pytest.raises(NotStored):  # where nothing shall be computed
+        looking.load("other")
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "flipped", "folder"])

@@ -1,13 +1,14 @@
 """Explore with a network: every estimator, training runs without a point with their noise band, and random halves."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence_core.analysis import ESTIMATORS, analyse
+from influence_core.analysis import ESTIMATORS, Cancelled, Task, analyse, networks, result_store
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components import cached, network_truth
 from pages.components.asked import Shown
@@ -40,9 +41,28 @@ def changed(settings, **values):
     return Settings(**{name: getattr(settings, name) for name in ("data", "model")} | values)
 
 
+def until(app, sentence):
+    """Run the page again until it says so, as its polling fragments do."""
+    for _ in range(200):
+        if sentence in words(app):
+            break
+        time.sleep(0.1)
+        app.run()
+    assert sentence in words(app)
+    assert not app.exception
+
+
+def click(app, label):
+    next(button for button in app.button if button.label.startswith(label)).click().run()
+
+
 @pytest.mark.parametrize("estimator", [name for name, entry in ESTIMATORS.items() if entry.needs != "linear"])
 def test_every_estimator_of_a_network_opens(estimator):
     app = explore(changed(MOONS, estimator=estimator))
+    if ESTIMATORS[estimator].seeds:
+        assert "These scores average over 2 networks" in words(app)
+        click(app, "Train the other networks")
+        until(app, "Helpful")
     assert not app.exception
     assert not app.error, words(app)
     if ESTIMATORS[estimator].curvature:
@@ -65,21 +85,43 @@ def test_curvature_of_a_link_is_used():
 def test_training_without_each_point_shows_the_noise_and_offers_halves():
     app = explore(MOONS)
     assert "Train the network again without each of the 48 training points" in words(app)
-    next(button for button in app.button if button.label == "Train without each point").click().run()
-    for _ in range(200):
-        if "Grey band" in words(app):
-            break
-        time.sleep(0.1)
-        app.run()
-    assert not app.exception
+    click(app, "Train without each point")
+    until(app, "Grey band: ±2σ")
+    click(app, "Train on 50 random halves")
+    until(app, "**LDS = ")
+
+
+def test_what_an_earlier_server_measured_is_shown_at_once():
+    """Other options of nothing that matters: this server's queue has never heard of it, the store has."""
+    settings = changed(MOONS, seed=3)
+    problem, task = analyse(settings).problem, Task(store=result_store())
+    assert problem.stored_loo() is problem.stored_halves() is None
+    assert not problem.members_are_ready
+    done = problem.loo(task=task)
+    problem.halves(task=task)
+    np.testing.assert_array_equal(problem.stored_loo().change, done.change)
+    np.testing.assert_array_equal(problem.stored_loo().noise, done.noise)
+    assert problem.members_are_ready  # one of those that measured the noise
+    app = explore(settings)
     assert "Grey band: ±2σ" in words(app)
-    next(button for button in app.button if button.label.startswith("Train on 50 random halves")).click().run()
-    for _ in range(200):
-        if "**LDS = " in words(app):
-            break
-        time.sleep(0.1)
-        app.run()
     assert "**LDS = " in words(app)
+    assert not [button for button in app.button if button.label.startswith("Train")]
+
+
+def test_a_cancelled_run_of_a_network_leaves_what_it_finished(monkeypatch):
+    monkeypatch.setattr(networks, "PIECE", 0.0)
+    problem = analyse(changed(MOONS, seed=4)).problem
+    for run, look, least in (
+        (problem.loo, lambda: problem.stored_loo(partial=True).certified, networks.FEWEST),
+        (problem.halves, lambda: problem.stored_halves(partial=True).members, networks.FEWEST),
+    ):
+        task = Task(store=result_store())
+        stopping = replace(task, report=lambda done, _all, task=task: task.cancel.set() if done >= 25 else None)
+        with pytest.raises(Cancelled):
+            run(task=stopping)
+        kept = int(look().sum()) if look().ndim == 1 else len(look())
+        assert least <= kept < 48
+    assert problem.stored_loo() is problem.stored_halves() is None
 
 
 def test_the_band_is_two_standard_deviations_of_other_seeds():
