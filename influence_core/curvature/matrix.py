@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from influence_core.compute import blocks, once
+from influence_core.compute import blocks, once, product
 from influence_core.models.protocol import Layer, Linearised, Tap
 
 LAYER_BYTES = 64 * 2**20
+SAMPLE_BYTES = 256 * 2**20  # of layer inputs and output gradients that are kept between products
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,60 @@ class Layered:
         size = sum(a.numel() * a.element_size() for a in probe.inputs)
         for part in blocks(self.n, 3.0 * size, LAYER_BYTES):
             yield part, self.at.tap(self.x[part]), self.roots[part]
+
+    @once
+    def samples(self) -> tuple[tuple[Tensor, Tensor], ...] | None:
+        """Per layer what it reads and what the roots send back, A (n, T, q̄) and G (n, K, T·o); None beyond a budget.
+
+        They do not depend on the vectors of a product, and with them every product is matrix products alone.
+        """
+        read, roots = [a.shape[1:] for a in self.at.tap(self.x[:1]).inputs], self.roots.shape[2]
+        sent = [shape[0] * layer.outputs for shape, layer in zip(read, self.layers, strict=True)]
+        numbers = sum(shape.numel() for shape in read) + roots * sum(sent)
+        if self.n * self.x.element_size() * numbers > SAMPLE_BYTES:
+            return None
+        inputs = [self.x.new_empty(self.n, *shape) for shape in read]
+        slopes = [self.x.new_empty(self.n, roots, size) for size in sent]
+        for part, tap, root in self.blocks():
+            for a, found in zip(inputs, tap.inputs, strict=True):
+                a[part] = found
+            for k in range(roots):
+                for g, found in zip(slopes, tap.gradients(root[:, :, k]), strict=True):
+                    g[part, k] = found.flatten(1)
+        return tuple(zip(inputs, slopes, strict=True))
+
+    def product(self, v: Tensor) -> Tensor:
+        """(1/n) Σ_i J_iᵀ C_i J_i V from :attr:`samples`: ⟨G_ir ⊗ A_i, V⟩ for all roots r, then their weighted sum.
+
+        Both are one matrix product per layer with a side of (outputs × columns), whatever the network does between.
+
+        Args:
+            v: (p, k).
+
+        Returns:
+            (p, k).
+
+        Raises:
+            ValueError: there are no samples.
+        """
+        kept, k = self.samples, v.shape[1]
+        if kept is None:
+            raise ValueError(f"Expected examples whose layers fit into {SAMPLE_BYTES:,} bytes.")
+        sides = [layer.matrix(v).permute(1, 0, 2).reshape(layer.inputs, -1) for layer in self.layers]
+        sums = [torch.zeros_like(side) for side in sides]
+        widest = max(g.shape[2] for _, g in kept)
+        for part in blocks(self.n, float(widest * k * v.element_size()), LAYER_BYTES):
+            inner = v.new_zeros(1)
+            for (a, g), side in zip(kept, sides, strict=True):
+                read = product(a[part].flatten(0, 1), side).view(len(a[part]), -1, k)
+                inner = inner + torch.bmm(g[part], read)
+            for (a, g), total in zip(kept, sums, strict=True):
+                bent = torch.bmm(g[part].mT, inner).view(-1, total.shape[1])
+                total += product(a[part].flatten(0, 1).T, bent)
+        result = torch.empty_like(v)
+        for layer, total in zip(self.layers, sums, strict=True):
+            layer.put(result, total.view(layer.inputs, layer.outputs, k).permute(1, 0, 2))
+        return result / self.n
 
 
 def roots(c: Tensor) -> Tensor:

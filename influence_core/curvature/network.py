@@ -46,22 +46,22 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         raise ValueError("Expected a network; for a linear predictor use exact_hessian.")
     model, theta, train = fitted.model, fitted.theta, fitted.train
     gauss, penalty = kind == "gauss_newton", model.l2 * model.penalised(train.x)
+    ridge = penalty + damping
 
     def raw(part: Batch, c: Tensor, v: Tensor) -> Tensor:
         data = model.gauss_newton(theta, part.x, c, v) if gauss else model.hvp(theta, part, v)
-        return data + (penalty + damping)[:, None] * v
+        return data + ridge[:, None] * v
 
     def matvec(v: Tensor) -> Tensor:
-        return raw(train, fitted.curvatures, v)
+        quick = gauss and layered.layers and layered.samples is not None
+        return layered.product(v) + ridge[:, None] * v if quick else raw(train, fitted.curvatures, v)
 
     def sampled(rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
         c = [fitted.curvatures[row] * weight[:, None, None] for row, weight in zip(rows, weights, strict=True)]
         return torch.stack([raw(train.take(row), c[k], v[k]) for k, row in enumerate(rows)])
 
     def dense() -> Tensor:
-        h = _dense_gauss_newton(fitted) if gauss else matvec(torch.eye(fitted.size).to(theta))
-        if gauss:
-            h.diagonal().add_(penalty + damping)
+        h = _dense_gauss_newton(fitted, ridge) if gauss else matvec(torch.eye(fitted.size).to(theta))
         return (h + h.T) / 2
 
     layered = Layered(fitted.linearised, train.x, fitted.curvatures, penalty)
@@ -71,9 +71,9 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         matvec,
         dense,
         theta.new_empty(0),
-        (lambda: _diagonal(layered) + penalty + damping) if gauss and layered.layers else None,
+        (lambda: _diagonal(layered) + ridge) if gauss and layered.layers else None,
         Samples(len(train), sampled, (lambda: _traces(fitted)) if gauss else None),
-        lambda: penalty + damping,
+        lambda: ridge,
         (lambda: layered) if layered.layers else None,
         network=True,
         name="Gauss–Newton" if gauss else "Hessian",
@@ -81,13 +81,15 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
     )
 
 
-def _dense_gauss_newton(fitted: FittedModel) -> Tensor:
-    """(1/n) Σ J_iᵀ C_i J_i from explicit Jacobians, in blocks of examples."""
+def _dense_gauss_newton(fitted: FittedModel, ridge: Tensor) -> Tensor:
+    """(1/n) Σ J_iᵀ C_i J_i + diag(ridge) from explicit Jacobians, in blocks of examples."""
     x, at, root = fitted.train.x, fitted.linearised, roots(fitted.curvatures)
     total = fitted.theta.new_zeros(fitted.size, fitted.size)
     for part in blocks(len(x), 8.0 * fitted.size * root.shape[2]):
         total += gram(torch.cat([at.pullback(x[part], root[part, :, k]) for k in range(root.shape[2])]))
-    return total / len(x)
+    total /= len(x)
+    total.diagonal().add_(ridge)
+    return total
 
 
 def _traces(fitted: FittedModel) -> Tensor:

@@ -240,7 +240,7 @@ def test_conjugate_gradients_with_any_preconditioner_solve_the_same_system(name)
 def test_ekfac_can_save_products_but_is_no_automatic_choice():
     case = example("cnn", n=60)
     a = network_curvature(case.fitted, "gauss_newton", 1e-4)
-    b = torch.as_tensor(np.random.default_rng(2).normal(size=(a.size, 4)))
+    b = torch.as_tensor(np.random.default_rng(2).normal(size=(a.size, 1)))
     plain, better, chosen = (
         factor(SolverSettings("cg", 1e-4, (("preconditioner", name), ("tolerance", 1e-5))), a)(b)
         for name in ("none", "ekfac", "auto")

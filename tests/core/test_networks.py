@@ -83,10 +83,13 @@ def test_a_module_with_other_parameters_has_no_layer_description():
 
 
 @kinds
-@pytest.mark.parametrize("damping", [0.0, 0.3])
-def test_gauss_newton_products_dense_diagonal_and_traces(kind, damping):
+@pytest.mark.parametrize(("damping", "kept"), [(0.0, 2**20), (0.3, 0)])
+def test_gauss_newton_products_dense_diagonal_and_traces(kind, damping, kept, monkeypatch):
+    """With layer inputs and output gradients kept between products, and by autodiff where they are too large."""
+    monkeypatch.setattr("influence_core.curvature.matrix.SAMPLE_BYTES", kept)
     case = example(kind)
     a = network_curvature(case.fitted, "gauss_newton", damping)
+    assert a.layered is None or (a.layered().samples is None) == (kept == 0)
     truth = case.gauss_newton + damping * np.eye(a.size)
     v = np.random.default_rng(3).normal(size=(a.size, 20))
     assert error(a.matvec(torch.as_tensor(v)).numpy(), truth @ v) < 1e-6
