@@ -46,6 +46,7 @@ class Trust:
         agreement: with exact LOO, where that has been run.
         caveats: one per broken assumption; empty means green.
         reason: why this damping was chosen, where nobody set it.
+        truth: what the agreement is with.
     """
 
     gradient_norm: float
@@ -55,6 +56,7 @@ class Trust:
     agreement: Agreement | None
     caveats: tuple[Caveat, ...]
     reason: str = ""
+    truth: str = "exact LOO"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class Trust:
         ]
         facts += [self.reason] if self.reason else []
         if self.agreement is not None:
-            facts.append(f"against exact LOO: r = {self.agreement.r}, slope = {self.agreement.slope}")
+            facts.append(f"against {self.truth}: r = {self.agreement.r}, slope = {self.agreement.slope}")
         return " · ".join(facts)
 
 
@@ -153,6 +155,7 @@ def trust(
         agreed,
         ground.caveats + tuple(caveat for caveat in clicked if caveat),
         ground.reason,
+        "training without a point" if ground.fitted.network else "exact LOO",
     )
 
 

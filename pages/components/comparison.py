@@ -12,7 +12,7 @@ from influence_core.settings import Settings
 from pages.components import cached, controls, job_panel, trials
 from pages.components.bootstrap import guarded
 from pages.components.chart_frame import twin
-from pages.components.jobs import jobs, owner
+from pages.components.jobs import jobs
 
 if TYPE_CHECKING:
     from influence_core.trials import Trial
@@ -95,8 +95,8 @@ def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
         "Compare the solvers",
         "Cancelled. The rows below are finished; the next run continues with the others.",
     )
-    if seconds <= UNASKED and jobs().get(panel.key) is None:
-        jobs().submit(panel.key, work, owner=owner(), cost=seconds)
+    if seconds <= UNASKED:
+        job_panel.start(panel)
     job = jobs().get(panel.key)
     if job is not None and job.state == "done":  # its rows were pushed out of the cache meanwhile
         jobs().forget(panel.key)

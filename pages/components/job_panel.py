@@ -74,6 +74,12 @@ def panel(work: Work) -> None:
         _offer(work)
 
 
+def start(work: Work) -> None:
+    """Begin without being asked, unless it has begun before."""
+    if jobs().get(work.key) is None:
+        _submit(work)
+
+
 def _submit(work: Work) -> Job:
     return jobs().submit(work.key, work.start, owner=owner(), cost=work.seconds, computes=work.computes)
 

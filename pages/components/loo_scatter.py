@@ -118,6 +118,7 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
     ]
     known = np.isfinite(pairs.measured)
     reach = [1.06 * float(np.abs(v[known]).max(initial=0.0)) or 1.0 for v in (pairs.measured, pairs.predicted)]
+    reach[0] = max(reach[0], min(1.15 * look.band, 4 * reach[0]))  # a band is one where its edges are seen
     header = {
         "fingerprint": scene.fingerprint,
         "problem": f"{scene.fingerprint} {pairs.side} {look.unit}",

@@ -9,6 +9,7 @@ from pages.components import cached, job_panel
 from pages.components.loo_panel import RATE
 
 SLOW = 10.0  # seconds of training from which a page does not just wait
+UNASKED = 3.0  # seconds of training other networks that a choice of scores starts by itself
 
 
 def wait(settings: Settings) -> None:
@@ -37,19 +38,21 @@ def wait_for_members(settings: Settings) -> None:
     problem = cached.problem(settings)
     if not cached.core().ESTIMATORS[settings.estimator].seeds or problem.members_are_ready:
         return
-    count, each = problem.other_seeds, cached.core().run_cost(problem.fitted) / RATE
-    job_panel.panel(
-        job_panel.Work(
-            f"members:{settings.key('data', 'model', 'seed')}",
-            "Training from other seeds",
-            "networks",
-            problem.members,
-            count * each,
-            f"**These scores average over {count + 1} networks**: the one that is explained and {count} from other "
-            f"seeds, to be trained once.  \n:small[About {job_panel.duration(count * each)} on two cores; *Training* "
-            "on the Model page sets how many.]",
-            "Train the other networks",
-            "Cancelled. Networks that are trained are kept; the next run continues with the others.",
-        )
+    count = problem.other_seeds
+    seconds = count * cached.core().run_cost(problem.fitted) / RATE
+    work = job_panel.Work(
+        f"members:{settings.key('data', 'model', 'seed')}",
+        "Training from other seeds",
+        "networks",
+        problem.members,
+        seconds,
+        f"**These scores average over {count + 1} networks**: the one that is explained and {count} from other seeds, "
+        f"to be trained once.  \n:small[About {job_panel.duration(seconds)} on two cores; *Training* on the Model page "
+        "sets how many.]",
+        "Train the other networks",
+        "Cancelled. Networks that are trained are kept; the next run continues with the others.",
     )
+    if seconds <= UNASKED:
+        job_panel.start(work)
+    job_panel.panel(work)
     st.stop()

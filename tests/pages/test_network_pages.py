@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import ESTIMATORS, Cancelled, Task, analyse, networks, result_store
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
-from pages.components import cached, network_truth
+from pages.components import cached, network_truth, train_panel
 from pages.components.asked import Shown
 from pages.components.view import View
 
@@ -59,14 +59,22 @@ def click(app, label):
 @pytest.mark.parametrize("estimator", [name for name, entry in ESTIMATORS.items() if entry.needs != "linear"])
 def test_every_estimator_of_a_network_opens(estimator):
     app = explore(changed(MOONS, estimator=estimator))
-    if ESTIMATORS[estimator].seeds:
-        assert "These scores average over 2 networks" in words(app)
-        click(app, "Train the other networks")
+    if ESTIMATORS[estimator].seeds:  # a job, which starts by itself where it takes a moment
         until(app, "Helpful")
     assert not app.exception
     assert not app.error, words(app)
     if ESTIMATORS[estimator].curvature:
         assert "of the mean eigenvalue of the Gauss–Newton matrix" in words(app)
+
+
+def test_networks_of_other_seeds_are_trained_as_a_job_that_is_offered(monkeypatch):
+    monkeypatch.setattr(train_panel, "UNASKED", 0.0)
+    app = explore(changed(MOONS, estimator="projection", seed=5))
+    assert "These scores average over 2 networks" in words(app)
+    assert "Helpful" not in words(app)  # no scores before that
+    click(app, "Train the other networks")
+    until(app, "Helpful")
+    assert not app.error, words(app)
 
 
 def test_one_step_newton_in_a_link_becomes_first_order_with_a_sentence():
@@ -105,6 +113,7 @@ def test_what_an_earlier_server_measured_is_shown_at_once():
     app = explore(settings)
     assert "Grey band: ±2σ" in words(app)
     assert "**LDS = " in words(app)
+    assert "against training without a point: r = " in words(app).replace("\\", "")
     assert not [button for button in app.button if button.label.startswith("Train")]
 
 
