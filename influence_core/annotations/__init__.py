@@ -4,7 +4,7 @@ It knows no model: scores come in as arrays, decisions go out as arrays and file
 """
 
 from influence_core.annotations.annotator_agreement import Agreement, Estimate, agreement, agreement_of
-from influence_core.annotations.decisions import Decided, decide, undo
+from influence_core.annotations.decisions import Decided, decide, decide_beside, undo
 from influence_core.annotations.errors import AnnotationError, Refused, StoreUnavailable
 from influence_core.annotations.exports import (
     Context,
@@ -33,7 +33,7 @@ from influence_core.annotations.resolving import Answers, Resolved, answers, con
 from influence_core.annotations.runs import run_settings
 from influence_core.annotations.serving import give_back, look, lookahead, next_card, skip_card
 from influence_core.annotations.store import Store, open_store
-from influence_core.annotations.taking import take_card
+from influence_core.annotations.taking import find_card, take_card
 
 __all__ = [
     "ACTIONS",
@@ -68,8 +68,10 @@ __all__ = [
     "consensus",
     "create_queue",
     "decide",
+    "decide_beside",
     "export",
     "export_counts",
+    "find_card",
     "get_queue",
     "items",
     "give_back",

@@ -9,14 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from influence_core.annotations.cards import peers
+from influence_core.annotations.cards import peers, read_card
 from influence_core.annotations.errors import AnnotationError, Refused
 from influence_core.annotations.records import ACTIONS, NOTE, Answer, Card
-from influence_core.annotations.serving import annotator_name, check_lease, grant, regrant, release
+from influence_core.annotations.serving import annotator_name, check_lease, grant, held_item, regrant, release
 from influence_core.annotations.statements import alive, only_writer, stands
 from influence_core.annotations.store import Store
 from influence_core.annotations.summary import summarise
 from influence_core.annotations.tables import dataset, decision, prediction, sample, task
+from influence_core.annotations.taking import open_item
+
+BESIDE = "beside "  # before the token of the card in hand: an answer to another item, given from there
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Decided:
         ids: of the stored rows.
         positions: rows of the training set that were answered.
         repeated: whether it had been stored before, so that nothing was added.
-        card: after a blind first answer, the same card with its new token.
+        card: where it stays in hand, after a blind first answer or one beside it: the same card with its new token.
     """
 
     ids: tuple[int, ...]
@@ -73,8 +76,52 @@ def decide(store: Store, card: Card, answer: Answer, also: Sequence[int] = ()) -
         return Decided(tuple(ids), (item.position, *(peer.position for peer in more)), card=shown)
 
 
+def decide_beside(store: Store, card: Card, position: int, answer: Answer) -> Decided:
+    """Answer another item of the queue from the card in hand, which stays: its strongest counter-example, say.
+
+    One lease gives one such answer: the card comes back with a new token, and the time until now counts for the other
+    item alone.  The same answer again is acknowledged and adds nothing.
+
+    Args:
+        store: where.
+        card: in hand, as it was served.
+        position: row of the training set of the other item.
+        answer: a final one, to the other item.
+
+    Returns:
+        What was stored, and the card in hand.
+
+    Raises:
+        Refused: the card in hand is stale, expired or early, or somebody else is working on the other item.
+        AnnotationError: the other item is absent, answered, or the card itself, or the answer makes no sense.
+    """
+    with store.writing() as connection:
+        row, now = only_writer(connection, card.queue), store.clock()
+        before = _stored(connection, card, BESIDE)
+        if before:
+            _check_same(connection, row, before[0], answer)
+            if before[0].position != position:
+                raise Refused("stale")
+            return Decided((before[0].id,), (position,), repeated=True)
+        held = check_lease(connection, card, now)
+        item = open_item(connection, row, card.annotator, position, now)
+        if item.id == card.task:
+            raise AnnotationError("Expected another item than the card in hand: answer the card itself.")
+        if row.blind and read_card(connection, row, item, card.annotator, None).first is None:
+            raise AnnotationError("In a blind queue every example asks for a first answer: open its card.")
+        when = {"round": 1, "served_at": held.served_at, "decided_at": now, "token": BESIDE + held.token}
+        said = {**when, "lead_time": now - held.served_at, **_said(connection, row, item, answer)}
+        ids = (_add(connection, row, item, said, held),)
+        summarise(connection, [item.id])
+        kept = connection.execute(sa.select(task).where(task.c.id == card.task)).one()
+        again = grant(connection, row, kept, card.annotator, (now, held.round))
+        return Decided(ids, (position,), card=again)
+
+
 def undo(store: Store, number: int, annotator: str) -> Card | None:
     """Take the annotator's last standing answer back, with all that was answered along with it; repeat to go on.
+
+    An answer that was given beside a card is taken back without losing the card in hand.
 
     Args:
         store: where.
@@ -82,7 +129,7 @@ def undo(store: Store, number: int, annotator: str) -> Card | None:
         annotator: whose answer.
 
     Returns:
-        The card, served again; None when somebody else has taken it up meanwhile.
+        The card that is in hand now; None when somebody else has taken it up meanwhile.
 
     Raises:
         AnnotationError: there is no answer left to undo.
@@ -100,15 +147,19 @@ def undo(store: Store, number: int, annotator: str) -> Card | None:
         for one in batch:
             _take_back(connection, one, now)
         summarise(connection, [one.task_id for one in batch])
+        held = held_item(connection, number, name, now) if last.token.startswith(BESIDE) else None
+        if held is not None:
+            return read_card(connection, row, held[1], name, held[0])
         item = connection.execute(sa.select(task).where(task.c.id == batch[0].task_id)).one()
         return regrant(connection, row, item, name, (now, last.round))
 
 
-def _stored(connection: Connection, card: Card) -> list[sa.Row[Any]]:
-    """What this lease has answered already, the card itself first."""
+def _stored(connection: Connection, card: Card, beside: str = "") -> list[sa.Row[Any]]:
+    """What this lease has answered already, the card itself first; or what it has answered beside it."""
     if not card.token:
         raise Refused("stale")
-    same = (decision.c.queue_id == card.queue, decision.c.annotator == card.annotator, decision.c.token == card.token)
+    token = beside + card.token
+    same = (decision.c.queue_id == card.queue, decision.c.annotator == card.annotator, decision.c.token == token)
     wanted = sa.select(decision, task.c.position).join(task, task.c.id == decision.c.task_id).where(*same)
     return list(connection.execute(wanted.order_by(decision.c.id)).all())
 

@@ -39,9 +39,9 @@ def next_card(store: Store, number: int, annotator: str, *, review: bool = False
         return card
     with store.writing() as connection:
         now, row = store.clock(), only_writer(connection, number)
-        mine = _renewed(connection, number, name, now)
-        if mine is not None and not (review and mine.round == 1):
-            return read_card(connection, row, _task(connection, mine.task_id), name, mine)
+        held = held_item(connection, number, name, now)
+        if held is not None and not (review and held[0].round == 1):
+            return read_card(connection, row, held[1], name, held[0])
         item, turn = _choose(connection, row, name, now, review)
         return None if item is None else grant(connection, row, item, name, (now, turn))
 
@@ -164,6 +164,18 @@ def regrant(
 def release(connection: Connection, number: int, annotator: str) -> None:
     """End the annotator's lease, if there is one."""
     connection.execute(sa.delete(lease).where(lease.c.queue_id == number, lease.c.annotator == annotator))
+
+
+def held_item(
+    connection: Connection, number: int, annotator: str, now: float
+) -> tuple[sa.Row[Any], sa.Row[Any]] | None:
+    """What the annotator holds, for the whole time again; its token and the time it was served stay.
+
+    Returns:
+        Lease and task; None where there is no live lease.
+    """
+    mine = _renewed(connection, number, annotator, now)
+    return None if mine is None else (mine, _task(connection, mine.task_id))
 
 
 def annotator_name(name: str) -> str:

@@ -10,8 +10,10 @@ from influence_core.annotations import (
     Refused,
     Store,
     decide,
+    find_card,
     get_queue,
     items,
+    look,
     next_card,
     run_settings,
     take_card,
@@ -68,3 +70,12 @@ def test_the_settings_of_a_run_are_what_was_given(store: Store) -> None:
     assert run_settings(store, get_queue(store, made.id).run) == {"data.name": "made up"}
     with pytest.raises(AnnotationError, match="no run number 99"):
         run_settings(store, 99)
+
+
+def test_a_row_has_a_card_to_look_at_where_the_queue_asks_about_it(store: Store) -> None:
+    made = queue(store, limit=10)
+    listed = items(store, made.id, "ann")
+    seen = find_card(store, made.id, "ann", listed[3].position)
+    assert seen == look(store, made.id, "ann", 3) and seen is not None and seen.token == ""
+    outside = next(row for row in range(40) if row not in {item.position for item in listed})
+    assert find_card(store, made.id, "ann", outside) is None

@@ -435,17 +435,64 @@ def test_exports_are_for_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(button.label.startswith("Prepare") for button in app.button)
 
 
-def test_the_strongest_counter_example_has_its_own_card_one_click_away() -> None:
+def counter_example(app: AppTest) -> str:
+    """What is said of the strongest counter-example."""
+    return next(part.value for part in app.markdown if "Strongest counter-example" in part.value).replace("\\", "")
+
+
+def test_the_strongest_counter_example_is_relabelled_from_the_card_which_stays() -> None:
     app = with_queue()
-    first = name_on_card(app)
-    sentence = next(part.value for part in app.markdown if "Strongest counter-example" in part.value)
-    other = sentence.split(":** ")[1].split(",")[0].replace("\\", "")
+    first, other = name_on_card(app), counter_example(app).split(":** ")[1].split(",")[0]
+    label = app.button(key="review-counter").label.removeprefix("Relabel it: ")
     key(app, "counter")
+    assert name_on_card(app) == first
+    assert stored(app) == [("re-label", ["3", "5", "8"].index(label))]
+    with cached.store().reading() as connection:
+        asked = "SELECT name, origin FROM decision JOIN task ON task.id = task_id JOIN sample USING (position)"
+        assert connection.exec_driver_sql(asked).all() == [(other, "prediction")]
+    assert f"→ {label}." in counter_example(app) and not has(app, "review-counter")
+    assert f"{other}: " in words(app)  # beside the number of the card
+    key(app, "U")
+    assert name_on_card(app) == first and has(app, "review-counter")
+    key(key(app, "counter"), "Q")
+    assert name_on_card(app) != first
+    assert [action for action, _ in stored(app)] == ["re-label", "undo", "re-label", "keep"]
+
+
+def test_a_counter_example_that_somebody_holds_is_said_and_looked_at() -> None:
+    app = with_queue()
+    first, other = name_on_card(app), counter_example(app).split(":** ")[1].split(",")[0]
+    (queue,) = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)
+    position = cached.problem(DIGITS).split.train.ids.tolist().index(other)
+    annotations.take_card(cached.store(), queue.id, "Bob", position)
+    for button in ("counter", "counter-open"):
+        key(app, button)
+        assert "Somebody else is working on that item" in app.toast[0].value
+    assert stored(app) == [] and name_on_card(app) == other and "only to look at" in words(app)
+    key(app, "back")
+    assert name_on_card(app) == first and not app.button(key="review-Q").disabled
+
+
+def test_the_card_of_the_counter_example_is_one_click_away() -> None:
+    app = with_queue()
+    first, other = name_on_card(app), counter_example(app).split(":** ")[1].split(",")[0]
+    key(app, "counter-open")
     assert name_on_card(app) == other
     key(app, "W")
     until(app, lambda app: name_on_card(app) != other)
     assert [action for action, _ in stored(app)] == ["re-label"]
     assert name_on_card(app) == first
+
+
+def test_a_counter_example_outside_the_queue_has_no_button_but_is_said() -> None:
+    app = with_queue()
+    other = counter_example(app).split(":** ")[1].split(",")[0]
+    position = cached.problem(DIGITS).split.train.ids.tolist().index(other)
+    with cached.store().writing() as connection:
+        connection.exec_driver_sql(f"DELETE FROM task WHERE position = {position}")
+    app.run()
+    assert "This queue does not ask about it" in counter_example(app)
+    assert not has(app, "review-counter") and not has(app, "review-counter-open")
 
 
 def test_the_second_pass_can_be_taken_up_at_once() -> None:

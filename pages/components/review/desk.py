@@ -15,7 +15,7 @@ from pages.components import cached, state
 from pages.components.review.people import Person
 
 if TYPE_CHECKING:
-    from influence_core.annotations import Card, Queue
+    from influence_core.annotations import Answer, Card, Queue
 
 KEPT, TROUBLE, TOASTS, LAST = "review.card", "review.trouble", "review.toasts", "review.last"
 NOTE, ALONG, SECOND = "review.note", "review.along", "review.second"
@@ -91,15 +91,22 @@ def answer(desk: Desk, card: Card, action: str, label: int | None = None) -> Non
         st.session_state[LAST] = _words(desk, card, said, len(decided.positions))
 
 
-def _words(desk: Desk, card: Card, said: object, count: int) -> str:
+def _words(desk: Desk, card: Card, said: Answer, count: int) -> str:
     """What was just stored."""
-    names, action = desk.queue.class_names, said.action
-    if action == "re-label" and said.label != card.given:
-        what = f"{names[card.given]} → {names[said.label]}"
-    else:
-        what = {"keep": "kept", "re-label": "kept", "exclude": "excluded", "review": "needs review"}[action]
     more = f", with {count - 1} near-duplicate{'s' * (count > 2)}" if count > 1 else ""
-    return f"{card.name}: {what}{more}"
+    return f"{card.name}: {outcome(desk, card, said)}{more}"
+
+
+def outcome(desk: Desk, card: Card, said: Answer) -> str:
+    """An answer in words.
+
+    Returns:
+        For example ``3 → 5``, or ``kept``.
+    """
+    names, action = desk.queue.class_names, said.action
+    if action == "re-label" and said.label is not None and said.label != card.given:
+        return f"{names[card.given]} → {names[said.label]}"
+    return {"keep": "kept", "re-label": "kept", "exclude": "excluded", "review": "needs review"}[action]
 
 
 def undo(desk: Desk) -> None:
@@ -139,17 +146,32 @@ def move(card: Card, step: int) -> None:
     state.look(place=None if held is not None and held.place == place else place)
 
 
-def take(desk: Desk, position: int) -> None:
-    """Put this card back and open the one of another training point, where it is in the queue and free."""
+def answer_beside(desk: Desk, card: Card, other: Card, label: int) -> None:
+    """Relabel another item from the card in hand, which stays."""
     core = cached.annotations()
+    said = core.Answer("re-label", label)
     try:
-        core.take_card(cached.store(), desk.queue.id, desk.person.name, position)
+        core.decide_beside(cached.store(), card, other.position, said)
     except core.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
     except (core.Refused, core.AnnotationError) as error:
         toast(str(error))
     else:
-        state.look(place=None)
+        st.session_state[LAST] = _words(desk, other, said, 1)
+
+
+def take(desk: Desk, other: Card) -> None:
+    """Put this card back and open the one of another training point; one that is not free is only looked at."""
+    core, place = cached.annotations(), None
+    try:
+        core.take_card(cached.store(), desk.queue.id, desk.person.name, other.position)
+    except core.StoreUnavailable as error:
+        st.session_state[TROUBLE] = str(error)
+        return
+    except (core.Refused, core.AnnotationError) as error:
+        toast(str(error))
+        place = other.place
+    state.look(place=place)
 
 
 def resume() -> None:

@@ -10,9 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components import cached, job_panel, state
-from pages.components.errors import safely
-from pages.components.review import desk as desks
-from pages.components.review import keys, shelf
+from pages.components.review import counter, keys, shelf
 from pages.components.review.desk import Desk, Served
 from pages.components.review.scores import Fit, Scored
 from pages.components.strips import Strip, strip
@@ -42,7 +40,7 @@ def evidence(desk: Desk, served: Served, fit: Fit) -> None:
         st.info("This example has left the training set, so that the model has no evidence about it.")
         return
     witnesses(desk, scored, found)
-    counter(desk, scored, found)
+    counter.counter(desk, served, scored, found)
 
 
 def relabel(desk: Desk, found: Found) -> None:
@@ -76,29 +74,6 @@ def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
     if found.relabel_newton is not None:
         columns["one-step Newton"] = [signed(float(value)) for value in found.relabel_newton]
     return pd.DataFrame(columns)
-
-
-def counter(desk: Desk, scored: Scored, found: Found) -> None:
-    """The strongest counter-example may itself be the one with the wrong label."""
-    witness = found.counter
-    if witness is None:
-        return
-    position, train = scored.position(witness.row), scored.split.train
-    name = desk.queue.class_names[int(train.y[position])]
-    words, button = st.columns([3, 1], vertical_alignment="center")
-    words.markdown(
-        f"**Strongest counter-example:** {plain_markdown(str(train.ids[position]))}, labelled "
-        f"{plain_markdown(name)}. It may be the one with the wrong label."
-    )
-    button.button(
-        "Relabel that one",
-        help="Opens its card; this one comes back later.",
-        width="stretch",
-        key="review-counter",
-        icon=":material/swap_horiz:",
-        on_click=safely(desks.take),
-        args=(desk, position),
-    )
 
 
 def witnesses(desk: Desk, scored: Scored, found: Found) -> None:
