@@ -28,7 +28,7 @@ from influence_core.annotations.people import (
 )
 from influence_core.annotations.queue_progress import Found, Progress, progress
 from influence_core.annotations.queues import create_queue, get_queue, queues, ranks
-from influence_core.annotations.records import ACTIONS, SIGN, Answer, Card, Plan, Queue, Run, Samples
+from influence_core.annotations.records import ACTIONS, SIGN, Answer, Card, Only, Plan, Queue, Run, Samples
 from influence_core.annotations.resolving import Answers, Resolved, answers, consensus, resolve
 from influence_core.annotations.runs import run_settings
 from influence_core.annotations.serving import give_back, look, lookahead, next_card, skip_card
@@ -50,6 +50,7 @@ __all__ = [
     "Found",
     "Guideline",
     "Imported",
+    "Only",
     "Original",
     "Item",
     "Plan",

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection
 
-from influence_core.annotations.records import Answer, Card
+from influence_core.annotations.records import Answer, Card, Only
 from influence_core.annotations.statements import stands
 from influence_core.annotations.tables import decision, lease, prediction, sample, score, skip, task
 
@@ -77,6 +77,22 @@ def second_pass(row: sa.Row[Any], annotator: str, now: float) -> sa.Select[Any]:
     )
     wanted = sa.select(task).where(task.c.queue_id == row.id, task.c.waits > 0, ~said, free(annotator, now))
     return wanted.order_by(task.c.waits.desc(), task.c.place)
+
+
+def passes(row: sa.Row[Any], only: Only) -> ColumnElement[bool]:
+    """The task is about a row of the data that the filter lets through.
+
+    Returns:
+        The condition on rows of ``task``.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if only.given is not None:
+        here = sa.and_(sample.c.dataset_id == row.dataset_id, sample.c.position == task.c.position)
+        conditions.append(sa.exists().where(here, sample.c.given_label == only.given))
+    if only.suggested is not None:
+        here = sa.and_(prediction.c.run_id == row.run_id, prediction.c.position == task.c.position)
+        conditions.append(sa.exists().where(here, prediction.c.suggested_label == only.suggested))
+    return sa.and_(sa.true(), *conditions)
 
 
 def read_card(

@@ -156,6 +156,19 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Only:
+    """Which cards somebody wants to be served; the order of the queue stays.
+
+    Attributes:
+        given: class index as given; None for any.
+        suggested: best class other than the given one; None for any.
+    """
+
+    given: int | None = None
+    suggested: int | None = None
+
+
+@dataclass(frozen=True)
 class Queue:
     """One version of a data set's queue.
 

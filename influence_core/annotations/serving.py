@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from influence_core.annotations.cards import first_pass, free, read_card, second_pass, skipped
+from influence_core.annotations.cards import first_pass, free, passes, read_card, second_pass, skipped
 from influence_core.annotations.errors import AnnotationError, Refused
-from influence_core.annotations.records import NAME, Card
+from influence_core.annotations.records import NAME, Card, Only
 from influence_core.annotations.statements import insert, only_writer
 from influence_core.annotations.store import Store
 from influence_core.annotations.tables import decision, lease, queue, skip, task
@@ -18,19 +18,23 @@ from influence_core.annotations.tables import decision, lease, queue, skip, task
 LEASE = 600.0  # seconds; a card that is asked for again is held for as long again
 SKIP = 20  # other cards before a skipped one comes back
 EARLY = 0.25  # seconds in which nobody can have looked
+ANY = Only()
 
 
-def next_card(store: Store, number: int, annotator: str, *, review: bool = False) -> Card | None:
+def next_card(store: Store, number: int, annotator: str, *, review: bool = False, only: Only = ANY) -> Card | None:
     """The card this annotator holds, after a reload too, else the next one; the second pass follows the first.
+
+    The filter chooses what comes next; whoever changes it gives the card in hand back first.
 
     Args:
         store: where.
         number: of the queue.
         annotator: who asks.
         review: go to the second pass now.
+        only: which cards.
 
     Returns:
-        A card with a lease, or None when nothing is open to this annotator.
+        A card with a lease, or None when nothing that the filter lets through is open to this annotator.
     """
     name = annotator_name(annotator)
     with store.reading() as connection:
@@ -42,12 +46,19 @@ def next_card(store: Store, number: int, annotator: str, *, review: bool = False
         held = held_item(connection, number, name, now)
         if held is not None and not (review and held[0].round == 1):
             return read_card(connection, row, held[1], name, held[0])
-        item, turn = _choose(connection, row, name, now, review)
+        item, turn = _choose(connection, row, name, now, (review, only))
         return None if item is None else grant(connection, row, item, name, (now, turn))
 
 
-def lookahead(store: Store, number: int, annotator: str, count: int = 5) -> tuple[int, ...]:
+def lookahead(store: Store, number: int, annotator: str, count: int = 5, only: Only = ANY) -> tuple[int, ...]:
     """Rows that will probably be served next, so that their evidence can be computed now; nothing is leased.
+
+    Args:
+        store: where.
+        number: of the queue.
+        annotator: who will ask.
+        count: how many.
+        only: which cards.
 
     Returns:
         At most ``count`` positions, the held card left out.
@@ -55,11 +66,11 @@ def lookahead(store: Store, number: int, annotator: str, count: int = 5) -> tupl
     with store.reading() as connection:
         now, row = store.clock(), _queue(connection, number)
         mine = _lease_of(connection, number, annotator)
-        held = -1 if mine is None else mine.task_id
-        wanted = first_pass(connection, row, annotator, now).where(task.c.id != held).limit(count)
+        open_ = sa.and_(task.c.id != (-1 if mine is None else mine.task_id), passes(row, only))
+        wanted = first_pass(connection, row, annotator, now).where(open_).limit(count)
         found = list(connection.execute(wanted).all())
         if len(found) < count:
-            wanted = second_pass(row, annotator, now).where(task.c.id != held).limit(count - len(found))
+            wanted = second_pass(row, annotator, now).where(open_).limit(count - len(found))
             found += connection.execute(wanted).all()
     return tuple(dict.fromkeys(item.position for item in found))
 
@@ -194,14 +205,15 @@ def annotator_name(name: str) -> str:
 
 
 def _choose(
-    connection: Connection, row: sa.Row[Any], annotator: str, now: float, review: bool
+    connection: Connection, row: sa.Row[Any], annotator: str, now: float, asked: tuple[bool, Only]
 ) -> tuple[sa.Row[Any] | None, int]:
+    review, let_through = asked[0], passes(row, asked[1])
     if not review:
         for wanted in (first_pass(connection, row, annotator, now), skipped(row, annotator, now)):
-            found = connection.execute(wanted.limit(1)).one_or_none()
+            found = connection.execute(wanted.where(let_through).limit(1)).one_or_none()
             if found is not None:
                 return found, 1
-    return connection.execute(second_pass(row, annotator, now).limit(1)).one_or_none(), 2
+    return connection.execute(second_pass(row, annotator, now).where(let_through).limit(1)).one_or_none(), 2
 
 
 def _held(connection: Connection, number: int, annotator: str, now: float, review: bool) -> Card | None:

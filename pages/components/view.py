@@ -18,6 +18,7 @@ CHOICES = {"ask": ASKS, "details": DETAILS, "panel": PANELS}
 NUMBERS = {
     "test": "test point", "train": "training point", "feature": "feature", "output": "output",
     "step": "step of a lesson", "version": "version of the queue", "place": "card",
+    "given": "class", "instead": "class",
 }  # fmt: skip
 HIDABLE = {
     "pages": "links to the other pages",
@@ -62,6 +63,8 @@ class View:
         version: of the queue under review; None for the newest.
         strategy: signal that orders a new queue, and the one drawn beside the loss.
         place: card of the queue that is looked at; None for the one in hand.
+        given: class index: only cards with this given label are served; None for all.
+        instead: class index: only cards with this best alternative are served; None for all.
     """
 
     test: int = 0
@@ -86,6 +89,8 @@ class View:
     version: int | None = None
     strategy: str = "self_influence"
     place: int | None = None
+    given: int | None = None
+    instead: int | None = None
 
     @property
     def hidden(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from influence_core.annotations import (
     AnnotationError,
     Answer,
+    Only,
     Refused,
     Store,
     decide,
@@ -216,3 +217,46 @@ def test_a_name_that_is_none_is_refused(store: Store, name: str) -> None:
 def test_a_queue_that_is_not_there_is_said(store: Store) -> None:
     with pytest.raises(AnnotationError, match="no queue number 99"):
         next_card(store, 99, "ann")
+
+
+def test_a_filter_chooses_what_comes_next_and_keeps_the_order(store: Store) -> None:
+    number = queue(store, 30).id
+    order = [look(store, number, "ann", place) for place in range(30)]
+    wanted = [card.task for card in order if card.given == 2]
+    only = Only(given=2)
+    ahead = lookahead(store, number, "ann", 4, only)
+    assert [order[[c.position for c in order].index(p)].task for p in ahead] == wanted[:4]
+    served = []
+    while (card := next_card(store, number, "ann", only=only)) is not None:
+        served.append(card.task)
+        store.clock.wait()  # type: ignore[attr-defined]
+        decide(store, card, Answer("keep"))
+    assert served == wanted
+    assert next_card(store, number, "ann", only=Only(given=0, suggested=2)) is None  # a 0 is suggested to be a 1
+    card = next_card(store, number, "ann", only=Only(given=0, suggested=1))
+    assert card is not None and (card.given, card.suggested) == (0, 1)
+
+
+def test_a_filter_holds_for_skipped_cards_and_the_second_pass_too(store: Store) -> None:
+    number, only = queue(store, 3).id, Only(given=1)
+    card = next_card(store, number, "ann", only=only)
+    assert card is not None and card.given == 1
+    store.clock.wait()  # type: ignore[attr-defined]
+    skip_card(store, card)
+    again = next_card(store, number, "ann", only=only)
+    assert again is not None and again.task == card.task
+    store.clock.wait()  # type: ignore[attr-defined]
+    decide(store, again, Answer("review"))
+    assert next_card(store, number, "ann", review=True, only=Only(given=0)) is None
+    second = next_card(store, number, "ann", only=only)
+    assert second is not None and (second.task, second.round) == (card.task, 2)
+
+
+def test_a_card_in_hand_stays_whatever_the_filter_until_it_is_given_back(store: Store) -> None:
+    number = queue(store, 9).id
+    card = serve(store, number)
+    other = Only(given=(card.given + 1) % 3)
+    assert next_card(store, number, "ann", only=other) == card
+    give_back(store, number, "ann")
+    taken = next_card(store, number, "ann", only=other)
+    assert taken is not None and taken.given == other.given

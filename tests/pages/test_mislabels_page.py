@@ -506,6 +506,25 @@ def test_the_second_pass_can_be_taken_up_at_once() -> None:
     assert "Second pass: the answers differed" not in words(app)
 
 
+def test_an_annotator_narrows_what_is_served_and_the_link_says_so() -> None:
+    app = with_queue()
+    app.selectbox(key="review.only-given").set_value(3).run()
+    for _ in range(3):
+        assert app.button(key="review-Q").label == "Keep: 8"
+        key(app, "Q")
+    assert app.query_params["given"] in ("2", ["2"])
+    app.selectbox(key="review.only-instead").set_value(1).run()
+    assert (app.button(key="review-Q").label, app.button(key="review-W").label) == ("Keep: 8", "Accept: 3")
+    key(app, "Q")
+    again = until(
+        opened(name="Bob", given=2, instead=2), lambda app: "passes the filter" in words(app)
+    )  # an 8 instead of an 8
+    assert "given label 8, best alternative 8" in words(again) and not has(again, "review-Q")
+    key(again, "all")
+    assert has(again, "review-Q") and "given" not in again.query_params
+    assert len(stored(app)) == 4
+
+
 def test_links_name_version_strategy_and_place() -> None:
     with_queue()
     app = AppTest.from_file(PAGE, default_timeout=60)

@@ -15,7 +15,7 @@ from pages.components import cached, state
 from pages.components.review.people import Person
 
 if TYPE_CHECKING:
-    from influence_core.annotations import Answer, Card, Queue
+    from influence_core.annotations import Answer, Card, Only, Queue
 
 KEPT, TROUBLE, TOASTS, LAST = "review.card", "review.trouble", "review.toasts", "review.last"
 NOTE, ALONG, SECOND = "review.note", "review.along", "review.second"
@@ -56,12 +56,34 @@ def serve(desk: Desk) -> Served:
         if place is not None:
             return Served(core.look(cached.store(), desk.queue.id, desk.person.name, place), trouble, held=False)
         second = bool(st.session_state.get(SECOND))
-        card = core.next_card(cached.store(), desk.queue.id, desk.person.name, review=second)
+        card = core.next_card(cached.store(), desk.queue.id, desk.person.name, review=second, only=only(desk.queue))
     except core.StoreUnavailable as error:
         kept: Card | None = st.session_state.get(KEPT)
         return Served(kept, str(error), held=kept is not None)
     st.session_state[KEPT] = card
     return Served(card, trouble)
+
+
+def only(queue: Queue) -> Only:
+    """Which cards are asked for; a blind queue does not tell by what it serves which alternative there is.
+
+    Returns:
+        The filter of the link, where it names classes of these data.
+    """
+    c, view = len(queue.class_names), state.view()
+    given, instead = (k if k is not None and k < c else None for k in (view.given, view.instead))
+    return cached.annotations().Only(given, None if queue.blind else instead)
+
+
+def choose(desk: Desk, **labels: int | None) -> None:
+    """Serve other cards from now on; the one in hand goes back."""
+    core = cached.annotations()
+    try:
+        core.give_back(cached.store(), desk.queue.id, desk.person.name)
+    except core.StoreUnavailable as error:
+        st.session_state[TROUBLE] = str(error)
+        return
+    state.look(place=None, **labels)
 
 
 def concealed(queue: Queue, card: Card) -> bool:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.components import cached, job_panel, state
 from pages.components.review import counter, keys, shelf
+from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
 from pages.components.review.scores import Fit, Scored
 from pages.components.strips import Strip, strip
@@ -156,7 +157,7 @@ def prefetch(desk: Desk, fit: Fit) -> None:
         return
     core = cached.annotations()
     try:
-        following = core.lookahead(cached.store(), desk.queue.id, desk.person.name, shelf.AHEAD)
+        following = core.lookahead(cached.store(), desk.queue.id, desk.person.name, shelf.AHEAD, desks.only(desk.queue))
     except core.StoreUnavailable:
         return  # the card has said so
     shelf.shelf().ahead(fit, scored, following)

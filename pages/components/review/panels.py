@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.components import cached, controls, state
 from pages.components.errors import safely
-from pages.components.review import export, opening, people, progress, scores, table, team
+from pages.components.review import administration, export, opening, people, progress, scores, table, team
 from pages.components.review.desk import Desk
 from pages.components.view import PANELS
 
@@ -55,7 +55,10 @@ def _choose(person: Person) -> None:
 def _version(queue: Queue) -> None:
     """Which queue; the older ones stay."""
     versions = opening.versions()
-    titles = {str(one.version): f"Queue {one.version}: {one.size:,} cards" for one in versions}
+    titles = {
+        str(one.version): f"Queue {one.version}: {one.size:,} cards by {administration.title(one.strategy).lower()}"
+        for one in versions
+    }
     controls.choice(
         "Queue",
         list(titles),

@@ -7,30 +7,29 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import cached
-from pages.components.review.desk import SECOND, Desk
+from pages.components.review.desk import Desk
 from pages.components.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Found, Progress
 
 
-def strip(desk: Desk) -> None:
-    """The progress strip, and the advice to stop once the queue finds no more than chance does."""
+def strip(desk: Desk) -> Progress | None:
+    """The progress strip, and the advice to stop once the queue finds no more than chance does.
+
+    Returns:
+        Its numbers; None where the database is in trouble.
+    """
     core = cached.annotations()
     try:
         found = core.progress(cached.store(), desk.queue.id, desk.person.name)
     except core.StoreUnavailable:
-        return  # the card has said so
+        return None  # the card has said so
     st.progress(min(found.answers / max(found.wanted, 1), 1.0), text=counts(found))
     st.caption(plain_markdown(" · ".join(rates(found))))
-    if found.disagreements or found.needs_review:
-        st.toggle(
-            "Second pass now: disagreements first, then what needs review",
-            key=SECOND,
-            help="Without it the second pass follows the first.",
-        )
     if found.advice:
         st.info(found.advice, icon=":material/flag:")
+    return found
 
 
 def counts(found: Progress) -> str:

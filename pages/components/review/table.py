@@ -10,8 +10,8 @@ from pages.components import cached, state
 from pages.components.bootstrap import guarded
 from pages.components.errors import safely
 from pages.components.review import card as cards
+from pages.components.review import choice, evidence, guideline, keys, scores, strip, twins
 from pages.components.review import desk as desks
-from pages.components.review import evidence, guideline, keys, scores, strip, twins
 from pages.components.review.desk import Desk, Served
 from pages.components.trust_line import BROKEN, SOUND
 from pages.components.words import plain_markdown
@@ -63,7 +63,7 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
     if not hidden:
         evidence.evidence(desk, served, fit)
     trust(desk.queue.trust)
-    strip.strip(desk)
+    choice.choice(desk, strip.strip(desk))
 
 
 def trust(text: str) -> None:
@@ -95,6 +95,9 @@ def _state(desk: Desk, served: Served) -> None:
 
 def _nothing(desk: Desk, served: Served) -> None:
     if served.trouble:
+        return
+    if choice.words(desk):
+        choice.nothing(desk)
         return
     st.success("Nothing is open to you in this queue: every card has its answers.", icon=":material/check_circle:")
     st.button("Undo my last answer", on_click=safely(desks.undo), args=(desk,), key="review-U", shortcut="U")
