@@ -11,14 +11,13 @@ import streamlit as st
 
 from influence_core.settings import Option, Settings
 from pages.components import (
-    asked,
     cached,
     comparison,
     comparison_charts,
     controls,
     fast_panel,
-    loo_panel,
     solver_charts,
+    solver_truth,
     state,
     trials,
 )
@@ -76,24 +75,17 @@ def take(name: str) -> None:
     state.change("solver", name=name, options=())
 
 
-def exact_loo(settings: Settings, test: int) -> np.ndarray | None:
-    """Measured changes at the test point, where they are instant or known; a refusal is a sentence, not the end.
-
-    Returns:
-        (n,), or None.
-    """
-    try:
-        with st.spinner("Refitting without each training point …"):
-            refits = loo_panel.refits(settings)
-    except cached.core().EXPECTED_ERRORS as error:
-        st.warning("Exact LOO: " + controls.plain_markdown(str(error)), icon="⚠️")
-        return None
-    return None if refits is None else refits.change[:, test]
+def say(found: list[Trial], truth: Any, problem: Any) -> None:
+    """An honest word about time, and about how far the best solve is from what happens."""
+    single = problem.fitted.theta.element_size() < 8
+    accurate = trials.SINGLE if single else trials.ACCURATE
+    parts = (trials.advice(found, len(problem.split.test), accurate), solver_truth.verdict(found, truth))
+    st.info("  \n".join(controls.plain_markdown(part) for part in parts if part), icon=":material/lightbulb:")
 
 
 def draw_accuracy(found: list[Trial]) -> None:
     """Error of the scores over the time, for every solver that gave some."""
-    best = comparison.reference(found)
+    best = solver_truth.reference(found)
     others = [one for one in found if best is not None and one.scores is not None and one is not best]
     if best is None or not others:
         return
@@ -102,38 +94,9 @@ def draw_accuracy(found: list[Trial]) -> None:
     table = pd.DataFrame({"solver": titles, "seconds": times, "relative error": errors})
     caption = (
         f"Lower left is better. {best.title} took {trials.seconds(trials.cost(best, 1))}. The error is that of the "
-        "solve alone; first-order influence itself differs from exact LOO, which the panels show."
+        "solve alone; first-order influence itself differs from what happens, which the panels below show."
     )
     show(comparison_charts.accuracy(titles, times, errors, best.title), caption, table, "solver-accuracy")
-
-
-def draw_panels(settings: Settings, found: list[Trial], truth: np.ndarray | None, unit: str) -> None:
-    """Scores of every solver against exact LOO, or against Cholesky."""
-    best = comparison.reference(found)
-    base, words = (None, "") if best is None else (best.scores, best.title)
-    base, words = (base, words) if truth is None else (truth, "exact LOO")
-    scores = {one.title.split(" (")[0]: one.scores for one in found if one.scores is not None}
-    if base is None or not scores:
-        st.caption("There is nothing to compare with: neither exact LOO nor an accurate solver gave a result.")
-        return
-    figure = solver_charts.panels(base, scores, (words, unit), meant(settings))
-    table = pd.DataFrame({"id": cached.problem(settings).split.train.ids, words: base, **scores})
-    caption = sentence(settings) + " Dashed: predicted = " + words + ". Axes are equal within a panel."
-    if truth is None:
-        caption += " Exact LOO has not been run for this problem: run it on the Explore page."
-    show(figure, caption, table, "solver-scores")
-
-
-def meant(settings: Settings) -> solver_charts.Meant:
-    """The sign of the changes in words, for the watched quantity."""
-    direction = asked.orientation(settings)
-    return solver_charts.Meant(asked.ENDS[direction], -1 if direction < 0 else 1)
-
-
-def sentence(settings: Settings) -> str:
-    """What a change is, for the watched quantity."""
-    names = cached.problem(settings).split.test.class_names
-    return asked.meaning(asked.watched(settings, names), asked.orientation(settings))
 
 
 def grid(values: np.ndarray) -> tuple[float, ...]:
@@ -204,11 +167,16 @@ def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], dampin
     names = [str(name) for name in cached.problem(settings).split.train.ids[path.rows]]
     table = pd.DataFrame({"id": names} | {f"δ = {value:g}": path.scores[:, k] for k, value in enumerate(path.dampings)})
     largest = np.abs(path.scores[:, here]).max()
-    caption = sentence(settings) + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
+    caption = solver_truth.sentence(settings) + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
     if not np.isfinite(largest):
         caption = f"At δ = {damping:g} the Hessian plus damping is singular: there is no score."
     caption += " Each damping costs two products with the eigenvectors."
-    show(solver_charts.score_paths(path, names, damping, unit, meant(settings)), caption, table, "damping-path")
+    show(
+        solver_charts.score_paths(path, names, damping, unit, solver_truth.meant(settings)),
+        caption,
+        table,
+        "damping-path",
+    )
 
 
 bootstrap("Solvers", "Do the solvers agree, and what does damping do?")
@@ -220,17 +188,16 @@ with guarded():
         cached.fit(current)
     with st.container(border=True):
         chosen_test = choose(now)
-    unit_now = cached.core().QUANTITIES[current.quantity].unit or now.fitted.model.loss.unit
-    measured = exact_loo(current, chosen_test)
-    everyone = comparison.compared(current, chosen_test, measured)
+    truth_now = solver_truth.Truth.of(current, chosen_test)
+    everyone = comparison.compared(current, chosen_test, truth_now)
     if len(everyone) == len(comparison.names(current)):
-        st.info(trials.advice(everyone, len(now.split.test)), icon=":material/lightbulb:")
+        say(everyone, truth_now, now)
     if everyone and not comparison.running(trials.desk(current, chosen_test)):
         draw_accuracy(everyone)
-        draw_panels(current, everyone, measured, unit_now)
+        solver_truth.section(current, chosen_test, everyone, truth_now)
     fast_panel.panel(current)
     st.subheader("Spectrum and damping", anchor=False)
     if now.fitted.size > cached.core().SOLVERS["eigh"].limit:
         st.caption(f"The eigendecomposition is not offered for {now.fitted.size:,} parameters.")
     elif "eigh" in {one.name for one in everyone}:
-        damping_view(chosen_test, unit_now)
+        damping_view(chosen_test, solver_truth.unit(current))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -13,20 +12,23 @@ from pages.components import cached, controls, job_panel, trials
 from pages.components.bootstrap import guarded
 from pages.components.chart_frame import twin
 from pages.components.jobs import jobs
+from pages.components.solver_truth import TOP, Truth, agreed, fitness, reference
 
 if TYPE_CHECKING:
     from influence_core.trials import Trial
     from pages.components.trials import Desk
 
 INSTANT, UNASKED = 0.7, 8.0  # expected seconds of a comparison that runs in the page, and of a job that starts unasked
-TOP = 20
-NOT_RUN = "not run"
 CAPTION = (
     "Times are measured live on this server, once per factor and once per test point: they include whatever else it is "
     "doing. Products of Hessian and vector, those before the first solve included; a product with some of the examples "
     "counts its share. Relative residual = ‖(H + δI)v − q‖ / ‖q‖. Error = ‖s − s_ref‖ / ‖s_ref‖ of the scores. r, ρ, "
     "slope of the reference on the first-order scores (above 1: the prediction under-estimates), and the share of its "
     f"{TOP} largest |changes| that is found."
+)
+MORE = (
+    " LOO: training again without a point, r · ρ · slope · top as well. LDS: rank correlation over networks trained on "
+    "random halves."
 )
 
 
@@ -40,7 +42,7 @@ def names(settings: Settings) -> list[str]:
     return found
 
 
-def compared(settings: Settings, test: int, truth: np.ndarray | None) -> list[Trial]:
+def compared(settings: Settings, test: int, truth: Truth) -> list[Trial]:
     """Run what is missing, show the table, and say what is worth knowing.
 
     Returns:
@@ -104,25 +106,25 @@ def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _coming(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
+def _coming(desk: Desk, wanted: list[str], truth: Truth) -> None:
     with guarded():
         _table(desk, wanted, truth)
 
 
-def _table(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
+def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
     found = {name: desk.found[name] for name in wanted if name in desk.found}
     best = reference(list(found.values()))
     rows = [row(one, best, truth) for one in found.values()]
     if not rows:
         return
-    rows += too_large(desk.settings) if len(found) == len(wanted) else []
+    rows += too_large(desk.settings, truth) if len(found) == len(wanted) else []
     table = pd.DataFrame(rows)
     if best is not None:
         table = table.rename(columns={"reference": f"r · ρ · slope · top {TOP} to {best.title}"})
     st.table(table.map(lambda cell: controls.plain_markdown(str(cell))), hide_index=True)
     if len(found) < len(wanted):
         return
-    st.caption(CAPTION)
+    st.caption(CAPTION + MORE * truth.network)
     chosen = [f"* **{one.title}.** {controls.plain_markdown(one.note)}" for one in found.values() if one.note]
     with st.expander("What the solvers chose themselves, and why"):
         st.markdown("\n".join(chosen))
@@ -130,7 +132,7 @@ def _table(desk: Desk, wanted: list[str], truth: np.ndarray | None) -> None:
     twin(table, "solvers")
 
 
-def too_large(settings: Settings) -> list[dict[str, str]]:
+def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
     """A row for every solver that is not offered for so many parameters.
 
     Returns:
@@ -138,38 +140,32 @@ def too_large(settings: Settings) -> list[dict[str, str]]:
     """
     core, size, offered = cached.core(), cached.problem(settings).fitted.size, names(settings)
     rest = [entry for name, entry in core.SOLVERS.items() if name not in offered]
-    blank = dict.fromkeys(COLUMNS, "–")
+    blank = dict.fromkeys(columns(truth), "–")
     return [
         blank | {"solver": entry.title, "what it says": f"Offered up to {entry.limit:,} parameters; here are {size:,}."}
         for entry in rest
     ]
 
 
-COLUMNS = ("solver", "factor", "solve", "products", "residual", "error", "reference", "to exact LOO", "what it says")
-
-
-def reference(found: list[Trial]) -> Trial | None:
-    """Cholesky, or where it is not on offer the solver with the smallest residual of at most 1e-4.
+def columns(truth: Truth) -> tuple[str, ...]:
+    """Of the table.
 
     Returns:
-        Its trial, or None.
+        Headings.
     """
-    solved = [one for one in found if one.scores is not None and one.residual is not None]
-    named = next((one for one in solved if one.name == "cholesky"), None)
-    good = [one for one in solved if one.residual <= 1e-4 and one.name != "identity"]
-    return named or min(good, key=lambda one: one.residual, default=None)
+    own = ("solver", "factor", "solve", "products", "residual", "error", "reference")
+    return (*own, *truth.columns, "what it says")
 
 
-def row(one: Trial, best: Trial | None, truth: np.ndarray | None) -> dict[str, str]:
+def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:
     """What one solver did, as cells.
 
     Returns:
         One row.
     """
-    cells = dict.fromkeys(COLUMNS, "–") | {"solver": one.title, "factor": trials.seconds(one.factor_seconds)}
+    cells = dict.fromkeys(columns(truth), "–")
+    cells |= {"solver": one.title, "factor": trials.seconds(one.factor_seconds)}
     cells["what it says"] = one.says or "Converged."
-    if truth is None:
-        cells["to exact LOO"] = NOT_RUN
     if one.scores is None:
         return cells
     cells |= {
@@ -179,18 +175,5 @@ def row(one: Trial, best: Trial | None, truth: np.ndarray | None) -> dict[str, s
     }
     if best is not None:
         cells["error"] = f"{trials.relative_error(one.scores, best.scores):.1g}"
-        cells["reference"] = fitness(best.scores, one.scores)
-    if truth is not None:
-        cells["to exact LOO"] = fitness(truth, one.scores)
-    return cells
-
-
-def fitness(measured: np.ndarray, predicted: np.ndarray) -> str:
-    """Correlation, rank correlation, slope and the share of the largest changes that is found.
-
-    Returns:
-        Four numbers.
-    """
-    found = cached.core().agreement(measured, predicted, TOP)
-    parts = (found.r, found.rho, found.slope, found.top_k)
-    return " · ".join("–" if part.value is None else f"{part.value:.3g}" for part in parts)
+        cells["reference"] = fitness(agreed(best.scores, one.scores))
+    return cells | truth.cells(one.scores)

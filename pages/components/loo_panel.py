@@ -40,17 +40,24 @@ def panel(settings: Settings) -> None:
     if cached.problem(settings).refits_are_instant:
         _why_not(settings)
         return
+    job_panel.panel(work(settings))
+
+
+def work(settings: Settings) -> job_panel.Work:
+    """The refits as a job.
+
+    Returns:
+        The work.
+    """
     problem = cached.problem(settings)
-    job_panel.panel(
-        job_panel.Work(
-            _key(settings),
-            "Training without a point" if problem.fitted.network else "Exact leave-one-out",
-            "refits",
-            lambda task: problem.loo(settings.quantity, settings.target, task),
-            problem.refit_cost / RATE,
-            _lead(settings),
-            "Train without each point" if problem.fitted.network else "Run exact leave-one-out",
-        )
+    return job_panel.Work(
+        _key(settings),
+        "Training without a point" if problem.fitted.network else "Exact leave-one-out",
+        "refits",
+        lambda task: problem.loo(settings.quantity, settings.target, task),
+        problem.refit_cost / RATE,
+        _lead(settings),
+        "Train without each point" if problem.fitted.network else "Run exact leave-one-out",
     )
 
 

@@ -36,15 +36,24 @@ def words(shown: Shown) -> str:
     noise = refits.noise_of(shown.tests)
     if noise is None or shown.measured is None or shown.side == "test":
         return start
-    known = shown.measured[np.isfinite(shown.measured)]
-    inside = float(np.mean(np.abs(known) <= 2 * noise))
+    share = inside(shown.measured, noise)
     text = (
         f"Grey band: ±2σ, σ = {noise:.2g} {shown.own_unit} being what another seed alone changes. "
-        f"{inside:.0%} of the measured changes lie inside. "
+        f"{share:.0%} of the measured changes lie inside. "
     )
-    if inside >= MOSTLY:
+    if share >= MOSTLY:
         text += "**Single-point leave-one-out means nothing here**: train on random halves instead. "
     return start + text
+
+
+def inside(measured: np.ndarray, noise: float) -> float:
+    """Share of the measured changes that are within ±2σ.
+
+    Returns:
+        From 0 to 1.
+    """
+    known = measured[np.isfinite(measured)]
+    return float(np.mean(np.abs(known) <= 2 * noise))
 
 
 def halves(settings: Settings) -> Halves | None:

@@ -39,8 +39,23 @@ class Meant:
         return f"← {self.ends[0]} | {self.ends[1]} →"
 
 
+@dataclass(frozen=True)
+class Against:
+    """A truth in words.
+
+    Attributes:
+        name: what it is.
+        unit: of the changes.
+        band: half width of the grey band of measured changes that are no more than noise; 0 for none.
+    """
+
+    name: str
+    unit: str
+    band: float = 0.0
+
+
 def panels(
-    truth: NDArray[np.float64], scores: dict[str, NDArray[np.float64]], words: tuple[str, str], meant: Meant = Meant()
+    truth: NDArray[np.float64], scores: dict[str, NDArray[np.float64]], words: Against, meant: Meant = Meant()
 ) -> go.Figure:
     """Every solver's scores against the same truth: equal axes in each panel, with the 45° line.
 
@@ -53,31 +68,72 @@ def panels(
     Returns:
         The figure.
     """
-    columns = min(COLUMNS, len(scores))
-    rows = -(-len(scores) // columns)
-    grid = make_subplots(
-        rows,
-        columns,
-        subplot_titles=[plain(name) for name in scores],
-        horizontal_spacing=0.07,
-        vertical_spacing=0.24 / rows,
-    )
+    grid, columns, rows = _multiples(list(scores))
     kind = scatter_kind(len(truth) * len(scores))
     known = np.isfinite(truth)
     for k, predicted in enumerate(scores.values()):
         place = {"row": k // columns + 1, "col": k % columns + 1}
         x, y = truth[known], predicted[known]
         reach = 1.06 * max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)) or 1.0
+        reach = max(reach, min(1.15 * words.band, 4 * reach))  # a band is one where its edges are seen
         grid.add_trace(_diagonal(reach, kind), **place)
         grid.add_trace(_dots(x, y, meant.sign, kind), **place)
-        below, beside = (f"{plain(name)}<br>{meant.axis}" for name in (words[0], "predicted"))
+        if words.band:
+            grid.add_vrect(-words.band, words.band, fillcolor=INK, opacity=0.18, line_width=0, layer="below", **place)
+        below, beside = (f"{plain(name)}<br>{meant.axis}" for name in (words.name, "predicted"))
         grid.update_xaxes(range=[-reach, reach], title=below if place["row"] == rows else None, **place)
         grid.update_yaxes(range=[-reach, reach], title=beside if place["col"] == 1 else None, **place)
+    return _dressed(grid, f"Every solver against {words.name}, {words.unit}", rows)
+
+
+def halves_panels(
+    measured: NDArray[np.float64], sums: dict[str, NDArray[np.float64]], found: dict[str, float], unit: str
+) -> go.Figure:
+    """What every solver predicts for the half that is left out, over what training on the other half measured.
+
+    Args:
+        measured: (s,) the watched quantity after training on each half.
+        sums: title to (s,) predicted changes.
+        found: title to rank correlation.
+        unit: of the quantity.
+
+    Returns:
+        The figure.
+    """
+    grid, columns, rows = _multiples([f"{name}: {found[name]:.2f}" for name in sums])
+    for k, predicted in enumerate(sums.values()):
+        place = {"row": k // columns + 1, "col": k % columns + 1}
+        dots = go.Scatter(
+            x=measured, y=predicted, mode="markers", customdata=np.arange(len(measured)).tolist(),
+            marker={"size": 6, "color": QUIET, "opacity": 0.85, "line": {"width": 0.5, "color": INK}},
+            hovertemplate="half %{customdata}<br>measured %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
+        )  # fmt: skip
+        grid.add_trace(dots, **place)
+        grid.update_xaxes(title="measured" if place["row"] == rows else None, **place)
+        grid.update_yaxes(title="predicted change" if place["col"] == 1 else None, **place)
+    return _dressed(grid, f"Every solver against {len(measured)} random halves, {unit}: rank correlation (LDS)", rows)
+
+
+def _multiples(titles: list[str]) -> tuple[go.Figure, int, int]:
+    """A grid of small panels, with its numbers of columns and rows."""
+    columns = min(COLUMNS, len(titles))
+    rows = -(-len(titles) // columns)
+    grid = make_subplots(
+        rows,
+        columns,
+        subplot_titles=[plain(name) for name in titles],
+        horizontal_spacing=0.07,
+        vertical_spacing=0.24 / rows,
+    )
+    return grid, columns, rows
+
+
+def _dressed(grid: go.Figure, title: str, rows: int) -> go.Figure:
     grid.update_xaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
     grid.update_yaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
     return grid.update_layout(
-        title=plain(f"Every solver against {words[0]}, {words[1]}"), showlegend=False, height=330 * rows,
-        margin={**MARGIN, "t": 34}, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, hovermode="closest",
+        title=plain(title), showlegend=False, height=330 * rows, margin={**MARGIN, "t": 34}, paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR, hovermode="closest",
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from influence_core.influence import Watched
     from influence_core.trials import Prepared, Trial
 
-ACCURATE = 1e-8
+ACCURATE, SINGLE = 1e-8, 1e-4  # relative residuals that count as solved, in double and in single precision
 REST = ("data", "model", "seed")
 FACTORS = 12  # kept of one fit
 
@@ -129,13 +129,13 @@ def watch(settings: Settings, test: int) -> Watched:
     return found
 
 
-def cheapest(trials: list[Trial], tests: int) -> Trial | None:
-    """The solver with a relative residual ≤ 1e-8 that needs least time to factor once and solve ``tests`` times.
+def cheapest(trials: list[Trial], tests: int, accurate: float = ACCURATE) -> Trial | None:
+    """The solver that reaches this relative residual and needs least time to factor once and solve ``tests`` times.
 
     Returns:
         Its trial, or None where no solver is that accurate.
     """
-    good = [one for one in trials if one.residual is not None and one.residual <= ACCURATE and one.name != "identity"]
+    good = [one for one in trials if one.residual is not None and one.residual <= accurate and one.name != "identity"]
     return min(good, key=lambda one: cost(one, tests), default=None)
 
 
@@ -148,17 +148,23 @@ def cost(one: Trial, tests: int) -> float:
     return one.factor_seconds + tests * one.solve_seconds
 
 
-def advice(trials: list[Trial], tests: int) -> str:
+def advice(trials: list[Trial], tests: int, accurate: float = ACCURATE) -> str:
     """One honest sentence from the measured numbers.
+
+    Args:
+        trials: of all solvers.
+        tests: how many test points there are.
+        accurate: relative residual of a solve that is as good as exact: in single precision that is larger.
 
     Returns:
         Plain text.
     """
-    one, many = cheapest(trials, 1), cheapest(trials, tests)
+    one, many = cheapest(trials, 1, accurate), cheapest(trials, tests, accurate)
+    goal = f"{accurate:.0e}".replace("e-0", "e-")
     if one is None or many is None:
-        return "No solver reaches a relative residual of 1e-8 here: raise the damping, or choose a larger l2."
+        return f"No solver reaches a relative residual of {goal} here: raise the damping, or choose a larger l2."
     text = (
-        f"For one test point the cheapest solver with a relative residual of at most 1e-8 is {one.title} "
+        f"For one test point the cheapest solver with a relative residual of at most {goal} is {one.title} "
         f"({seconds(cost(one, 1))}); "
     )
     again = "it is also" if many.name == one.name else f"{many.title} is"

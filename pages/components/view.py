@@ -14,7 +14,8 @@ ASKS = ("test", "tests", "train")
 DETAILS = ("gallery", "feature", "table")
 SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open")
 PANELS = ("review", "progress", "export", "team")
-CHOICES = {"ask": ASKS, "details": DETAILS, "panel": PANELS}
+AGAINST = ("solver", "loo", "lds")
+CHOICES = {"ask": ASKS, "details": DETAILS, "panel": PANELS, "against": AGAINST}
 NUMBERS = {
     "test": "test point", "train": "training point", "feature": "feature", "output": "output",
     "step": "step of a lesson", "version": "version of the queue", "place": "card",
@@ -53,6 +54,7 @@ class View:
         output: output of the model whose coefficients are drawn.
         compare: compare the solvers of a large model too.
         trial_damping: tried live on the Solvers page; None for the one of the settings.
+        against: what the solvers of a network are compared with; None for the best that is known.
         details: the open tab below the pictures of the Explore page; None for the first one.
         group_open: whether the panel about the group that leaves is open; None: it is where there is a group.
         lesson: name in ``LESSONS``; empty for the list of them.
@@ -79,6 +81,7 @@ class View:
     output: int | None = None
     compare: bool = False
     trial_damping: float | None = None
+    against: str | None = None
     details: str | None = None
     group_open: bool | None = None
     lesson: str = ""

@@ -1,6 +1,7 @@
 """Figures hold the numbers they were given, in the places and colours that the guide asks for."""
 
 import html
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -192,7 +193,9 @@ def test_coefficient_bars_are_the_largest_first():
 
 def test_solver_panels_have_equal_axes_and_a_diagonal():
     truth = np.array([1.0, -2.0, np.nan])
-    figure = solver_charts.panels(truth, {"A": np.array([1.0, 4.0, 9.0]), "B": truth}, ("exact LOO", "nats"))
+    figure = solver_charts.panels(
+        truth, {"A": np.array([1.0, 4.0, 9.0]), "B": truth}, solver_charts.Against("exact LOO", "nats")
+    )
     diagonal, dots = figure.data[:2]
     np.testing.assert_array_equal(diagonal.x, diagonal.y)
     np.testing.assert_array_equal(dots.x, [1.0, -2.0])
@@ -202,11 +205,28 @@ def test_solver_panels_have_equal_axes_and_a_diagonal():
     assert figure.layout.xaxis.range[1] > 4 > figure.layout.xaxis2.range[1]
 
 
+def test_the_noise_of_a_network_is_a_band_whose_edges_are_seen():
+    truth, look = np.array([1.0, -2.0]), solver_charts.Against("training without a point", "nats", 3.0)
+    figure = solver_charts.panels(truth, {"A": truth, "B": truth}, look)
+    assert [(shape.x0, shape.x1, shape.xref) for shape in figure.layout.shapes] == [(-3, 3, "x"), (-3, 3, "x2")]
+    assert figure.layout.xaxis.range[1] > 3
+    wide = solver_charts.panels(truth, {"A": truth}, replace(look, band=1e6))
+    assert wide.layout.xaxis.range[1] < 20  # points stay visible
+
+
+def test_halves_have_a_panel_per_solver_with_its_rank_correlation():
+    measured = np.array([0.1, 0.3, 0.2])
+    figure = solver_charts.halves_panels(measured, {"A": -measured, "B<": measured}, {"A": -1.0, "B<": 1.0}, "nats")
+    assert [note.text for note in figure.layout.annotations] == ["A: -1.00", "B&lt;: 1.00"]
+    np.testing.assert_array_equal(figure.data[0].y, -measured)
+    assert "3 random halves" in figure.layout.title.text
+
+
 @pytest.mark.parametrize(("sign", "colours"), [(1, ["#0072B2", "#D55E00"]), (-1, ["#D55E00", "#0072B2"])])
 def test_panels_colour_by_helpfulness(sign, colours):
     truth = np.array([1.0, -1.0])
     meant = solver_charts.Meant(("down", "up"), sign)
-    figure = solver_charts.panels(truth, {"A": truth}, ("x < y", "nats"), meant)
+    figure = solver_charts.panels(truth, {"A": truth}, solver_charts.Against("x < y", "nats"), meant)
     assert list(figure.data[1].marker.color) == colours
     assert figure.layout.xaxis.title.text == "x &lt; y<br>← down | up →"
     assert figure.layout.yaxis.title.text == "predicted<br>← down | up →"

@@ -1,16 +1,21 @@
 """The Solvers page in AppTest: a row for every solver, failures as sentences, live damping."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from influence_core.agreement import linear_datamodelling
+from influence_core.analysis import Halves
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import SOLVERS
 from influence_core.trials import Trial
-from pages.components import trials
+from pages.components import cached, trials
+from pages.components.solver_truth import Truth, verdict
 from pages.components.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "5_Solvers.py")
@@ -115,6 +120,73 @@ def test_damping_path_is_the_solution_at_every_damping():
         chosen = Settings(data=BLOBS, model=settings.model, solver=SolverSettings("cholesky", float(damping)))
         exact = trials.trial(chosen, "cholesky", 2).scores[path.rows]
         assert trials.relative_error(path.scores[:, k], exact) < 1e-9
+
+
+def moons(**more):
+    options = (("epochs", 8), ("layers", 1), ("width", 4))
+    model = ModelSettings("mlp", 0.001, options=options)
+    return Settings(DataSettings("moons", (("n", 60),), test_fraction=0.2), model, **more)
+
+
+def until(app, ready):
+    """Run the page again until it is so, as its polling fragments do."""
+    for _ in range(300):
+        if ready(app):
+            return
+        time.sleep(0.1)
+        app.run()
+    raise AssertionError("never ready")
+
+
+def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_path):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    few = ["cholesky", "ekfac", "identity"]  # quick ones
+    monkeypatch.setattr(cached.core(), "applicable_solvers", lambda _size: few)
+    settings = moons()
+    app = opened(settings)
+    until(app, lambda app: app.get("plotly_chart"))
+    assert set(rows(app)["to LOO"][:3]) == set(rows(app)["LDS"][:3]) == {"not run"}
+    assert "not measured yet" in app.info[-1].value
+
+    app.button_group(key="against").set_value("lds").run()
+    [run] = [button for button in app.button if button.label == "Train on 50 random halves"]
+    run.click().run()
+    until(app, lambda app: "not run" not in set(rows(app)["LDS"]))
+    found = trials.trial(settings, "cholesky", 0)
+    halves = cached.problem(settings).stored_halves()
+    lds = linear_datamodelling(halves.values[:, [0]], found.scores[:, None], halves.members).mean.value
+    table = rows(app).set_index("solver")
+    assert table.loc["Cholesky", "LDS"] == f"{lds:.2f}"
+    assert f"LDS = {lds:.2f} at this test point" in app.info[-1].value.replace("\\", "")
+    assert any("One dot for each of 50 networks" in caption.value for caption in app.caption)
+
+    app.button_group(key="against").set_value("loo").run()
+    [run] = [button for button in app.button if button.label == "Train without each point"]
+    run.click().run()
+    until(app, lambda app: "not run" not in set(rows(app)["to LOO"]))
+    assert any("48 of 48 training points were left out" in caption.value for caption in app.caption)
+    assert app.session_state.view.against == "loo"
+    assert not app.exception and not app.error
+
+
+def test_the_verdict_is_what_the_numbers_say():
+    random = np.random.default_rng(0)
+    members = np.array([random.permutation(40) < 20 for _ in range(50)])
+    exact = random.normal(size=40)
+    values = (~members).astype(float) @ exact
+    halves = Halves(members, values[:, None], 1)
+    dear = Trial("cholesky", "Cholesky", 5.0, 1.0, 1e-15, scores=exact)
+    close = Trial("nystrom", "Nyström", 0.0, 0.1, 0.3, scores=exact + 0.01 * random.normal(size=40))
+    wrong = Trial("identity", "Identity", 0.0, 0.0, 2.0, scores=random.normal(size=40))
+    truth = Truth(True, halves=halves)
+    assert "Nyström reaches 1.00 in 100\u00a0ms instead of 6\u00a0s" in verdict([dear, close, wrong], truth)
+    assert "No solver that is clearly cheaper" in verdict([dear, wrong], truth)
+    blind = replace(dear, scores=wrong.scores)
+    assert "hardly more than chance" in verdict([blind], truth)
+    noisy = Truth(True, loo=exact, noise=10.0)
+    assert "100% of the changes" in verdict([dear], noisy) and "means nothing here" in verdict([dear], noisy)
+    assert "r = 1.000 and slope = 1.000" in verdict([dear], Truth(True, loo=exact, noise=1e-9))
+    assert verdict([dear], Truth(False)) == ""
 
 
 def test_advice_names_the_cheapest_accurate_solver():
