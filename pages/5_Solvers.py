@@ -46,7 +46,8 @@ def choose(problem: Any) -> int:
     controls.exist(problem.split)
     names = core.applicable_solvers(problem.fitted.size)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
-    test, damping, solver = st.columns([3, 3, 4], vertical_alignment="bottom")
+    network = problem.fitted.network
+    test, damping, solver, *rest = st.columns([3, 3, 4, 4] if network else [3, 3, 4], vertical_alignment="bottom")
     st.session_state["solvers.test"] = state.test()
     test.number_input(
         f"Test point, 0 to {m - 1}",
@@ -61,13 +62,43 @@ def choose(problem: Any) -> int:
         )
     with solver:
         controls.choice("Used on other pages", list(titles), settings.solver.name, "solver.name", take, titles=titles)
+    for place in rest:
+        with place:
+            controls.choice(
+                "Matrix in the place of H",
+                list(core.CURVATURES),
+                settings.solver.curvature,
+                "solver.curvature",
+                lambda kind: state.change("solver", curvature=kind),
+                titles=core.CURVATURES | {AUTOMATIC: "Automatic"},
+            )
     entry = core.SOLVERS.get(settings.solver.name)
     described = entry.options if entry else ()
     for k, column in enumerate(st.columns(OPTIONS) * -(-len(described) // OPTIONS) if described else ()):
         if k < len(described):
             with column:
                 controls.option("solver", described[k])
+    chosen = automatic(settings, problem)
+    if chosen:
+        st.caption(controls.plain_markdown(" ".join(chosen)))
     return state.test()
+
+
+def automatic(settings: Settings, problem: Any) -> list[str]:
+    """What was chosen where nobody set it, and why.
+
+    Returns:
+        Sentences.
+    """
+    core, fitted, said = cached.core(), problem.fitted, []
+    if settings.solver.name == AUTOMATIC:
+        said.append(core.why_chosen(fitted.size, fitted.network))
+    if not fitted.network:
+        return said
+    curvature = cached.analysis(settings).influence.curvature
+    if settings.solver.curvature == AUTOMATIC and curvature.name == "Gauss–Newton":
+        said.append("The Gauss–Newton matrix stands for H, because a network's Hessian is indefinite off a minimum.")
+    return said + [curvature.reason.replace("on the Solvers page", "above")] * bool(curvature.reason)
 
 
 def take(name: str) -> None:

@@ -21,6 +21,7 @@ from influence_core.compute import Cancelled, Task, result_store, settle
 from influence_core.compute.plugins import join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
+from influence_core.curvature import KINDS as CURVATURES
 from influence_core.data import DATASETS, Corrections, DataError, Source, drawn, load, task_of, uploads
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
@@ -36,10 +37,11 @@ from influence_core.models import (
 )
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
-from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver
+from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver, why_chosen
 from influence_core.trust import Trust
 
 __all__ = [
+    "CURVATURES",
     "DATASETS",
     "ESTIMATORS",
     "EXPECTED_ERRORS",
@@ -107,6 +109,7 @@ __all__ = [
     "trust_record",
     "uploads",
     "watch",
+    "why_chosen",
 ]
 
 EXPECTED_ERRORS = (

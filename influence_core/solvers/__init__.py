@@ -31,6 +31,7 @@ __all__ = [
     "eigh",
     "energies",
     "factor",
+    "why_chosen",
 ]
 
 
@@ -69,6 +70,23 @@ def chosen_solver(name: str, size: int, network: bool = False) -> str:
     if size <= SPECTRUM_IS_CHEAP:
         return "eigh"
     return "cg" if network or size > SOLVERS["cholesky"].limit else "cholesky"
+
+
+def why_chosen(size: int, network: bool = False) -> str:
+    """Why ``auto`` means what :func:`chosen_solver` says.
+
+    Returns:
+        The title of the solver and the reason, as one sentence.
+    """
+    name = chosen_solver(AUTOMATIC, size, network)
+    why = {
+        "eigh": f"up to {SPECTRUM_IS_CHEAP:,} parameters the spectrum costs little, and then any damping is free",
+        "cholesky": "one dense factor is exact and serves every test point",
+        "cg": "it needs products only, and a network's matrix is dear to form"
+        if network
+        else "there are too many parameters for a dense factor",
+    }
+    return f"The automatic solver here is {SOLVERS[name].title}: {why[name]} (p = {size:,})."
 
 
 def applicable_solvers(size: int) -> list[str]:

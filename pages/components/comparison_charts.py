@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from influence_core.fastif import FastReport
 
 FLOOR = 1e-16  # errors of exact zero are drawn here
+PLOT = (880.0, 310.0)  # pixels of the accuracy plot at 1280
+MARK, LETTER, LINE = 6.0, 6.4, 14.0  # pixels: half a mark, width of a letter of a label, height of its line
+Box = tuple[float, float, float, float]
 
 
 def accuracy(names: Sequence[str], seconds: Sequence[float], errors: Sequence[float], to: str) -> go.Figure:
@@ -29,10 +32,11 @@ def accuracy(names: Sequence[str], seconds: Sequence[float], errors: Sequence[fl
     title = f"Error of the scores against time, reference {to}"
     figure = blank(title, "factor and solve for one test point, seconds, log scale", "relative error, log scale")
     floored, times = np.maximum(np.asarray(errors, dtype=float), FLOOR), np.asarray(seconds, dtype=float)
+    labels = [name.split(" (")[0] for name in names]
     figure.add_trace(
         go.Scatter(
-            x=times, y=floored, mode="markers+text", text=[plain(name.split(" (")[0]) for name in names],
-            textposition=sides(times, floored), cliponaxis=False, showlegend=False,
+            x=times, y=floored, mode="markers+text", text=[plain(label) for label in labels],
+            textposition=sides(times, floored, labels), cliponaxis=False, showlegend=False,
             marker={"size": 9, "color": QUIET, "line": {"width": 0.8, "color": INK}},
             hovertemplate="%{text}<br>%{x:.3g} s<br>error %{y:.2g}<extra></extra>",
         )
@@ -46,26 +50,47 @@ def accuracy(names: Sequence[str], seconds: Sequence[float], errors: Sequence[fl
     return figure.update_yaxes(type="log", dtick=2, range=[bottom - 1, max(0.0, top) + 1])
 
 
-def sides(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[str]:
-    """Where each label stands so that it hides none of an earlier one: above, below, right or left of its mark.
+def sides(x: NDArray[np.float64], y: NDArray[np.float64], labels: Sequence[str]) -> list[str]:
+    """Where each label stands so that it hides no mark and no earlier label: above, below, right or left of its mark.
+
+    Args:
+        x: places on the log axis that PLOT pixels wide shows, with half a decade to both sides.
+        y: places on the log axis that is as high, with a decade below and above.
+        labels: words.
 
     Returns:
-        Plotly's text positions.
+        Plotly's text positions; above where every place is taken.
     """
-    shifts = {"top center": (0, 0.7), "bottom center": (0, -0.7), "middle right": (0.45, 0), "middle left": (-0.45, 0)}
-    taken: list[tuple[float, float]] = []
+    across, along = _pixels(x, PLOT[0], 0.5), _pixels(y, PLOT[1], 1.0)
+    taken = [(a, b, MARK, MARK) for a, b in zip(across, along, strict=True)]
     chosen = []
-    for a, b in zip(np.log10(x), np.log10(y), strict=True):
-        free = [
-            side
-            for side, (right, up) in shifts.items()
-            if all(abs(a + right - c) > 0.55 or abs(b + up - d) > 0.6 for c, d in taken)
-        ]
-        side = free[0] if free else "top center"
-        right, up = shifts[side]
-        taken += [(float(a + right), float(b + up)), (float(a), float(b))]
+    for a, b, label in zip(across, along, labels, strict=True):
+        wide, high = LETTER * len(label) / 2, LINE / 2
+        beside, over = MARK + wide + 2, MARK + high + 2
+        shifts = {
+            "top center": (0.0, over),
+            "bottom center": (0.0, -over),
+            "middle right": (beside, 0.0),
+            "middle left": (-beside, 0.0),
+        }
+        boxes = {side: (a + right, b + up, wide, high) for side, (right, up) in shifts.items()}
+        side = next(
+            (side for side, box in boxes.items() if not any(_meet(box, other) for other in taken)), "top center"
+        )
+        taken.append(boxes[side])
         chosen.append(side)
     return chosen
+
+
+def _pixels(values: NDArray[np.float64], size: float, rest: float) -> NDArray[np.float64]:
+    places = np.log10(values)
+    scaled: NDArray[np.float64] = (places - places.min() + rest) * size / (np.ptp(places) + 2 * rest)
+    return scaled
+
+
+def _meet(one: Box, other: Box) -> bool:
+    """Whether two boxes (centre, half width, half height) overlap."""
+    return abs(one[0] - other[0]) < one[2] + other[2] and abs(one[1] - other[1]) < one[3] + other[3]
 
 
 def recalls(report: FastReport) -> go.Figure:

@@ -82,8 +82,13 @@ class Truth:
             One text per column.
         """
         first, *lds = self.columns
-        cells = {first: "not run" if self.loo is None else fitness(agreed(self.loo, scores))}
+        cells = {first: "not run" if self.loo is None else self._fitness(scores)}
         return cells | dict.fromkeys(lds, "not run" if self.halves is None else f"{self.lds(scores):.2f}")
+
+    def _fitness(self, scores: Scores) -> str:
+        """Two digits where the truth itself is noisy."""
+        assert self.loo is not None
+        return fitness(agreed(self.loo, scores), ".2f" if self.network else ".3g")
 
     def lds(self, scores: Scores) -> float:
         """The linear datamodelling score at this test point; NaN where it is undefined or was not measured."""
@@ -119,14 +124,14 @@ def agreed(measured: Scores, predicted: Scores) -> Agreement:
     return found
 
 
-def fitness(found: Agreement) -> str:
+def fitness(found: Agreement, digits: str = ".3g") -> str:
     """Correlation, rank correlation, slope and the share of the largest changes that is found.
 
     Returns:
         Four numbers.
     """
     parts = (found.r, found.rho, found.slope, found.top_k)
-    return " · ".join("–" if part.value is None else f"{part.value:.3g}" for part in parts)
+    return " · ".join("–" if part.value is None else f"{part.value:{digits}}" for part in parts)
 
 
 def reference(found: list[Trial]) -> Trial | None:

@@ -25,9 +25,12 @@ def test_accuracy_is_drawn_where_it_is():
 
 
 def test_labels_of_near_marks_stand_on_different_sides():
-    sides = comparison_charts.sides(np.array([1.0, 1.05, 30.0]), np.array([0.3, 0.3, 0.3]))
+    x, y = np.array([1.0, 1.05, 30.0, 1e3]), np.array([0.3, 0.3, 0.3, 1e-16])
+    sides = comparison_charts.sides(x, y, ["EK-FAC", "K-FAC", "Arnoldi", "Eigendecomposition"])
     assert sides[0] != sides[1]
-    assert sides[2] == "top center"
+    assert sides[2] == sides[3] == "top center"
+    crowd = comparison_charts.sides(np.array([1.0, 1.02, 30.0]), np.array([1.0, 3.0, 1e-16]), ["one", "two", "far"])
+    assert crowd[0] != "top center"  # there stands the other mark
 
 
 def test_recall_has_a_mark_for_every_size_and_one_for_everything():

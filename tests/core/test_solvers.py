@@ -13,7 +13,16 @@ from influence_core.models import LinearModel
 from influence_core.models.linearised import LinearAt
 from influence_core.models.losses import Squared
 from influence_core.settings import SettingsError, SolverSettings
-from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, dense, energies, factor
+from influence_core.solvers import (
+    SOLVERS,
+    SingularError,
+    applicable_solvers,
+    chosen_solver,
+    dense,
+    energies,
+    factor,
+    why_chosen,
+)
 
 # These promise the solution to rounding or to 1e-10; the others are compared with Cholesky in test_approximate_solvers.
 BASELINES = {name for name, entry in SOLVERS.items() if entry.kind == "baseline"}
@@ -333,3 +342,18 @@ def test_a_float32_matrix_keeps_a_damping_below_its_own_rounding(solver):
     expected = np.linalg.solve(stored.double().numpy(), b.double().numpy())
     assert solution.value.dtype == torch.float32 and solution.converged
     np.testing.assert_allclose(solution.value, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("size", "network", "title", "why"),
+    [
+        (1_500, True, "Eigendecomposition", "spectrum costs little"),
+        (1_501, False, "Cholesky", "one dense factor"),
+        (1_501, True, "Conjugate gradients", "dear to form"),
+        (10**6, False, "Conjugate gradients", "too many parameters"),
+    ],
+)
+def test_the_automatic_solver_has_a_reason(size, network, title, why):
+    said = why_chosen(size, network)
+    assert SOLVERS[chosen_solver("auto", size, network)].title == title
+    assert title in said and why in said

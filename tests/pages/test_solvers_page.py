@@ -169,6 +169,42 @@ def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_p
     assert not app.exception and not app.error
 
 
+@pytest.mark.parametrize("name", ["auto", *SOLVERS])
+def test_every_setting_of_a_network_has_an_automatic_choice_with_its_reason_and_can_be_set_by_hand(monkeypatch, name):
+    used = "eigh" if name == "auto" else name
+    monkeypatch.setattr(cached.core(), "applicable_solvers", lambda _size: [used])
+    quick = (("rounds", 1),) if name == "lissa" else ()
+    app = opened(moons(solver=SolverSettings(name, options=quick)))
+    said = " ".join(caption.value for caption in app.caption).replace("\\", "")
+    assert "Damping" in said and "was chosen: 0.1 of the mean eigenvalue" in said
+    assert "The Gauss–Newton matrix stands for H, because" in said
+    assert ("The automatic solver here is Eigendecomposition: up to 1,500 parameters" in said) == (name == "auto")
+    if name != "auto":
+        for option in SOLVERS[name].options:
+            app.session_state[f"solver.{name}.{option.name}"]  # its widget
+    for button in app.button:
+        if button.label == "Compare the solvers":
+            button.click().run()
+    until(app, lambda app: app.table)
+    found = trials.trial(app.session_state.settings, used, 0)
+    note = " ".join(text.value for text in app.markdown if text.value.startswith("* **"))
+    assert bool(note) == bool(found.note)
+    reasons = {
+        "cg": ("Preconditioner: ",),
+        "taylor": ("Scale s = ", "power iteration"),
+        "lissa": ("Scale s = ", "no draw can expand", " steps (", " of "),
+        "arnoldi": ("Rank ", "("),
+        "nystrom": ("Rank ", "("),
+    }
+    assert all(part in found.note for part in reasons.get(used, ())), found.note
+    app.selectbox(key="solver.curvature").set_value("exact").run()
+    app.number_input(key="solver.damping").set_value(2.5).run()
+    said = " ".join(caption.value for caption in app.caption)
+    assert "was chosen" not in said and "stands for H" not in said
+    assert app.session_state.settings.solver == SolverSettings(name, 2.5, quick, "exact")
+    assert not app.exception and not app.error
+
+
 def test_the_verdict_is_what_the_numbers_say():
     random = np.random.default_rng(0)
     members = np.array([random.permutation(40) < 20 for _ in range(50)])
