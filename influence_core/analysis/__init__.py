@@ -16,13 +16,13 @@ from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Draw, Halves, run_cost
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
-from influence_core.analysis.scores import Scores, duplicate_groups, scores
+from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
 from influence_core.compute import Cancelled, Task, result_store, settle
 from influence_core.compute.plugins import join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
 from influence_core.curvature import KINDS as CURVATURES
-from influence_core.data import DATASETS, Corrections, DataError, Source, drawn, load, task_of, uploads
+from influence_core.data import DATASETS, Corrections, DataError, Source, contents, drawn, load, task_of, uploads
 from influence_core.estimators import ESTIMATORS
 from influence_core.influence import Influence, watch
 from influence_core.mislabels import SIGNALS, Curve, SignalError, detection, mean_and_error
@@ -41,6 +41,7 @@ from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, c
 from influence_core.trust import Trust
 
 __all__ = [
+    "ADVICE",
     "CURVATURES",
     "DATASETS",
     "ESTIMATORS",
@@ -89,6 +90,7 @@ __all__ = [
     "cards",
     "checking_curve",
     "chosen_solver",
+    "contents",
     "corrected_review",
     "detection",
     "drawn",

@@ -12,6 +12,8 @@ from influence_core.analysis.review import Review, trust_record
 from influence_core.compute import FloatArray
 from influence_core.data.neighbours import near_duplicates
 
+ADVICE = " — "  # between the facts of a trust line and each sentence about a broken assumption
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -44,6 +46,11 @@ class Scores:
     cross_validated: bool
     trust: Mapping[str, object]
     metrics: Mapping[str, float]
+
+    @property
+    def trust_text(self) -> str:
+        """The trust line as a store keeps it, and a page takes it apart: facts, then advice, ``ADVICE`` in between."""
+        return ADVICE.join((str(self.trust["line"]), *map(str, self.trust["warnings"])))  # type: ignore[call-overload]
 
 
 def scores(review: Review, names: Sequence[str] | None = None) -> Scores:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import getpass
-import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
 from influence_core.analysis import (
     DATASETS,
@@ -21,11 +17,13 @@ from influence_core.analysis import (
     DataError,
     Problem,
     Review,
+    contents,
     duplicate_groups,
     scores,
 )
 from influence_core.annotations import (
     Context,
+    Original,
     Plan,
     Queue,
     Run,
@@ -40,7 +38,6 @@ from influence_core.annotations import (
 from influence_core.cli.common import add_settings, settings_of, task, write_table
 from influence_core.settings import to_json
 
-ALWAYS = ("self_influence", "loss", "random")
 SEARCHED = 5_000  # rows whose near-duplicates are looked for
 
 
@@ -55,6 +52,9 @@ def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     export_ = words.add_parser("export", help="every file of the export, into a folder")
     export_.add_argument("folder", type=Path)
     export_.add_argument("--rows", default="all", choices=["all", "decided"])
+    export_.add_argument(
+        "--table", type=Path, metavar="FILE", help="the uploaded file, for dataset_clean.csv in exactly its schema"
+    )
     import_ = words.add_parser("import", help="read the answers of a Label Studio JSON export")
     import_.add_argument("file", type=Path)
     for command, run in ((queue, run_queue), (listed, run_queues), (export_, run_export), (import_, run_import)):
@@ -72,13 +72,14 @@ def run_queue(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     problem = _problem(arguments)
     review = Review(Analysis(settings, problem, task()))
-    names = [name for name in SIGNALS if name in {*ALWAYS, arguments.strategy}]
+    cheap = {name for name in review.signals if SIGNALS[name].cheap}
+    names = [name for name in SIGNALS if name in {*cheap, arguments.strategy}]
     found, train = scores(review, names), problem.split.train
     run = Run(
         model=f"{MODELS[settings.model.name].title}, l2 = {settings.model.l2:g}",
         settings={"settings": json.loads(to_json(settings)), "signals": names},  # as the page reads it back
         seed=settings.seed,
-        trust=" ".join((str(found.trust["line"]), *review.trust.warnings)),
+        trust=found.trust_text,
         signals=found.signals,
         predicted=found.predicted,
         suggested=found.suggested,
@@ -114,11 +115,22 @@ def run_export(arguments: argparse.Namespace) -> None:
     """Write the files of an export; their names go to the standard output."""
     store, problem = open_store(), _problem(arguments)
     chosen = _queue(store, problem, arguments.version)
-    files = export(store, chosen.id, _name(arguments), arguments.rows, Context(items=items(problem)))
+    context = Context(items=contents.items(problem.split), original=_original(arguments, problem))
+    files = export(store, chosen.id, _name(arguments), arguments.rows, context)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (arguments.folder / name).write_bytes(content)
         print(arguments.folder / name)
+
+
+def _original(arguments: argparse.Namespace, problem: Problem) -> Original | None:
+    """The uploaded table, else one that is put together from the features; images have none."""
+    if arguments.table is None:
+        sheet = contents.assembled(problem.split)
+    else:
+        table = arguments.table
+        sheet = contents.uploaded(settings_of(arguments).data, problem.split, table.name, table.read_bytes())
+    return None if sheet is None else Original(**vars(sheet))
 
 
 def run_import(arguments: argparse.Namespace) -> None:
@@ -129,26 +141,6 @@ def run_import(arguments: argparse.Namespace) -> None:
     print(f"{found.stored} answers stored, {found.known} known already")
     for sentence, count in found.left_out.items():
         print(f"{count} left out: {sentence}")
-
-
-def items(problem: Problem) -> list[dict[str, str]]:
-    """What another tool shows of every training point: the picture, else the features in the source's units.
-
-    Returns:
-        ``{"image": data URI}`` or ``{"text": …}`` for each.
-    """
-    train = problem.split.train
-    if train.images is not None:
-        return [{"image": _data_uri(picture)} for picture in train.images]
-    values = problem.split.scaling.invert(train.x)
-    names = train.feature_names
-    return [{"text": "; ".join(f"{name} = {v:g}" for name, v in zip(names, row, strict=True))} for row in values]
-
-
-def _data_uri(picture: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _problem(arguments: argparse.Namespace) -> Problem:

@@ -2,15 +2,15 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from influence_core.analysis import Problem, Review, analyse
-from influence_core.annotations import next_card, open_store, queues, run_settings
+from influence_core.analysis import Problem, Review, analyse, uploads
+from influence_core.annotations import Answer, decide, next_card, open_store, queues, read_csv, run_settings
 from influence_core.cli import main
-from influence_core.cli.reviewing import items
 from influence_core.settings import DataSettings, ModelSettings, Settings, from_json, to_json
 
 DATA = DataSettings("mnist", (("size", 60),), flip_fraction=0.1)
@@ -98,10 +98,38 @@ def test_what_cannot_be_done_is_a_sentence(call, tmp_path, monkeypatch, words, m
     assert message in said
 
 
-def test_rows_without_pictures_are_texts():
-    problem = Problem(Settings(DataSettings("iris")))
-    shown, train = items(problem), problem.split.train
-    assert len(shown) == len(train)
-    first = dict(part.split(" = ") for part in shown[0]["text"].split("; "))
-    expected = problem.split.scaling.invert(train.x)[0]
-    np.testing.assert_allclose([float(first[name]) for name in train.feature_names], expected, rtol=1e-5)
+def test_a_clean_table_leaves_in_the_schema_it_was_uploaded_in(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("INFLUENCE_DB_URL", raising=False)
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.normal(size=(40, 2)).round(3), columns=["a", "b"])
+    table["remark"] = "kept as it is"  # of no use to the model
+    table["label"] = np.where(table["a"] > 0, "yes", "no")
+    file = tmp_path / "mine.csv"
+    table.to_csv(file, index=False)
+    mapping = uploads.ColumnMapping("label", ("a", "b"), "classification")
+    key = uploads.upload_store().save(uploads.build(uploads.read_upload("mine.csv", file.read_bytes()), mapping))
+    settings = ["--set", "data.name=upload", "--set", f"data.id={key}", "--set", "model.l2=0.1"]
+
+    def call(*words, status=0):
+        assert main(["mislabels", *words, *settings]) == status
+        return capsys.readouterr()
+
+    call("queue", "--by", "Ada")
+    store = open_store()
+    split = Problem(Settings(DataSettings("upload", (("id", key),)), ModelSettings("logistic", 0.1))).split
+    (queue,) = queues(store, split.train.fingerprint)
+    card = next_card(store, queue.id, "Ada")
+    assert set(card.scores) >= {"self_influence", "loss", "gradient_norm", "margin", "random"}  # as the page has them
+    decide(replace(store, clock=lambda: card.served_at + 1), card, Answer("re-label", card.suggested))
+    out = tmp_path / "out"
+    call("export", str(out), "--table", str(file))
+    clean = read_csv((out / "dataset_clean.csv").read_bytes())
+    row = int(split.train.ids[card.position].rpartition("-")[2])
+    expected = table.copy()
+    expected.loc[row, "label"] = {"yes": "no", "no": "yes"}[table.loc[row, "label"]]
+    pd.testing.assert_frame_equal(clean, expected, check_dtype=False)
+    call("export", str(out))
+    assert list(read_csv((out / "dataset_clean.csv").read_bytes()).columns) == ["id", "a", "b", "label"]
+    file.write_text("a,b,remark,label\n1,2,x,yes\n")
+    assert "got another one" in call("export", str(out), "--table", str(file), status=2).err

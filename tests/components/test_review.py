@@ -7,19 +7,17 @@ import io
 import re
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 import influence_core.annotations as annotations
-from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models, cards, uploads
+from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models, cards
 from influence_core.annotations import Answers, Found, resolve
-from influence_core.settings import DataSettings, ModelSettings, Settings
+from influence_core.settings import ModelSettings
 from pages.components import cached
-from pages.components.review import contents, scores
+from pages.components.review import scores
 from pages.components.review.card import picture, row_table
 from pages.components.review.export import chosen
 from pages.components.review.keys import digits
@@ -132,42 +130,6 @@ def test_a_model_obeys_the_job_that_uses_it_and_nobody_after_that() -> None:
             task.tick(2, 3)
     task.tick(3, 3)  # the job was cancelled, and is over
     assert told == [(1, 3), (2, 3)]
-
-
-def test_a_table_is_put_together_in_the_units_of_the_source() -> None:
-    split = Problem(ROWS).split
-    original = contents.assembled(split)
-    assert original is not None
-    original.check(len(split.train))
-    assert list(original.table.columns) == ["id", *split.train.feature_names, "species"]
-    raw = split.scaling.invert(split.train.x)
-    np.testing.assert_allclose(original.table[list(split.train.feature_names)].to_numpy(), raw, atol=1e-9)
-    items = contents.items(split)
-    assert len(items) == len(split.train) and items[0]["text"].startswith("sepal length (cm) = ")
-
-
-@pytest.mark.parametrize("column", ["", "name"])
-def test_the_uploaded_table_is_found_again_row_by_row(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, column: str
-) -> None:
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
-    random = np.random.default_rng(0)
-    table = pd.DataFrame(random.normal(size=(60, 2)).round(3), columns=["a", "b"])
-    table["name"] = [f"n{k}" for k in random.permutation(60)]
-    table["label"] = np.where(table["a"] > 0, "yes", "no")
-    content = table.to_csv(index=False).encode()
-    raw = uploads.read_upload("mine.csv", content)
-    mapping = uploads.ColumnMapping("label", ("a", "b"), "classification", id=column)
-    key = uploads.upload_store().save(uploads.build(raw, mapping))
-    settings = Settings(DataSettings("upload", (("id", key),)), ModelSettings("logistic", 0.1))
-    split = Problem(settings).split
-    original = contents.uploaded(settings, split, "mine.csv", content)
-    original.check(len(split.train))
-    rows = original.table.iloc[original.rows]
-    np.testing.assert_allclose(rows[["a", "b"]].to_numpy(), split.scaling.invert(split.train.x), atol=1e-9)
-    assert (rows["label"].to_numpy() == np.array(split.train.class_names)[split.train.y]).all()
-    with pytest.raises(annotations.AnnotationError, match="got another one"):
-        contents.uploaded(settings, split, "mine.csv", content + b"1,2,x,yes\n")
 
 
 @pytest.mark.parametrize("name", applicable_models(Problem(ROWS_OF_TWO).split.train))

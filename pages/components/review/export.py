@@ -12,7 +12,6 @@ import numpy as np
 import streamlit as st
 
 from pages.components import cached, state
-from pages.components.review import contents
 from pages.components.review.desk import Desk
 from pages.components.review.guideline import day
 from pages.components.words import plain_markdown
@@ -123,7 +122,9 @@ def prepare(desk: Desk, rows: str | NDArray[np.int64], table: tuple[str, bytes] 
     """
     core, settings = cached.annotations(), state.settings()
     split = cached.problem(settings).split
-    original = contents.assembled(split) if table is None else contents.uploaded(settings, split, *table)
+    contents = cached.core().contents
+    sheet = contents.assembled(split) if table is None else contents.uploaded(settings.data, split, *table)
+    original = None if sheet is None else core.Original(**vars(sheet))
     context = core.Context(items=contents.items(split), original=original)
     files: dict[str, bytes] = core.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
     return files

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ALWAYS = ("self_influence", "loss", "random")  # loss stands beside influence always
 LAST = -1e300  # suspicion of rows that left the training set: behind all others
-ADVICE = " — "  # between the facts of a trust line and each sentence about a broken assumption
 FACTORS = 12
 RATE = 4e10  # floating-point operations per second on two cores
 SEARCHED = 5_000  # rows for near-duplicates of which are looked: each costs a product with all others
@@ -190,7 +189,7 @@ def run(scored: Scored, fit: Fit) -> Run:
         model=f"{title}, l2 = {fit.settings.model.l2:g}",
         settings=fit.record(),
         seed=fit.settings.seed,
-        trust=ADVICE.join((str(found.trust["line"]), *found.trust["warnings"])),
+        trust=found.trust_text,
         signals={name: _spread(scored, values, LAST) for name, values in found.signals.items()},
         predicted=predicted,
         suggested=suggested,

@@ -10,7 +10,7 @@ from pages.components import cached, state
 from pages.components.bootstrap import guarded
 from pages.components.errors import safely
 from pages.components.review import card as cards
-from pages.components.review import choice, evidence, guideline, keys, scores, strip, twins
+from pages.components.review import choice, evidence, guideline, keys, strip, twins
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
 from pages.components.trust_line import BROKEN, SOUND
@@ -68,7 +68,7 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
 
 def trust(text: str) -> None:
     """What the scores of the queue rest on; amber with advice where an assumption is broken."""
-    line, *advice = text.split(scores.ADVICE)
+    line, *advice = text.split(cached.core().ADVICE)
     said = " ".join((f"{line}.", *advice)) if advice else line
     st.caption(f"{BROKEN if advice else SOUND}Trust: {plain_markdown(said)}")
 

@@ -1,31 +1,42 @@
-"""What the exports need beside the database: contents for Label Studio, and the table in the schema it came in."""
+"""What goes out of the house again: contents for other tools, and the training rows in the schema they came in."""
 
 from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from pages.components import cached
-from pages.components.words import plain_markdown
-
-if TYPE_CHECKING:
-    from influence_core.annotations import Original
-    from influence_core.data import Split
-    from influence_core.settings import Settings
+from influence_core.data.dataset import DataError, Split
+from influence_core.data.uploads import read_upload, upload_store
+from influence_core.settings import DataSettings
 
 MOST = 40  # features in the text of a row
 COLUMNS = 2_000  # of a table that is put together from features
 BYTES = 300 * 2**20  # of images that travel inside a JSON file
 
 
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A table with labels, and where the training points stand in it.
+
+    Attributes:
+        table: all its rows and columns.
+        target: name of the column of labels.
+        rows: (n,) row of the table of every training point.
+    """
+
+    table: pd.DataFrame
+    target: str
+    rows: NDArray[np.int64]
+
+
 def items(split: Split) -> list[dict[str, str]]:
-    """(n,) what Label Studio shows of a training row: the picture itself, or its features in words.
+    """(n,) what another tool shows of a training row: the picture itself, or its features in words.
 
     Returns:
         ``{"image": data URI}`` or ``{"text": …}``; texts too where pictures are too large for a JSON file.
@@ -33,7 +44,7 @@ def items(split: Split) -> list[dict[str, str]]:
     train = split.train
     if train.images is not None and train.images.nbytes <= BYTES:
         return [{"image": png(image)} for image in train.images]
-    raw = split.scaling.invert(train.x[:, :])[:, :MOST]
+    raw = split.scaling.invert(train.x)[:, :MOST]
     names = train.feature_names[:MOST]
     return [{"text": "; ".join(f"{name} = {value:.5g}" for name, value in zip(names, row, strict=True))} for row in raw]
 
@@ -49,7 +60,7 @@ def png(image: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def assembled(split: Split) -> Original | None:
+def assembled(split: Split) -> Sheet | None:
     """A table of the training rows, put together from their features in the units of the source.
 
     Returns:
@@ -62,31 +73,32 @@ def assembled(split: Split) -> Original | None:
     table = pd.DataFrame(split.scaling.invert(train.x).round(12), columns=names)
     table.insert(0, "id", train.ids.astype(object))
     table[train.target_name] = np.array(train.class_names, dtype=object)[train.y.astype(int)]
-    return cached.annotations().Original(table, train.target_name, np.arange(len(train)))
+    return Sheet(table, train.target_name, np.arange(len(train)))
 
 
-def uploaded(settings: Settings, split: Split, name: str, content: bytes) -> Original:
+def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> Sheet:
     """The uploaded table itself, given once more because the server keeps only what the model needs.
 
     Args:
-        settings: of uploaded data.
-        split: of them.
+        data: which upload.
+        split: of it.
         name: of the file.
         content: of the file.
 
     Returns:
         The table with the rows of the training points.
+
+    Raises:
+        DataError: the data were not uploaded, or came from another file.
     """
-    uploads = cached.core().uploads
-    manifest: dict[str, Any] = uploads.upload_store().manifest(str(dict(settings.data.options)["id"]))
-    raw = uploads.read_upload(name, content)
+    if data.name != "upload":
+        raise DataError("Expected data that were uploaded: only they came in a table of their own.")
+    manifest = upload_store().manifest(str(dict(data.options)["id"]))
+    raw = read_upload(name, content)
     if raw.sha256 != manifest["sha256"]:
-        raise cached.annotations().AnnotationError(
-            f"Expected the file that these data came from, {plain_markdown(manifest['file'])}: got another one."
-        )
+        raise DataError(f"Expected the file that these data came from, {manifest['file']}: got another one.")
     mapping = manifest["mapping"]
-    rows = _rows_of(split, raw.frame, mapping["id"])
-    return cached.annotations().Original(raw.frame, mapping["target"], rows)
+    return Sheet(raw.frame, mapping["target"], _rows_of(split, raw.frame, mapping["id"]))
 
 
 def _rows_of(split: Split, frame: pd.DataFrame, column: str) -> NDArray[np.int64]:
@@ -97,7 +109,7 @@ def _rows_of(split: Split, frame: pd.DataFrame, column: str) -> NDArray[np.int64
     place = {str(value).strip(): row for row, value in enumerate(frame[column].tolist())}
     missing = [name for name in ids if name not in place]
     if missing:
-        raise cached.annotations().AnnotationError(
+        raise DataError(
             f"Expected every id in the column {column[:40]!r} of the file, got none for {missing[0][:40]!r}."
         )
     return np.array([place[name] for name in ids], dtype=np.int64)
