@@ -54,7 +54,7 @@ def coloured(scores: Floats) -> list[str]:
     return np.where(scores > zero, HELPFUL, np.where(scores < -zero, HARMFUL, NEUTRAL)).tolist()
 
 
-def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: int = 430) -> go.Figure:
+def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: int = 390) -> go.Figure:
     """Panels of predicted (y) against measured (x), equal axes in each, the 45° line dashed, cross-hairs at zero.
 
     Args:
@@ -105,7 +105,7 @@ def words(text: str) -> str:
     return plain(text).replace("\n", "<br>")
 
 
-def styled(grid: go.Figure, title: str, height: int = 430, legend: bool = False, nticks: int = 4) -> go.Figure:
+def styled(grid: go.Figure, title: str, height: int = 390, legend: bool = False, nticks: int = 4) -> go.Figure:
     """The house style for a figure with panels.
 
     Returns:
@@ -163,7 +163,7 @@ class Cloud:
     names: Sequence[str] = ()
 
 
-def cloud(points: Cloud, title: str, axes: tuple[str, str] = ("x1", "x2"), height: int = 430) -> go.Figure:
+def cloud(points: Cloud, title: str, axes: tuple[str, str] = ("x1", "x2"), height: int = 390) -> go.Figure:
     """The points, strongest on top.
 
     Returns:

@@ -79,13 +79,10 @@ def _best(setting: Setting) -> int:
 
 def _best_words(setting: Setting) -> str:
     table = _table(setting).query("t > 0")
-    rows = "\n".join(
-        f"| {row.t:g} | {row.r:.2f} | {row.slope:.2f} | {row.relative_error:.2f} |" for row in table.itertuples()
-    )
+    rows = ", ".join(f"{row.relative_error:.2f} (r = {row.r:.2f}) at t = {row.t:g}" for row in table.itertuples())
     return (
-        f"\n\n| t | r | slope | error |\n|---|---|---|---|\n{rows}\n\nToo sharp, and only a handful of points "
-        f"feel any curvature; too "
-        "soft, and it is another loss. Another seed draws other test points: the best t changes too."
+        f"Relative error: {rows}. Too sharp, and only a handful of points feel any curvature; too soft, and it is "
+        "another loss. Another seed draws other test points: the best t changes too."
     )
 
 

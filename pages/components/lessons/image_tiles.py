@@ -43,7 +43,7 @@ def tiles(
         grid.add_trace(drawn, k // columns + 1, k % columns + 1)
     grid.update_xaxes(showticklabels=False, showgrid=False, constrain="domain")
     grid.update_layout(title=plain(title), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, margin={"t": 60, "b": 4, "l": 4})
-    projected(grid, 90 + 190 * rows)
+    projected(grid, 90 + 150 * rows)
     for k in range(len(images)):  # square pixels: every y axis follows its own x axis
         number = "" if k == 0 else str(k + 1)
         grid.layout[f"yaxis{number}"].update(

@@ -164,7 +164,7 @@ class Tool:
     draw: Callable[[], None]
 
 
-def projected(figure: go.Figure, height: int = 430) -> go.Figure:
+def projected(figure: go.Figure, height: int = 390) -> go.Figure:
     """A chart with letters for a projector.
 
     Returns:

@@ -91,19 +91,18 @@ def said(words: Words, setting: Setting) -> str:
 
 def _step(name: str, lesson: Lesson, at: int, setting: Setting) -> None:
     step, place = lesson.steps[at], (name, at)
-    st.header(step.title, anchor=False)
-    text, picture = st.columns([4, 5], gap="medium")
-    with text:
-        st.markdown(said(step.text, setting))
-        if step.formula:
-            st.latex(step.formula)
-            with st.expander("What the symbols mean", icon=":material/function:"):
-                st.markdown(explained(step.symbols))
-        _sliders(lesson, step, setting)
-        revealed = _ask(step, place, setting)
-    with picture:
-        for drawn in step.draw(setting, revealed):
-            figure_view.one(drawn)
+    with st.container(key="lesson-step", gap="small"):
+        st.header(step.title, anchor=False)
+        text, picture = st.columns([4, 5], gap="medium")
+        with text:
+            st.markdown(said(step.text, setting))
+            if step.formula:
+                st.latex(step.formula)
+            _sliders(lesson, step, setting)
+            revealed = _ask(step, place, setting)
+        with picture:
+            for drawn in step.draw(setting, revealed):
+                figure_view.one(drawn)
 
 
 def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
@@ -127,33 +126,38 @@ def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
 
 
 def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
-    """The question, and the answer once it is asked for.
+    """The question, and the answer once it is asked for; below it what can be done, so that a screen holds the step.
 
     Returns:
         Whether the answer is shown.
     """
-    if not step.ask:
-        return True
     predicted: dict[tuple[str, int], int | None] = st.session_state.setdefault(PREDICTED, {})
     shown: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
-    if place in shown:
+    revealed = not step.ask or place in shown
+    if step.ask and revealed:
         answer, guess = step.answer(setting), predicted.get(place)
         verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
         with st.container(border=True):
             st.markdown(f"*{step.ask}*  \n{verdict}**{step.choices[answer]}.** {said(step.reveal, setting)}")
-        st.button(
-            "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(lambda: shown.discard(place))
+    elif step.ask:
+        key = f"predict.{place[0]}.{place[1]}"
+        st.session_state[key] = predicted.get(place)
+        st.radio(
+            step.ask,
+            range(len(step.choices)),
+            key=key,
+            index=None,
+            format_func=lambda k: step.choices[k],
+            on_change=safely(lambda: predicted.update({place: st.session_state[key]})),
         )
-        return True
-    key = f"predict.{place[0]}.{place[1]}"
-    st.session_state[key] = predicted.get(place)
-    st.radio(
-        step.ask,
-        range(len(step.choices)),
-        key=key,
-        index=None,
-        format_func=lambda k: step.choices[k],
-        on_change=safely(lambda: predicted.update({place: st.session_state[key]})),
-    )
-    st.button("Reveal", type="primary", icon=":material/visibility:", on_click=safely(lambda: shown.add(place)))
-    return False
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not revealed:
+            show = safely(lambda: shown.add(place))
+            st.button("Reveal", type="primary", icon=":material/visibility:", on_click=show)
+        elif step.ask:
+            again = safely(lambda: shown.discard(place))
+            st.button("Predict again", icon=":material/undo:", type="tertiary", on_click=again)
+        if step.formula:
+            with st.popover("What the symbols mean", icon=":material/function:", type="tertiary"):
+                st.markdown(explained(step.symbols))
+    return revealed

@@ -173,12 +173,9 @@ def _caught_words(setting: Setting) -> str:
     found, n = _poisoned(setting), len(setting.analysis.problem.split.train)
     harm = found.places(found.harm)
     return (
-        f"By self-influence the first poisoned image stands at place {best} of {n}, the middle one at "
-        f"{median:.0f}; by harm to the flipped "
-        f"test point the first is at {int(harm.min())}, the middle one at {np.median(harm):.0f}. Labels are right "
-        f"and pictures look right, so "
-        "a review of labels alone is no protection: compare with earlier versions of the data, and ask about "
-        "predictions that flipped."
+        f"By self-influence the first stands at place {best} of {n}, the middle one at {median:.0f}; by harm at "
+        f"{int(harm.min())} and {np.median(harm):.0f}. Labels and pictures look right: a review of labels alone is no "
+        "protection. Compare with earlier versions of the data."
     )
 
 
@@ -189,9 +186,8 @@ POISON = Lesson(
     (
         Step(
             "Flip one chosen prediction",
-            "Somebody may change a few training images a little, labels untouched, and wants the model to get "
-            "**one** test image wrong. "
-            "The gradient of the test loss by a training *feature* says how. Every round is refitted for real.",
+            "Somebody may change a few training images a little, not their labels, and wants **one** test image "
+            "wrong. The gradient of its loss by a training *feature* says how. Every round is a real refit.",
             r"\frac{\partial\, m_j}{\partial x_{ik}} = -\tfrac1n\, q_j^{\top} H^{-1}\, \partial_{x_k} g_i",
             ("m", "q", "H", "pert", "n", "i"),
             "How many of the training images does it take?",
@@ -213,9 +209,8 @@ POISON = Lesson(
         ),
         Step(
             "Would a review catch it?",
-            "Rank the poisoned training set by self-influence, as the Mislabels page does, and look from the "
-            "top. Or suspect the "
-            "flipped prediction and rank by harm to it.",
+            "Rank the poisoned training set by self-influence, as the Mislabels page does. Or suspect the flipped "
+            "prediction and rank by harm to it.",
             ask="Where do the poisoned images stand by self-influence?",
             choices=("Mostly among the first tenth", "One or some of them, not most", "Nowhere near the top"),
             answer=_caught,
