@@ -152,11 +152,11 @@ def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if not revealed:
-            show = safely(lambda: shown.add(place))
-            st.button("Reveal", type="primary", icon=":material/visibility:", on_click=show)
+            st.button("Reveal", type="primary", icon=":material/visibility:", on_click=safely(lambda: shown.add(place)))
         elif step.ask:
-            again = safely(lambda: shown.discard(place))
-            st.button("Predict again", icon=":material/undo:", type="tertiary", on_click=again)
+            st.button(
+                "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(lambda: shown.discard(place))
+            )
         if step.formula:
             with st.popover("What the symbols mean", icon=":material/function:", type="tertiary"):
                 st.markdown(explained(step.symbols))
