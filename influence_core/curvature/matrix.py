@@ -109,10 +109,11 @@ class Layered:
             yield part, self.at.tap(self.x[part]), self.roots[part]
 
     @once
-    def samples(self) -> tuple[tuple[Tensor, Tensor], ...] | None:
+    def samples(self) -> tuple[tuple[Tensor, Tensor, Tensor], ...] | None:
         """Per layer what it reads and what the roots send back, A (n, T, q̄) and G (n, K, T·o); None beyond a budget.
 
-        They do not depend on the vectors of a product, and with them every product is matrix products alone.
+        They do not depend on the vectors of a product, and with them every product is matrix products alone.  Inputs
+        that are zero for every example (the margin of an image, a dead unit) take no part: first come the others.
         """
         read, roots = [a.shape[1:] for a in self.at.tap(self.x[:1]).inputs], self.roots.shape[2]
         sent = [shape[0] * layer.outputs for shape, layer in zip(read, self.layers, strict=True)]
@@ -127,7 +128,8 @@ class Layered:
             for k in range(roots):
                 for g, found in zip(slopes, tap.gradients(root[:, :, k]), strict=True):
                     g[part, k] = found.flatten(1)
-        return tuple(zip(inputs, slopes, strict=True))
+        used = [torch.nonzero(a.flatten(0, 1).any(0))[:, 0] for a in inputs]
+        return tuple((some, a[:, :, some], g) for some, a, g in zip(used, inputs, slopes, strict=True))
 
     def product(self, v: Tensor) -> Tensor:
         """(1/n) Σ_i J_iᵀ C_i J_i V from :attr:`samples`: ⟨G_ir ⊗ A_i, V⟩ for all roots r, then their weighted sum.
@@ -146,20 +148,25 @@ class Layered:
         kept, k = self.samples, v.shape[1]
         if kept is None:
             raise ValueError(f"Expected examples whose layers fit into {SAMPLE_BYTES:,} bytes.")
-        sides = [layer.matrix(v).permute(1, 0, 2).reshape(layer.inputs, -1) for layer in self.layers]
+        sides = [
+            layer.matrix(v).permute(1, 0, 2)[used].reshape(len(used), -1)
+            for layer, (used, _, _) in zip(self.layers, kept, strict=True)
+        ]
         sums = [torch.zeros_like(side) for side in sides]
-        widest = max(g.shape[2] for _, g in kept)
+        widest = max(g.shape[2] for _, _, g in kept)
         for part in blocks(self.n, float(widest * k * v.element_size()), LAYER_BYTES):
             inner = v.new_zeros(1)
-            for (a, g), side in zip(kept, sides, strict=True):
+            for (_, a, g), side in zip(kept, sides, strict=True):
                 read = product(a[part].flatten(0, 1), side).view(len(a[part]), -1, k)
                 inner = inner + torch.bmm(g[part], read)
-            for (a, g), total in zip(kept, sums, strict=True):
+            for (_, a, g), total in zip(kept, sums, strict=True):
                 bent = torch.bmm(g[part].mT, inner).view(-1, total.shape[1])
                 total += product(a[part].flatten(0, 1).T, bent)
         result = torch.empty_like(v)
-        for layer, total in zip(self.layers, sums, strict=True):
-            layer.put(result, total.view(layer.inputs, layer.outputs, k).permute(1, 0, 2))
+        for layer, (used, _, _), total in zip(self.layers, kept, sums, strict=True):
+            whole = v.new_zeros(layer.inputs, layer.outputs, k)
+            whole[used] = total.view(-1, layer.outputs, k)
+            layer.put(result, whole.permute(1, 0, 2))
         return result / self.n
 
 

@@ -46,7 +46,7 @@ class At:
         inputs: list[Tensor] = []
         written: list[Tensor] = []
         with torch.enable_grad(), self._hooked(inputs, written):
-            f = self.network.outputs(self.theta, x)
+            f = self.network.one_pass(self.theta, x)
 
         def gradients(residuals: Tensor) -> tuple[Tensor, ...]:
             found = torch.autograd.grad((f * residuals).sum(), written, retain_graph=True)

@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -177,7 +178,7 @@ class Network:
         Returns:
             (n, K).
         """
-        parts = [self._outputs(theta, x[part]) for part in self.rows(len(x), 1)]
+        parts = [self.one_pass(theta, x[part]) for part in self.rows(len(x), 1)]
         return torch.cat(parts) if parts else x.new_empty(0, self.loss.outputs)
 
     def rows(self, n: int, columns: int) -> list[slice]:
@@ -188,7 +189,12 @@ class Network:
         """
         return list(blocks(n, 16.0 * self.activations * columns, PASS_BYTES))
 
-    def _outputs(self, theta: Tensor, x: Tensor) -> Tensor:
+    def one_pass(self, theta: Tensor, x: Tensor) -> Tensor:
+        """F in a single forward pass, for few examples.
+
+        Returns:
+            (b, K).
+        """
         f: Tensor = functional_call(self.copy(theta.device), self.unflatten(theta), (x.view(len(x), *self.shape),))
         return f.view(len(x), -1)
 
@@ -202,7 +208,7 @@ class Network:
 
     def _summed(self, batch: Batch, weights: Tensor | None) -> Callable[[Tensor], Tensor]:
         def total(theta: Tensor) -> Tensor:
-            values = self.loss.values(self._outputs(theta, batch.x), batch.y)
+            values = self.loss.values(self.one_pass(theta, batch.x), batch.y)
             return values.sum() if weights is None else weights @ values
 
         return total
@@ -257,11 +263,7 @@ class Network:
         result = torch.zeros_like(v)
         for columns in blocks(v.shape[1], 1, COLUMNS):
             for part in self.rows(len(x), columns.stop - columns.start):
-                rows = x[part]
-
-                def f(free: Tensor, rows: Tensor = rows) -> Tensor:
-                    return self._outputs(free, rows)
-
+                f = partial(self.one_pass, x=x[part])
                 forward = pushed(f, theta, v[:, columns])
                 back = vjp(f, theta)[1]
                 bent = torch.einsum("bac,kbc->kba", curvatures[part], forward)
