@@ -64,13 +64,22 @@ def task() -> Task:
     return Task(report, store=store) if sys.stderr.isatty() else Task(store=store)
 
 
+def check_output(out: Path) -> None:
+    """Refuse before anything is computed what could not be written afterwards.
+
+    Raises:
+        SettingsError: an ending that is not offered, or a folder that does not exist.
+    """
+    if out.suffix not in FORMATS:
+        raise SettingsError(f"--out: expected a name that ends in {', '.join(sorted(FORMATS))}, got {out.name[:40]!r}.")
+    if not out.absolute().parent.is_dir():
+        raise SettingsError(f"--out: the folder {str(out.parent)[:200]!r} does not exist. Make it first.")
+
+
 def write_table(table: pd.DataFrame, out: Path | None) -> None:
     """Write a table by the ending of its name; to the standard output as CSV without a name.
 
     In CSV, texts that a spreadsheet would take for formulas get an apostrophe in front.
-
-    Raises:
-        SettingsError: an ending that is not offered.
     """
     if out is None:
         neutralised(table).to_csv(sys.stdout, index=False)
@@ -81,7 +90,7 @@ def write_table(table: pd.DataFrame, out: Path | None) -> None:
     elif out.suffix == ".json":
         table.to_json(out, orient="records", indent=1, force_ascii=False)
     else:
-        raise SettingsError(f"--out: expected a name that ends in {', '.join(sorted(FORMATS))}, got {out.name[:40]!r}.")
+        check_output(out)
 
 
 def neutralised(table: pd.DataFrame) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from influence_core.analysis import (
     linear_datamodelling,
     result_store,
 )
-from influence_core.cli.common import add_settings, settings_of, write_json, write_table
+from influence_core.cli.common import add_settings, check_output, settings_of, write_json, write_table
 from influence_core.settings import SettingsError, to_json
 
 PACKAGES = ("influence-explorer", "torch", "numpy", "scipy")
@@ -62,6 +62,7 @@ Table = tuple[pd.DataFrame, Mapping[str, Any]]
 
 def _run(arguments: argparse.Namespace, make: Callable[[argparse.Namespace, Analysis, Task], Table]) -> None:
     settings = settings_of(arguments)
+    check_output(arguments.out)
     with tqdm(
         total=1.0, unit="", disable=None, file=sys.stderr, bar_format="{l_bar}{bar}| {elapsed}<{remaining}"
     ) as bar:

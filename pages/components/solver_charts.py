@@ -87,15 +87,14 @@ def panels(
 
 
 def halves_panels(
-    measured: NDArray[np.float64], sums: dict[str, NDArray[np.float64]], found: dict[str, float], unit: str
+    measured: NDArray[np.float64], sums: dict[str, NDArray[np.float64]], found: dict[str, float]
 ) -> go.Figure:
-    """What every solver predicts for the half that is left out, over what training on the other half measured.
+    """What every solver predicts for the half that is left out, over what training on the other half measured: ranks.
 
     Args:
         measured: (s,) the watched quantity after training on each half.
         sums: title to (s,) predicted changes.
         found: title to rank correlation.
-        unit: of the quantity.
 
     Returns:
         The figure.
@@ -104,14 +103,21 @@ def halves_panels(
     for k, predicted in enumerate(sums.values()):
         place = {"row": k // columns + 1, "col": k % columns + 1}
         dots = go.Scatter(
-            x=measured, y=predicted, mode="markers", customdata=np.arange(len(measured)).tolist(),
+            x=_ranks(measured), y=_ranks(predicted), mode="markers",
+            customdata=[[k, f"{a:.3g}", f"{b:.3g}"] for k, (a, b) in enumerate(zip(measured, predicted, strict=True))],
             marker={"size": 6, "color": QUIET, "opacity": 0.85, "line": {"width": 0.5, "color": INK}},
-            hovertemplate="half %{customdata}<br>measured %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
+            hovertemplate="half %{customdata[0]}<br>"
+            "measured %{customdata[1]}<br>predicted %{customdata[2]}<extra></extra>",
         )  # fmt: skip
         grid.add_trace(dots, **place)
-        grid.update_xaxes(title="measured" if place["row"] == rows else None, **place)
-        grid.update_yaxes(title="predicted change" if place["col"] == 1 else None, **place)
-    return _dressed(grid, f"Every solver against {len(measured)} random halves, {unit}: rank correlation (LDS)", rows)
+        grid.update_xaxes(title="rank of the measured" if place["row"] == rows else None, **place)
+        grid.update_yaxes(title="rank of the predicted" if place["col"] == 1 else None, **place)
+    return _dressed(grid, f"Every solver against {len(measured)} random halves: rank correlation (LDS)", rows)
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """From 1 for the smallest; equal ones in their order."""
+    return np.argsort(np.argsort(values, kind="stable"), kind="stable") + 1
 
 
 def _multiples(titles: list[str]) -> tuple[go.Figure, int, int]:

@@ -180,14 +180,17 @@ def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
     )
     if not top > 2 * truth.chance:
         return text + "That is hardly more than chance: do not trust the ranking here, whatever the solver."
-    near = [one for one in found if one.scores is not None and truth.lds(one.scores) >= top - truth.chance]
+    gaps = {one.name: truth.halves.gap(best.scores, one.scores) for one in found if one.scores is not None}
+    near = [one for one in found if one.name in gaps and not gaps[one.name][0] > 2 * gaps[one.name][1]]
     cheap = min(near, key=lambda one: trials.cost(one, 1))
     if trials.cost(cheap, 1) > 0.5 * trials.cost(best, 1):
-        return text + f"No solver that is clearly cheaper comes within {truth.chance:.2f} of it."
+        return text + "No solver that is clearly cheaper ranks as well on these halves."
     assert cheap.scores is not None
+    gap, error = gaps[cheap.name]
     return text + (
         f"{cheap.title} reaches {truth.lds(cheap.scores):.2f} in {trials.seconds(trials.cost(cheap, 1))} instead of "
-        f"{trials.seconds(trials.cost(best, 1))}: for a ranking these halves show no use of the dearer solve."
+        f"{trials.seconds(trials.cost(best, 1))}. The difference, {gap:.2f} ± {error:.2f}, is within chance: for a "
+        "ranking these halves show no use of the dearer solve."
     )
 
 
@@ -265,13 +268,14 @@ def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) ->
     left_out = (~halves.members).astype(float)
     sums, found = {name: left_out @ one for name, one in scores.items()}, {n: truth.lds(s) for n, s in scores.items()}
     table = pd.DataFrame({"half": range(len(left_out)), "measured": halves.values[:, 0], **sums})
+    quantity = asked.watched(settings, cached.problem(settings).split.test.class_names)
     caption = (
-        f"One dot for each of {len(left_out)} networks trained on a random half of the training points: the "
-        f"{asked.watched(settings, cached.problem(settings).split.test.class_names)} it has, and the change that the "
-        "scores predict for removing the other half, summed. LDS is the rank correlation of the two: 1 is perfect, "
+        f"One dot for each of {len(left_out)} networks trained on a random half of the training points: the {quantity} "
+        "it has, and the change that the scores predict for removing the other half, summed; ranks, because values are "
+        "skewed. LDS is the rank correlation of the two: 1 is perfect, "
         f"chance alone gives ±{truth.chance:.2f}."
     )
-    figure = solver_charts.halves_panels(halves.values[:, 0], sums, found, unit(settings))
+    figure = solver_charts.halves_panels(halves.values[:, 0], sums, found)
     show(figure, caption, table, "solver-scores")
 
 

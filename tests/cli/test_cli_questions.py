@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from influence_core.analysis import analyse
-from influence_core.cli import main
+from influence_core.cli import main, questions
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
 
 BLOBS = DataSettings("blobs", (("n", 60),), test_fraction=0.2)
@@ -82,6 +82,13 @@ def test_lds_has_a_row_per_test_point(settings, tmp_path):
     assert (manifest["subsets"], manifest["seeds"]) == (8, 1)
     if settings is CONVEX:
         assert manifest["lds"] > 0.8
+
+
+def test_what_could_not_be_written_is_refused_before_anything_is_computed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(questions, "analyse", None)
+    for name in ("nowhere/x.csv", "x.xlsx"):
+        assert main(["lds", "--set", "model.name=mlp", "--out", str(tmp_path / name)]) == 2
+    assert "does not exist. Make it first." in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_a_sentence_and_a_status(tmp_path, capsys):

@@ -216,9 +216,11 @@ def test_the_noise_of_a_network_is_a_band_whose_edges_are_seen():
 
 def test_halves_have_a_panel_per_solver_with_its_rank_correlation():
     measured = np.array([0.1, 0.3, 0.2])
-    figure = solver_charts.halves_panels(measured, {"A": -measured, "B<": measured}, {"A": -1.0, "B<": 1.0}, "nats")
+    figure = solver_charts.halves_panels(measured, {"A": -measured, "B<": measured}, {"A": -1.0, "B<": 1.0})
     assert [note.text for note in figure.layout.annotations] == ["A: -1.00", "B&lt;: 1.00"]
-    np.testing.assert_array_equal(figure.data[0].y, -measured)
+    np.testing.assert_array_equal(figure.data[0].x, [1, 3, 2])
+    np.testing.assert_array_equal(figure.data[0].y, [3, 1, 2])
+    assert figure.data[0].customdata[1] == [1, "0.3", "-0.3"]
     assert "3 random halves" in figure.layout.title.text
 
 
