@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from influence_core.annotations.serving import EARLY
 from tests.browser.helpers import APP
 from tests.browser.test_accessibility import OVERFLOW, WIDTHS, violations
 
@@ -121,6 +122,43 @@ def test_presses_faster_than_anybody_looks_are_refused_and_never_doubled(page: A
     assert 1 <= len(found) <= seconds / 0.25
     assert len({position for _, position, _ in found}) == len(found)
     assert min(lead for _, _, lead in found) >= 0.25
+
+
+def test_a_slow_browser_answers_no_card_that_it_has_not_shown(page: Any, address: str, folder: Path) -> None:
+    late: list[tuple[Any, Any]] = []
+    slow = False
+
+    def route(socket: Any) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: late.append((socket, message)) if slow else socket.send(message))
+        socket.on_message(server.send)
+
+    page.route_web_socket(lambda url: "_stcore" in url, route)
+    sit_down(page, address, "Sly")
+    old, slow = page.evaluate(CAPTION), True
+    page.keyboard.press("q")
+    held = "SELECT served_at FROM lease WHERE annotator = 'Sly'"
+    while len(stored(folder, "Sly")) < 1 or not _served_long_ago(folder, held):
+        page.wait_for_timeout(50)
+    assert page.evaluate(CAPTION) == old  # the next card is served, but not here yet
+    page.keyboard.press("q")
+    page.get_by_text("taken for a slip").first.wait_for()
+    page.wait_for_timeout(LOOKED)
+    slow = False
+    for socket, message in late:
+        socket.send(message)
+    page.wait_for_function(f"(old) => ({CAPTION})() !== old", arg=old)
+    page.wait_for_timeout(LOOKED)
+    assert len(stored(folder, "Sly")) == 1
+    press(page, "q")
+    assert len(stored(folder, "Sly")) == 2
+
+
+def _served_long_ago(folder: Path, asked: str) -> bool:
+    """The card after the answered one could be answered, as far as the server knows."""
+    with sqlite3.connect(folder / "annotations.db") as connection:
+        found = connection.execute(asked).fetchone()
+    return found is not None and time.time() - found[0] > 2 * EARLY
 
 
 def test_typing_a_note_presses_no_key(page: Any, address: str, folder: Path) -> None:

@@ -6,8 +6,10 @@ arrives late, twice or for another card is seen as what it is, and refused by th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec
 
 import streamlit as st
 
@@ -18,7 +20,26 @@ if TYPE_CHECKING:
     from influence_core.annotations import Answer, Card, Only, Queue
 
 KEPT, TROUBLE, TOASTS, LAST = "review.card", "review.trouble", "review.toasts", "review.last"
+HEARD = "review.heard"  # presses of this session that were acted on, for the browser to know
 NOTE, ALONG, SECOND = "review.note", "review.along", "review.second"
+
+
+P = ParamSpec("P")
+
+
+def heard(call: Callable[P, None]) -> Callable[P, None]:
+    """A callback of a button that acts on the card, counted, so that the browser lets the next press go.
+
+    Returns:
+        The same callback.
+    """
+
+    @wraps(call)
+    def counted(*args: P.args, **more: P.kwargs) -> None:
+        st.session_state[HEARD] = st.session_state.get(HEARD, 0) + 1
+        call(*args, **more)
+
+    return counted
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,7 @@ def concealed(queue: Queue, card: Card) -> bool:
     return queue.blind and card.round == 1 and card.first is None and card.mine is None
 
 
+@heard
 def answer(desk: Desk, card: Card, action: str, label: int | None = None) -> None:
     """Store an answer to exactly this card; a callback, so that the rerun shows the next one."""
     core, hidden = cached.annotations(), concealed(desk.queue, card)
@@ -131,6 +153,7 @@ def outcome(desk: Desk, card: Card, said: Answer) -> str:
     return {"keep": "kept", "re-label": "kept", "exclude": "excluded", "review": "needs review"}[action]
 
 
+@heard
 def undo(desk: Desk) -> None:
     """Take the last answer back; its card is served again."""
     core = cached.annotations()
@@ -147,6 +170,7 @@ def undo(desk: Desk) -> None:
             toast("Your answer was taken back, but somebody else has taken up that item meanwhile.")
 
 
+@heard
 def skip(_desk: Desk, card: Card) -> None:
     """Put the card back; it comes again later, and nothing is stored as an answer."""
     core = cached.annotations()
@@ -161,6 +185,7 @@ def skip(_desk: Desk, card: Card) -> None:
         st.session_state[LAST] = f"{card.name}: skipped"
 
 
+@heard
 def move(card: Card, step: int) -> None:
     """Look at the card before or after this one; at the place of the card in hand one can answer again."""
     held: Card | None = st.session_state.get(KEPT)
@@ -168,6 +193,7 @@ def move(card: Card, step: int) -> None:
     state.look(place=None if held is not None and held.place == place else place)
 
 
+@heard
 def answer_beside(desk: Desk, card: Card, other: Card, label: int) -> None:
     """Relabel another item from the card in hand, which stays."""
     core = cached.annotations()
@@ -182,6 +208,7 @@ def answer_beside(desk: Desk, card: Card, other: Card, label: int) -> None:
         st.session_state[LAST] = _words(desk, other, said, 1)
 
 
+@heard
 def take(desk: Desk, other: Card) -> None:
     """Put this card back and open the one of another training point; one that is not free is only looked at."""
     core, place = cached.annotations(), None
@@ -196,6 +223,7 @@ def take(desk: Desk, other: Card) -> None:
     state.look(place=place)
 
 
+@heard
 def resume() -> None:
     """Back to the card in hand."""
     state.look(place=None)

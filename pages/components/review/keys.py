@@ -38,8 +38,8 @@ HELP = """
 | G | labelling guideline |
 | H | this help |
 
-Keys work while no text field has the focus: press Esc or click beside it. A key within a quarter of a second after a
-card appeared is taken for a slip and refused.
+Keys work while no text field has the focus: press Esc or click beside it. A key before the next card is on
+screen, or within a quarter of a second after that, is taken for a slip and refused.
 """
 
 

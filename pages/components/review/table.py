@@ -10,7 +10,7 @@ from pages.components import cached, state
 from pages.components.bootstrap import guarded
 from pages.components.errors import safely
 from pages.components.review import card as cards
-from pages.components.review import choice, evidence, guideline, keys, strip, twins
+from pages.components.review import choice, evidence, guard, guideline, keys, strip, twins
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
 from pages.components.trust_line import BROKEN, SOUND
@@ -59,6 +59,8 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
             )  # noqa: E501
         else:
             cards.why(card, desk.queue.class_names, "confident_learning" in fit.signals)
+        guard.guard(desk.queue.class_names, card)
+        if not hidden:
             evidence.relabelling(desk, served, fit)
     if not hidden:
         evidence.evidence(desk, served, fit)

@@ -1,0 +1,58 @@
+// The server knows which card is the newest, and a button acts on that one, whichever card a slow browser still shows.
+// So no press leaves here before the last one was heard and its card painted, nor sooner than anybody can look.
+const LOOK = 250, GIVE_UP = 5000, SAY = 4000; // milliseconds
+const SLIP = 'That key came before anybody could see the card it was for and was taken for a slip: look, then press again.';
+
+function button(name) {
+  return document.querySelector(`.st-key-${name} button:not([disabled])`);
+}
+
+function typing(event) {
+  const at = event.composedPath()[0];
+  return at?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(at?.tagName ?? '');
+}
+
+function start(host) {
+  const guard = { seen: null, since: 0, due: 0, at: 0, heard: 0, keys: {}, others: [], free: [] };
+  const press = (name, event) => {
+    const now = performance.now();
+    if (!guard.free.includes(name) && (guard.due > guard.heard || now - guard.since < LOOK)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      const words = host.querySelector('.if-slip');
+      words.textContent = SLIP;
+      clearTimeout(guard.timer);
+      guard.timer = setTimeout(() => (words.textContent = ''), SAY);
+    } else {
+      Object.assign(guard, { due: Math.max(guard.due, guard.heard) + 1, at: now });
+    }
+  };
+  const key = (event) => {
+    const name = guard.keys[event.key?.toLowerCase()];
+    if (name && !event.ctrlKey && !event.metaKey && !event.altKey && !typing(event) && button(name)) press(name, event);
+  };
+  const click = (event) => {
+    const hit = event.isTrusted && [...Object.values(guard.keys), ...guard.others].find((name) => button(name)?.contains(event.target));
+    if (hit) press(hit, event);
+  };
+  window.addEventListener('keydown', key, true);
+  window.addEventListener('click', click, true);
+  guard.stop = () => {
+    window.removeEventListener('keydown', key, true);
+    window.removeEventListener('click', click, true);
+    clearTimeout(guard.timer);
+  };
+  return guard;
+}
+
+export default function (component) {
+  const { data, parentElement } = component;
+  const guard = (parentElement.guard ??= start(parentElement)), now = performance.now();
+  if (guard.seen !== data.card) guard.since = now;
+  if (data.heard < guard.heard || now - guard.at > GIVE_UP) guard.due = 0; // another session, or a press that got lost
+  Object.assign(guard, { seen: data.card, heard: data.heard, keys: data.keys, others: data.others, free: data.free });
+  return () => {
+    guard.stop();
+    delete parentElement.guard;
+  };
+}
