@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
+from influence_core.retraining import Repeated
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components import cached, links
-from pages.components.lessons import LESSONS
+from pages.components.lessons import LESSONS, undertrained
 from pages.components.lessons.kinds import Lesson, Setting
 from pages.components.lessons.symbols import SYMBOLS
 from pages.components.view import View
@@ -139,3 +141,22 @@ def test_the_boundary_moves_only_when_revealed() -> None:
     old, new = (t for t in after.figure.data if t.mode == "lines")
     assert (old.name, old.line.dash, new.name, new.line.dash) == ("before", "dash", "after", "solid")
     assert not np.allclose([*old.x, *old.y], [*new.x, *new.y], atol=1e-3)
+
+
+def test_the_under_trained_network_is_compared_with_runs_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached, "drawn", outside)
+    setting = setting_of("fails")
+    problem = undertrained.network(setting).analysis.problem
+    assert problem.settings.model.name == "mlp" and problem.fitted.fit.gradient_norm > 0.01
+    row = int(np.nanargmax(np.abs(problem.loo().change[:, setting.test])))
+    weights = np.ones((2, len(problem.split.train)), dtype=np.float32)
+    weights[1, row] = 0
+    before, after = Repeated(problem.fitted).trained(torch.as_tensor(weights).to(problem.fitted.theta))
+    asked = problem.test.take(slice(setting.test, setting.test + 1))
+    change = float(problem.fitted.model.losses(after, asked)[0] - problem.fitted.model.losses(before, asked)[0])
+    (picture,) = TAUGHT["fails"].steps[0].draw(setting, True)
+    assert picture.table["measured"][row] == pytest.approx(change, rel=1e-3)
+    assert picture.table["measured"].notna().sum() == 200
+    seeds = np.std([float(problem.fitted.model.losses(f.theta, asked)[0]) for f in Repeated(problem.fitted).members(5)])
+    inside = np.mean(np.abs(picture.table["measured"].dropna()) <= 2 * seeds * np.sqrt(5 / 4))
+    assert f"{inside:.0%} of the changes" in TAUGHT["fails"].steps[0].reveal(setting)

@@ -1,4 +1,4 @@
-"""Lesson 8: where influence fails; a fit that is not finished, groups, and noise of the training itself."""
+"""Lesson 8: where influence fails: a network trained too briefly, an unfinished fit, groups, noise of training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components import cached
 from pages.components.charts import INK, QUIET, blank
-from pages.components.lessons import computed
+from pages.components.lessons import computed, undertrained
 from pages.components.lessons.drawing import SIGN, Pair, against, curves, spread, words
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
 
@@ -72,10 +72,8 @@ def _offset_words(setting: Setting) -> str:
     mean, spread_of, norm = _shift(setting)
     return (
         f"On average the measured change is {mean:+.3g} nats, and it differs between points by only "
-        f"{spread_of:.2g}. What all refits "
-        f"share is the way from *this* θ to the minimum, which has nothing to do with point i: ‖∇J‖ is {norm:.2g} "
-        f"here, not 0. The "
-        "formula assumed ∇J = 0. A network that is stopped early is in the same place; the trust line turns amber."
+        f"{spread_of:.2g}. All refits share the way from *this* θ to the minimum, which has nothing to do with point "
+        f"i: ‖∇J‖ is {norm:.2g} here, not 0: Explore's trust line turns amber."
     )
 
 
@@ -122,7 +120,7 @@ def _enough_words(setting: Setting) -> str:
 
 
 def _noisy(setting: Setting) -> Setting:
-    return trained(setting, 10)
+    return undertrained.network(setting)
 
 
 def _runs(setting: Setting) -> pd.DataFrame:
@@ -131,7 +129,7 @@ def _runs(setting: Setting) -> pd.DataFrame:
 
 
 def _strongest(setting: Setting) -> int:
-    return int(np.abs(setting.analysis.scores([setting.test])[:, 0]).argmax())
+    return int(np.abs(_noisy(setting).analysis.scores([setting.test])[:, 0]).argmax())
 
 
 def _two_clouds(setting: Setting, revealed: bool) -> list[Picture]:
@@ -157,7 +155,8 @@ def _two_clouds(setting: Setting, revealed: bool) -> list[Picture]:
     figure.update_yaxes(tickvals=[0, 1], ticktext=["with", "without"], range=[-0.5, 1.5])
     figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     caption = (
-        f"Training point {_strongest(setting)}, the strongest of all; AdamW, 10 epochs, batches of 32, {SEEDS} seeds."
+        f"{int(setting.tuned['epochs'])} epochs of training; training point {_strongest(setting)}, the strongest of "
+        f"all; {SEEDS} seeds."
     )
     return [Picture(projected(figure, 380), caption, table, "fails-noise")]
 
@@ -175,14 +174,12 @@ def _larger(setting: Setting) -> int:
 
 def _larger_words(setting: Setting) -> str:
     mean, sd = _signal(setting)
-    exact = float(setting.refits.change[_strongest(setting), setting.test])
-    needed = int(np.ceil((2 * sd / max(abs(exact), 1e-12)) ** 2))
+    score = float(_noisy(setting).analysis.scores([setting.test])[_strongest(setting), 0])
+    needed = int(np.ceil((2 * sd / max(abs(mean), 1e-12)) ** 2))
     return (
-        f"The change is {mean:+.3f} on average and varies by ±{sd:.3f} from seed to seed; refits to the minimum "
-        f"say {exact:+.3f}. One "
-        f"retraining would tell nothing: about {needed} pairs are needed to see the effect of the *strongest* "
-        f"point at two standard "
-        "errors. Disagreement with such a “truth” is not the fault of influence."
+        f"The change is {mean:+.2g} on average and varies by ±{sd:.2g} from seed to seed; influence predicts "
+        f"{score:+.2g}. To see a mean of that size at two standard errors takes about {needed:,} pairs of runs, and "
+        "this is the *strongest* point. Disagreement with one such “truth” is not the fault of influence."
     )
 
 
@@ -192,10 +189,20 @@ FAILING = Lesson(
     SETTINGS,
     (
         Step(
-            "Try to break it: stop training early",
-            "Influence expands around a **minimum** of J. AdamW is stopped after a few epochs instead, and then "
-            "asked what removing a "
-            "point would do. The refits that check it go to the minimum. Turn the epochs.",
+            "Try to break it: an under-trained network",
+            "A small network, 16 tanh units, trained for a few epochs. Influence is taken at its θ; the truth is "
+            "another run, from the same first weights in the same order, **without** the point.",
+            ask="How large are these changes beside what another seed alone changes?",
+            choices=("Mostly lost in it", "Mostly above it"),
+            answer=undertrained.lost,
+            reveal=undertrained.lost_words,
+            draw=undertrained.trained_again,
+            sliders=("epochs",),
+        ),
+        Step(
+            "Why: the way to the minimum",
+            "Influence expands around a **minimum** of J. The convex model is stopped after a few epochs of AdamW, "
+            "and its refits go to the minimum. Turn the epochs.",
             r"\nabla J(\hat\theta) = 0 \quad\text{(assumed)}",
             ("J", "theta_hat"),
             "What do the measured changes look like?",
@@ -220,17 +227,17 @@ FAILING = Lesson(
         ),
         Step(
             "Noise: train twice and see",
-            "Leave-one-out by plain retraining has a seed: order of the batches, and for a network the first "
-            "weights too. Train with and "
+            "Leave-one-out of a network has a seed: its first weights and the order of the batches. Train with and "
             "without the *strongest* point, under several seeds.",
             ask="Which is larger: the effect of the point, or the seed?",
             choices=("The seed", "The effect of the point"),
             answer=_larger,
             reveal=_larger_words,
             draw=_two_clouds,
+            sliders=("epochs",),
         ),
     ),
-    options=(Option("epochs", 3, "Epochs of AdamW", 1, 100),),
+    options=(Option("epochs", 3, "Epochs of training", 1, 100),),
     stops={"epochs": EPOCHS},
     fits=lambda setting: (
         ""
