@@ -46,9 +46,9 @@ class ConjugateGradients:
     def chosen(self) -> str:
         """The preconditioner in use: the diagonal for linear predictors, none for networks.
 
-        Measured on a trained perceptron (784-128-64-10, n = 1,000, δ = 0.01, to 1e-5): 90 products per column without
-        any; EK-FAC and the diagonal, blind to how layers interact, had not arrived after 150; a Nyström sketch took 13,
-        after up to 1,024 products of its own, which many right-hand sides repay.
+        Measured on a trained perceptron (784-128-64-10, n = 5,000, δ = 0.01, to 1e-5), products per right-hand side
+        without any and with EK-FAC, which is blind to how layers interact: 28 and 55 for 10 together, 9.5 and 16 for
+        100.  A Nyström sketch spends up to 1,024 products of its own first.
         """
         if self.preconditioner != AUTOMATIC:
             return self.preconditioner
