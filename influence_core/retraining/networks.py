@@ -24,7 +24,7 @@ from influence_core.models.fitting import Fit
 from influence_core.retraining.question import Question, Refits, joined
 from influence_core.settings import SettingsError
 
-STATE_BYTES = 2 * 2**20  # θ of the models of a block: with gradient and velocity it should stay in the cache
+STATE_BYTES = 8 * 2**20  # θ of the models of a block: fewer share a step worse, many more leave the cache
 MOST = 256  # models of a block
 WARM_EPOCHS, WARM_RATE = 0.2, 0.1  # shares of the epochs and of the learning rate that a warm start takes
 MEMBERS, SUBSETS = 7_919, 104_729  # distance of their seeds
