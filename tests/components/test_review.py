@@ -18,6 +18,7 @@ from influence_core.annotations import Answers, Found, resolve
 from influence_core.settings import ModelSettings
 from pages.components import cached
 from pages.components.review import scores
+from pages.components.review import shelf as shelves
 from pages.components.review.card import picture, row_table
 from pages.components.review.export import chosen
 from pages.components.review.keys import digits
@@ -142,3 +143,21 @@ def test_every_classifier_makes_a_queue_and_cards(name: str) -> None:
     (found,) = cards(scored.review, [3], ())
     assert found.supports or found.contradicts
     assert scores.seconds(fit, given) > 0
+
+
+def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, problem = shelves.Shelf(), Problem(ROWS)
+    scored = scores.score(scores.Fit(ROWS), problem, Task())
+    n, p = len(problem.split.train), problem.fitted.size
+    assert scored.size == 8 * (n * 4 + 2 * p * p)
+    fits = [scores.Fit(replace(ROWS, seed=seed)) for seed in range(7)]
+    for fit in fits:
+        shelf.put(fit, scored)
+    assert [fit for fit in fits if shelf.model(fit) is not None] == fits[-shelves.MODELS :]
+    shelf.model(fits[3])  # used: it stays longer than the others
+    monkeypatch.setattr(shelves, "BYTES", 2.5 * scored.size)
+    shelf.put(fits[0], scored)
+    assert [fit for fit in fits if shelf.model(fit) is not None] == [fits[0], fits[3]]
+    monkeypatch.setattr(shelves, "BYTES", 0)
+    shelf.put(fits[1], scored)
+    assert list(shelf.models) == [fits[1].key]  # the one in use stays

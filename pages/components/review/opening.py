@@ -161,12 +161,11 @@ def submit(person: Person, plan: Plan, fit: scores.Fit) -> None:
 
 def _work(person: Person, plan: Plan, fit: scores.Fit, button: str) -> job_panel.Work:
     store, name = cached.store(), cached.core().DATASETS[fit.settings.data.name].title
-    annotations, model, kept = cached.annotations(), shelf.work(fit), shelf.shelf()
+    annotations, score = cached.annotations(), shelf.scorer(fit)
     next_version = len(versions()) + 1
 
     def start(task: object) -> Queue:
-        model.start(task)
-        scored = kept.model(fit)
+        scored = score(task)
         with scored.leash.held(task):
             plan_of = replace(plan, duplicates=scores.duplicates(scored))
             run = scores.run(scored, fit)
@@ -177,7 +176,7 @@ def _work(person: Person, plan: Plan, fit: scores.Fit, button: str) -> job_panel
         "Scores of the queue",
         "steps",
         start,
-        seconds=model.seconds,
+        seconds=scores.seconds(fit, cached.problem(fit.settings)),
         button=button,
         cancelled="Cancelled: no queue was made.",
     )

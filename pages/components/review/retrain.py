@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.components import cached, job_panel
 from pages.components.chart_frame import twin
-from pages.components.review import opening, shelf
+from pages.components.review import opening, scores, shelf
 from pages.components.review.desk import Desk
 from pages.components.review.scores import Fit
 from pages.components.words import plain_markdown
@@ -61,14 +61,12 @@ def corrections_of(found: Resolved) -> Corrections | None:
 
 
 def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
-    core, annotations, store, kept = cached.core(), cached.annotations(), cached.store(), shelf.shelf()
-    jobs = [shelf.work(before), shelf.work(after)]
+    core, annotations, store = cached.core(), cached.annotations(), cached.store()
+    scorers, problem = [shelf.scorer(before), shelf.scorer(after)], cached.problem(before.settings)
     count = len(after.corrections.rows)
 
     def start(task: Any) -> Outcome:
-        for job in jobs:
-            job.start(task)
-        old, new = kept.model(before), kept.model(after)
+        old, new = (score(task) for score in scorers)
         with old.leash.held(task), new.leash.held(task):
             found: Outcome = core.outcome(old.review, new.review)
         annotations.record(store, "retrain", desk.person.name, record(found), desk.queue.dataset)
@@ -79,7 +77,7 @@ def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
         "Refit with the decisions",
         "steps",
         start,
-        seconds=sum(job.seconds for job in jobs),
+        seconds=scores.seconds(before, problem) + scores.seconds(after, problem),
         lead=f"**{count:,} decisions** of all versions of the queue are applied: relabelled, excluded or confirmed.",
         button="Retrain",
         cancelled="Cancelled: nothing was changed.",

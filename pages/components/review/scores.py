@@ -92,6 +92,12 @@ class Scored:
     signals: tuple[str, ...]
     leash: Leash
 
+    @property
+    def size(self) -> int:
+        """Bytes, about: the rows, and of a linear predictor the matrix of its curvature with its factor."""
+        fitted, (n, d) = self.review.fitted, self.split.train.x.shape
+        return 8 * (n * d + (0 if fitted.network else 2 * fitted.size**2))
+
     def row(self, position: int) -> int | None:
         """Row of the model's training set.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("influence_explorer")
 MODELS = 4  # each holds a factor of its curvature
+BYTES = 3 * 2**30  # of all of them; the newest stays whatever it takes
 CARDS = 400
 AHEAD = 5
 
@@ -40,6 +41,8 @@ class Shelf:
         """Keep a model that was just scored."""
         with self.lock:
             _keep(self.models, fit.key, scored, MODELS)
+            while len(self.models) > 1 and sum(kept.size for kept in self.models.values()) > BYTES:
+                self.models.popitem(last=False)
 
     def model(self, fit: Fit) -> Scored | None:
         """A model that is here.
@@ -114,17 +117,34 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-def work(fit: Fit) -> job_panel.Work:
-    """Fitting a model and its signals, as a job that leaves the model on the shelf.
+def scorer(fit: Fit) -> Callable[[Task], Scored]:
+    """What fits a model and its signals, unless it is on the shelf, and leaves it there.
 
     Returns:
-        The work; its result is True.
+        A job; who needs the model takes what it returns, because the shelf may have to make room for others.
     """
     compute, kept = scores.work(fit), shelf()
 
+    def start(task: Task) -> Scored:
+        found = kept.model(fit)
+        if found is None:
+            found = compute(task)
+            kept.put(fit, found)
+        return found
+
+    return start
+
+
+def work(fit: Fit) -> job_panel.Work:
+    """The same for its own sake.
+
+    Returns:
+        The work; its result is True: the list of jobs should hold no model.
+    """
+    score = scorer(fit)
+
     def start(task: Task) -> bool:
-        if kept.model(fit) is None:
-            kept.put(fit, compute(task))
+        score(task)
         return True
 
     seconds = scores.seconds(fit, cached.problem(fit.settings))
