@@ -17,7 +17,7 @@ from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicabl
 from influence_core.annotations import Answers, Found, resolve
 from influence_core.settings import ModelSettings
 from pages.components import cached
-from pages.components.review import scores
+from pages.components.review import retrain, scores
 from pages.components.review import shelf as shelves
 from pages.components.review.card import picture, row_table
 from pages.components.review.export import chosen
@@ -161,3 +161,16 @@ def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes(monkeypatch: pyt
     monkeypatch.setattr(shelves, "BYTES", 0)
     shelf.put(fits[1], scored)
     assert list(shelf.models) == [fits[1].key]  # the one in use stays
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("accuracy", 0.0149, "+1.5"),
+        ("accuracy", -0.0004, "0.0"),
+        ("loss", -0.02021, "-0.0202"),
+        ("loss", 0.0, "0.0000"),
+    ],
+)
+def test_a_difference_of_a_refit_has_its_sign_and_zero_none(name: str, value: float, text: str) -> None:
+    assert retrain.change(name, value) == text

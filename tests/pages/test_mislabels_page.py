@@ -338,7 +338,7 @@ def test_two_answers_to_each_card_give_agreement_and_a_second_pass() -> None:
     both = table[(table["Ada"] != "") & (table["Bob"] != "")]
     assert list(both["Bob"]) == ["exclude"]
     assert [metric.value for metric in lead.metric] == ["0%", "0.00", "0.00"]
-    assert "1 items with two answers" in words(lead)
+    assert "1 item with two answers" in words(lead)
     assert "1 disagreement" in words(opened(panel="progress"))
 
 

@@ -59,7 +59,11 @@ def form() -> tuple[Plan, list[str]]:
             lambda name: state.look(strategy=name),
             titles={name: title(name) for name in offered},
         )
-        blind = st.checkbox("Blind: a first answer before suggestion and evidence", key=f"{KEY}.blind")
+        blind = st.checkbox(
+            "Blind first answer",
+            key=f"{KEY}.blind",
+            help="Suggestion and evidence are hidden until a first answer; both answers are kept.",
+        )
     with two:
         overlap = st.number_input("Answers per card, by different people", 1, 20, 1, key=f"{KEY}.overlap")
         again = st.checkbox("Ask settled rows again", key=f"{KEY}.again")

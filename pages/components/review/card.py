@@ -29,7 +29,7 @@ BARS = ("self_influence", "loss")  # side by side, always first
 def item(desk: Desk, card: Card, split: Split) -> None:
     """The example itself, as large as one needs to decide."""
     train, name = split.train, desk.queue.class_names[card.given]
-    st.markdown(f"### {plain_markdown(name)}  \n:small[given label of {plain_markdown(card.name)}]")
+    st.markdown(f"### {plain_markdown(name)} :small[given label of {plain_markdown(card.name)}]")
     if train.hover is not None and train.hover[card.position]:
         st.caption(plain_markdown(str(train.hover[card.position])))
     if train.images is not None:

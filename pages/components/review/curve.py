@@ -122,7 +122,6 @@ def figure(found: Curve, names: list[str], values: Any, axis: str, clean: float 
                 y=ends.tolist(),
                 fill="toself",
                 mode="none",
-                opacity=0.25,
                 fillcolor=faint(colour),
                 hoverinfo="skip",
                 showlegend=False,
@@ -151,7 +150,7 @@ def faint(colour: str) -> str:
         CSS.
     """
     red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.15)"
+    return f"rgba({red},{green},{blue},0.13)"
 
 
 def curve_table(found: Curve, names: list[str]) -> pd.DataFrame:

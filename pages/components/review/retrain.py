@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from influence_core.analysis import BeforeAfter, Corrections, Outcome
     from influence_core.annotations import Resolved
 
+UNITS = {"accuracy": " points", "loss": ""}
 ENDS = {"accuracy": "higher is better", "loss": "lower is better"}
 
 
@@ -121,22 +122,25 @@ def _metric(title: str, found: BeforeAfter, form: str, name: str) -> None:
     st.metric(
         title,
         form.format(found.after),
-        signed(form, found.difference),
+        change(name, found.difference) + UNITS[name],  # a hyphen: only that makes it a fall
         delta_color=better if found.clear else "off",
+        delta_arrow="auto" if found.clear else "off",
         help=ENDS[name],
     )
     said = "clear of the noise" if found.clear else "within the noise"
-    low, high = signed(form, found.low), signed(form, found.high)
-    st.caption(f"before {form.format(found.before)}; difference {low} to {high}: {said}")
+    low, high = change(name, found.low), change(name, found.high)
+    words = f"before {form.format(found.before)}; difference {low} to {high}{UNITS[name]}: {said}"
+    st.caption(words.replace("-", "−"))
 
 
-def signed(form: str, value: float) -> str:
-    """A difference with its sign.
+def change(name: str, value: float) -> str:
+    """A difference with its sign: percentage points of an accuracy, nats of a loss.
 
     Returns:
-        For example ``+1.5%``.
+        For example ``+1.5``; zero has no sign.
     """
-    return form.replace("{:", "{:+").format(value)
+    text = f"{100 * value:+.1f}" if name == "accuracy" else f"{value:+.4f}"
+    return text.lstrip("+-") if not float(text) else text
 
 
 def outcome_table(found: Outcome) -> pd.DataFrame:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pages.components.review.scores import Fit
 
 LINES = 200
+WIDTHS = {"when": 140, "who": 120, "what": 90, "detail": 550}  # pixels
 OURS = ("id", "given", "second pass", "outcome", "label", "agreement", "quality")  # columns beside the annotators'
 
 
@@ -56,7 +57,8 @@ def _measure(name: str, found: Estimate) -> None:
     percent = name.startswith("Equal")
     st.metric(name, f"{found.value:.0%}" if percent else f"{found.value:.2f}")
     low, high = (f"{end:.0%}" if percent else f"{end:.2f}" for end in (found.low, found.high))
-    st.caption(f"95 % interval {low} to {high}, {found.n} items with two answers or more".replace("-", "−"))
+    counted = f"{found.n} item{'s' * (found.n != 1)} with two answers or more"
+    st.caption(f"95 % interval {low} to {high}, {counted}".replace("-", "−"))
 
 
 def consensus(desk: Desk, fit: Fit, said: Answers) -> None:
@@ -118,5 +120,6 @@ def log(desk: Desk) -> None:
             "detail": [line.text for line in found],
         }
     )
-    st.dataframe(table, hide_index=True, height=36 * min(len(table) + 1, 10) + 2)
+    widths = {name: st.column_config.TextColumn(width=width) for name, width in WIDTHS.items()}
+    st.dataframe(table, hide_index=True, height=36 * min(len(table) + 1, 10) + 2, column_config=widths)
     st.caption(f"The last {len(table)} entries. The whole log is in the export.")
