@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from influence_core import mislabels
 from influence_core.analysis import checking_curve, mean_and_error
 from influence_core.compute import Task
 from influence_core.figures.figure import Chosen, Figure, FigureEntry, Number
@@ -56,10 +57,12 @@ def flipped_labels(chosen: Chosen, task: Task) -> Figure:
 def _numbers(tables: dict[str, pd.DataFrame]) -> list[Number]:
     numbers = []
     for name, rows in tables["auc"].groupby("signal", sort=False):
-        numbers.append(Number(f"mean AUC, {name}", float(rows.auc.mean())))
+        numbers.append(Number(f"mean AUC, {mislabels.SIGNALS[name].title}", float(rows.auc.mean())))
     for name, rows in tables["curves"].groupby("signal", sort=False):
         at = rows[rows.checked == 0.1].iloc[0]
-        numbers.append(Number(f"share of flips found after checking 10 %, {name}", float(at.found)))
+        numbers.append(
+            Number(f"share of flips found after checking 10 %, {mislabels.SIGNALS[name].title}", float(at.found))
+        )
     return numbers
 
 

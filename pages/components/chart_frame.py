@@ -13,7 +13,7 @@ from pages.components.colours import THEMES
 from pages.components.linked_table import formats
 from pages.components.pictures import pictures
 
-ROWS_SHOWN = 12
+ROWS_SHOWN, NUMBERS_SPOKEN = 12, 4
 
 
 def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None:
@@ -31,9 +31,24 @@ def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None
     ink = THEMES[st.context.theme.type or "light"]["text"]
     drawn.update_annotations(font_color=ink)
     drawn.update_xaxes(title_font_color=ink, tickfont_color=ink).update_yaxes(title_font_color=ink, tickfont_color=ink)
-    st.plotly_chart(drawn, key=key, alt=f"{title}. {caption}", config={"displaylogo": False})
+    st.plotly_chart(drawn, key=key, alt=spoken(title, caption, table), config={"displaylogo": False})
     st.caption(controls.plain_markdown(caption))
     twin(table, key, title)
+
+
+def spoken(title: str, caption: str, table: pd.DataFrame) -> str:
+    """A picture for those who hear it: its sentence, its definition, and how far its numbers reach, or its first rows.
+
+    Returns:
+        Plain text.
+    """
+    ranges = [
+        f"{name.replace('_', ' ')} from {column.min():.3g} to {column.max():.3g}"
+        for name, column in table.select_dtypes("number").items()
+        if column.notna().any() and name not in {"row", "id"}
+    ]
+    cells = ["; ".join(" ".join(map(str, row)) for row in table.head(ROWS_SHOWN).itertuples(index=False))]
+    return f"{title}. {caption} {len(table):,} rows: {', '.join(ranges[:NUMBERS_SPOKEN] or cells)}."
 
 
 def twin(table: pd.DataFrame, key: str, title: str | None = None) -> None:

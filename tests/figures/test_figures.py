@@ -13,6 +13,7 @@ from influence_core.figures import FIGURES, Figure, compute, perturbation_tensor
 from influence_core.figures.derivative import SETTINGS as DERIVATIVE_SETTINGS
 from influence_core.figures.solved import truncated
 from influence_core.figures.svm import iris, measured
+from influence_core.mislabels import SIGNALS
 from influence_core.settings import DataSettings, ModelSettings, Settings, SettingsError
 
 MISSING = {name for name, entry in FIGURES.items() if not all(DATASETS[file].present for file in entry.files)}
@@ -255,12 +256,12 @@ def test_g_perturbation_tensor_predicts_a_moved_feature():
 def test_h_suspicious_labels_are_found_early_and_accuracy_recovers(figure):
     curves = figure.tables["curves"].set_index(["signal", "checked"])
     for name in ("self_influence", "loss", "confident_learning"):
-        assert figure.number(f"mean AUC, {name}").ours > 0.9
+        assert figure.number(f"mean AUC, {SIGNALS[name].title}").ours > 0.9
         assert curves.found[name, 0.1] > 0.7
         assert curves.found[name].is_monotonic_increasing
         assert (curves.found[name, 0.0], curves.found[name, 1.0]) == (0, 1)
         assert curves.accuracy[name, 0.2] > curves.accuracy[name, 0.0]
-    assert abs(figure.number("mean AUC, random").ours - 0.5) < 0.12
+    assert abs(figure.number("mean AUC, Random").ours - 0.5) < 0.12
     ends = [curves.accuracy[name, 1.0] for name in curves.index.levels[0]]
     assert max(ends) == min(ends)
 

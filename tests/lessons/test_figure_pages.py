@@ -17,6 +17,7 @@ from pages.components.lessons import LESSONS
 from pages.components.lessons.figures import FIGURE_PAGES
 from pages.components.lessons.tuning import tune_text, tuned
 from pages.components.view import View
+from tests.lessons.frames import every_picture_has_its_twins
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "6_Lessons.py")
 QUICK = {
@@ -78,6 +79,7 @@ def test_a_figure_opens_from_its_link_with_charts_numbers_and_no_error(name: str
     app.run()
     assert not app.exception and not app.error and not app.warning
     assert len(app.get("plotly_chart")) == len(pictures(name))
+    every_picture_has_its_twins(app)
     assert len(app.table[0].value) == len(figure(FIGURE_PAGES[name].figure).numbers)
     assert app.query_params["lesson"] == name
 

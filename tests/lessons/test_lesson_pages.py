@@ -17,6 +17,7 @@ from pages.components.lessons import LESSONS, undertrained
 from pages.components.lessons.kinds import Lesson, Setting
 from pages.components.lessons.symbols import SYMBOLS
 from pages.components.view import View
+from tests.lessons.frames import every_picture_has_its_twins
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "6_Lessons.py")
 TAUGHT = {name: entry for name, entry in LESSONS.items() if isinstance(entry, Lesson)}
@@ -56,6 +57,7 @@ def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(
     assert app.header[0].value == step.title
     charts = len(app.get("plotly_chart"))
     assert charts >= 1
+    every_picture_has_its_twins(app)
     if not step.ask:
         return
     app.radio[0].set_value(0).run()

@@ -131,11 +131,11 @@ def _best_words(setting: Setting) -> str:
     table = _agreed(setting)
     best = table.loc[table["relative_error"].idxmin()]
     none = table.iloc[0]
+    lower = f", {best.relative_error:.0%} at δ = {best.damping:g}" if best.damping else ", more at every δ > 0"
     return (
-        f"Error {none.relative_error:.0%} without damping (slope {none.slope:.2f}), {best.relative_error:.0%} at δ = "
-        f"{best.damping:g}. For a convex model at its minimum, damping only removes information. It is needed "
-        f"where H is singular or "
-        "indefinite, and for noisy iterative solvers. The penalty l2 is something else: it moves the fit itself."
+        f"Error {none.relative_error:.0%} without damping (slope {none.slope:.2f}){lower}. For a convex model at its "
+        "minimum, damping only removes information. It is needed where H is singular or indefinite, and for noisy "
+        "iterative solvers. The penalty l2 is something else: it moves the fit itself."
     )
 
 

@@ -111,8 +111,10 @@ def _theta(setting: Setting, revealed: bool) -> list[Picture]:
     figure = curves(lines, "θ̂(ε) moves along a smooth path", ("first weight θ₁", "second weight θ₂"))
     eps = setting.number("eps")
     here = computed.spot(setting, row, eps / n)
-    dot(figure, float(here.theta[0]), float(here.theta[1]), f"ε = {eps:g}/n")
-    figure.add_annotation(x=along.theta[middle, 0], y=along.theta[middle, 1], text="θ̂ at ε = 0", arrowhead=2)
+    dot(figure, float(here.theta[0]), float(here.theta[1]), f"ε = {eps:g}/n".replace("-", "−"))
+    figure.add_annotation(
+        x=along.theta[middle, 0], y=along.theta[middle, 1], text="θ̂ at ε = 0", arrowhead=2, ax=50, ay=-45
+    )
     table = pd.DataFrame(along.theta, columns=[f"theta{k + 1}" for k in range(along.theta.shape[1])])
     table.insert(0, "eps_times_n", along.step * n)
     caption = "Each point of the path is a refit with training point i weighed up by ε, from −1/n to 3/n."
@@ -136,7 +138,7 @@ def _first_order(setting: Setting) -> str:
     return (
         f"Solved from the formula: dθ̂/dε = ({', '.join(f'{v:+.4g}' for v in solved)}). From refits on both sides "
         f"of 0: "
-        f"({', '.join(f'{v:+.4g}' for v in measured)}); they differ by {error:.1%}."
+        f"({', '.join(f'{v:+.4g}' for v in measured)}); they differ by {error:.1g} of its length."
     )
 
 
@@ -238,9 +240,8 @@ DERIVATIVE = Lesson(
             "From the parameters to the loss",
             "The chain rule carries the change of θ̂ to whatever is watched; ε = −1/n turns weighing up into removing. "
             "That is the formula of this app:",
-            r"\frac{d\,m_j}{d\varepsilon}\Big|_0 = -\,q_j^{\top}H^{-1}g_i \quad\Rightarrow\quad "
-            r"\mathrm{change}_{ij} \approx "
-            r"\tfrac1n\, q_j^{\top} H^{-1} g_i",
+            r"\begin{gathered}\frac{d\,m_j}{d\varepsilon}\Big|_0 = -\,q_j^{\top}H^{-1}g_i \quad\text{and so} \\"
+            r"\mathrm{change}_{ij} \approx \tfrac1n\, q_j^{\top} H^{-1} g_i\end{gathered}",
             ("m", "q", "H", "g", "n", "change"),
             "The sign of the last formula is + because",
             ("removing is ε = −1/n, and two minus signs cancel", "losses are positive", "H is positive definite"),

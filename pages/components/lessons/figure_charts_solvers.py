@@ -139,6 +139,16 @@ def flipped_labels(figure: Figure, drawing: Drawing) -> list[Picture]:
     ]
 
 
+def signal_title(name: str) -> str:
+    """A mislabel signal as a person knows it.
+
+    Returns:
+        For example ``Self-influence``.
+    """
+    known = cached.core().SIGNALS.get(name)
+    return name if known is None else str(known.title)
+
+
 def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figure:
     """One curve per signal over the share checked, with whiskers where there is an error.
 
@@ -148,13 +158,14 @@ def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figur
     drawn = blank(title, "share of the training labels checked", axis)
     kinds = zip(table.groupby("signal", sort=False), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
     for (signal, rows), dash, shade in kinds:
+        name = plain(signal_title(str(signal)))
         errors = rows.get(f"{column}_se")
         drawn.add_trace(
             go.Scatter(
-                x=rows.checked, y=rows[column], mode="lines+markers", name=plain(str(signal).replace("_", " ")),
+                x=rows.checked, y=rows[column], mode="lines+markers", name=name,
                 error_y=None if errors is None else {"array": errors, "width": 3, "thickness": 1.5},
                 line={"dash": dash, "color": shade, "width": 3}, marker={"size": 7},
-                hovertemplate="%{x:.0%} checked: %{y:.3f}<extra>" + plain(str(signal)) + "</extra>",
+                hovertemplate="%{x:.0%} checked: %{y:.3f}<extra>" + name + "</extra>",
             )
         )  # fmt: skip
     drawn.update_xaxes(tickformat=".0%")

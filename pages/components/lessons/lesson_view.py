@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from pages.components import cached, controls, state
@@ -81,12 +83,13 @@ def _explore() -> None:
 
 
 def said(words: Words, setting: Setting) -> str:
-    """Words that may be computed.
+    """Words that may be computed; negative numbers get a real minus.
 
     Returns:
         Markdown.
     """
-    return words(setting) if callable(words) else words
+    text = words(setting) if callable(words) else words
+    return re.sub(r"(?<=[\s(*])-(?=[\d.])", "−", text)
 
 
 def _step(name: str, lesson: Lesson, at: int, setting: Setting) -> None:
