@@ -57,11 +57,11 @@ def flipped_labels(chosen: Chosen, task: Task) -> Figure:
 def _numbers(tables: dict[str, pd.DataFrame]) -> list[Number]:
     numbers = []
     for name, rows in tables["auc"].groupby("signal", sort=False):
-        numbers.append(Number(f"mean AUC, {mislabels.SIGNALS[name].title}", float(rows.auc.mean())))
+        numbers.append(Number(f"mean AUC, {mislabels.SIGNALS[str(name)].title}", float(rows.auc.mean())))
     for name, rows in tables["curves"].groupby("signal", sort=False):
         at = rows[rows.checked == 0.1].iloc[0]
         numbers.append(
-            Number(f"share of flips found after checking 10 %, {mislabels.SIGNALS[name].title}", float(at.found))
+            Number(f"share of flips found after checking 10 %, {mislabels.SIGNALS[str(name)].title}", float(at.found))
         )
     return numbers
 
