@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +34,7 @@ def checking_curve(
     """Check the most suspicious shares of the training data, give the flips found their labels back, refit, test.
 
     Every seed draws its own split and flips.  Loss and random are always among the signals.  With a store in ``task``
-    finished seeds are kept and resumed.
+    finished seeds are kept and resumed, and shown as they come.
 
     Args:
         settings: with a flipped share above 0.
@@ -61,7 +60,12 @@ def checking_curve(
     runs = []
     for done, seed in enumerate(seeds):
         runs.append(_stored_run(replace(settings, seed=seed), names, shares, job))
+        job.show(_curve(runs, names, shares, seeds[: done + 1]))
         job.tick(done + 1, len(seeds))
+    return _curve(runs, names, shares, seeds)
+
+
+def _curve(runs: list[dict[str, FloatArray]], names: list[str], shares: FloatArray, seeds: Sequence[int]) -> Curve:
     found = {name: np.stack([run[f"found_{name}"] for run in runs]) for name in names}
     accuracy = {name: np.stack([run[f"accuracy_{name}"] for run in runs]) for name in names}
     areas = {name: np.array([float(run[f"auc_{name}"]) for run in runs]) for name in names}
@@ -72,14 +76,7 @@ def checking_curve(
 def _stored_run(settings: Settings, names: list[str], shares: FloatArray, task: Task) -> dict[str, FloatArray]:
     key = settings.key("data", "model", "solver", "seed")
     name = f"checking:{key}:{','.join(names)}:{','.join(f'{share:g}' for share in shares)}"
-    if task.store is not None and (stored := task.store.load(name)) is not None:
-        task.reused(1)
-        return stored
-    result = _run(settings, names, shares, task)
-    if task.store is not None:
-        with suppress(OSError):  # a full disk costs the resume, not the result
-            task.store.save(name, **result)
-    return result
+    return task.kept(name, lambda: _run(settings, names, shares, task))
 
 
 def _run(settings: Settings, names: list[str], shares: FloatArray, task: Task) -> dict[str, FloatArray]:

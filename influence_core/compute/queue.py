@@ -42,6 +42,7 @@ class Job:
         total: items altogether; 0 until known.
         kept: items that came from the store and cost no time.
         began: when it first computed.
+        partial: what is finished of the result, where it can be looked at.
         result: of the work, once done.
         error: what the work raised.
     """
@@ -56,6 +57,7 @@ class Job:
     total: float = 0
     kept: int = 0
     began: float | None = None
+    partial: Any = None
     result: Any = None
     error: Exception | None = None
 
@@ -67,6 +69,10 @@ class Job:
     def report(self, done: float, total: float) -> None:
         """Progress as the core reports it."""
         self.done, self.total = done, total
+
+    def publish(self, found: Any) -> None:
+        """What is finished so far."""
+        self.partial = found
 
     def reuse(self, count: int) -> None:
         """Items that were in the store already."""
@@ -216,7 +222,7 @@ class Queue:
     def _run(self, job: Job, work: Work) -> None:
         stand_back()
         settle()
-        task = Task(job.report, job.worker.cancel, self._store(), job.reuse, lambda: self._turn(job))
+        task = Task(job.report, job.worker.cancel, self._store(), job.reuse, lambda: self._turn(job), job.publish)
         state, result, error = "cancelled", None, None
         try:
             task.tick()

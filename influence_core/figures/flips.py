@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from influence_core import mislabels
 from influence_core.analysis import checking_curve, mean_and_error
 from influence_core.compute import Task
 from influence_core.figures.figure import Chosen, Figure, FigureEntry, Number
+from influence_core.mislabels import Curve
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 
 SIGNALS = ("self_influence", "confident_learning")  # loss and random are always among the curves
@@ -32,7 +35,11 @@ def flipped_labels(chosen: Chosen, task: Task) -> Figure:
         ``auc`` (one row per signal and seed).
     """
     seeds = tuple(range(int(chosen["seeds"])))
-    found = checking_curve(flipped_settings(str(chosen["data"])), SIGNALS, seeds, SHARES, task)
+    shown = replace(task, show=lambda curve: task.show(_figure(curve)))
+    return _figure(checking_curve(flipped_settings(str(chosen["data"])), SIGNALS, seeds, SHARES, shown))
+
+
+def _figure(found: Curve) -> Figure:
     rows, areas = [], []
     for name in found.found:
         share, share_error = mean_and_error(found.found[name])
@@ -49,7 +56,7 @@ def flipped_labels(chosen: Chosen, task: Task) -> Figure:
                 }
             )
         )
-        areas.append(pd.DataFrame({"signal": name, "seed": seeds, "auc": found.auc[name]}))
+        areas.append(pd.DataFrame({"signal": name, "seed": found.seeds, "auc": found.auc[name]}))
     tables = {"curves": pd.concat(rows, ignore_index=True), "auc": pd.concat(areas, ignore_index=True)}
     return Figure(tables, tuple(_numbers(tables)))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -117,16 +119,19 @@ def ridge(chosen: Chosen, task: Task) -> Figure:
     found = [panel(settings, "cholesky", 0), panel(settings, "cg", 0)]
     series: Options = (("max_products", depth), ("scale", scale), ("tolerance", 1e-14))
     found.append(panel(settings, "taylor", 0, series))
+    choices, ids = _choices(row), analysis.problem.split.train.ids
+
+    def tables() -> dict[str, pd.DataFrame]:
+        return {"panels": _long(found, ids, loo), "summary": _summary(found, loo), "choices": choices}
+
     for draw in range(runs):
-        found.append(replace(panel(settings, "lissa", 0, as_published(scale, depth, draw)), name=f"lissa, run {draw}"))
+        run = partial(panel, settings, "lissa", 0, as_published(scale, depth, draw))
+        found.append(_kept_panel(task, f"figure-b:{settings.key()}", f"lissa, run {draw}", run))
+        task.show(Figure(tables(), ()))
         task.tick(draw + 1, runs + 1)
     newton = analyse(replace(settings, estimator="newton")).scores([0])[:, 0]
     found.append(Panel("one-step Newton", newton, found[0].residual))
-    choices = _choices(row)
-    task.tick(runs + 1, runs + 1)
-    ids = analysis.problem.split.train.ids
-    tables = {"panels": _long(found, ids, loo), "summary": _summary(found, loo), "choices": choices}
-    return Figure(tables, tuple(_ridge_numbers(found, loo, row)))
+    return Figure(tables(), tuple(_ridge_numbers(found, loo, row)))
 
 
 def _choices(row: int) -> pd.DataFrame:
@@ -193,14 +198,35 @@ def logistic(chosen: Chosen, task: Task) -> Figure:
     test, settings = int(chosen["test"]), logistic_settings(source, float(chosen["penalty"]))
     analysis, scale, depth = analyse(settings), float(chosen["scale"]), int(chosen["steps"])
     loo = analysis.problem.loo(task=replace(task, report=lambda _done, _total: None)).change[:, test]
-    task.tick(1, 4)
-    found = [panel(settings, "cg", test), panel(settings, "lissa", test, as_published(scale, depth))]
-    task.tick(2, 4)
-    found.append(panel(settings, "lissa", test, as_published(scale, depth, 1, RUNS)))
-    task.tick(3, 4)
-    found += [truncated(analysis, test, scale, depth), panel(settings, "lissa", test)]
-    found = [replace(one, name=name) for one, name in zip(found, PANELS, strict=True)]
-    task.tick(4, 4)
+    makers: tuple[Callable[[], Panel], ...] = (
+        partial(panel, settings, "cg", test),
+        partial(panel, settings, "lissa", test, as_published(scale, depth)),
+        partial(panel, settings, "lissa", test, as_published(scale, depth, 1, RUNS)),
+        partial(truncated, analysis, test, scale, depth),
+        partial(panel, settings, "lissa", test),
+    )
+    task.tick(1, 1 + len(makers))
+    key, found = f"figure-c:{settings.key()}:{test}:{scale:g}:{depth}", list[Panel]()
+    for name, make in zip(PANELS, makers, strict=True):
+        found.append(_kept_panel(task, key, name, make))
+        task.show(_compared(analysis, found, loo, test))
+        task.tick(1 + len(found), 1 + len(makers))
+    return _compared(analysis, found, loo, test)
+
+
+def _kept_panel(task: Task, key: str, name: str, make: Callable[[], Panel]) -> Panel:
+    """One panel; with a store, it is kept."""
+
+    def arrays() -> dict[str, FloatArray]:
+        made = make()
+        return {"scores": made.scores, "residual": np.asarray(made.residual)}
+
+    found = task.kept(f"{key}:{name}", arrays)
+    return Panel(name, found["scores"], float(found["residual"]))
+
+
+def _compared(analysis: Analysis, found: list[Panel], loo: FloatArray, test: int) -> Figure:
+    """Figure C with as many panels as there are; numbers once there are all."""
     split = analysis.problem.split
     tables = {
         "panels": _long(found, split.train.ids, loo),
@@ -208,7 +234,7 @@ def logistic(chosen: Chosen, task: Task) -> Figure:
         "pictures": _pictures(analysis, found[0].scores, test),
         "sides": _sides(analysis, found[0].scores),
     }
-    return Figure(tables, tuple(_logistic_numbers(found, loo)))
+    return Figure(tables, tuple(_logistic_numbers(found, loo)) if len(found) == len(PANELS) else ())
 
 
 def _pictures(analysis: Analysis, scores: FloatArray, test: int) -> pd.DataFrame:

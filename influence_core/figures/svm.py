@@ -25,6 +25,7 @@ from influence_core.settings import DataSettings, ModelSettings, Option, Setting
 PENALTY = 2.0  # λ of (λ/2)‖β‖² beside the summed hinge losses, so l2 = λ/n
 TEST = 10
 TEMPERATURES = (0.001, 0.01, 0.1, 1.0)
+ESTIMATED = ((0.01, "influence"), (0.01, "newton"), (0.1, "influence"), (0.1, "newton"), (0.0, "influence"))
 PRINTED = {0.01: 0.8602, 0.1: 0.7700}
 
 
@@ -122,11 +123,11 @@ class Draw:
 def _draw(seed: int) -> list[Draw]:
     parts = iris(seed)
     truth, found = measured(parts), []
-    for t in (0.01, 0.1, 0.0):
-        influence = smoothed(parts, t)
+    fitted = {t: smoothed(parts, t) for t, _ in ESTIMATED}
+    for t, name in ESTIMATED:
+        influence = fitted[t]
         asked = watch(influence.fitted, influence.fitted.batch(parts.test))
-        for name in ("influence", "newton") if t else ("influence",):
-            found.append(Draw(seed, t, name, estimators.scores(influence, asked, name), truth))
+        found.append(Draw(seed, t, name, estimators.scores(influence, asked, name), truth))
     return found
 
 
@@ -139,8 +140,27 @@ def hinge_smoothing(chosen: Chosen, task: Task) -> Figure:
     """
     count, draws = int(chosen["draws"]), []
     for seed in range(count):
-        draws += _draw(seed)
+        draws += _kept_draw(seed, task)
+        task.show(_drawn(draws, seed + 1))
         task.tick(seed + 1, count)
+    return _drawn(draws, count)
+
+
+def _kept_draw(seed: int, task: Task) -> list[Draw]:
+    """One draw; with a store, it is kept."""
+
+    def make() -> dict[str, FloatArray]:
+        draws = _draw(seed)
+        return {"measured": draws[0].measured, "predicted": np.stack([draw.predicted for draw in draws])}
+
+    found = task.kept(f"hinge-draw:{IRIS.name}:{PENALTY:g}:{TEST}:{seed}", make)
+    return [
+        Draw(seed, t, name, predicted, found["measured"])
+        for (t, name), predicted in zip(ESTIMATED, found["predicted"], strict=True)
+    ]
+
+
+def _drawn(draws: list[Draw], count: int) -> Figure:
     table = pd.DataFrame([draw.row() for draw in draws])
     return Figure({"draws": table, "pairs": _pairs(draws), "curves": hinge_curves()}, tuple(_numbers(table, count)))
 

@@ -25,6 +25,8 @@ from pages.components.jobs import jobs, owner
 if TYPE_CHECKING:
     from influence_core.analysis import Job, Task
 
+KEPT = "Cancelled. Finished blocks are kept; the next run continues from them."
+
 
 @dataclass(frozen=True)
 class Work:
@@ -49,7 +51,7 @@ class Work:
     seconds: float
     lead: str = ""
     button: str = "Run"
-    cancelled: str = "Cancelled. Finished blocks are kept; the next run continues from them."
+    cancelled: str = KEPT
     computes: bool = True
 
 
@@ -63,13 +65,23 @@ def result(key: str) -> Any:
     return job.result if job is not None and job.state == "done" else None
 
 
+def partial(key: str) -> Any:
+    """What the job under ``key`` has finished of its result, also after Cancel.
+
+    Returns:
+        As the core shows it, or None where there is nothing to look at.
+    """
+    job = jobs().get(key)
+    return None if job is None else job.partial
+
+
 def panel(work: Work) -> None:
     """Offer the work, or show how far it is; the page runs again when that changes."""
     job = jobs().get(work.key)
     if job is None and jobs().was_interrupted(work.key):
         job = _submit(work)
     if job is not None and job.active:
-        _progress(work, job)
+        _progress(work, job, job.partial)
     else:
         _offer(work)
 
@@ -119,9 +131,10 @@ def reason(job: Job) -> str:
 
 
 @st.fragment(run_every=0.5)
-def _progress(work: Work, job: Job) -> None:
+def _progress(work: Work, job: Job, drawn: Any) -> None:
+    """The bar; the page runs again when the job ends, or has finished more than is drawn below the bar."""
     with guarded():
-        if not job.active:
+        if not job.active or job.partial is not drawn:
             st.rerun()
         st.progress(
             min(job.done / job.total, 1.0) if job.total else 0.0, text=f"{work.title}: {words(job, work.units)}"

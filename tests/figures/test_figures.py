@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from influence_core.analysis import DATASETS, analyse
+from influence_core.analysis import DATASETS, Cancelled, Task, analyse
+from influence_core.compute import ResultStore
 from influence_core.figures import FIGURES, Figure, compute, perturbation_tensor
 from influence_core.figures.derivative import SETTINGS as DERIVATIVE_SETTINGS
 from influence_core.figures.solved import truncated
@@ -25,13 +28,42 @@ def figures() -> dict[str, Figure]:
 
 
 @pytest.fixture
-def figure(figures, request) -> Figure:
+def figure(figures, request, tmp_path) -> Figure:
+    """A figure; those that keep their parts are cancelled after the first one and taken up again."""
     name = request.param
     if name not in figures:
-        figures[name] = compute(name, QUICK.get(name, ()))
+        kept = KEPT.get(name, ())
+        store = ResultStore(tmp_path)
+        if kept:
+            first = cancelled_after_one_part(name, store)
+            assert set(first.tables) == set(kept) and all(len(table) for table in first.tables.values())
+        reused, shown = list[int](), list[Figure]()
+        task = Task(store=store, reused=reused.append, show=shown.append)
+        figures[name] = compute(name, QUICK.get(name, ()), task)
+        assert bool(kept) == bool(reused) == bool(shown)
+        if kept:
+            some, most, whole = (one.tables[kept[0]] for one in (first, shown[-1], figures[name]))
+            assert len(some) < len(most)
+            pd.testing.assert_frame_equal(most, whole.head(len(most)))
     return figures[name]
 
 
+def cancelled_after_one_part(name: str, store: ResultStore) -> Figure:
+    shown, cancel = list[Figure](), threading.Event()
+    task = Task(store=store, cancel=cancel, show=lambda found: (shown.append(found), cancel.set()))
+    with pytest.raises(Cancelled):
+        compute(name, QUICK.get(name, ()), task)
+    (found,) = shown
+    return found
+
+
+# Tables of the figures that keep their parts; the first one grows with every part.
+KEPT = {
+    "B": ("panels", "summary", "choices"),
+    "C": ("panels", "summary", "pictures", "sides"),
+    "E": ("draws", "pairs", "curves"),
+    "H": ("auc", "curves"),
+}
 QUICK = {"C": (("steps", 3_000),), "E": (("draws", 12),), "H": (("data", "digits"), ("seeds", 3)), "I": (("tests", 2),)}
 needs_fires = pytest.mark.skipif("B" in MISSING, reason="forestfires.csv is not in the data folder")
 one = pytest.mark.parametrize

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from influence_core.analysis import Task
 from influence_core.figures import FIGURES, Figure, compute
 from pages.components import jobs
 from pages.components.lessons import LESSONS
@@ -49,8 +50,15 @@ def opened(**query: str) -> AppTest:
 
 
 @cache
+def shown(name: str) -> list[Figure]:
+    """What the figure shows of itself while it is computed, and then the whole of it."""
+    parts: list[Figure] = []
+    whole = compute(name, QUICK.get(name, ()), Task(show=parts.append))
+    return [*parts, whole]
+
+
 def figure(name: str) -> Figure:
-    return compute(name, QUICK.get(name, ()))
+    return shown(name)[-1]
 
 
 def pictures(name: str) -> list:
@@ -94,6 +102,14 @@ def test_titles_are_sentences_axes_have_titles_and_nothing_is_lost(name: str) ->
         assert len(picture.table)
         x, y = picture.figure.layout.xaxis.title.text, picture.figure.layout.yaxis.title.text
         assert x or y or "image" in picture.figure.layout.title.text
+
+
+@pytest.mark.parametrize("name", [name for name, page in FIGURE_PAGES.items() if page.keeps and name not in MISSING])
+def test_what_a_figure_has_finished_is_drawn_before_it_is_whole(name: str) -> None:
+    page = FIGURE_PAGES[name]
+    first, drawing = shown(page.figure)[0], {item.name: item.default for item in FIGURES[page.figure].options}
+    for one, whole in zip(page.draw(first, drawing | dict(QUICK[page.figure])), pictures(name), strict=True):
+        assert one.name == whole.name and one.caption.endswith(".") and len(one.table) and len(one.figure.data)
 
 
 def values_of(drawn, axis: str) -> np.ndarray:

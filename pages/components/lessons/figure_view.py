@@ -34,11 +34,14 @@ def draw(page: FigurePage) -> None:
     sliders(described, values, described)
     state.mirror()
     chosen = tuple((item.name, values[item.name]) for item in entry.options)
-    figure = computed(page, chosen)
+    figure, whole = computed(page, chosen)
     if figure is None:
         return
+    if not whole:
+        st.caption("Below: what is finished so far.")
     pictures(page.draw(figure, values))
-    numbers(figure.numbers, f"figure-{page.figure.lower()}-numbers")
+    if figure.numbers:
+        numbers(figure.numbers, f"figure-{page.figure.lower()}-numbers")
     if entry.settings is not None and st.button("Open this problem in Explore", icon=":material/my_location:"):
         state.put(entry.settings)
         st.switch_page("pages/3_Explore.py", query_params=state.link())
@@ -66,27 +69,34 @@ def put(chosen: Mapping[str, Value], described: Sequence[Option]) -> None:
     state.look(tune=tune_text(values | chosen, described))
 
 
-def computed(page: FigurePage, chosen: Options) -> Figure | None:
+def computed(page: FigurePage, chosen: Options) -> tuple[Figure | None, bool]:
     """The figure: at once where it takes a moment, else as a job that is begun unasked and can be cancelled.
 
     Returns:
-        The figure, or None while there is none.
+        The figure, or as much of it as there is, or None; and whether it is whole.
     """
     seconds = page.seconds(dict(chosen))
     if seconds <= LONG:
         with st.spinner("Computing the figure …"):
-            return cached.figure(page.figure, chosen)
+            return cached.figure(page.figure, chosen), True
     entry, key = cached.figures().FIGURES[page.figure], f"figure:{page.figure}:{tune_text(dict(chosen), ())}{chosen}"
     compute = cached.figures().compute
     work = job_panel.Work(
-        key, entry.title, "parts", lambda task: compute(page.figure, chosen, task), seconds, button="Compute the figure"
+        key,
+        entry.title,
+        "parts",
+        lambda task: compute(page.figure, chosen, task),
+        seconds,
+        button="Compute the figure",
+        cancelled=job_panel.KEPT if page.keeps else "Cancelled. The next run starts anew.",
     )
     if jobs().get(key) is None:
         jobs().submit(key, work.start, owner=owner(), cost=seconds)
     found: Figure | None = job_panel.result(key)
     if found is None:
         job_panel.panel(work)
-    return found
+        return job_panel.partial(key), False
+    return found, True
 
 
 def pictures(found: Sequence[Picture]) -> None:

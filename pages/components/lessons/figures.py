@@ -40,6 +40,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "subtracted, and its closed form of ridge lacks a minus.",
         figure_charts_solvers.ridge,
         lambda chosen: 2.5 * float(chosen["runs"]),
+        keeps=True,
     ),
     "figure-c": FigurePage(
         "C",
@@ -57,6 +58,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "folder. Points of both classes lie on both sides of zero.",
         figure_charts_solvers.logistic,
         lambda chosen: 8.0 if chosen["images"] == "bundled" else 120.0,
+        keeps=True,
     ),
     "figure-d": FigurePage(
         "D",
@@ -85,6 +87,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "are hundreds of times too large.",
         figure_charts_fits.hinge_smoothing,
         lambda chosen: 0.2 * float(chosen["draws"]),
+        keeps=True,
     ),
     "figure-f": FigurePage(
         "F",
@@ -131,6 +134,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "paper announced this experiment and did not do it.",
         figure_charts_solvers.flipped_labels,
         lambda chosen: 4.0 * float(chosen["seeds"]),
+        keeps=True,
     ),
     "figure-i": FigurePage(
         "I",

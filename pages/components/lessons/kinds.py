@@ -145,6 +145,7 @@ class FigurePage:
         draw: its pictures.
         seconds: estimate for the chosen options; above one it is a job with a bar.
         options: of the drawing, not of the computation.
+        keeps: whether finished parts are kept, and shown while the others are computed.
     """
 
     figure: str
@@ -153,6 +154,7 @@ class FigurePage:
     draw: Callable[[Figure, Mapping[str, Value]], Sequence[Picture]]
     seconds: Callable[[Mapping[str, Value]], float] = lambda _chosen: 0.5
     options: tuple[Option, ...] = ()
+    keeps: bool = False
 
 
 @dataclass(frozen=True, eq=False)
