@@ -30,7 +30,7 @@ def next_card(store: Store, number: int, annotator: str, *, review: bool = False
         store: where.
         number: of the queue.
         annotator: who asks.
-        review: go to the second pass now.
+        review: the second pass now, as far as anything waits for it, and the first after it.
         only: which cards.
 
     Returns:
@@ -47,6 +47,8 @@ def next_card(store: Store, number: int, annotator: str, *, review: bool = False
         if held is not None and not (review and held[0].round == 1):
             return read_card(connection, row, held[1], name, held[0])
         item, turn = _choose(connection, row, name, now, (review, only))
+        if held is not None and turn != 2:
+            return read_card(connection, row, held[1], name, held[0])  # nothing waits for a second pass
         return None if item is None else grant(connection, row, item, name, (now, turn))
 
 
@@ -208,12 +210,13 @@ def _choose(
     connection: Connection, row: sa.Row[Any], annotator: str, now: float, asked: tuple[bool, Only]
 ) -> tuple[sa.Row[Any] | None, int]:
     review, let_through = asked[0], passes(row, asked[1])
-    if not review:
-        for wanted in (first_pass(connection, row, annotator, now), skipped(row, annotator, now)):
-            found = connection.execute(wanted.where(let_through).limit(1)).one_or_none()
-            if found is not None:
-                return found, 1
-    return connection.execute(second_pass(row, annotator, now).where(let_through).limit(1)).one_or_none(), 2
+    first = [(first_pass(connection, row, annotator, now), 1), (skipped(row, annotator, now), 1)]
+    second = [(second_pass(row, annotator, now), 2)]
+    for wanted, turn in second + first if review else first + second:
+        found = connection.execute(wanted.where(let_through).limit(1)).one_or_none()
+        if found is not None:
+            return found, turn
+    return None, 0
 
 
 def _held(connection: Connection, number: int, annotator: str, now: float, review: bool) -> Card | None:

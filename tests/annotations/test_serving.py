@@ -160,6 +160,18 @@ def test_the_second_pass_can_come_before_the_first_is_done(store: Store) -> None
     assert serve(store, number, review=True) == again
 
 
+def test_the_first_pass_goes_on_where_nothing_waits_for_the_second(store: Store) -> None:
+    number = queue(store).id
+    first = serve(store, number)
+    assert serve(store, number, review=True).token == first.token  # the card in hand stays
+    decide(store, first, Answer("review"))
+    again = serve(store, number, review=True)
+    assert (again.task, again.round) == (first.task, 2)
+    decide(store, again, Answer("keep"))
+    other = serve(store, number, review=True)
+    assert (other.round, other.place) == (1, 1) and serve(store, number, review=True).token == other.token
+
+
 def test_looking_around_holds_nothing_and_cannot_answer(store: Store) -> None:
     number = queue(store, 10).id
     card = serve(store, number)
@@ -247,7 +259,6 @@ def test_a_filter_holds_for_skipped_cards_and_the_second_pass_too(store: Store) 
     assert again is not None and again.task == card.task
     store.clock.wait()  # type: ignore[attr-defined]
     decide(store, again, Answer("review"))
-    assert next_card(store, number, "ann", review=True, only=Only(given=0)) is None
     second = next_card(store, number, "ann", only=only)
     assert second is not None and (second.task, second.round) == (card.task, 2)
 

@@ -270,6 +270,21 @@ def test_blind_mode_hides_suggestion_and_evidence_until_a_first_answer() -> None
     assert "Blind: answer first" in words(app)
 
 
+def test_the_second_pass_of_a_blind_queue_is_blind_to_who_has_said_nothing_yet() -> None:
+    with_queue()
+    blind()
+    ada = opened()
+    first = name_on_card(ada)
+    key(key(ada, "Q"), "N")
+    bob = opened(name="Bob")
+    bob.toggle(key="review.second").set_value(True).run()
+    assert name_on_card(bob) == first and "Second pass" in words(bob)
+    assert "Blind: answer first" in words(bob) and bob.button(key="review-W").disabled
+    key(key(bob, "Q"), "W")
+    assert [action for action, _ in stored(bob)] == ["keep", "review", "keep", "re-label"]
+    assert name_on_card(bob) != first
+
+
 def test_near_duplicates_are_shown_and_answered_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "duplicates", lambda scored: np.arange(len(scored.kept)) // 2)
     app = with_queue()

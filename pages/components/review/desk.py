@@ -111,9 +111,9 @@ def concealed(queue: Queue, card: Card) -> bool:
     """Whether suggestion and evidence stay hidden: blind mode, before the first answer of this annotator.
 
     Returns:
-        False outside blind mode and in the second pass.
+        False outside blind mode; in the second pass too it depends on whether this annotator has said anything.
     """
-    return queue.blind and card.round == 1 and card.first is None and card.mine is None
+    return queue.blind and card.first is None and card.mine is None
 
 
 @heard

@@ -3,9 +3,7 @@
 const LOOK = 250, GIVE_UP = 5000, SAY = 4000; // milliseconds
 const SLIP = 'That key came before anybody could see the card it was for and was taken for a slip: look, then press again.';
 
-function button(name) {
-  return document.querySelector(`.st-key-${name} button:not([disabled])`);
-}
+const button = (name) => `.st-key-${name} button:not([disabled])`; // a button with a tip is there twice
 
 function typing(event) {
   const at = event.composedPath()[0];
@@ -29,10 +27,11 @@ function start(host) {
   };
   const key = (event) => {
     const name = guard.keys[event.key?.toLowerCase()];
-    if (name && !event.ctrlKey && !event.metaKey && !event.altKey && !typing(event) && button(name)) press(name, event);
+    if (name && !event.ctrlKey && !event.metaKey && !event.altKey && !typing(event) && document.querySelector(button(name))) press(name, event);
   };
   const click = (event) => {
-    const hit = event.isTrusted && [...Object.values(guard.keys), ...guard.others].find((name) => button(name)?.contains(event.target));
+    const names = event.isTrusted ? [...Object.values(guard.keys), ...guard.others] : []; // others are keys that were let go
+    const hit = names.find((name) => event.target.closest?.(button(name)));
     if (hit) press(hit, event);
   };
   window.addEventListener('keydown', key, true);

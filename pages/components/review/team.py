@@ -42,7 +42,7 @@ def agreement(found: Agreement) -> None:
     """Percent, Cohen's κ and Krippendorff's α, each with its interval and the items it rests on."""
     st.subheader("Agreement", anchor=False)
     names = ", ".join(plain_markdown(name) for name in found.annotators) or "nobody yet"
-    st.caption(f"First answers of the first pass, all versions of the queue: {names}.")
+    st.caption(f"Final answers of the first pass, all versions of the queue: {names}.")
     measures = {"Equal answers": found.percent, "Cohen's κ": found.kappa, "Krippendorff's α": found.alpha}
     for column, (name, estimate) in zip(st.columns(3), measures.items(), strict=True):
         with column:
@@ -55,7 +55,7 @@ def _measure(name: str, found: Estimate) -> None:
         st.caption(plain_markdown(f"Undefined: {found.undefined}."))
         return
     percent = name.startswith("Equal")
-    st.metric(name, f"{found.value:.0%}" if percent else f"{found.value:.2f}")
+    st.metric(name, f"{found.value:.0%}" if percent else f"{found.value:.2f}".replace("-", "−"))
     low, high = (f"{end:.0%}" if percent else f"{end:.2f}" for end in (found.low, found.high))
     counted = f"{found.n} item{'s' * (found.n != 1)} with two answers or more"
     st.caption(f"95 % interval {low} to {high}, {counted}".replace("-", "−"))
