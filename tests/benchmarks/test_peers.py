@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -118,6 +119,36 @@ def test_ekfac_factor_and_100_times_5000_scores(perceptron: Any, peer: Any, caps
             f"\nEK-FAC ours {ours:.2f} s (factor {factored:.2f}), kronfluence {theirs['seconds']:.2f} s (factor "
             f"{theirs['factor']:.2f}), r between them {agree:.4f}: {theirs['seconds'] / ours:.1f} × (≥ 5)"
         )
+
+
+ABOVE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from perceptron import trained
+from influence_core.curvature import network_curvature
+from influence_core.estimators import dots
+from influence_core.influence import Influence, watch
+from influence_core.settings import SolverSettings
+from influence_core.solvers.kronecker import Kronecker
+
+def status(name):
+    lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(lines[name].split()[0]) / 2**20
+
+fitted, test = trained(5_000, 100)
+open("/proc/self/clear_refs", "w").write("5")  # the peak starts anew
+before = status("VmRSS")
+made = Kronecker(network_curvature(fitted, "gauss_newton", 0.01), True)
+dots(Influence(fitted, SolverSettings()), made.apply(watch(fitted, test).gradient))
+print(status("VmHWM") - before)
+"""
+
+
+def test_ekfac_memory_above_the_data(capsys: Any) -> None:
+    folder = str(Path(__file__).parent)
+    done = subprocess.run([sys.executable, "-c", ABOVE, folder], capture_output=True, text=True, check=True)
+    with capsys.disabled():
+        print(f"\nEK-FAC, peak above the data and the network: {float(done.stdout):.2f} GB (≤ 0.6)")
 
 
 @pytest.mark.parametrize("columns", [10, 100])
