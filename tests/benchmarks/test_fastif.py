@@ -24,7 +24,8 @@ def sizes(n: int) -> tuple[int, ...]:
 
 def told(name: str, n: int, p: int, found: FastReport) -> None:
     """One line per candidate set, then the three contributions."""
-    print(f"\n{name}, n = {n:,}, p = {p:,}: full scoring {1e3 * found.full:.2f} ms per test point")
+    print(f"\n{name}, n = {n:,}, p = {p:,}: full scoring {1e3 * found.full:.2f} ms per test point", end="")
+    print(f" ({1e3 * found.together:.2f} ms with ten in one pass)")
     for one in found.sizes:
         ratio = found.full / one.seconds
         print(f"  k = {one.k:6,}: recall@{found.top} {one.recall:.2f}, {1e3 * one.seconds:.2f} ms, {ratio:.1f} ×")

@@ -10,7 +10,8 @@ from pages.components import comparison_charts, fast_panel
 def report(**changes):
     sizes = (Reached(10, 0.5, 1e-4), Reached(100, 0.96, 2e-4), Reached(1000, 1.0, 3e-3))
     given = dict(
-        top=10, sizes=sizes, full=2e-3, build=0.1, long=1.0, short=0.25, apart=0.5, rounds=(4, 16), rho=0.995
+        top=10, sizes=sizes, full=2e-3, together=1e-3, build=0.1, long=1.0, short=0.25, apart=0.5,
+        rounds=(4, 16), rho=0.995,
     )  # fmt: skip
     return FastReport(**(given | changes))
 

@@ -119,7 +119,17 @@ def test_the_report_of_one_problem():
     assert report.enough().k <= 120
     assert report.rounds[0] in (1, 2, 8)
     assert report.rho >= fastif.STEADY
-    assert min(report.full, report.long, report.short, report.apart, *(one.seconds for one in report.sizes)) > 0
+    assert (
+        min(
+            report.full,
+            report.together,
+            report.long,
+            report.short,
+            report.apart,
+            *(one.seconds for one in report.sizes),
+        )
+        > 0
+    )
 
 
 def test_a_report_can_be_cancelled():
