@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -185,6 +186,8 @@ def test_notes_go_with_the_answer_and_not_with_the_next() -> None:
     with cached.store().reading() as connection:
         notes = [row[0] for row in connection.exec_driver_sql("SELECT note FROM decision ORDER BY id")]
     assert notes == ["torn", ""]
+    app.text_input(key="review.note").set_value("of the third card").run()
+    assert key(app, "U").text_input(key="review.note").value == ""
 
 
 def test_rows_of_a_table_are_cards_too() -> None:
@@ -195,6 +198,24 @@ def test_rows_of_a_table_are_cards_too() -> None:
     labels = {button.key: button.label for button in app.button}
     assert [labels[f"review-class-{digit}"] for digit in "012"] == ["setosa", "versicolor", "virginica"]
     assert len(app.table) == 4  # the row, the relabel effects, and two of witnesses
+
+
+def test_more_than_ten_classes_are_chosen_from_a_box_that_forgets_its_last_answer() -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"kind": [f"kind {k:02}" for k in range(12)] * 12})
+    table["a"], table["b"] = random.normal(size=144) + np.arange(144) % 12, random.normal(size=144)
+    content = table.to_csv(index=False).encode()
+    raw = cached.core().uploads.read_upload("kinds.csv", content)
+    mapping = cached.core().uploads.ColumnMapping("kind", ("a", "b"), "classification")
+    key_ = cached.core().uploads.upload_store().save(cached.core().uploads.build(raw, mapping))
+    data = DataSettings("upload", (("id", key_),), validation_fraction=0.2, test_fraction=0.2)
+    app = with_queue(Settings(data, ModelSettings("softmax", 0.1)))
+    assert app.button(key="review-relabel").disabled and not has(app, "review-class-0")
+    given = int(app.button(key="review-Q").label.removeprefix("Keep: kind "))
+    app.selectbox(key="review.class").set_value((given + 5) % 12).run()
+    key(app, "relabel")
+    assert stored(app) == [("re-label", (given + 5) % 12)]
+    assert app.selectbox(key="review.class").value is None and app.button(key="review-relabel").disabled
 
 
 def test_a_numeric_target_has_no_labels_to_review() -> None:

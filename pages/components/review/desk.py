@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 KEPT, TROUBLE, TOASTS, LAST = "review.card", "review.trouble", "review.toasts", "review.last"
 HEARD = "review.heard"  # presses of this session that were acted on, for the browser to know
-NOTE, ALONG, SECOND = "review.note", "review.along", "review.second"
+NOTE, ALONG, CHOSEN, SECOND = "review.note", "review.along", "review.class", "review.second"
+FRESH = {NOTE: "", ALONG: False, CHOSEN: None}  # what belongs to one card
 
 
 P = ParamSpec("P")
@@ -104,6 +105,7 @@ def choose(desk: Desk, **labels: int | None) -> None:
     except core.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
         return
+    st.session_state.update(FRESH)
     state.look(place=None, **labels)
 
 
@@ -131,7 +133,7 @@ def answer(desk: Desk, card: Card, action: str, label: int | None = None) -> Non
         toast(str(error))
         return
     if decided.card is None:
-        st.session_state[NOTE], st.session_state[ALONG] = "", False
+        st.session_state.update(FRESH)
         st.session_state[LAST] = _words(desk, card, said, len(decided.positions))
 
 
@@ -165,6 +167,9 @@ def undo(desk: Desk) -> None:
     except (core.Refused, core.AnnotationError) as error:
         toast(str(error))
     else:
+        kept: Card | None = st.session_state.get(KEPT)
+        if card is None or kept is None or card.task != kept.task:
+            st.session_state.update(FRESH)
         st.session_state[LAST] = "Undone."
         if card is None:
             toast("Your answer was taken back, but somebody else has taken up that item meanwhile.")
@@ -181,7 +186,7 @@ def skip(_desk: Desk, card: Card) -> None:
     except (core.Refused, core.AnnotationError) as error:
         toast(str(error))
     else:
-        st.session_state[NOTE], st.session_state[ALONG] = "", False
+        st.session_state.update(FRESH)
         st.session_state[LAST] = f"{card.name}: skipped"
 
 
@@ -220,6 +225,8 @@ def take(desk: Desk, other: Card) -> None:
     except (core.Refused, core.AnnotationError) as error:
         toast(str(error))
         place = other.place
+    else:
+        st.session_state.update(FRESH)
     state.look(place=place)
 
 

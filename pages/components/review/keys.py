@@ -22,7 +22,6 @@ TIPS = {
     "N": "Somebody else should look.",
 }
 DIGITS = "0123456789"
-CHOSEN = "review.class"
 HELP = """
 | key | what it does |
 |---|---|
@@ -106,7 +105,7 @@ def _select(desk: Desk, card: Card, off: bool) -> None:
     box, button = st.columns([3, 1], vertical_alignment="bottom")
     names = desk.queue.class_names
     label = box.selectbox(
-        "Class", range(len(names)), None, names.__getitem__, key=CHOSEN, placeholder="Type a class", disabled=off
+        "Class", range(len(names)), None, names.__getitem__, key=desks.CHOSEN, placeholder="Type a class", disabled=off
     )
     button.button(
         "Relabel",
