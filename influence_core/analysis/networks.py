@@ -59,6 +59,11 @@ class Halves:
         """
         return linear_datamodelling(self.values, scores, self.members)
 
+    @property
+    def chance(self) -> float:
+        """Standard deviation of a rank correlation over so many halves that is nothing but chance."""
+        return float(max(len(self.members) - 1, 1) ** -0.5)
+
     def gap(self, better: FloatArray, other: FloatArray) -> tuple[float, float]:
         """By how much one ranking (n,) beats another at the only test point, judged on the same halves.
 

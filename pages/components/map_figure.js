@@ -170,12 +170,16 @@ function rangeOf(scene, axis) {
 }
 
 function layoutOf(scene, message, theme) {
-  const axis = (name, k) => ({ title: { text: scene.axis_titles[k], standoff: 6 }, range: rangeOf(scene, name),
+  const axis = (name, k) => ({ title: k ? { text: scene.axis_titles[k], standoff: 6 } : undefined, range: rangeOf(scene, name),
     gridcolor: theme.grid, zeroline: false, tickcolor: theme.grid, automargin: false });
   const image = fieldImage(scene, theme);
+  // Plotly places the title of the lower axis before it knows how high the tick labels are: sometimes over them.
+  const below = { text: scene.axis_titles[0], x: 0.5, xref: 'paper', y: 0, yref: 'paper', yanchor: 'top', yshift: -22,
+    showarrow: false, font: { size: 14 } };
   return {
     height: message.height, uirevision: scene.fingerprint, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
-    clickmode: 'event', margin: { l: 56, r: 12, t: 62, b: 100 }, images: image ? [image] : [],
+    clickmode: 'event', margin: { l: 56, r: 12, t: 62, b: scene.class_names.length > 4 ? 130 : 106 }, images: image ? [image] : [],
+    annotations: [below],
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: theme.text, family: theme.font, size: 12 },
     xaxis: axis('x', 0), yaxis: axis('y', 1), modebar: { orientation: 'v', bgcolor: 'rgba(0,0,0,0)', color: theme.outline, activecolor: theme.text },
     legend: { orientation: 'h', x: 0, y: 0, yref: 'container', yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },

@@ -42,7 +42,7 @@ def words(shown: Shown) -> str:
         f"{share:.0%} of the measured changes lie inside. "
     )
     if share >= MOSTLY:
-        text += "**Single-point leave-one-out means nothing here**: train on random halves instead. "
+        text += "**Single-point leave-one-out means nothing here**: random halves, below, say more. "
     return start + text
 
 
@@ -80,10 +80,14 @@ def halves_panel(shown: Shown) -> None:
         return
     asked = found.values[:, shown.tests].mean(1, keepdims=True)
     score = cached.core().linear_datamodelling(asked, shown.scores[:, None], found.members)
-    st.markdown(
+    text = (
         f"**LDS = {score.mean}**  \n:small[Rank correlation, over {score.subsets} networks trained on random halves, "
-        "of the watched quantity with what these scores predict for the half left out; 1 is perfect, 0 is chance.]"
+        "of the watched quantity with what these scores predict for the half left out; 1 is perfect, chance alone "
+        f"gives ±{found.chance:.2f}."
     )
+    if score.mean.value is not None and score.mean.value <= 2 * found.chance:
+        text += " **This is hardly more than chance: do not trust this ranking.**"
+    st.markdown(text + "]")
 
 
 def halves_work(settings: Settings) -> job_panel.Work:

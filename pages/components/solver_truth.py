@@ -97,11 +97,6 @@ class Truth:
         value = self.halves.score(scores[:, None]).mean.value
         return float("nan") if value is None else float(value)
 
-    @property
-    def chance(self) -> float:
-        """Standard deviation of a rank correlation that is nothing but chance."""
-        return 1.0 if self.halves is None else max(len(self.halves.members) - 1, 1) ** -0.5
-
 
 def _exact(settings: Settings, test: int) -> np.ndarray | None:
     """Measured changes where they are instant or known; a refusal is a sentence, not the end."""
@@ -176,9 +171,9 @@ def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
     top = truth.lds(best.scores)
     text = (
         f"Over {len(truth.halves.members)} networks trained on random halves, the scores of {best.title} have "
-        f"LDS = {top:.2f} at this test point (chance alone: ±{truth.chance:.2f}). "
+        f"LDS = {top:.2f} at this test point (chance alone: ±{truth.halves.chance:.2f}). "
     )
-    if not top > 2 * truth.chance:
+    if not top > 2 * truth.halves.chance:
         return text + "That is hardly more than chance: do not trust the ranking here, whatever the solver."
     gaps = {one.name: truth.halves.gap(best.scores, one.scores) for one in found if one.scores is not None}
     near = [one for one in found if one.name in gaps and not gaps[one.name][0] > 2 * gaps[one.name][1]]
@@ -273,7 +268,7 @@ def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) ->
         f"One dot for each of {len(left_out)} networks trained on a random half of the training points: the {quantity} "
         "it has, and the change that the scores predict for removing the other half, summed; ranks, because values are "
         "skewed. LDS is the rank correlation of the two: 1 is perfect, "
-        f"chance alone gives ±{truth.chance:.2f}."
+        f"chance alone gives ±{truth.halves.chance:.2f}."
     )
     figure = solver_charts.halves_panels(halves.values[:, 0], sums, found)
     show(figure, caption, table, "solver-scores")
