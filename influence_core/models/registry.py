@@ -176,7 +176,7 @@ def _kept(key: str, program: Program, validation: Batch) -> Fit:
     if program.optimiser.method == GIVEN:
         return train_now(program, validation)
     found = load_fit(key, program.batch.x.device)
-    if found is None or found.theta.shape != program.network.start().shape:
+    if found is None or found.theta.shape != program.network.start().shape or not found.theta.isfinite().all():
         found = train_now(program, validation)
         with suppress(OSError):  # a full disk costs the next start its time, not this one its result
             save_fit(found, key)

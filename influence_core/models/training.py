@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import Task, blocks
-from influence_core.models.fitting import TOLERANCE, Fit, line_search
+from influence_core.models.fitting import TOLERANCE, Fit, NoMinimumError, line_search
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
 from influence_core.models.stacked import Stacked, stack_of
@@ -171,6 +171,9 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
 
     Returns:
         The fit; its θ is that of epoch ``fit.epochs``.
+
+    Raises:
+        NoMinimumError: the parameters grew beyond all numbers.
     """
     network, batch, plan = program.network, program.batch, program.optimiser
     first = network.start(batch).to(batch.x.device) if start is None else start
@@ -197,6 +200,12 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
 
     last = program.run(first[None], after=after)[0]
     epochs, theta = best[0] if best else (len(history), last)
+    if not bool(torch.isfinite(theta).all()):
+        lost = next((k for k, value in enumerate(history, 1) if not math.isfinite(value)), len(history))
+        raise NoMinimumError(
+            f"Expected training to stay at finite numbers, left them in epoch {lost} of {plan.epochs}: choose a "
+            f"learning rate below {plan.learning_rate:g}, or bring the target to the size of 1."
+        )
     scale = max(1.0, float(network.objective(first, batch)[1].norm()))
     norm = float(network.objective(theta, batch)[1].norm())
     checkpoints = _weighted(plan, [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))

@@ -9,13 +9,13 @@ from problems import examples
 from torch import nn
 
 from influence_core.compute import Cancelled, ResultStore, Task
-from influence_core.data import Dataset, Split
+from influence_core.data import Dataset, Split, load
 from influence_core.data.split import identity_scaling
-from influence_core.models import MODELS, build, fit
+from influence_core.models import MODELS, NoMinimumError, build, fit
 from influence_core.models.checkpoints import load_fit, save_fit
 from influence_core.models.training import Optimiser, Program, train
 from influence_core.retraining import Question, Repeated
-from influence_core.settings import ModelSettings, SettingsError
+from influence_core.settings import DataSettings, ModelSettings, SettingsError
 
 NETWORKS = [name for name, entry in MODELS.items() if entry.network]
 CPU = torch.device("cpu")
@@ -132,6 +132,13 @@ def test_a_fit_comes_back_from_safetensors_and_nothing_else_is_read(tmp_path):
     assert torch.equal(fit(settings("mlp"), parts).theta, first.theta)
     save_fit(first.fit, "other", tmp_path)
     assert torch.equal(load_fit("other", CPU, tmp_path).theta, first.theta)
+
+
+def test_training_that_diverges_is_a_sentence():
+    parts = load(DataSettings("diabetes"), 0)  # a target of the size of 100
+    for _ in range(2):  # nothing of it is kept
+        with pytest.raises(NoMinimumError, match="of 50: choose a learning rate below 0.05"):
+            fit(ModelSettings("mlp", 0.001), parts, device="cpu")
 
 
 def test_cancel_ends_training_at_the_next_step():

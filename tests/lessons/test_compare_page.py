@@ -33,12 +33,15 @@ def opened(page: str, settings: Settings, **query: str) -> AppTest:
         (Settings(DataSettings("iris", (("classes", "3"),)), ModelSettings("softmax", 0.05)), "softmax"),
         (Settings(DataSettings("diabetes"), ModelSettings("ridge", 0.05)), "linear"),
         (Settings(DataSettings("digits"), ModelSettings("logistic", 0.1)), "hinge"),
+        (Settings(DataSettings("moons", (("n", 60),)), ModelSettings("mlp", 0.001)), "logistic"),
     ],
-    ids=["logistic-hinge", "softmax-itself", "ridge-linear", "images"],
+    ids=["logistic-hinge", "softmax-itself", "ridge-linear", "images", "network-linear"],
 )
 def test_two_models_are_drawn_and_stay_in_the_link(settings: Settings, second: str) -> None:
     app = opened("6_Lessons.py", settings, lesson="compare", tune=f"second:{second},l2:0.2")
-    assert not app.exception and not app.error and not app.warning
+    assert not app.exception and not app.error
+    amber = [warning.value for warning in app.warning]
+    assert len(amber) == ("mlp" in {settings.model.name, second}) and all("no exact minimum" in one for one in amber)
     assert len(app.get("plotly_chart")) == 2
     assert app.query_params["tune"] == f"second:{second},l2:0.2"
     assert any("Rank correlation" in text.value for text in app.markdown)
@@ -64,8 +67,10 @@ def test_lines_join_the_same_point(joined) -> None:
     ends = [np.asarray(picture.figure.data[0][axis], float).reshape(-1, 3) for axis in "xy"]
     for k, which in enumerate(("first", "second")):
         np.testing.assert_array_equal(ends[0][:, k], joined.table[f"place_{which}"])
-        np.testing.assert_array_equal(ends[1][:, k], joined.table[which])
-        np.testing.assert_array_equal(picture.figure.data[1 + k].y, joined.table[which])
+        scores = joined.table[which]  # nats and hinge units: each on a scale of its own
+        np.testing.assert_array_equal(ends[1][:, k], scores / scores.abs().max())
+        np.testing.assert_array_equal(picture.figure.data[1 + k].y, ends[1][:, k])
+        np.testing.assert_array_equal(picture.figure.data[1 + k].customdata, scores)
     assert np.isnan(ends[0][:, 2]).all()
 
 
@@ -75,6 +80,7 @@ def test_colours_share_a_scale_only_where_units_agree(joined) -> None:
     itself = lessons.joined(analyse(BLOBS), analyse(BLOBS), 2)
     assert len(set(compare.limits(itself))) == 1
     assert itself.agreed.rho.value == pytest.approx(1)
+    assert compare.lines(itself, ("1: a", "2: b")).figure.data[1].y == pytest.approx(itself.table["first"])
 
 
 def test_disagreement_is_counted(joined) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,15 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components import cached, controls, scene, state, suit
+from pages.components import cached, controls, state, suit
 from pages.components.charts import INK, blank
 from pages.components.influence_map import plain
 from pages.components.lessons import figure_view
+from pages.components.lessons.compared_points import strongest
 from pages.components.lessons.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, words
 from pages.components.lessons.kinds import Picture, Tool, projected
 from pages.components.lessons.tuning import tuned
-from pages.components.strips import Strip, strip
 from pages.components.trust_line import trust_line
-from pages.components.words import signed
 
 if TYPE_CHECKING:
     from influence_core.lessons import Joined
@@ -37,7 +36,6 @@ OPTIONS = (
         help="Automatic: that of the first model, or a usual one where only one of the two is a network.",
     ),
 )
-TOP = 6
 
 
 def settings_of(second: str, l2: float) -> Settings:
@@ -84,7 +82,7 @@ def draw() -> None:
         with column:
             st.markdown(f"**{controls.plain_markdown(name)}**")
             trust_line(cached.analysis(one).trust(state.test()))
-    _top(joined, names)
+    strongest(joined, names)
 
 
 def _loss_only() -> None:
@@ -164,14 +162,15 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
     """
     table, same = joined.table, joined.places[0] == joined.places[1]
     place = joined.places[0] if same else f"1: {joined.places[0]}\n2: {joined.places[1]}"
-    units = joined.units[0] if joined.units[0] == joined.units[1] else f"1: {joined.units[0]}; 2: {joined.units[1]}"
-    figure = blank("The same training point in both models, joined", place, f"score, {units}\n{SIGN}")
+    shared, heights = heights_of(joined)
+    height = f"score, {joined.units[0]}" if shared else "score ÷ the largest |score| of its model"
+    figure = blank("The same training point in both models, joined", place, f"{height}\n{SIGN}")
     figure.update_xaxes(title=words(place))
-    figure.update_yaxes(title=words(f"score, {units}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
+    figure.update_yaxes(title=words(f"{height}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
     gap = np.full(len(table), np.nan)
     ends = [
-        np.column_stack([table[a], table[b], gap]).ravel()
-        for a, b in (("place_first", "place_second"), ("first", "second"))
+        np.column_stack([table["place_first"], table["place_second"], gap]).ravel(),
+        np.column_stack([*heights, gap]).ravel(),
     ]
     figure.add_trace(
         go.Scatter(
@@ -179,31 +178,42 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
             line={"color": INK, "width": 0.6},
         )
     )  # fmt: skip
-    for which, name, symbol, limit in zip(
-        ("first", "second"), names, ("circle", "diamond"), limits(joined), strict=True
-    ):
-        figure.add_trace(_marks(table, which, (name, symbol), limit))
+    for k, look in enumerate(zip(names, ("circle", "diamond"), strict=True)):
+        figure.add_trace(_marks(table, ("first", "second")[k], look, heights[k], limits(joined)[k]))
     figure.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0})
-    shared = (
+    scale = (
         "Colours share one scale."
-        if joined.units[0] == joined.units[1]
-        else "Each model's colours end at its own 99th percentile, because the units differ."
+        if shared
+        else f"Heights and colours are each model's own, because the units differ: {' and '.join(joined.units)}."
     )
     caption = (
         f"Score = predicted change of the test loss if the training point leaves. Circles: first model; diamonds: "
-        f"second. {shared}"
+        f"second. {scale}"
     )
     return Picture(projected(figure, 460), caption, table, "compare-lines")
 
 
-def _marks(table: pd.DataFrame, which: str, look: tuple[str, str], limit: float) -> go.Scatter:
+def heights_of(joined: Joined) -> tuple[bool, list[np.ndarray]]:
+    """Where both models' marks stand: at their scores in one unit, or as shares of the largest where the units differ.
+
+    Returns:
+        Whether the unit is shared, and the heights of the first and the second model.
+    """
+    scores = [joined.table[name].to_numpy() for name in ("first", "second")]
+    if joined.units[0] == joined.units[1]:
+        return True, scores
+    return False, [one / (float(np.abs(one).max()) or 1.0) for one in scores]
+
+
+def _marks(table: pd.DataFrame, which: str, look: tuple[str, str], height: np.ndarray, limit: float) -> go.Scatter:
     return go.Scatter(
-        x=table[f"place_{which}"], y=table[which], mode="markers", name=plain(look[0]), text=table["id"].map(plain),
+        x=table[f"place_{which}"], y=height, mode="markers", name=plain(look[0]), text=table["id"].map(plain),
+        customdata=table[which],
         marker={
             "symbol": look[1], "size": 9, "color": table[which], "colorscale": DIVERGING, "cmin": -limit, "cmax": limit,
             "line": {"width": 0.8, "color": INK},
         },
-        hovertemplate="%{text}<br>%{x:.3g}: %{y:.3g}<extra></extra>",
+        hovertemplate="%{text}<br>%{x:.3g}: %{customdata:.3g}<extra></extra>",
     )  # fmt: skip
 
 
@@ -238,52 +248,6 @@ def scatter(joined: Joined, names: tuple[str, str]) -> Picture:
         f"{names[0]} across, {names[1]} upwards. On a straight line through zero both would rank every point alike."
     )
     return Picture(projected(figure, 460), caption, table, "compare-scatter")
-
-
-def _top(joined: Joined, names: tuple[str, str]) -> None:
-    """The strongest training points of both models, side by side: images where there are, else tables."""
-    st.subheader("The training points that matter most to each", anchor=False)
-    split = cached.problem(state.settings()).split
-    pictured = split.train.images is not None and split.test.images is not None
-    labels = scene.describe(split.train, split.original_y)
-    for column, which, name in zip(st.columns(2, gap="medium"), ("first", "second"), names, strict=True):
-        with column:
-            st.markdown(f"**{controls.plain_markdown(name)}**")
-            rows = joined.top(which, TOP, 1).tolist(), joined.top(which, TOP, -1).tolist()
-            if pictured:
-                _images(split, labels, (which, joined), rows)
-            else:
-                frame = top_table(joined, which, labels, rows)
-                st.dataframe(frame, hide_index=True, alt=f"Strongest training points of {name}")
-
-
-def _images(split: Any, labels: list[str], asked: tuple[str, Joined], rows: tuple[list[int], list[int]]) -> None:
-    which, joined = asked
-    unit = joined.units[0 if which == "first" else 1]
-    row = state.test()
-    content = Strip(
-        split.test.images[row], scene.describe(split.test)[row], *rows, joined.table[which].to_numpy(), unit,
-        file=f"compare-{which}",
-    )  # fmt: skip
-    strip(split.train.images, labels, content, state.choose_train, f"compare-{which}")
-
-
-def top_table(joined: Joined, which: str, labels: list[str], rows: tuple[list[int], list[int]]) -> pd.DataFrame:
-    """The strongest helpful and harmful points of one model with their rank in the other.
-
-    Returns:
-        One row per point.
-    """
-    other, unit = ("second", joined.units[0]) if which == "first" else ("first", joined.units[1])
-    chosen = [*rows[0], *rows[1]]
-    return pd.DataFrame(
-        {
-            "training point": [labels[i] for i in chosen],
-            f"score, {unit}": [signed(float(joined.table[which][i])) for i in chosen],
-            "rank here": joined.table[f"rank_{which}"].to_numpy()[chosen],
-            "rank in the other": joined.table[f"rank_{other}"].to_numpy()[chosen],
-        }
-    )
 
 
 COMPARE = Tool(

@@ -103,7 +103,7 @@ def _variants(rows: pd.DataFrame, scaling: str) -> go.Figure:
             )  # fmt: skip
     grid.update_xaxes(title="incomplete score")
     grid.update_yaxes(title=words(f"score, nats\n{SIGN}"), col=1)
-    return styled(grid, f"Pixels {scaling}: what each factor of the score does", 440, legend=True)
+    return styled(grid, f"Pixels {scaling}: what each factor of the score does", 440, legend=True, nticks=6)
 
 
 def distances(figure: Figure, drawing: Drawing) -> list[Picture]:

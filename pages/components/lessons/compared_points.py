@@ -1,0 +1,65 @@
+"""The training points that matter most to each of two models, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.components import cached, controls, scene, state
+from pages.components.strips import Strip, strip
+from pages.components.words import signed
+
+if TYPE_CHECKING:
+    from influence_core.lessons import Joined
+
+TOP = 6
+
+
+def strongest(joined: Joined, names: tuple[str, str]) -> None:
+    """The strongest training points of both models, side by side: images where there are, else tables."""
+    st.subheader("The training points that matter most to each", anchor=False)
+    split = cached.problem(state.settings()).split
+    pictured = split.train.images is not None and split.test.images is not None
+    labels = scene.describe(split.train, split.original_y)
+    for column, which, name in zip(st.columns(2, gap="medium"), ("first", "second"), names, strict=True):
+        with column:
+            st.markdown(f"**{controls.plain_markdown(name)}**")
+            rows = joined.top(which, TOP, 1).tolist(), joined.top(which, TOP, -1).tolist()
+            if pictured:
+                _images(split, labels, (which, joined), rows)
+            else:
+                frame = top_table(joined, which, labels, rows)
+                narrow = {column: st.column_config.Column(width=90) for column in frame.columns[1:]}
+                label = f"Strongest training points of {name}, their rank here and for the other model"
+                st.dataframe(frame, hide_index=True, column_config=narrow, alt=label)
+
+
+def _images(split: Any, labels: list[str], asked: tuple[str, Joined], rows: tuple[list[int], list[int]]) -> None:
+    which, joined = asked
+    unit = joined.units[0 if which == "first" else 1]
+    row = state.test()
+    content = Strip(
+        split.test.images[row], scene.describe(split.test)[row], *rows, joined.table[which].to_numpy(), unit,
+        file=f"compare-{which}",
+    )  # fmt: skip
+    strip(split.train.images, labels, content, state.choose_train, f"compare-{which}")
+
+
+def top_table(joined: Joined, which: str, labels: list[str], rows: tuple[list[int], list[int]]) -> pd.DataFrame:
+    """The strongest helpful and harmful points of one model with their rank in the other.
+
+    Returns:
+        One row per point.
+    """
+    other, unit = ("second", joined.units[0]) if which == "first" else ("first", joined.units[1])
+    chosen = [*rows[0], *rows[1]]
+    return pd.DataFrame(
+        {
+            "training point": [labels[i] for i in chosen],
+            f"score, {unit}": [signed(float(joined.table[which][i])) for i in chosen],
+            "rank here": joined.table[f"rank_{which}"].to_numpy()[chosen],
+            "rank there": joined.table[f"rank_{other}"].to_numpy()[chosen],
+        }
+    )
