@@ -116,11 +116,11 @@ def why(card: Card, class_names: tuple[str, ...], cross_validated: bool) -> None
 
 def _line(signal: Any, share: float, value: float) -> str:
     title, meaning = html.escape(signal.title), html.escape(signal.meaning)
-    percent = 100 * share
+    percent, number = 100 * share, f"{value:.3g}".replace("-", "−")
     return (
         f'<tr title="{meaning}"><th scope="row">{title}</th>'
         f'<td class="bar"><i style="width:{percent:.1f}%"></i></td>'
-        f'<td class="number">{percent:.1f} %</td><td class="number">{value:.3g}</td></tr>'
+        f'<td class="number">{percent:.1f} %</td><td class="number">{number}</td></tr>'
     )
 
 

@@ -83,8 +83,8 @@ def _state(desk: Desk, served: Served) -> None:
         + (f" · {plain_markdown(last)}" if last else "")
     )
     if not served.held:
-        said = "you have answered it" if card.mine else "only to look at"
-        st.info(f"Looking: {said}.", icon=":material/visibility:")
+        said = "You have answered this card." if card.mine else "This card is only to look at."
+        st.info(said, icon=":material/visibility:")
         st.button("Back to my card", on_click=safely(desks.resume), key="review-back", icon=":material/reply:")
     elif card.round == 2:
         st.info("Second pass: the answers differed, or somebody asked for review.", icon=":material/rule:")
