@@ -73,7 +73,7 @@ function pictureOf(plot, { theme, message }) {
     yref: 'paper', y: 1, yanchor: 'top', yshift: layout.margin.t - 10, font: { size: 16 } };
   layout.font.family = PICTURE_FONT;
   const ground = { paper_bgcolor: theme.background, plot_bgcolor: theme.background };
-  return { data, layout: { ...layout, ...ground, annotations: [title], selections: [] } };
+  return { data, layout: { ...layout, ...ground, annotations: [...(layout.annotations ?? []), title], selections: [] } };
 }
 
 function download(plot, format) {
