@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
-from influence_core.analysis import ESTIMATORS, Cancelled, Task, analyse, networks, result_store
+from influence_core import wrap
+from influence_core.analysis import ESTIMATORS, MODELS, Cancelled, Task, analyse, networks, result_store
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components import cached, network_truth, train_panel
 from pages.components.asked import Shown
@@ -143,3 +145,15 @@ def test_the_band_is_two_standard_deviations_of_other_seeds():
     assert f"{inside:.0%} of the measured changes lie inside" in network_truth.words(shown)
     assert ("means nothing here" in network_truth.words(shown)) == (inside >= network_truth.MOSTLY)
     assert len(refits.change) <= cached.core().LEFT_OUT
+
+
+def test_a_wrapped_module_is_offered_beside_the_others_and_explored(monkeypatch):
+    """What an installed package registers through an entry point ends up in MODELS, like this."""
+    net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+    monkeypatch.setitem(MODELS, "own", wrap(net, torch.nn.CrossEntropyLoss(), fit="sgd", l2=1e-3).entry)
+    app = explore(Settings(MOONS.data, ModelSettings("own", 1e-3)))
+    assert "Helpful" in words(app) and "Train the network again without each of the 48" in words(app)
+    assert not app.exception and not app.error
+    app.switch_page("pages/2_Model.py").run()
+    assert "Sequential (own model)" in app.selectbox(key="model.name").options
+    assert not app.exception and not app.error
