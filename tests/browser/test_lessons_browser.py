@@ -1,8 +1,9 @@
-"""Every lesson link on a freshly started server, in one tab: its chart is drawn, and nothing went wrong."""
+"""Every lesson link on a freshly started server, in two tabs: its chart is drawn, and nothing went wrong."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,40 +15,64 @@ from tests.browser.helpers import no_trouble, settled
 
 pytestmark = pytest.mark.browser
 # Figures that take many seconds with their defaults are asked for with less; B needs data that a fresh server lacks.
-QUICK = {"figure-c": "steps:200", "figure-e": "draws:6", "figure-h": "seeds:2,data:digits"}
+QUICK = {"figure-c": "steps:200", "figure-e": "draws:6", "figure-h": "seeds:2,data:digits", "figure-i": "tests:1"}
 MISSING = {"figure-b": "Forest fires"}
 DRAWN = "() => [...document.querySelectorAll('.st-key-lesson .js-plotly-plot')].some((p) => p._fullData?.length > 0)"
+
+
+WALK = [name for name in LESSONS if name not in MISSING]
+
+
+def link(app: str, name: str) -> str:
+    return f"{app}/Lessons?{urlencode({'lesson': name} | ({'tune': QUICK[name]} if name in QUICK else {}))}"
+
+
+@pytest.mark.parametrize("name", WALK)
+def test_a_lesson_link_shows_its_chart(tabs: list[Any], app: str, name: str) -> None:
+    """Meanwhile the next link opens in another tab: the server computes while this one is looked at."""
+    at, entry = WALK.index(name), LESSONS[name]
+    tab = tabs[at % 2]
+    if tab.url != link(app, name):
+        tab.goto(link(app, name), wait_until="commit")
+    if at + 1 < len(WALK):
+        tabs[(at + 1) % 2].goto(link(app, WALK[at + 1]), wait_until="commit")
+    tab.wait_for_function(DRAWN, timeout=120_000)
+    if isinstance(entry, Lesson):
+        fits(tab)
+        for step in entry.steps[1:]:
+            tab.get_by_role("button", name="Next").click()
+            tab.get_by_role("heading", name=step.title, exact=True).wait_for(timeout=60_000)
+            tab.wait_for_function(DRAWN, timeout=60_000)
+            fits(tab)
+    no_trouble(tab)
+    assert tab.locator('[data-testid="stAlertContentError"]').count() == 0
+
+
+def fits(tab: Any) -> None:
+    """A step is seen as a whole on a projector, without scrolling."""
+    tab.wait_for_function("() => document.querySelector('[data-testid=\"stMain\"]').scrollHeight <= innerHeight")
+
+
+@pytest.fixture(scope="module")
+def tabs(browser: Any) -> Iterator[list[Any]]:
+    """Two pages for all links, as large as a projector's; an uncaught error in them fails the walk."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    pages, errors = [context.new_page(), context.new_page()], list[str]()
+    for page in pages:
+        page.on("pageerror", lambda error: errors.append(str(error)))
+    yield pages
+    context.close()
+    assert not errors
+
+
+@pytest.fixture
+def tab(tabs: list[Any]) -> Any:
+    return tabs[0]
 
 
 def follow(page: Any, app: str, query: str) -> None:
     """Open a link; the browser keeps its files, the server starts a session of its own."""
     page.goto(f"{app}/Lessons?{query}", wait_until="domcontentloaded")
-
-
-@pytest.mark.parametrize("name", [name for name in LESSONS if name not in MISSING])
-def test_a_lesson_link_shows_its_chart(tab: Any, app: str, name: str) -> None:
-    tune = {"tune": QUICK[name]} if name in QUICK else {}
-    follow(tab, app, urlencode({"lesson": name} | tune))
-    tab.wait_for_function(DRAWN, timeout=120_000)
-    entry = LESSONS[name]
-    if isinstance(entry, Lesson):
-        for step in entry.steps[1:]:
-            tab.get_by_role("button", name="Next").click()
-            tab.get_by_role("heading", name=step.title, exact=True).wait_for(timeout=60_000)
-            tab.wait_for_function(DRAWN, timeout=60_000)
-    no_trouble(tab)
-    assert tab.locator('[data-testid="stAlertContentError"]').count() == 0
-
-
-@pytest.fixture(scope="module")
-def tab(browser: Any) -> Any:
-    """One page for all links, as large as a projector's; an uncaught error in it fails the walk."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    page, errors = context.new_page(), []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert not errors
 
 
 def test_predict_then_reveal_by_keyboard(tab: Any, app: str) -> None:
@@ -60,6 +85,7 @@ def test_predict_then_reveal_by_keyboard(tab: Any, app: str) -> None:
     tab.get_by_text("At high leverage").wait_for()
     tab.get_by_text("Right.").wait_for(timeout=20_000)
     settled(tab)
+    fits(tab)
     tab.get_by_role("button", name="Next").focus()
     tab.keyboard.press("Enter")
     tab.get_by_role("heading", name="One Newton step").wait_for(timeout=20_000)

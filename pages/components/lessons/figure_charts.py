@@ -103,7 +103,8 @@ def _variants(rows: pd.DataFrame, scaling: str) -> go.Figure:
             )  # fmt: skip
     grid.update_xaxes(title="incomplete score")
     grid.update_yaxes(title=words(f"score, nats\n{SIGN}"), col=1)
-    return styled(grid, f"Pixels {scaling}: what each factor of the score does", 440, legend=True, nticks=6)
+    drawn = styled(grid, f"Pixels {scaling}: what each factor of the score does", 440, legend=True, nticks=6)
+    return drawn.update_xaxes(nticks=4)
 
 
 def distances(figure: Figure, drawing: Drawing) -> list[Picture]:
