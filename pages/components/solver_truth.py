@@ -184,8 +184,8 @@ def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
     gap, error = gaps[cheap.name]
     return text + (
         f"{cheap.title} reaches {truth.lds(cheap.scores):.2f} in {trials.seconds(trials.cost(cheap, 1))} instead of "
-        f"{trials.seconds(trials.cost(best, 1))}. The difference, {gap:.2f} ± {error:.2f}, is within chance: for a "
-        "ranking these halves show no use of the dearer solve."
+        f"{trials.seconds(trials.cost(best, 1))}. The difference, {gap:.2f} ± {error:.2f}, may be chance: "
+        "these halves do not show that the dearer solve ranks better."
     )
 
 
