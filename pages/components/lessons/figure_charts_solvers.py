@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, Settings
 from pages.components import cached
-from pages.components.charts import INK, QUIET, blank
+from pages.components.charts import INK, QUIET, blank, log_step
 from pages.components.colours import HARMFUL, HELPFUL
 from pages.components.influence_map import plain
 from pages.components.lessons.drawing import SIGN, Pair, against
@@ -197,15 +198,15 @@ def shorter_search(figure: Figure, drawing: Drawing) -> list[Picture]:
         go.Scatter(x=1e3 * table.seconds, y=table.chance, mode="lines", name="the same number drawn at random",
                    line={"color": INK, "width": 2, "dash": "dot"})
     )  # fmt: skip
-    drawn.update_xaxes(type="log")
+    drawn.update_xaxes(type="log", dtick=log_step(1e3 * np.append(table.seconds.to_numpy(), full)))
     drawn.update_yaxes(range=[0, 1.12])
-    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
+    drawn.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0})
     bars = blank("What each of the three parts saves", "", "times faster")
     bars.add_trace(go.Bar(x=parts.part, y=parts.times_faster, texttemplate="%{y:.2g}×", marker_color=QUIET, name=""))
     bars.add_hline(1, line={"color": INK, "dash": "dash", "width": 1.5})
     caption = "Numbers at the marks: candidates per test point. Recall: share of the true top ten among them."
     note = "Below the dashed line a part costs more than it saves. Ratios of times on this server."
     return [
-        Picture(projected(drawn), caption, table, "figure-i-recall"),
-        Picture(projected(bars), note, parts, "figure-i-parts"),
+        Picture(projected(drawn, 430), caption, table, "figure-i-recall"),
+        Picture(projected(bars, 430), note, parts, "figure-i-parts"),
     ]
