@@ -30,11 +30,11 @@ function tracesOf(message, theme) {
     { mode: 'lines', name: 'predicted = measured', x: equal ? [-x, x] : [], y: equal ? [-x, x] : [], hoverinfo: 'skip',
       showlegend: equal, line: { color: theme.outline, dash: 'dash', width: 1.2 } },
     ...layers, ...layers.map((trace) => legendStandIn(trace, theme)),
+    { mode: 'markers', name: 'noise: ±2σ of other seeds', x: [null], y: [null], hoverinfo: 'skip', showlegend: message.band > 0,
+      marker: { symbol: 'square', size: 12, color: theme.outline, opacity: 0.4 } },
     ring(message, 'group that leaves', message.group, { ...open, symbol: 'square', size: 13 }),
     ring(message, 'selected', selected === null ? [] : [selected], { ...open, size: 19,
       symbol: side === 'train' ? 'diamond' : 'circle', line: { width: 2.5, color: theme.text } }),
-    { mode: 'markers', name: 'noise: ±2σ of other seeds', x: [null], y: [null], hoverinfo: 'skip', showlegend: message.band > 0,
-      marker: { symbol: 'square', size: 12, color: theme.outline, opacity: 0.4 } },
   ].map((trace) => ({ ...trace, type: message.measured.length > MANY ? 'scattergl' : 'scatter' }));
 }
 
