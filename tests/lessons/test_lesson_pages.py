@@ -119,9 +119,16 @@ def test_a_link_with_another_problem_uses_it() -> None:
     assert app.session_state.view.test == 2
 
 
-def test_a_problem_that_does_not_fit_is_a_sentence_with_a_way_out() -> None:
-    app = opened(lesson="remove", v="1", data__name="breast_cancer", model__l2="0.1")
-    assert "two features" in app.warning[0].value
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"data__name": "breast_cancer", "model__l2": "0.1"}, "two features"),
+        ({"data__name": "diabetes", "model__name": "logistic"}, "does not fit data with a numeric target"),
+    ],
+)
+def test_a_problem_that_does_not_fit_is_a_sentence_with_a_way_out(query: dict[str, str], words: str) -> None:
+    app = opened(lesson="remove", v="1", **query)
+    assert not app.error and words in app.warning[0].value
     button(app, "Use the lesson's own problem").click().run()
     assert not app.exception and not app.warning
     assert app.session_state.settings == TAUGHT["remove"].own

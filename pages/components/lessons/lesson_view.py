@@ -48,6 +48,10 @@ def _refusal(lesson: Lesson, setting: Setting) -> str:
     if setting.settings.key() == lesson.own.key():
         return ""
     problem = setting.analysis.problem
+    try:
+        cached.fit(setting.settings)
+    except cached.expected_errors() as error:  # a model that does not suit the data, say
+        return controls.plain_markdown(str(error))
     if setting.test >= len(problem.split.test):
         return f"Test point {setting.test} does not exist: expected 0 to {len(problem.split.test) - 1}."
     if not problem.refits_are_instant:
