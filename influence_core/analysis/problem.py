@@ -35,7 +35,7 @@ from influence_core.retraining import LeaveOneOut, Question, Refits, Repeated
 from influence_core.settings import Settings
 from influence_core.solvers import EighFactor, eigh
 
-DEFAULT_MODELS = 5
+DEFAULT_MODELS, HALF = 5, 0.5
 INSTANT = 2e10  # floating-point operations of a LOO run that is shown without being asked, about 0.3 s on two cores
 
 
@@ -254,7 +254,7 @@ class Problem:
         return found if len(found.members) >= (1 if partial else DRAW.subsets) else None
 
     def members(self, task: Task | None = None) -> tuple[FittedModel, ...]:
-        """The same network from other seeds, as many as the model's options say, less the one at θ̂.
+        """Networks of other seeds, each on its own random half (Park et al. 2023), for projection scores.
 
         Returns:
             Fitted models; with a store they are kept.
@@ -262,7 +262,7 @@ class Problem:
         found = self.__dict__.get("_members")
         if found is None:  # another thread may train them too, and finds them in the store
             repeated = Repeated(self.fitted, task or Task(store=result_store()), self._run_key)
-            found = tuple(replace(self.fitted, fit=fit) for fit in repeated.members(self.other_seeds))
+            found = tuple(replace(self.fitted, fit=fit) for fit in repeated.members(self.other_seeds, HALF))
             self.__dict__["_members"] = found
         return found
 

@@ -22,7 +22,14 @@ TRAINING = (
     Option("schedule", "cosine", "Schedule", choices=("cosine", "constant")),
     Option("patience", 0, "Patience of early stopping, epochs", 0, 2_000, help="0: no early stopping."),
     Option("checkpoints", 5, "Checkpoints kept (TracIn)", 1, 50),
-    Option("models", 5, "Networks for projection scores", 1, 100, help="Trained from other seeds when asked for."),
+    Option(
+        "models",
+        5,
+        "Networks for projection scores",
+        1,
+        100,
+        help="Of other seeds, each on a random half; trained when asked for.",
+    ),
     Option("precision", "float32", "Precision", choices=("float32", "float64")),
 )
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}

@@ -111,13 +111,17 @@ class Repeated:
         """
         return np.stack([self._values(question, fit.theta) for fit in self.members(seeds)])
 
-    def members(self, count: int) -> list[Fit]:
+    def members(self, count: int, share: float = 1.0) -> list[Fit]:
         """Networks like θ̂ from other seeds: other first parameters, another order of the examples.
+
+        Args:
+            count: how many.
+            share: of the examples that each is trained on, a random subset of its own.
 
         Returns:
             So many fits, each trained for as many epochs as θ̂.
         """
-        return self._spread([lambda task, k=k: self._member(k + 1, task) for k in range(count)], count)  # type: ignore[misc]
+        return self._spread([lambda task, k=k: self._member(k + 1, share, task) for k in range(count)], count)  # type: ignore[misc]
 
     def trained(self, weights: Tensor, task: Task = Task()) -> Tensor:  # noqa: B008 - frozen
         """θ of one model per row of example weights (k, n), by the run behind θ̂.
@@ -204,15 +208,19 @@ class Repeated:
         task.tick(len(members), len(members))
         return np.asarray(found["values"])
 
-    def _member(self, k: int, task: Task) -> Fit:
+    def _member(self, k: int, share: float, task: Task) -> Fit:
         def make() -> dict[str, Any]:
             seed, plan = self.program.seed + MEMBERS * k, replace(self.program.optimiser, patience=0)
             program = replace(self.program, seed=seed, optimiser=plan, task=_quiet(task))
             start = program.network.drawn(seed).to(self.fitted.theta)
-            epochs = self.fitted.fit.epochs
-            return {"theta": numpy(program.run(start[None], None, epochs, _telling(task, 1, epochs))[0])}
+            weights, epochs = None, self.fitted.fit.epochs
+            if share < 1:
+                drawn = np.random.default_rng([seed, 13]).permutation(len(program.batch)) < share * len(program.batch)
+                weights = torch.as_tensor(drawn / drawn.mean()).to(start)[None]
+            return {"theta": numpy(program.run(start[None], weights, epochs, _telling(task, 1, epochs))[0])}
 
-        found, fit = self._kept(f"member:{self.key}:{k}", make, ("theta", (self.fitted.size,))), self.fitted.fit
+        name, fit = f"member:{self.key}:{k}" + (f":{share:g}" if share < 1 else ""), self.fitted.fit
+        found = self._kept(name, make, ("theta", (self.fitted.size,)))
         task.tick(1, 1)
         return Fit(torch.as_tensor(found["theta"]).to(self.fitted.theta), fit.method, np.nan, fit.goal, ())
 

@@ -47,8 +47,8 @@ def wait_for_members(settings: Settings) -> None:
         problem.members,
         seconds,
         f"**These scores average over {count + 1} networks**: the one that is explained and {count} from other seeds, "
-        f"to be trained once.  \n:small[About {job_panel.duration(seconds)} on two cores; *Training* on the Model page "
-        "sets how many.]",
+        f"each on a random half, to be trained once.  \n:small[About {job_panel.duration(seconds)} on two cores; "
+        "*Training* on the Model page sets how many.]",
         "Train the other networks",
         "Cancelled. Networks that are trained are kept; the next run continues with the others.",
     )

@@ -245,7 +245,7 @@ def test_projections_wide_enough_are_the_kernel_of_whole_gradients(kind):
         others = p * (1 - one) / (1 - p[np.arange(len(y)), y])[:, None]
         phi = np.einsum("nk,nkp->np", one - others, jacobian)
     kernel = phi.T @ phi
-    kernel += 1e-4 * np.trace(kernel) / len(kernel) * np.eye(len(kernel))
+    kernel += 0.1 * np.trace(kernel) / len(kernel) * np.eye(len(kernel))
     expected = case.gradients(train) @ np.linalg.solve(kernel, case.gradients(case.test).T)
     if kind == "normalised":
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.5
@@ -253,15 +253,22 @@ def test_projections_wide_enough_are_the_kernel_of_whole_gradients(kind):
         assert error(found, expected) < 1e-4
 
 
-def test_projection_scores_average_over_networks():
+def test_projection_scores_average_each_factor_over_networks():
+    """Similarity, Q = p − 1 of the training label, and the slope ‖P − Y‖ at the test point, averaged one by one."""
     case, other = example("mlp"), example("mlp", steps=100)
-    watched = watch(case.fitted, case.test)
-    alone = [
-        scores(Influence(one.fitted, SolverSettings()), watch(one.fitted, case.test), "projection")
-        for one in (case, other)
-    ]
-    both = scores(Influence(case.fitted, SolverSettings(), members=lambda: (other.fitted,)), watched, "projection")
-    assert error(both, (alone[0] + alone[1]) / 2) < 1e-9
+    similar, losses, sizes = [], [], []
+    for one in (case, other):
+        train, test = (one.fitted.train, case.test)
+        alone = scores(Influence(one.fitted, SolverSettings()), watch(one.fitted, test), "projection")
+        rows, p = np.arange(len(train)), one.chances(one.outputs(one.fitted.theta.numpy(), train.x.numpy()))
+        losses.append(p[rows, train.y.numpy().astype(int)] - 1)
+        at = one.chances(one.outputs(one.fitted.theta.numpy(), test.x.numpy()))
+        sizes.append(np.linalg.norm(at - np.eye(at.shape[1])[test.y.numpy().astype(int)], axis=1))
+        similar.append(alone / losses[-1][:, None] / sizes[-1])
+    influence = Influence(case.fitted, SolverSettings(), members=lambda: (other.fitted,))
+    both = scores(influence, watch(case.fitted, case.test), "projection")
+    expected = np.mean(losses, 0)[:, None] * np.mean(similar, 0) * np.mean(sizes, 0)
+    assert error(both, expected) < 1e-6
 
 
 def test_random_signs_keep_inner_products_on_average(monkeypatch):

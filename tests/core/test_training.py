@@ -203,6 +203,19 @@ def test_noise_is_what_other_seeds_change():
         np.testing.assert_allclose(row, fitted.model.losses(other.theta, test), atol=1e-9)
 
 
+def test_members_on_a_share_see_a_random_subset_of_their_own():
+    """Some half of 24 examples, weighted twice, is what an independent loop needs to arrive at the same θ."""
+    fitted = fit(settings("mlp", epochs=2), split_of("mlp", 24))
+    (found, other), seed = Repeated(fitted).members(2, 0.5), 7919
+    half = np.random.default_rng([seed, 13]).permutation(24) < 12
+    weights = torch.as_tensor(2.0 * half)
+    start = fitted.program.network.drawn(seed).to(fitted.theta)
+    expected = reference(fitted.model, fitted.train, fitted.program.optimiser, seed, weights, start)
+    np.testing.assert_allclose(found.theta, expected, atol=1e-9)
+    assert float((found.theta - other.theta).norm()) > 1e-3
+    assert half.sum() == 12
+
+
 def test_subsets_weigh_their_members_so_that_the_loss_is_their_mean():
     parts = split_of("mlp")
     fitted = fit(settings("mlp"), parts)

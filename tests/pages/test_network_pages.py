@@ -111,7 +111,9 @@ def test_what_an_earlier_server_measured_is_shown_at_once():
     problem.halves(task=task)
     np.testing.assert_array_equal(problem.stored_loo().change, done.change)
     np.testing.assert_array_equal(problem.stored_loo().noise, done.noise)
-    assert problem.members_are_ready  # one of those that measured the noise
+    assert not problem.members_are_ready  # those that measured the noise have seen every point
+    problem.members(task)
+    assert analyse(settings).problem.members_are_ready
     app = explore(settings)
     assert "Grey band: ±2σ" in words(app)
     assert "**LDS = " in words(app)
