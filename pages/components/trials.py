@@ -168,7 +168,8 @@ def advice(trials: list[Trial], tests: int, accurate: float = ACCURATE) -> str:
         f"({seconds(cost(one, 1))}); "
     )
     again = "it is also" if many.name == one.name else f"{many.title} is"
-    return text + f"for all {tests:,} test points, factored once, {again} the cheapest ({seconds(cost(many, tests))})."
+    text += f"for all {tests:,} test points one after the other, factored once, "
+    return text + f"{again} the cheapest ({seconds(cost(many, tests))})."
 
 
 def seconds(value: float) -> str:
