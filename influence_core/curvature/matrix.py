@@ -141,13 +141,8 @@ class Layered:
 
         Returns:
             (p, k).
-
-        Raises:
-            ValueError: there are no samples.
         """
-        kept, k = self.samples, v.shape[1]
-        if kept is None:
-            raise ValueError(f"Expected examples whose layers fit into {SAMPLE_BYTES:,} bytes.")
+        kept, k = self._kept, v.shape[1]
         sides = [
             layer.matrix(v).permute(1, 0, 2)[used].reshape(len(used), -1)
             for layer, (used, _, _) in zip(self.layers, kept, strict=True)
@@ -168,6 +163,40 @@ class Layered:
             whole[used] = total.view(-1, layer.outputs, k)
             layer.put(result, whole.permute(1, 0, 2))
         return result / self.n
+
+    def drawn(self, rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
+        """(1/b) Σ_{i in rows} weights_i J_iᵀ C_i J_i V of r repeats side by side, from :attr:`samples`.
+
+        Args:
+            rows: (r, b).
+            weights: (r, b).
+            v: (r, p, k).
+
+        Returns:
+            (r, p, k).
+        """
+        (repeats, b), (_, p, k), inner, taken = rows.shape, v.shape, v.new_zeros(()), []
+        flat = v.permute(1, 0, 2).reshape(p, repeats * k)
+        for layer, (used, a, g) in zip(self.layers, self._kept, strict=True):
+            side = layer.matrix(flat)[:, used].view(layer.outputs, len(used), repeats, k).permute(2, 1, 0, 3)
+            read, sent = a[rows].flatten(1, 2), g[rows].flatten(0, 1)
+            seen = torch.bmm(read, side.reshape(repeats, len(used), -1)).view(repeats * b, -1, k)
+            inner = inner + torch.bmm(sent, seen)
+            taken.append((layer, used, read, sent))
+        inner, result = inner * weights.reshape(-1, 1, 1), torch.empty_like(flat)
+        for layer, used, read, sent in taken:
+            bent = torch.bmm(sent.mT, inner).view(repeats, read.shape[1], -1)
+            total = torch.bmm(read.mT, bent).view(repeats, len(used), layer.outputs, k)
+            whole = v.new_zeros(layer.inputs, layer.outputs, repeats, k)
+            whole[used] = total.permute(1, 2, 0, 3)
+            layer.put(result, whole.permute(1, 0, 2, 3).reshape(layer.outputs, layer.inputs, -1))
+        return result.view(p, repeats, k).permute(1, 0, 2) / b
+
+    @property
+    def _kept(self) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
+        if self.samples is None:
+            raise ValueError(f"Expected examples whose layers fit into {SAMPLE_BYTES:,} bytes.")
+        return self.samples
 
 
 def roots(c: Tensor) -> Tensor:

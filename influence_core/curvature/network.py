@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -48,23 +50,19 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
     gauss, penalty = kind == "gauss_newton", model.l2 * model.penalised(train.x)
     ridge = penalty + damping
 
-    def raw(part: Batch, c: Tensor, v: Tensor) -> Tensor:
-        data = model.gauss_newton(theta, part.x, c, v) if gauss else model.hvp(theta, part, v)
-        return data + ridge[:, None] * v
+    layered = Layered(fitted.linearised, train.x, fitted.curvatures, penalty)
+    data = _Products(fitted, gauss, layered)
 
     def matvec(v: Tensor) -> Tensor:
-        quick = gauss and layered.layers and layered.samples is not None
-        return layered.product(v) + ridge[:, None] * v if quick else raw(train, fitted.curvatures, v)
+        return data.whole(v) + ridge[:, None] * v
 
     def sampled(rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
-        c = [fitted.curvatures[row] * weight[:, None, None] for row, weight in zip(rows, weights, strict=True)]
-        return torch.stack([raw(train.take(row), c[k], v[k]) for k, row in enumerate(rows)])
+        return data.sampled(rows, weights, v) + ridge[:, None] * v
 
     def dense() -> Tensor:
         h = _dense_gauss_newton(fitted, ridge) if gauss else matvec(torch.eye(fitted.size).to(theta))
         return (h + h.T) / 2
 
-    layered = Layered(fitted.linearised, train.x, fitted.curvatures, penalty)
     return Curvature(
         fitted.size,
         damping,
@@ -79,6 +77,34 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         name="Gauss–Newton" if gauss else "Hessian",
         reason=reason,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Products:
+    """The data part of products: kept layer inputs and slopes where they suffice, else autodiff."""
+
+    fitted: FittedModel
+    gauss: bool
+    layered: Layered
+
+    @property
+    def quick(self) -> bool:
+        return self.gauss and bool(self.layered.layers) and self.layered.samples is not None
+
+    def whole(self, v: Tensor) -> Tensor:
+        return self.layered.product(v) if self.quick else self._raw(self.fitted.train, self.fitted.curvatures, v)
+
+    def sampled(self, rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
+        if self.quick:
+            return self.layered.drawn(rows, weights, v)
+        train, c = self.fitted.train, self.fitted.curvatures
+        parts = zip(rows, weights, v, strict=True)
+        return torch.stack([self._raw(train.take(row), c[row] * a[:, None, None], part) for row, a, part in parts])
+
+    def _raw(self, part: Batch, c: Tensor, v: Tensor) -> Tensor:
+        network, theta = self.fitted.model, self.fitted.theta
+        assert isinstance(network, Network)
+        return network.gauss_newton(theta, part.x, c, v) if self.gauss else network.hvp(theta, part, v)
 
 
 def _dense_gauss_newton(fitted: FittedModel, ridge: Tensor) -> Tensor:

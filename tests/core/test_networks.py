@@ -125,6 +125,17 @@ def test_a_sample_of_every_example_is_the_whole(kind, curvature):
 
 
 @layered
+def test_weighted_draws_are_those_of_autodiff(kind, monkeypatch):
+    fitted, random = example(kind).fitted, np.random.default_rng(6)
+    rows = torch.as_tensor(random.integers(len(fitted.train), size=(3, 5)))
+    weights, v = (torch.as_tensor(random.normal(size=shape)) for shape in ((3, 5), (3, fitted.size, 2)))
+    found = network_curvature(fitted, "gauss_newton", 0.1).samples.matvec(rows, weights, v)
+    monkeypatch.setattr("influence_core.curvature.matrix.SAMPLE_BYTES", 0)
+    expected = network_curvature(fitted, "gauss_newton", 0.1).samples.matvec(rows, weights, v)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@layered
 def test_blocks_of_layers_add_up_to_the_diagonal(kind):
     case = example(kind)
     a = network_curvature(case.fitted, "gauss_newton", 0.0)
