@@ -76,9 +76,7 @@ class Influence:
     settings: SolverSettings
     task: Task = field(default_factory=Task)
     spectrum: EighFactor | None = None  # an eigendecomposition of the same H, where one is at hand
-    members: Callable[[], tuple[FittedModel, ...]] = (
-        tuple  # networks of other seeds on random halves, trained when asked for
-    )
+    members: Callable[[], tuple[FittedModel, ...]] = tuple  # of other seeds, on halves; trained when asked for
 
     @once
     def solve(self) -> Factor:

@@ -167,5 +167,5 @@ def expected_seconds(fitted: FittedModel, name: str) -> float:
         dense = n * p * p / 2e10 if not fitted.network else p * product / 8
         return dense + (0.4 if name == "cholesky" else 10.0) * p**3 / 2e10
     if fitted.network and name == "lissa":  # thousands of products with a few examples each, one after the other
-        return 0.15 * n + 100 * product
+        return 0.01 * n + 100 * product
     return {"cg": 100, "taylor": 800, "lissa": 100, "arnoldi": 120, "nystrom": 150}.get(name, 10) * product

@@ -113,7 +113,8 @@ class Layered:
         """Per layer what it reads and what the roots send back, A (n, T, q̄) and G (n, K, T·o); None beyond a budget.
 
         They do not depend on the vectors of a product, and with them every product is matrix products alone.  Inputs
-        that are zero for every example (the margin of an image, a dead unit) take no part: first come the others.
+        that are zero for every example (the margin of an image, a dead unit) take no part: the first tensor of a layer
+        says which columns of A are the others.
         """
         read, roots = [a.shape[1:] for a in self.at.tap(self.x[:1]).inputs], self.roots.shape[2]
         sent = [shape[0] * layer.outputs for shape, layer in zip(read, self.layers, strict=True)]

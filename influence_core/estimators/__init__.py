@@ -223,7 +223,7 @@ class Estimator:
         curvature: whether it uses the Hessian.
         first_order: whether it keeps the Hessian when a point leaves, so that high leverage is under-estimated.
         needs: ``linear`` or ``network`` where it is for one kind of model only.
-        seeds: whether it averages over the same network from other seeds, which must be trained first.
+        seeds: whether it averages over networks of other seeds, which must be trained first.
     """
 
     title: str
