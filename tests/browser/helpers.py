@@ -15,7 +15,8 @@ BLOBS = "v=1&data.name=blobs&data.n=200&data.test_fraction=0.2&data.flip_fractio
 # 2,500 images of five digits: bundled, and refits long enough for what happens to a server meanwhile.
 LARGE = "v=1&data.digits=0,1,2,3,4&data.size=2500&model.name=softmax&model.l2=0.1"
 
-# No run of the script, no change of the page and no message on its way to a chart for so many milliseconds.
+# No run of the script, no change of the page and nothing that moves (an opening expander pushes what is below it, and a
+# press that begins on a button ends beside it) for so many milliseconds.
 REST = """(quiet) => new Promise((resolve, reject) => {
   const start = performance.now(), app = () => document.querySelector('[data-testid="stApp"]');
   let since = start;
@@ -23,7 +24,9 @@ REST = """(quiet) => new Promise((resolve, reject) => {
   watch.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
   const ask = () => {
     const now = performance.now();
-    if (app()?.dataset.testScriptState !== 'notRunning') since = now;
+    const moving = document.getAnimations()
+      .some((a) => a.playState === 'running' && a.effect.getTiming().iterations < Infinity);
+    if (moving || app()?.dataset.testScriptState !== 'notRunning') since = now;
     if (now - since < quiet && now - start < 120_000) return void setTimeout(ask, 20);
     watch.disconnect();
     now - since < quiet ? reject(new Error('The page never came to rest.')) : resolve();

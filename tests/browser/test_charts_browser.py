@@ -151,6 +151,7 @@ def test_a_streamlit_chart_is_a_png_and_an_svg_file(page: Any, demo: str, scheme
     visit(page, demo)
     page.locator(".st-key-wave .js-plotly-plot").wait_for()
     page.get_by_text("Table, CSV, PNG and SVG").click()
+    rest(page)
     with page.expect_download() as png:
         page.get_by_role("button", name="Download PNG").click()
     content = png.value.path().read_bytes()
