@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ __all__ = [
     "NotStored",
     "ResultStore",
     "Task",
+    "Workspace",
     "blocks",
     "choose_device",
     "data_folder",
@@ -71,8 +73,8 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """Matrix product a @ b of two-dimensional tensors.
+def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """Matrix product a @ b of two-dimensional tensors, written to ``out`` where one is given.
 
     On the CPU a large one goes through NumPy without copying: NumPy's OpenBLAS measured 1.3 to 1.5 times faster in
     float64 than the MKL inside torch on AMD processors, and level on others.  A small one stays in torch, on the thread
@@ -83,8 +85,30 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     """
     if a.device.type != "cpu" or a.shape[0] * a.shape[1] * b.shape[1] < SMALL:
         settle()
-        return a @ b
-    return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
+        return torch.matmul(a, b, out=out)
+    return torch.from_numpy(np.matmul(a.numpy(), b.numpy(), out=None if out is None else out.numpy()))
+
+
+class Workspace:
+    """Room for intermediate results that is used again and again.
+
+    New memory is handed out page by page and zeroed: a thin product into 33 MB of it took 3.5 times as long as into
+    room that had been used before.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self.like, self.kept = like, dict[object, Tensor]()
+
+    def __call__(self, name: object, *shape: int) -> Tensor:
+        """The room of this name; what it held is lost.
+
+        Returns:
+            A contiguous tensor of ``shape``, not initialised.
+        """
+        size = math.prod(shape)
+        if name not in self.kept or len(self.kept[name]) < size:
+            self.kept[name] = self.like.new_empty(size)
+        return self.kept[name][:size].view(shape)
 
 
 def gram(a: Tensor) -> Tensor:

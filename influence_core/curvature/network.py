@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from influence_core.compute import blocks, gram
+from influence_core.compute import blocks, gram, once
 from influence_core.curvature.matrix import Curvature, Layered, Samples, roots
 from influence_core.models import Batch, FittedModel, Network
+from influence_core.models.chain import Chain, chain
 
 SHARE = 0.1  # of the mean eigenvalue: the automatic damping of networks (Grosse et al. 2023, section 5)
 
@@ -81,17 +82,26 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
 
 @dataclass(frozen=True, eq=False)
 class _Products:
-    """The data part of products: kept layer inputs and slopes where they suffice, else autodiff."""
+    """The data part of products: perceptrons written out, other layers from kept inputs and slopes, else autodiff."""
 
     fitted: FittedModel
     gauss: bool
     layered: Layered
+
+    @once
+    def chain(self) -> Chain | None:
+        """The perceptron that the network may be."""
+        fitted = self.fitted
+        assert isinstance(fitted.model, Network)
+        return chain(fitted.model, fitted.theta, fitted.train, fitted.curvatures)
 
     @property
     def quick(self) -> bool:
         return self.gauss and bool(self.layered.layers) and self.layered.samples is not None
 
     def whole(self, v: Tensor) -> Tensor:
+        if self.chain is not None:
+            return self.chain.product(v, not self.gauss)
         return self.layered.product(v) if self.quick else self._raw(self.fitted.train, self.fitted.curvatures, v)
 
     def sampled(self, rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:

@@ -15,6 +15,16 @@ from influence_core.models.losses import Softmax, Squared
 MODULES = {
     "mlp": (lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3)), (3,), 3),
     "no bias": (lambda: nn.Sequential(nn.Linear(3, 5, bias=False), nn.Tanh(), nn.Linear(5, 2)), (3,), 2),
+    "deep": (
+        lambda: nn.Sequential(
+            nn.Linear(3, 4),
+            nn.ReLU(),
+            nn.Sequential(nn.Linear(4, 3, bias=False), nn.Dropout(), nn.GELU()),
+            nn.Linear(3, 3),
+        ),
+        (3,),
+        3,
+    ),
     "cnn": (
         lambda: nn.Sequential(
             nn.Conv2d(1, 2, 3, padding=1, stride=2), nn.Tanh(), nn.Flatten(), nn.Linear(2 * 2 * 2, 3)
@@ -37,7 +47,7 @@ class Example:
 
     def outputs(self, theta, x):
         """f by a plain module that holds θ."""
-        module = MODULES_OF[id(self.fitted.model)]().double()
+        module = MODULES_OF[id(self.fitted.model)]().double().eval()
         nn.utils.vector_to_parameters(torch.as_tensor(theta), module.parameters())
         with torch.no_grad():
             return module(torch.as_tensor(x).view(len(x), *self.fitted.model.shape)).numpy()
