@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import blocks, once, product
+from influence_core.models.layers import layer_norms
 from influence_core.models.protocol import Layer, Linearised, Tap
 
 LAYER_BYTES = 64 * 2**20
@@ -160,9 +161,7 @@ class Layered:
                 total += product(a[part].flatten(0, 1).T, bent)
         result = torch.empty_like(v)
         for layer, (used, _, _), total in zip(self.layers, kept, sums, strict=True):
-            whole = v.new_zeros(layer.inputs, layer.outputs, k)
-            whole[used] = total.view(-1, layer.outputs, k)
-            layer.put(result, whole.permute(1, 0, 2))
+            self._put(result, layer, used, total)
         return result / self.n
 
     def drawn(self, rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
@@ -192,6 +191,63 @@ class Layered:
             whole[used] = total.permute(1, 2, 0, 3)
             layer.put(result, whole.permute(1, 0, 2, 3).reshape(layer.outputs, layer.inputs, -1))
         return result.view(p, repeats, k).permute(1, 0, 2) / b
+
+    def norms(self) -> Tensor:
+        """(n, K) ‖J_iᵀ R_ir‖², from :attr:`samples`; their sum is n times the trace of the data part."""
+        total = self.x.new_zeros(self.roots.shape[:2])
+        for layer, (_, a, g) in zip(self.layers, self._kept, strict=True):
+            for r in range(g.shape[1]):
+                total[:, r] += layer_norms(a, g[:, r].view(len(g), -1, layer.outputs))
+        return total
+
+    def gram(self, rows: Tensor, picked: Tensor) -> Tensor:
+        """⟨J_iᵀ R_ir, J_jᵀ R_js⟩ of some pairs (i, r), from :attr:`samples`.
+
+        Args:
+            rows: (m,) examples i.
+            picked: (m,) roots r.
+
+        Returns:
+            (m, m).
+        """
+        total = self.x.new_zeros(len(rows), len(rows))
+        for layer, (_, a, g) in zip(self.layers, self._kept, strict=True):
+            read, sent = a[rows], g[rows, picked].view(len(rows), -1, layer.outputs)
+            if read.shape[1] == 1:
+                total += product(read[:, 0], read[:, 0].T).mul_(product(sent[:, 0], sent[:, 0].T))
+            else:
+                whole = (sent.mT @ read).flatten(1)
+                total += product(whole, whole.T)
+        return total
+
+    def pull(self, rows: Tensor, picked: Tensor, sides: Tensor) -> Tensor:
+        """Σ_m J_iᵀ R_ir s_mj over pairs (i, r), from :attr:`samples`.
+
+        Args:
+            rows: (m,) examples i.
+            picked: (m,) roots r.
+            sides: (m, k).
+
+        Returns:
+            (p, k).
+        """
+        some, place = torch.unique(rows, return_inverse=True)
+        weights = sides.new_zeros(len(some), self.roots.shape[2], sides.shape[1])
+        weights[place, picked] = sides
+        result = sides.new_empty(sum(layer.outputs * layer.inputs for layer in self.layers), sides.shape[1])
+        for layer, (used, a, g) in zip(self.layers, self._kept, strict=True):
+            read, sent = a[some].flatten(0, 1), g[some].mT
+            for columns in blocks(sides.shape[1], float(sent[..., 0].numel() * sent.element_size()), LAYER_BYTES):
+                bent = torch.bmm(sent, weights[:, :, columns]).view(len(read), -1)
+                self._put(result[:, columns], layer, used, product(read.T, bent))
+        return result
+
+    @staticmethod
+    def _put(result: Tensor, layer: Layer, used: Tensor, total: Tensor) -> None:
+        """Write (q', o·k), of the inputs that are ``used``, to the layer's place in θ."""
+        whole = total.new_zeros(layer.inputs, layer.outputs, result.shape[1])
+        whole[used] = total.view(len(used), layer.outputs, -1)
+        layer.put(result, whole.permute(1, 0, 2))
 
     @property
     def _kept(self) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from influence_core import compute
 from influence_core.compute import (
     Cancelled,
     NotStored,
     Recent,
     ResultStore,
     Task,
+    Workspace,
     blocks,
     choose_device,
     data_folder,
@@ -38,8 +40,23 @@ def test_products(shape, transposed):
     a = torch.as_tensor(random.normal(size=(k, n))).T if transposed else torch.as_tensor(random.normal(size=(n, k)))
     b = torch.as_tensor(random.normal(size=(k, m)))
     np.testing.assert_allclose(product(a, b), np.einsum("ik,kj->ij", a, b), rtol=1e-12, atol=1e-14)
+    room = Workspace(a)("product", n, m)
+    assert product(a, b, room).data_ptr() == room.data_ptr()
+    np.testing.assert_array_equal(room, product(a, b))
     np.testing.assert_allclose(gram(a), np.einsum("ki,kj->ij", a, a), rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(gram(a), gram(a).T)
+
+
+@pytest.mark.parametrize("small", [0.0, 1e9])
+def test_products_into_room_that_is_there(small, monkeypatch):
+    monkeypatch.setattr(compute, "SMALL", small)  # by NumPy and by torch
+    a, b, room = torch.rand(5, 4), torch.rand(4, 6), Workspace(torch.empty(0))
+    first = room("one", 7, 6)
+    again = product(a, b, room("one", 5, 6))
+    assert again.data_ptr() == first.data_ptr() != room("other", 5, 6).data_ptr()
+    np.testing.assert_array_equal(again, a.numpy() @ b.numpy())
+    assert room("one", 9, 9).shape == (9, 9)
+    assert room("one", 9, 9).dtype == torch.float32
 
 
 @pytest.mark.parametrize(("total", "size", "budget"), [(10, 1, 3), (10, 5, 3), (0, 1, 3), (7, 1, 100), (9, 0, 4)])

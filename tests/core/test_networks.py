@@ -8,6 +8,7 @@ import pytest
 import torch
 from networks import LAYERED, MODULES, example
 from oracles import error
+from torch import nn
 from torch.func import grad, jvp
 
 from influence_core.curvature import automatic_damping, curvature_of, network_curvature, roots
@@ -15,9 +16,11 @@ from influence_core.effects import group_change, group_step, perturbation_change
 from influence_core.estimators import networks as network_estimators
 from influence_core.estimators import removal_change, scores, self_influence
 from influence_core.influence import Influence, watch
-from influence_core.models import Batch
+from influence_core.models import Batch, FittedModel, Network
 from influence_core.models import linearised as linearised_module
+from influence_core.models.chain import activations
 from influence_core.models.forward import pushed
+from influence_core.models.losses import Softmax
 from influence_core.settings import SettingsError, SolverSettings
 from influence_core.solvers import SOLVERS, SingularError, factor
 
@@ -83,14 +86,26 @@ def test_a_module_with_other_parameters_has_no_layer_description():
     assert curvature_of(fitted, SolverSettings()).layered is None
 
 
+PRODUCTS = {"chain": (2**20, 0), "samples": (0, 2**20), "autodiff": (0, 0)}  # what may be kept between products
+products = pytest.mark.parametrize("kept", PRODUCTS)
+
+
+@pytest.fixture
+def kept_bytes(kept, monkeypatch):
+    chain, samples = PRODUCTS[kept]
+    monkeypatch.setattr("influence_core.models.chain.KEPT_BYTES", chain)
+    monkeypatch.setattr("influence_core.curvature.matrix.SAMPLE_BYTES", samples)
+    return samples
+
+
 @kinds
-@pytest.mark.parametrize(("damping", "kept"), [(0.0, 2**20), (0.3, 0)])
-def test_gauss_newton_products_dense_diagonal_and_traces(kind, damping, kept, monkeypatch):
-    """With layer inputs and output gradients kept between products, and by autodiff where they are too large."""
-    monkeypatch.setattr("influence_core.curvature.matrix.SAMPLE_BYTES", kept)
+@products
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+def test_gauss_newton_products_dense_diagonal_and_traces(kind, damping, kept_bytes):
+    """Perceptrons written out, other layers from kept inputs and gradients, and autodiff where those are too large."""
     case = example(kind)
     a = network_curvature(case.fitted, "gauss_newton", damping)
-    assert a.layered is None or (a.layered().samples is None) == (kept == 0)
+    assert a.layered is None or (a.layered().samples is None) == (kept_bytes == 0)
     truth = case.gauss_newton + damping * np.eye(a.size)
     v = np.random.default_rng(3).normal(size=(a.size, 20))
     assert error(a.matvec(torch.as_tensor(v)).numpy(), truth @ v) < 1e-6
@@ -101,8 +116,41 @@ def test_gauss_newton_products_dense_diagonal_and_traces(kind, damping, kept, mo
     assert float(a.samples.norms().mean()) + penalty == pytest.approx(np.trace(case.gauss_newton), rel=1e-6)
 
 
+def test_perceptrons_are_recognised_and_nothing_else():
+    found = {kind: activations(example(kind).fitted.model) for kind in MODULES}
+    count = {kind: None if between is None else len(between) for kind, between in found.items()}
+    assert count == {"mlp": 1, "no bias": 1, "deep": 2, "cnn": None, "normalised": None, "regression": 1}
+    for module in (
+        nn.Sequential(nn.Linear(3, 3), nn.Softmax(-1), nn.Linear(3, 2)),
+        nn.Sequential(nn.Linear(3, 2), nn.Tanh()),
+    ):
+        assert activations(Network(module, Softmax(2), 0.0, (3,))) is None
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    assert activations(Network(flat, Softmax(2), 0.0, (1, 2, 2))) == ()
+
+
 @kinds
-def test_hessian_products_are_differences_of_the_gradient(kind):
+@products
+@pytest.mark.parametrize("budget", [1, 2**20])
+def test_products_do_not_depend_on_blocks_or_dead_inputs(kind, kept_bytes, budget, monkeypatch):
+    case = example(kind)
+    dead = case.fitted.train.x.clone()
+    dead[:, 1] = 0
+    fitted = FittedModel(case.fitted.model, Batch(dead, case.fitted.train.y), case.fitted.fit)
+    v = torch.as_tensor(np.random.default_rng(8).normal(size=(fitted.size, 5)))
+    expected = fitted.model.hvp(fitted.theta, fitted.train, v)
+    monkeypatch.setattr("influence_core.models.chain.MOVED_BYTES", budget)
+    found = network_curvature(replace_l2(fitted), "exact", 0.0).matvec(v)
+    assert error(found.numpy(), expected.numpy()) < 1e-10
+
+
+def replace_l2(fitted):
+    return FittedModel(replace(fitted.model, l2=0.0), fitted.train, fitted.fit)
+
+
+@kinds
+@products
+def test_hessian_products_are_differences_of_the_gradient(kind, kept_bytes):
     case, h = example(kind), 1e-5
     a = network_curvature(case.fitted, "exact", 0.2)
     theta, v = case.fitted.theta.numpy(), np.random.default_rng(4).normal(size=(a.size, 18))

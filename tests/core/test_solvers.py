@@ -239,6 +239,15 @@ def test_equal_right_hand_sides_and_very_different_lengths_do_no_harm():
     np.testing.assert_allclose(found.value, np.linalg.solve(a.dense().numpy(), b), rtol=1e-6, atol=1e-14)
 
 
+@pytest.mark.parametrize("apart", [1e-1, 1e-4, 1e-9, 0.0])
+def test_many_right_hand_sides_that_are_nearly_one(apart):
+    a, dense = matrix(np.geomspace(1e-2, 10, 60), diagonal=False)
+    b = right_hand_sides(60, 1) + apart * right_hand_sides(60, 20, seed=1)
+    found = solve("cg", a, b)
+    assert found.converged
+    np.testing.assert_allclose(found.value, np.linalg.solve(dense.numpy(), b), rtol=1e-6, atol=1e-8)
+
+
 def test_a_looser_tolerance_costs_fewer_products():
     a, _ = matrix(np.geomspace(1e-3, 10, 40))
     b = right_hand_sides(40, 3)
