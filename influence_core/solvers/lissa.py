@@ -86,8 +86,8 @@ class Lissa:
       the safe scale is a mean instead of a maximum;
     * b examples per step: E A_k² ⪯ (R/b + λ_max) A, hence s = R/b + λ_max contracts in mean square (R: the largest
       weighted norm); never more than R + ‖A − H_data‖, where no single draw can expand;
-    * the residual of the mean of the repeats is solved again, up to ``rounds`` times, which makes the noise as small as
-      wanted.
+    * the mean of the repeats is stretched to leave the least residual, which is solved again, up to ``rounds`` times:
+      that makes the noise as small as wanted.
     """
 
     curvature: Curvature
@@ -142,9 +142,12 @@ class Lissa:
             if not len(live):
                 break
             mean, error, diverged = self._series(r[:, live], generator)
-            x[:, live] += mean
-            spread[live] = error / x[:, live].norm(dim=0).clamp(min=1e-300)
-            r[:, live] = b[:, live] - self.curvature.matvec(x[:, live])
+            image = self.curvature.matvec(mean)
+            plain = diverged or self.settings.rounds == 1
+            share = torch.ones_like(error) if plain else _share(r[:, live], image)
+            x[:, live] += share * mean
+            spread[live] = share.abs() * error / x[:, live].norm(dim=0).clamp(min=torch.finfo(b.dtype).tiny)
+            r[:, live] -= share * image
             used += len(live) * (1 + plan.depth * plan.batch * self.settings.repeats / self.samples.count)
             if diverged:
                 break
@@ -212,6 +215,11 @@ class Lissa:
             (p, p).
         """
         return dense_inverse(self, self.curvature)
+
+
+def _share(r: Tensor, image: Tensor) -> Tensor:
+    """The factor of each column of ``image`` that comes nearest to ``r``, ⟨r, A v⟩ / ‖A v‖²."""
+    return (r * image).sum(0) / image.square().sum(0).clamp(min=torch.finfo(r.dtype).tiny)
 
 
 def _plan(lissa: Lissa) -> Plan:

@@ -153,7 +153,7 @@ def test_ekfac_memory_above_the_data(capsys: Any) -> None:
 
 @pytest.mark.parametrize("columns", [10, 100])
 def test_block_cg_to_1e_5(columns: int, perceptron: Any, peer: Any, capsys: Any) -> None:
-    """pyDVL on the Hessian with a damping that makes it definite; ours on the same, and on Gauss–Newton at two dampings.
+    """PyDVL on the Hessian with a damping that makes it definite; ours on that, and on Gauss–Newton at two dampings.
 
     Our times hold what a preconditioner needs once, and a last product that shows the residual.
     """

@@ -11,6 +11,7 @@ from influence_core.estimators import scores
 from influence_core.settings import Settings, SettingsError, SolverSettings, from_query, to_query
 from influence_core.solvers import SOLVERS, SingularError, factor
 from influence_core.solvers.lanczos import lanczos, largest_eigenvalue
+from influence_core.solvers.lissa import _share
 
 TIGHT = {"tolerance": 1e-6}
 FULL = {
@@ -338,3 +339,12 @@ def test_hand_set_options_travel_in_a_link():
     found, problems = from_query(to_query(settings))
     assert problems == ()
     assert found.key() == settings.key()
+
+
+def test_a_round_is_stretched_to_leave_the_least_residual():
+    random = np.random.default_rng(0)
+    r, image = random.normal(size=(6, 3)), random.normal(size=(6, 3))
+    found = _share(torch.as_tensor(r), torch.as_tensor(image))
+    for k in range(3):
+        assert float(found[k]) == pytest.approx(np.linalg.lstsq(image[:, [k]], r[:, k], rcond=None)[0][0])
+    assert float(_share(torch.ones(2, 1), torch.zeros(2, 1))[0]) == 0
