@@ -12,7 +12,8 @@ from influence_core.compute import FloatArray, Task, numpy
 from influence_core.curvature import Curvature, Samples
 from influence_core.estimators import dots
 from influence_core.influence import Influence, Watched
-from influence_core.models import FittedModel
+from influence_core.models import FittedModel, Network
+from influence_core.models.chain import activations
 from influence_core.settings import SettingsError, SolverSettings
 from influence_core.solvers import SOLVERS, Factor, SingularError, Solution, factor
 
@@ -162,10 +163,14 @@ def expected_seconds(fitted: FittedModel, name: str) -> float:
         Seconds.
     """
     n, p = float(len(fitted.train)), float(fitted.size)
-    product = max(2e-4, (12.0 if fitted.network else 4.0) * n * p / 4e9)
+    model = fitted.model
+    # A perceptron shares its matrix products between examples; convolutions repeat theirs at every position.
+    each = 1e-9 if not isinstance(model, Network) else 1e-10 if activations(model) is not None else 3e-8
+    product = max(5e-4, each * n * p)
     if name in {"cholesky", "eigh"}:
-        dense = n * p * p / 2e10 if not fitted.network else p * product / 8
+        dense = n * p * p * (model.loss.outputs / 5e10 if fitted.network else 1 / 2e10)
         return dense + (0.4 if name == "cholesky" else 10.0) * p**3 / 2e10
     if fitted.network and name == "lissa":  # thousands of products with a few examples each, one after the other
         return 0.01 * n + 100 * product
-    return {"cg": 100, "taylor": 800, "lissa": 100, "arnoldi": 120, "nystrom": 150}.get(name, 10) * product
+    cg = 30 if fitted.network else 100
+    return {"cg": cg, "taylor": 800, "lissa": 100, "arnoldi": 120, "nystrom": 150}.get(name, 10) * product
