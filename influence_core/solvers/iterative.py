@@ -22,6 +22,7 @@ AUTOMATIC = "auto"
 DRIFT = 0.9  # of the goal: the recursive residual drifts a little from the true one
 MANY = 16  # columns from which Cholesky QR is quicker
 APART = 1e-2  # of a column's length: what it must have beyond the columns before it
+ALLOWED = 10  # times the goal
 ROUNDING = 8  # relative residual that rounding allows, in units of the precision's epsilon
 
 
@@ -75,21 +76,27 @@ class ConjugateGradients:
         Returns:
             The solution; ``products`` counts one per column and iteration.
         """
-        x, used = self._iterate(b)
+        x, used, whole = self._iterate(b)
         relative = residuals(self.curvature.matvec, x, b)
         worst = float(relative.max()) if len(relative) else 0.0
         # In single precision it may drift more than a little; allow for it.
-        good = worst <= 10 * self.goal
-        note = f"Preconditioner: {WORDS[self.chosen]}."
-        if good:
-            return Solution(x, relative, used, True, note=note)
-        advice = (
-            f"Conjugate gradients stopped at a relative residual of {worst:.1e} after {self.max_products} products "
-            "per right-hand side: allow more products, or raise the damping."
-        )
-        return Solution(x, relative, used, False, advice, note=note)
+        note, good = f"Preconditioner: {WORDS[self.chosen]}.", worst <= ALLOWED * self.goal
+        return Solution(x, relative, used, good, "" if good else self._advice(worst, whole), note=note)
 
-    def _iterate(self, b: Tensor) -> tuple[Tensor, int]:
+    def _advice(self, worst: float, whole: bool) -> str:
+        if not whole:
+            return (
+                f"Conjugate gradients stopped at a relative residual of {worst:.1e} after {self.max_products} products "
+                "per right-hand side: allow more products, or raise the damping."
+            )
+        precision = "single" if self.curvature.like.dtype == torch.float32 else "double"
+        return (
+            f"Rounding in {precision} precision leaves conjugate gradients at a relative residual of {worst:.1e}: "
+            f"{'choose double precision for the model, or ' if precision == 'single' else ''}raise the damping."
+        )
+
+    def _iterate(self, b: Tensor) -> tuple[Tensor, int, bool]:
+        """The solution, its products, and whether every column arrived before the cap."""
         sizes, apply = b.norm(dim=0), self.precondition[0]
         value, used, room = torch.zeros_like(b), 0, Workspace(b)
         live = torch.nonzero(sizes)[:, 0]
@@ -115,7 +122,7 @@ class ConjugateGradients:
             z -= product(directions, beta, room("step", *z.shape))
             directions = _spread(z, room)
         value[:, live] = x
-        return value * sizes, used
+        return value * sizes, used, not len(live)
 
     def inverse(self) -> Tensor:
         """A⁻¹, p solves.

@@ -248,6 +248,22 @@ def test_many_right_hand_sides_that_are_nearly_one(apart):
     np.testing.assert_allclose(found.value, np.linalg.solve(dense.numpy(), b), rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize(("smallest", "reached"), [(0.1, True), (1e-3, False)])
+def test_what_single_precision_leaves_is_said(smallest, reached):
+    _, dense = matrix(np.geomspace(smallest, 10, 60))
+    single = dense.float()
+    a = Curvature(60, 0.0, lambda v: single @ v, single.clone, single.new_empty(0))
+    b = right_hand_sides(60, 3)
+    found = factor(SolverSettings("cg"), a)(torch.as_tensor(b, dtype=torch.float32))
+    true = np.linalg.norm(dense.numpy() @ found.value.double().numpy() - b, axis=0) / np.linalg.norm(b, axis=0)
+    assert (true.max() < 2e-5) == found.converged == reached
+    said = (
+        f"Rounding in single precision leaves conjugate gradients at a relative residual of {found.residual.max():.1e}"
+    )
+    assert found.advice.startswith("" if reached else said)
+    assert bool(found.advice) != reached
+
+
 def test_a_looser_tolerance_costs_fewer_products():
     a, _ = matrix(np.geomspace(1e-3, 10, 40))
     b = right_hand_sides(40, 3)
