@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -19,8 +20,27 @@ from influence_core.solvers import SOLVERS, Factor, SingularError, Solution, fac
 
 T = TypeVar("T")
 REPEATS, QUICK = 3, 0.05  # solves that take less than this many seconds are timed again
+
+
+@dataclass(eq=False)
+class _Clock:
+    """The task of one thread and the seconds for which others went first."""
+
+    task: Task | None
+    waited: float = 0.0
+
+    def now(self) -> float:
+        return time.perf_counter() - self.waited
+
+    def tick(self) -> None:
+        if self.task is not None:
+            start = time.perf_counter()
+            self.task.tick()
+            self.waited += time.perf_counter() - start
+
+
 # A factor is kept and asked again by other jobs, so the task to obey is that of the thread that asks.
-_TASK: ContextVar[Task | None] = ContextVar("task", default=None)
+_CLOCK: ContextVar[_Clock] = ContextVar("clock")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +92,14 @@ def prepare(fitted: FittedModel, settings: SolverSettings, task: Task | None = N
         The factor; a refusal is a sentence, not an exception.
     """
     influence = Influence(fitted, settings)
-    start = time.perf_counter()
-
-    def work() -> tuple[Factor, int]:
-        made = factor(settings, interruptible(influence.curvature))
-        return made, int(getattr(made, "setup", 0))
-
-    try:
-        made, products = _obeying(task, work)
-    except (SingularError, SettingsError) as error:
-        return Prepared(influence, None, time.perf_counter() - start, error=str(error))
-    return Prepared(influence, made, time.perf_counter() - start, products)
+    with _obeying(task) as clock:
+        start = clock.now()
+        try:
+            made = factor(settings, interruptible(influence.curvature))
+            products = int(getattr(made, "setup", 0))
+        except (SingularError, SettingsError) as error:
+            return Prepared(influence, None, clock.now() - start, error=str(error))
+        return Prepared(influence, made, clock.now() - start, products)
 
 
 def trial(prepared: Prepared, watched: Watched, task: Task | None = None) -> Trial:
@@ -96,7 +113,8 @@ def trial(prepared: Prepared, watched: Watched, task: Task | None = None) -> Tri
     if made is None:
         return Trial(name, title, prepared.seconds, says=prepared.error)
     try:
-        solution, seconds = _obeying(task, lambda: _timed(made, watched))
+        with _obeying(task) as clock:
+            solution, seconds = _timed(made, watched, clock)
     except (SingularError, SettingsError) as error:
         return Trial(name, title, prepared.seconds, says=str(error))
     scores = numpy(dots(prepared.influence, solution.value))[:, 0]
@@ -130,29 +148,31 @@ def interruptible(curvature: Curvature) -> Curvature:
 
 def _ticking(work: Callable[..., T]) -> Callable[..., T]:
     def ticked(*given: Any) -> T:
-        task = _TASK.get()
-        if task is not None:
-            task.tick()
+        clock = _CLOCK.get(None)
+        if clock is not None:
+            clock.tick()
         return work(*given)
 
     return ticked
 
 
-def _obeying(task: Task | None, work: Callable[[], T]) -> T:
-    token = _TASK.set(task)
+@contextmanager
+def _obeying(task: Task | None) -> Generator[_Clock]:
+    clock = _Clock(task)
+    token = _CLOCK.set(clock)
     try:
-        return work()
+        yield clock
     finally:
-        _TASK.reset(token)
+        _CLOCK.reset(token)
 
 
-def _timed(solve: Factor, watched: Watched) -> tuple[Solution, float]:
+def _timed(solve: Factor, watched: Watched, clock: _Clock) -> tuple[Solution, float]:
     """The solution and the best of a few times: the first call of a solver also warms up caches."""
     times: list[float] = []
     while not times or (len(times) < REPEATS and times[0] < QUICK):
-        start = time.perf_counter()
+        start = clock.now()
         solution = solve(watched.gradient)
-        times.append(time.perf_counter() - start)
+        times.append(clock.now() - start)
     return solution, min(times)
 
 

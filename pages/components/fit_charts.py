@@ -61,7 +61,7 @@ def loss_curves(training: Sequence[float], validation: Sequence[float], unit: st
     Returns:
         The figure.
     """
-    figure = blank(f"The loss over {len(training)} epochs of AdamW", "epoch", f"loss, {unit}", height=320)
+    figure = blank(f"The loss over {len(training):,} epochs", "epoch", f"loss, {unit}", height=320)
     for values, name, colour, dash in (
         (training, "training: objective J, penalty included", QUIET, "solid"),
         (validation, "validation: mean loss", INK, "dash"),

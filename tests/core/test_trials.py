@@ -1,5 +1,7 @@
 """One trial per solver: what it took, what it says, and that a task can stop it inside a solve."""
 
+import time
+
 import numpy as np
 import pytest
 from networks import example
@@ -65,6 +67,19 @@ def test_a_solve_stops_at_its_next_product(solver):
         with pytest.raises(Cancelled):
             trial(prepared, watched, stopping(2))
     assert trial(prepared, watched).scores is not None  # another thread's task is not this one's
+
+
+def test_waiting_for_others_is_no_time_of_a_solver():
+    example_, waits = problem("logistic"), []
+    watched = watch(example_.fitted, example_.test.take(slice(0, 1)))
+
+    def turn():
+        waits.append(1)
+        time.sleep(0.1)
+
+    found = trial(prepare(example_.fitted, SolverSettings("cg"), Task(turn=turn)), watched, Task(turn=turn))
+    assert len(waits) >= 5
+    assert 0 < found.factor_seconds + found.solve_seconds < 0.1
 
 
 def test_the_interruptible_matrix_is_the_same():
