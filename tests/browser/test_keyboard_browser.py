@@ -30,7 +30,7 @@ TOOLS = """() => {
 }"""
 # What one Tab reached; true at the end of the round.
 STEP = """() => {
-  const at = window.focused();
+  const focused = window.focused(), at = focused?.closest('canvas') ?? focused;
   if (!at || at === document.body || at === document.documentElement || at === window.walked[0]?.at) return true;
   const sidebar = !!at.closest('[data-testid="stSidebar"]');
   const box = at.getBoundingClientRect(), main = document.querySelector('[data-testid="stMain"]');
@@ -49,7 +49,8 @@ WALKED = """() => {
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 
 
-# Streamlit's table paints the ring of its cell on a canvas, and Tab goes from cell to cell: one step, seen elsewhere.
+# Streamlit's table paints the ring of its cell on a canvas, whose hidden cells may take the focus from it a moment
+# after Tab, and Tab goes from cell to cell: one step, seen elsewhere.
 TABLE = "canvas"
 
 
