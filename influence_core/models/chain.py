@@ -7,6 +7,7 @@ all columns share one matrix product per layer and direction: the R-operator (Pe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -188,6 +189,9 @@ def activations(network: Network) -> tuple[nn.Module, ...] | None:
             between[-1].append(part)
     if not between or between[-1] or len(between) != len(network.layers):
         return None
+    first = network.layers[0]
+    if first.inputs - (first.bias is not None) != math.prod(network.shape):
+        return None  # it reads an example position by position
     return tuple(nn.Sequential(*some) for some in between[:-1])
 
 
@@ -201,7 +205,7 @@ def _turns(activation: nn.Module, z: Tensor) -> tuple[Tensor, Tensor, Tensor | N
     """φ, φ′ and φ″ at z, the last one None where it is zero everywhere."""
     with torch.enable_grad():
         free = z.detach().requires_grad_()
-        value = activation(free)
+        value = activation(free.clone())  # it may work in place
         (slope,) = torch.autograd.grad(value.sum(), free, create_graph=True)
         bend = torch.autograd.grad(slope.sum(), free, allow_unused=True)[0] if slope.requires_grad else None
     return value.detach(), slope.detach(), bend if bend is not None and bool(bend.any()) else None

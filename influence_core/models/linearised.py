@@ -64,7 +64,7 @@ class At:
             if not output.requires_grad:
                 output = output.detach().requires_grad_()
             written.append(output)
-            return output
+            return output.clone()  # an activation that works in place must not change what was written
 
         try:
             handles = [parts[layer.name].register_forward_hook(hook) for layer in self.layers]

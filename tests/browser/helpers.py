@@ -25,7 +25,7 @@ REST = """(quiet) => new Promise((resolve, reject) => {
   const ask = () => {
     const now = performance.now();
     const moving = document.getAnimations()
-      .some((a) => a.playState === 'running' && a.effect.getTiming().iterations < Infinity);
+      .some((a) => a.playState === 'running' && a.effect?.getTiming().iterations < Infinity);
     if (moving || app()?.dataset.testScriptState !== 'notRunning') since = now;
     if (now - since < quiet && now - start < 120_000) return void setTimeout(ask, 20);
     watch.disconnect();

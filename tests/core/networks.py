@@ -18,7 +18,7 @@ MODULES = {
     "deep": (
         lambda: nn.Sequential(
             nn.Linear(3, 4),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Sequential(nn.Linear(4, 3, bias=False), nn.Dropout(), nn.GELU()),
             nn.Linear(3, 3),
         ),
@@ -33,6 +33,12 @@ MODULES = {
         3,
     ),
     "normalised": (lambda: nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 3)), (3,), 3),
+    "positions": (
+        lambda: nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(6, 3)),
+        (2, 2),
+        3,
+    ),
+    "every position": (lambda: nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)), (2, 2), 4),
     "regression": (lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), (3,), 0),
 }
 LAYERED = [name for name in MODULES if name != "normalised"]
@@ -50,7 +56,7 @@ class Example:
         module = MODULES_OF[id(self.fitted.model)]().double().eval()
         nn.utils.vector_to_parameters(torch.as_tensor(theta), module.parameters())
         with torch.no_grad():
-            return module(torch.as_tensor(x).view(len(x), *self.fitted.model.shape)).numpy()
+            return module(torch.as_tensor(x).view(len(x), *self.fitted.model.shape)).flatten(1).numpy()
 
     def jacobian(self, x, step=1e-6):
         """(n, K, p) by central differences."""
