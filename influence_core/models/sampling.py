@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from influence_core.compute import stacked
+
 
 def sampled_products(x: Tensor, curvatures: Tensor, drawn: tuple[Tensor, Tensor], v: Tensor) -> Tensor:
     """(1/b) Σ_i w_i H_i V over b drawn examples, for each of r draws; no penalty.
@@ -22,10 +24,10 @@ def sampled_products(x: Tensor, curvatures: Tensor, drawn: tuple[Tensor, Tensor]
     repeats, outputs, columns = len(v), curvatures.shape[1], v.shape[2]
     near, scaled = x[rows], curvatures[rows] * (weights / rows.shape[1])[..., None, None]
     if outputs == 1:
-        return torch.bmm(near.mT, torch.bmm(near, v) * scaled[..., 0])
+        return stacked(near.mT, stacked(near, v) * scaled[..., 0])
     side = v.view(repeats, outputs, -1, columns).transpose(1, 2).reshape(repeats, x.shape[1], -1)
-    f = scaled @ torch.bmm(near, side).view(*rows.shape, outputs, columns)
-    back = torch.bmm(near.mT, f.view(*rows.shape, -1)).view(repeats, x.shape[1], outputs, columns)
+    f = scaled @ stacked(near, side).view(*rows.shape, outputs, columns)
+    back = stacked(near.mT, f.view(*rows.shape, -1)).view(repeats, x.shape[1], outputs, columns)
     return back.transpose(1, 2).reshape(v.shape)
 
 

@@ -61,6 +61,10 @@ class ConjugateGradients:
         return "none" if self.curvature.diagonal is None else "diagonal"
 
     @property
+    def _why(self) -> str:
+        return REASONS[self.chosen] if self.preconditioner == AUTOMATIC else "set by hand"
+
+    @property
     def setup(self) -> int:
         """Products before the first solve; the preconditioner is made now."""
         return self.precondition[1]
@@ -80,7 +84,7 @@ class ConjugateGradients:
         relative = residuals(self.curvature.matvec, x, b)
         worst = float(relative.max()) if len(relative) else 0.0
         # In single precision it may drift more than a little; allow for it.
-        note, good = f"Preconditioner: {WORDS[self.chosen]}.", worst <= ALLOWED * self.goal
+        note, good = f"Preconditioner: {WORDS[self.chosen]} ({self._why}).", worst <= ALLOWED * self.goal
         return Solution(x, relative, used, good, "" if good else self._advice(worst, whole), note=note)
 
     def _advice(self, worst: float, whole: bool) -> str:
@@ -193,6 +197,11 @@ WORDS = {
     "leading": "leading eigenvectors of the examples with the largest curvature",
     "ekfac": "EK-FAC",
     "nystrom": "Nyström sketch",
+}
+REASONS = {  # of the automatic choices
+    "none": "this curvature offers neither layers nor a cheap diagonal",
+    "diagonal": "it costs no product and evens out features of different size",
+    "leading": "they hold most of a network's curvature and cost no product",
 }
 
 

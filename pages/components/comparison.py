@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 INSTANT, UNASKED = 0.7, 8.0  # expected seconds of a comparison that runs in the page, and of a job that starts unasked
 CAPTION = (
     "Times are measured live on this server, once per factor and once per test point: whatever else it is doing makes "
-    "them longer, but waiting for other jobs is left out. Products of Hessian and vector, those before the first solve included; a product with some of the examples "
-    "counts its share. Relative residual = ‖(H + δI)v − q‖ / ‖q‖. Error = ‖s − s_ref‖ / ‖s_ref‖ of the scores. r, ρ, "
-    "slope of the reference on the first-order scores (above 1: the prediction under-estimates), and the share of its "
+    "them longer, but waiting for other jobs is left out. Products of Hessian and vector, those before the first solve "
+    "included; a product with some of the examples counts its share. Relative residual = ‖(H + δI)v − q‖ / ‖q‖. "
+    "Error = ‖s − s_ref‖ / ‖s_ref‖ of the scores. r, ρ, slope of the reference on the first-order scores (above 1: the "
+    "prediction under-estimates), and the share of its "
     f"{TOP} largest |changes| that is found."
 )
 MORE = (

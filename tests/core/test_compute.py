@@ -27,6 +27,7 @@ from influence_core.compute import (
     numpy,
     once,
     product,
+    stacked,
 )
 from influence_core.compute import store as store_module
 from influence_core.compute.store import STALE_SECONDS
@@ -57,6 +58,13 @@ def test_products_into_room_that_is_there(small, monkeypatch):
     np.testing.assert_allclose(again, a.numpy() @ b.numpy(), rtol=1e-6)
     assert room("one", 9, 9).shape == (9, 9)
     assert room("one", 9, 9).dtype == torch.float32
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_stacks_of_products(transposed):
+    a, b = torch.rand(4, 5, 3).double(), torch.rand(4, 3, 2).double()
+    a = a.mT.contiguous().mT if transposed else a
+    np.testing.assert_allclose(stacked(a, b), np.einsum("rmk,rkn->rmn", a, b), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("total", "size", "budget"), [(10, 1, 3), (10, 5, 3), (0, 1, 3), (7, 1, 100), (9, 0, 4)])
