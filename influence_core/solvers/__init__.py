@@ -16,8 +16,8 @@ SPECTRUM_IS_CHEAP = 1_500
 LARGE = 20_000_000  # parameters of solvers that need products only
 
 __all__ = [
-    "PRECONDITIONERS",
     "AUTOMATIC",
+    "PRECONDITIONERS",
     "SOLVERS",
     "SPECTRUM_IS_CHEAP",
     "CholeskyFactor",

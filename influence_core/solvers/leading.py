@@ -27,7 +27,7 @@ class Leading:
 
     That matrix is (1/n) Σ_r g_r g_rᵀ over gradients g_r = J_iᵀ R_ir.  A network that has learnt gives most of its trace
     to few of them.  Their Gram matrix is cheap, because in a layer ⟨G ⊗ A, G′ ⊗ A′⟩ = ⟨G, G′⟩⟨A, A′⟩, and its
-    eigenpairs (nλ, s) give U = Σ_r s_r g_r / √(nλ).  No product with A is needed.
+    eigenpairs (nλ, s) give U = Σ_r s_r g_r / √(nλ).  No product with A is needed; U takes at most ``VECTOR_BYTES``.
 
     Attributes:
         curvature: A, of a model made of layers.
