@@ -9,10 +9,10 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from influence_core.settings import DataSettings, Settings
-from pages.components import state
-from pages.components.bootstrap import bootstrap
-from pages.components.presets import PRESETS, Preset
+from pages.components.frame.bootstrap import bootstrap
+from pages.components.frame.presets import PRESETS, Preset
 from pages.components.review import opening
+from pages.components.session import state
 
 
 def card(name: str, preset: Preset) -> None:

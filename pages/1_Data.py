@@ -9,15 +9,20 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option
-from pages.components import cached, charts, controls, draw_panel, fit_report, state
-from pages.components.bootstrap import bootstrap, guarded
-from pages.components.chart_frame import show
-from pages.components.errors import safely
-from pages.components.examples import draw_gallery, draw_table, named
-from pages.components.fetch_panel import offer_to_fetch
-from pages.components.scene import describe
-from pages.components.suit import say_once, suit_model
-from pages.components.upload_wizard import own_data
+from pages.components.charts import examples
+from pages.components.data.examples import draw_gallery, draw_table, named
+from pages.components.data.fetch_panel import offer_to_fetch
+from pages.components.data.upload_wizard import own_data
+from pages.components.frame.bootstrap import bootstrap
+from pages.components.problem import draw_panel
+from pages.components.problem.scene import describe
+from pages.components.problem.suit import say_once, suit_model
+from pages.components.session import cached, state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.session.net import guarded
+from pages.components.widgets import controls
+from pages.components.widgets.chart_frame import show
 
 SEED = Option("seed", 0, "Seed", 0, 2**31 - 1, help="Decides every random choice: draw, split and flips.")
 
@@ -28,7 +33,7 @@ def choose_source() -> Any:
     Returns:
         The chosen source.
     """
-    core, current = cached.core(), state.settings().data
+    current = state.settings().data
     titles = {
         name: source.title + (" (not fetched yet)" if source.file and not source.present else "")
         for name, source in core.DATASETS.items()
@@ -50,13 +55,13 @@ def choose_source() -> Any:
 
 def take_source(name: str) -> None:
     """Another data set keeps the fractions, and the flips where there are classes."""
-    flips = state.settings().data.flip_fraction if cached.core().DATASETS[name].task != "regression" else 0.0
+    flips = state.settings().data.flip_fraction if core.DATASETS[name].task != "regression" else 0.0
     state.change("data", name=name, options=(), flip_fraction=flips)
 
 
 def choose_split(source: Any) -> None:
     """Fractions, scaling, flips and seed."""
-    classes = cached.core().task_of(state.settings().data) == "classification"
+    classes = core.task_of(state.settings().data) == "classification"
     test, validation, flips, rest = st.columns([3, 3, 4, 2], vertical_alignment="top")
     with test:
         percent("Test share, %", "test_fraction", 1, 90)
@@ -125,12 +130,13 @@ def draw_map(problem: Any) -> None:
     split, places = problem.split, problem.positions
     train, plane = split.train, split.train.x.shape[1] == 2
     labels = describe(train, split.original_y)
-    points = charts.Points(places.train, train.y, train.class_names, labels, split.flipped, train.target_name)
+    points = examples.Points(places.train, train.y, train.class_names, labels, split.flipped, train.target_name)
     ends, caption = None, f"{len(train):,} training points on their two {'features' if plane else 'principal axes'}."
     if train.x.shape[1] == 1:
         caption = f"{len(train):,} training points: the one feature against the target."
     if plane and split.boundary is not None:
-        ends = charts.boundary_ends(split.boundary.weights, split.boundary.offset, *fit_report.frame(problem))
+        corners = core.quality.frame(problem)
+        ends = examples.boundary_ends(split.boundary.weights, split.boundary.offset, *corners)
         caption += (
             " Dashed: the boundary with the smallest possible error, known because the data are drawn from a known "
             f"law; its Bayes error is {split.boundary.bayes_error:.2%}."
@@ -141,7 +147,7 @@ def draw_map(problem: Any) -> None:
     table = pd.DataFrame({"id": train.ids, places.axes[0]: places.train[:, 0], places.axes[1]: places.train[:, 1]})
     table["label"] = named(train, train.y)
     table["changed on purpose"] = split.flipped
-    show(charts.points_map(points, places.axes, title, ends).update_layout(height=560), caption, table, "data-map")
+    show(examples.points_map(points, places.axes, title, ends).update_layout(height=560), caption, table, "data-map")
 
 
 def draw_balance(split: Any) -> None:
@@ -158,7 +164,7 @@ def draw_balance(split: Any) -> None:
     table = pd.DataFrame({"class": train.class_names, **counts})
     words = ", ".join(f"{name}: {count:,}" for name, count in zip(train.class_names, counts["train"], strict=True))
     hatched = f" Hatched: {split.flipped.sum():,} labels changed on purpose." if split.flipped.any() else ""
-    figure = charts.class_balance(train.y, split.flipped, train.class_names)
+    figure = examples.class_balance(train.y, split.flipped, train.class_names)
     show(figure, f"Training examples by their present label. {words}.{hatched}", table, "class-balance")
 
 
@@ -182,8 +188,8 @@ def choose_histogram(split: Any) -> None:
 
 def draw_histogram(values: np.ndarray, train: Any, title: str, unit: str, key: str) -> None:
     """Counts in equal bins, by class where there are classes."""
-    figure = charts.histogram(values, train.y, train.class_names, title, unit)
-    edges = charts.bins(values)
+    figure = examples.histogram(values, train.y, train.class_names, title, unit)
+    edges = examples.bins(values)
     table = pd.DataFrame({"from": edges[:-1], "to": edges[1:]})
     for trace in figure.data:
         table[trace.name] = np.asarray(trace.y)

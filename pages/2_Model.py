@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option
-from pages.components import cached, charts, controls, fit_charts, fit_report, fit_words, state, train_panel
-from pages.components.bootstrap import bootstrap, guarded
-from pages.components.chart_frame import show
-from pages.components.errors import safely
-from pages.components.scene import describe
-from pages.components.suit import known_options, say_once, suit_model
+from pages.components.charts import examples, fits
+from pages.components.charts.field import Field
+from pages.components.frame.bootstrap import bootstrap
+from pages.components.problem import train_panel
+from pages.components.problem.scene import describe
+from pages.components.problem.suit import known_options, say_once, suit_model
+from pages.components.session import cached, state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.session.net import guarded
+from pages.components.widgets import controls, trust_line
+from pages.components.widgets.chart_frame import show
+
+if TYPE_CHECKING:
+    from influence_core.analysis.quality import Quality
 
 METHODS = {"newton": "Newton (to the minimum)", "sgd": "SGD with momentum", "adamw": "AdamW"}
 L2 = Option("l2", 0.1, "Penalty l2", 0.0, 1e9, help="J(θ) = mean loss + (l2/2)‖θ‖²; the intercept is never penalised.")
@@ -23,7 +32,7 @@ L2 = Option("l2", 0.1, "Penalty l2", 0.0, 1e9, help="J(θ) = mean loss + (l2/2)�
 
 def choose_model(split: Any) -> None:
     """Model, penalty, intercept, way of fitting, and their options."""
-    core, current = cached.core(), state.settings().model
+    current = state.settings().model
     offered = core.applicable_models(split.train)
     titles = {name: core.MODELS[name].title for name in offered}
     model, penalty, fit = st.columns([3, 4, 3], vertical_alignment="top")
@@ -57,7 +66,7 @@ def choose_switches() -> None:
 
 def take_model(name: str) -> None:
     """Another model keeps the options it knows; between linear predictors and networks the usual penalty differs."""
-    registry, current = cached.core().MODELS, state.settings().model
+    registry, current = core.MODELS, state.settings().model
     old, new = registry[current.name], registry[name]
     l2 = current.l2 if old.network == new.network else new.l2
     fit = current.fit if current.fit in new.fits else "auto"
@@ -67,7 +76,7 @@ def take_model(name: str) -> None:
 def choose_penalty(n: int) -> None:
     """l2 with its equivalent elsewhere."""
     current = state.settings().model
-    if not cached.core().MODELS[current.name].penalty:
+    if not core.MODELS[current.name].penalty:
         st.markdown("**No penalty**")
         st.caption("This model has no l2. Choose ridge regression for one.")
         return
@@ -76,7 +85,7 @@ def choose_penalty(n: int) -> None:
         controls.value(L2, current.l2, "model.l2", lambda v: state.change("model", l2=v))
     down.button("÷10", key="l2.down", on_click=safely(scale_l2), args=(0.1,), width="stretch", disabled=current.l2 == 0)
     up.button("×10", key="l2.up", on_click=safely(scale_l2), args=(10.0,), width="stretch")
-    network = cached.core().MODELS[current.name].network
+    network = core.MODELS[current.name].network
     st.caption(f"n·l2 = {n * current.l2:.4g}" if network else equivalent(current.name, n, current.l2))
 
 
@@ -133,7 +142,7 @@ def numbers(problem: Any) -> None:
     split, fitted = problem.split, problem.fitted
     unit = fitted.model.loss.unit
     parts = {"Training": split.train, "Validation": split.validation, "Test": split.test}
-    found = {name: fit_report.quality(fitted, data) for name, data in parts.items()}
+    found = {name: core.quality.quality(fitted, data) for name, data in parts.items()}
     rows = [part_cells(name, got, unit) for name, got in found.items() if got is not None]
     rows[-1].append(("Parameters p", f"{fitted.size:,}"))
     if sum(map(len, rows)) <= 5:  # one line where it fits, else a line for every part
@@ -144,7 +153,7 @@ def numbers(problem: Any) -> None:
             column.metric(name, text)
 
 
-def part_cells(name: str, got: fit_report.Quality, unit: str) -> list[tuple[str, str]]:
+def part_cells(name: str, got: Quality, unit: str) -> list[tuple[str, str]]:
     """What is said about one part of the data.
 
     Returns:
@@ -162,7 +171,7 @@ def draw_curve(fit: Any, unit: str) -> None:
     if fit.method == "newton":
         table = pd.DataFrame({"step": range(len(fit.history)), "J": fit.history})
         caption = f"Objective J, penalty included, in {unit}; last value {fit.history[-1]:.6g}, drawn as the zero."
-        show(fit_charts.newton_curve(fit.history), caption, table, "newton-curve")
+        show(fits.newton_curve(fit.history), caption, table, "newton-curve")
         return
     table = pd.DataFrame({"epoch": range(1, len(fit.history) + 1), "J (training)": fit.history})
     caption = f"After the last epoch J = {fit.history[-1]:.4g}."
@@ -171,44 +180,46 @@ def draw_curve(fit: Any, unit: str) -> None:
         caption += f" Lowest validation loss {min(fit.validation):.4g} after epoch {np.argmin(fit.validation) + 1}."
     else:
         caption += " Set a validation share on the Data page to see the validation loss too."
-    show(fit_charts.loss_curves(fit.history, fit.validation, unit), caption, table, "loss-curves")
+    show(fits.loss_curves(fit.history, fit.validation, unit), caption, table, "loss-curves")
 
 
 def draw_errors(problem: Any) -> None:
     """Confusion matrix or residuals of the test points."""
     test, fitted = problem.split.test, problem.fitted
-    f = fit_report.outputs(fitted, problem.test)
+    f = core.quality.outputs(fitted, problem.test)
     if test.classes:
-        counts = fit_report.confusion(test.y, fit_report.decided(f), test.classes)
+        counts = core.quality.confusion(test.y, core.quality.decided(f), test.classes)
         table = pd.DataFrame(counts, columns=[f"given {name}" for name in test.class_names])
         table.insert(0, "true class", test.class_names)
         caption = "Test points: rows are true classes, columns what the model says. Colour: share of a row."
-        show(fit_charts.confusion_matrix(counts, test.class_names), caption, table, "confusion")
+        show(fits.confusion_matrix(counts, test.class_names), caption, table, "confusion")
         return
     table = pd.DataFrame({"id": test.ids, "target": test.y, "predicted": f[:, 0], "residual": test.y - f[:, 0]})
     caption = f"Target: {test.target_name}. A pattern here is something the model cannot express."
-    show(fit_charts.residual_plot(f[:, 0], test.y, describe(test), "target"), caption, table, "residuals")
+    show(fits.residual_plot(f[:, 0], test.y, describe(test), "target"), caption, table, "residuals")
 
 
 def draw_field(problem: Any) -> None:
     """Decision field of a two-class model of two features."""
-    field = fit_report.decision(problem)
-    if field is None:
+    found = core.quality.decision(problem)
+    if found is None:
         return
+    field = Field(*found)
     split, places = problem.split, problem.positions
     train, optimal = split.train, None
     probability = problem.predictions.shape[1] > 1
     caption = "Solid: the boundary, where both classes are equally likely (f = 0). Dashed: f = ±1"
     caption += ", log-odds, P = 0.27 and 0.73." if probability else ", the margins of the hinge."
     if split.boundary is not None:
-        optimal = charts.boundary_ends(split.boundary.weights, split.boundary.offset, *fit_report.frame(problem))
+        corners = core.quality.frame(problem)
+        optimal = examples.boundary_ends(split.boundary.weights, split.boundary.offset, *corners)
         caption += f" Dotted: the optimal boundary, Bayes error {split.boundary.bayes_error:.2%}."
-    points = charts.Points(
+    points = examples.Points(
         places.train, train.y, train.class_names, describe(train, split.original_y), split.flipped, train.target_name
     )
     x, y = np.meshgrid(field.x, field.y)
     table = pd.DataFrame({places.axes[0]: x.ravel(), places.axes[1]: y.ravel(), "f": field.probability.ravel()})
-    show(fit_charts.decision_field(field, probability, points, places.axes, optimal), caption, table, "decision-field")
+    show(fits.decision_field(field, probability, points, places.axes, optimal), caption, table, "decision-field")
 
 
 def draw_weights(problem: Any) -> None:
@@ -217,7 +228,7 @@ def draw_weights(problem: Any) -> None:
     if fitted.network:
         return
     d = train.x.shape[1]
-    weights = fit_report.weights(fitted, d)
+    weights = core.quality.weights(fitted, d)
     names = list(train.class_names) if len(weights) > 1 else [f"output f, above 0: {(train.class_names or ('',))[-1]}"]
     per = "per standard deviation" if state.settings().data.standardise else "per unit"
     table = pd.DataFrame(weights.T, columns=names if len(weights) > 1 else ["weight"])
@@ -225,7 +236,7 @@ def draw_weights(problem: Any) -> None:
     if train.images is not None and train.images[0].size == d:
         caption = f"Weight {per} of a pixel: green speaks for the class, purple against it. Same scale for all outputs."
         caption += " The three colours of a pixel are added up." if train.images.ndim == 4 else ""
-        show(fit_charts.weight_images(weights, train.images.shape[1:], names), caption, table, "weight-images")
+        show(fits.weight_images(weights, train.images.shape[1:], names), caption, table, "weight-images")
         return
     k = 0
     if len(weights) > 1:
@@ -238,15 +249,15 @@ def draw_weights(problem: Any) -> None:
             key="model.output",
             on_change=safely(lambda: controls.pick("output", st.session_state["model.output"], len(names))),
         )
-    order = fit_charts.largest(weights[k])
+    order = fits.largest(weights[k])
     caption = f"Largest: {train.feature_names[order[0]]} with {weights[k][order[0]]:.4g} {per} of the feature."
     unit = f"change of {'log-odds or margin' if train.classes else 'the prediction'} {per} of the feature"
-    show(fit_charts.coefficient_bars(weights[k], train.feature_names, unit), caption, table, "coefficients")
+    show(fits.coefficient_bars(weights[k], train.feature_names, unit), caption, table, "coefficients")
 
 
 def describe_adamw(n: int) -> None:
     """What the first-order fit costs."""
-    options = {option.name: option.default for option in cached.core().MODELS[state.settings().model.name].all_options}
+    options = {option.name: option.default for option in core.MODELS[state.settings().model.name].all_options}
     options |= dict(state.settings().model.options)
     steps = int(options["epochs"]) * -(-n // int(options["batch_size"]))
     st.caption(f"{steps:,} steps in all: epochs times batches per epoch.")
@@ -259,12 +270,12 @@ with guarded():
     suit_model(problem_now.split.train)
     with st.container(border=True):
         choose_model(problem_now.split)
-        if state.settings().model.fit == "adamw" or cached.core().MODELS[state.settings().model.name].network:
+        if state.settings().model.fit == "adamw" or core.MODELS[state.settings().model.name].network:
             describe_adamw(len(problem_now.split.train))
     train_panel.wait(state.settings())
     with st.spinner("Fitting …"):
         fit_now = problem_now.fitted.fit
-    fit_words.optimality(fit_now)
+    trust_line.optimality(fit_now)
     numbers(problem_now)
     draw_field(problem_now)
     left, right = st.columns(2, gap="medium")

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import (
-    cached,
-    controls,
-    draw_panel,
-    explore,
-    explore_details,
-    lesson_link,
-    loo_panel,
-    measure,
-    question,
-    selection,
-    state,
-    suit,
-    train_panel,
-)
-from pages.components.asked import Shown
-from pages.components.bootstrap import bootstrap, guarded
-from pages.components.gallery import park_tiles
-from pages.components.group_panel import Group, group_of, group_panel
-from pages.components.influence_map import park
-from pages.components.scene import scene, tiles
+from pages.components.browser.gallery import park_tiles
+from pages.components.browser.map import park
+from pages.components.explore import details, lesson_link, measure, pictures, question, selection
+from pages.components.explore.group_panel import Group, group_of, group_panel
+from pages.components.frame.bootstrap import bootstrap
+from pages.components.problem import draw_panel, loo_panel, suit, train_panel
+from pages.components.problem.asked import Shown
+from pages.components.problem.scene import scene, tiles
+from pages.components.session import cached, state
+from pages.components.session.door import core
+from pages.components.session.net import guarded
+from pages.components.widgets import controls
 
 
 @st.fragment
 def view() -> None:
     """Everything that follows the question; a click reruns this and nothing else."""
-    with guarded(), cached.core().interactive():
+    with guarded(), core.interactive():
         state.mirror()
         settings = state.settings()
         analysis = cached.analysis(settings)
@@ -39,29 +30,29 @@ def view() -> None:
             question.question(analysis)
         shown = Shown.of(analysis, loo_panel.refits(settings))
         group = group_of(shown)
-        pictures(shown, group)
-        explore.trust_line(shown)
+        map_and_truth(shown, group)
+        pictures.trust_line(shown)
         below = {
             "selection": selection.selection,
-            "examples": explore.examples,
+            "examples": pictures.examples,
             "group": lambda shown: group_panel(shown, group),
-            "details": explore_details.details,
+            "details": details.details,
         }
         for name, draw in below.items():
             if name not in hidden:
                 draw(shown)
 
 
-def pictures(shown: Shown, group: Group | None) -> None:
+def map_and_truth(shown: Shown, group: Group | None) -> None:
     """The map, and beside it the truth."""
     if "truth" in state.view().hidden:
-        explore.draw_map(shown, group)
+        pictures.draw_map(shown, group)
         return
     left, right = st.columns(2, gap="medium")
     with left:
-        explore.draw_map(shown, group)
+        pictures.draw_map(shown, group)
     with right:
-        explore.draw_truth(shown)
+        pictures.draw_truth(shown)
 
 
 bootstrap("Explore", "Click a test point: the training points take the colour of their influence on it.")

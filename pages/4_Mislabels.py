@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import cached, state
-from pages.components.bootstrap import bootstrap, guarded
+from pages.components.frame.bootstrap import bootstrap
+from pages.components.problem.suit import say_once, suit_model
 from pages.components.review import card, opening, panels, people
-from pages.components.suit import say_once, suit_model
+from pages.components.session import cached, state
+from pages.components.session.net import guarded
 
 bootstrap(
     "Mislabels",

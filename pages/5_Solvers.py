@@ -10,24 +10,21 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components import (
-    cached,
-    comparison,
-    comparison_charts,
-    controls,
-    fast_panel,
-    solver_charts,
-    solver_truth,
-    state,
-    trials,
-)
-from pages.components.bootstrap import bootstrap, guarded
-from pages.components.chart_frame import show
-from pages.components.errors import safely
-from pages.components.suit import say_once, suit_model
+from pages.components.charts import solvers
+from pages.components.charts.comparison import accuracy
+from pages.components.frame.bootstrap import bootstrap
+from pages.components.problem.suit import say_once, suit_model
+from pages.components.session import cached, state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.session.net import guarded
+from pages.components.solvers import comparison, desks, fast_panel, truth
+from pages.components.solvers.truth import verdict
+from pages.components.widgets import controls
+from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
-    from influence_core.trials import Trial
+    from influence_core.analysis.trials import Trial
 
 DAMPING = Option(
     "damping", 0.0, "Damping δ", 0.0, 1e9, help="Solve (H + δI)⁻¹. In the unit of H's eigenvalues; the fit stays."
@@ -42,7 +39,7 @@ def choose(problem: Any) -> int:
     Returns:
         Index of the test point.
     """
-    core, settings, m = cached.core(), state.settings(), len(problem.split.test)
+    settings, m = state.settings(), len(problem.split.test)
     controls.exist(problem.split)
     names = core.applicable_solvers(problem.fitted.size)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
@@ -90,7 +87,7 @@ def automatic(settings: Settings, problem: Any) -> list[str]:
     Returns:
         Sentences.
     """
-    core, fitted, said = cached.core(), problem.fitted, []
+    fitted, said = problem.fitted, []
     if settings.solver.name == AUTOMATIC:
         said.append(core.why_chosen(fitted.size, fitted.network))
     if not fitted.network:
@@ -109,25 +106,26 @@ def take(name: str) -> None:
 def say(found: list[Trial], truth: Any, problem: Any) -> None:
     """An honest word about time, and about how far the best solve is from what happens."""
     single = problem.fitted.theta.element_size() < 8
-    accurate = trials.SINGLE if single else trials.ACCURATE
-    parts = (trials.advice(found, len(problem.split.test), accurate), solver_truth.verdict(found, truth))
+    accurate = core.trials.SINGLE if single else core.trials.ACCURATE
+    parts = (core.trials.advice(found, len(problem.split.test), accurate), verdict(found, truth))
     st.info("  \n".join(controls.plain_markdown(part) for part in parts if part), icon=":material/lightbulb:")
 
 
 def draw_accuracy(found: list[Trial]) -> None:
     """Error of the scores over the time, for every solver that gave some."""
-    best = solver_truth.reference(found)
+    best = truth.reference(found)
     others = [one for one in found if best is not None and one.scores is not None and one is not best]
     if best is None or not others:
         return
-    errors = [trials.relative_error(one.scores, best.scores) for one in others]
-    times, titles = [trials.cost(one, 1) for one in others], [one.title for one in others]
+    errors = [core.trials.relative_error(one.scores, best.scores) for one in others]
+    times, titles = [core.trials.cost(one, 1) for one in others], [one.title for one in others]
     table = pd.DataFrame({"solver": titles, "seconds": times, "relative error": errors})
+    took = core.trials.seconds(core.trials.cost(best, 1))
     caption = (
-        f"Lower left is better. {best.title} took {trials.seconds(trials.cost(best, 1))}. The error is that of the "
+        f"Lower left is better. {best.title} took {took}. The error is that of the "
         "solve alone; first-order influence itself differs from what happens, which the panels below show."
     )
-    show(comparison_charts.accuracy(titles, times, errors, best.title), caption, table, "solver-accuracy")
+    show(accuracy(titles, times, errors, best.title), caption, table, "solver-accuracy")
 
 
 def grid(values: np.ndarray) -> tuple[float, ...]:
@@ -147,7 +145,7 @@ def damping_view(test: int, unit: str) -> None:
     """The spectrum with a live damping; the slider reruns this part only."""
     with guarded():
         settings = state.settings()
-        prepared = trials.factored(settings, "eigh")
+        prepared = desks.factored(settings, "eigh")
         if prepared.factor is None:
             st.caption(controls.plain_markdown(prepared.error))
             return
@@ -185,12 +183,12 @@ def draw_spectrum(values: np.ndarray, damping: float) -> None:
     if low + damping > 0:
         caption += f" Condition of H + δI: {(high + damping) / (low + damping):.3g}."
     caption += " A direction keeps the share λ/(λ + δ) of its influence: well below the damping it is all but lost."
-    show(solver_charts.spectrum(values, damping), caption, table, "spectrum")
+    show(solvers.spectrum(values, damping), caption, table, "spectrum")
 
 
 def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], damping: float, unit: str) -> None:
     """The strongest scores over the damping."""
-    path = trials.damping_path(settings, test, choices)
+    path = desks.damping_path(settings, test, choices)
     if path is None:
         st.caption("No damping of this range gives a solution.")
         return
@@ -198,12 +196,12 @@ def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], dampin
     names = [str(name) for name in cached.problem(settings).split.train.ids[path.rows]]
     table = pd.DataFrame({"id": names} | {f"δ = {value:g}": path.scores[:, k] for k, value in enumerate(path.dampings)})
     largest = np.abs(path.scores[:, here]).max()
-    caption = solver_truth.sentence(settings) + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
+    caption = truth.sentence(settings) + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
     if not np.isfinite(largest):
         caption = f"At δ = {damping:g} the Hessian plus damping is singular: there is no score."
     caption += " Each damping costs two products with the eigenvectors."
     show(
-        solver_charts.score_paths(path, names, damping, unit, solver_truth.meant(settings)),
+        solvers.score_paths(path, names, damping, unit, truth.meant(settings)),
         caption,
         table,
         "damping-path",
@@ -219,16 +217,16 @@ with guarded():
         cached.fit(current)
     with st.container(border=True):
         chosen_test = choose(now)
-    truth_now = solver_truth.Truth.of(current, chosen_test)
+    truth_now = truth.Truth.of(current, chosen_test)
     everyone = comparison.compared(current, chosen_test, truth_now)
     if len(everyone) == len(comparison.names(current)):
         say(everyone, truth_now, now)
-    if everyone and not comparison.running(trials.desk(current, chosen_test)):
+    if everyone and not comparison.running(desks.desk(current, chosen_test)):
         draw_accuracy(everyone)
-        solver_truth.section(current, chosen_test, everyone, truth_now)
+        truth.section(current, chosen_test, everyone, truth_now)
     fast_panel.panel(current)
     st.subheader("Spectrum and damping", anchor=False)
-    if now.fitted.size > cached.core().SOLVERS["eigh"].limit:
+    if now.fitted.size > core.SOLVERS["eigh"].limit:
         st.caption(f"The eigendecomposition is not offered for {now.fitted.size:,} parameters.")
     elif "eigh" in {one.name for one in everyone}:
-        damping_view(chosen_test, solver_truth.unit(current))
+        damping_view(chosen_test, truth.unit(current))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.bootstrap import bootstrap, guarded
+from pages.components.frame.bootstrap import bootstrap
 from pages.components.lessons import page
+from pages.components.session.net import guarded
 
 LEAD = "How influence works, step by step; and published figures, computed again."
 

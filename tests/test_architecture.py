@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,8 @@ LEVELS = (
     {"curvature"},
     {"solvers"},
     {"influence"},
-    {"estimators"},
-    {"effects"},
-    {"diagnostics", "evidence", "fastif", "trials", "trust"},
     {"analysis"},
-    {"figures"},
-    {"lessons"},
+    {"teaching", "reviewing"},
     {"wrapping"},
     {"cli"},
     {"__main__"},
@@ -30,30 +27,43 @@ ASIDE = {
     "retraining": {"settings", "compute", "data", "models"},
     "agreement": {"compute"},
     "annotations": {"settings", "cells", "compute"},
-    "neighbours": {"compute"},
     "mislabels": {"compute", "agreement"},
-    "trust": {"agreement", "compute", "models", "solvers"},
+    "wording": {"settings", "models"},
 }
+BESIDE = {
+    "analysis": {"agreement", "mislabels", "retraining", "wording"},
+    "teaching": {"agreement", "mislabels", "retraining", "wording"},
+    "reviewing": {"annotations"},
+    "cli": {"annotations", "wording"},
+}
+FLOORS = (
+    {"session", "charts"},
+    {"browser"},
+    {"widgets", "lenses", "frame"},
+    {"problem"},
+    {"data", "explore", "model", "solvers", "review"},
+    {"lessons"},
+)
+DOOR = "pages/components/session/door.py"
 CALLBACK = re.compile(r"on_(click|change|select|submit|\w+_change)")
-LAZY = {"pages/components/cached.py"}
 
 
 def _modules(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def _imports(path: Path) -> list[str]:
+def _imports(path: Path, typing_too: bool = False) -> list[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: list[str] = []
     typing_only = {id(n) for block in ast.walk(tree) if _type_checking(block) for n in ast.walk(block)}
     for node in ast.walk(tree):
-        if id(node) in typing_only:
+        if id(node) in typing_only and not typing_too:
             continue
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            joined = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "influence_core" else []
-            found += joined or [node.module]
+            joined = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += joined if node.module in {"influence_core", "pages.components"} else [node.module]
     return found
 
 
@@ -63,10 +73,7 @@ def _allowed(room: str) -> set[str]:
     below: set[str] = set()
     for level in LEVELS:
         if room in level:
-            beside = {"agreement", "mislabels", "retraining"} if room in {"analysis", "figures", "lessons"} else set()
-            beside |= {"annotations"} if room == "cli" else set()
-            beside |= {"neighbours"} if room == "fastif" else set()
-            return below | level | beside
+            return below | {room} | BESIDE.get(room, set()) | (level if level == LEVELS[0] else set())
         below |= level
     raise AssertionError(f"{room} has no place in the house: add it to LEVELS or ASIDE.")
 
@@ -88,8 +95,6 @@ def test_core_imports_only_what_lies_below(path: Path) -> None:
 @pytest.mark.parametrize("folder", ["influence_core", "pages"])
 def test_no_function_local_or_wildcard_imports(folder: str) -> None:
     for path in _modules(folder):
-        if str(path.relative_to(ROOT)) in LAZY:
-            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)):
             inner = [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -98,14 +103,50 @@ def test_no_function_local_or_wildcard_imports(folder: str) -> None:
         assert not stars, f"{path} has a wildcard import"
 
 
-def test_pages_reach_the_core_through_settings_and_analysis_only() -> None:
+def test_pages_take_settings_from_the_core_and_everything_else_through_the_door() -> None:
     for path in [*_modules("pages"), ROOT / "app.py"]:
         for name in _imports(path):
-            if name.startswith("influence_core"):
-                allowed = {
-                    f"influence_core.{room}" for room in ("settings", "analysis", "annotations", "figures", "lessons")
-                }
-                assert name in allowed, f"{path} imports {name}"
+            light = name == "influence_core.settings"
+            assert light or not name.startswith("influence_core"), f"{path} imports {name}: use {DOOR}"
+
+
+@pytest.mark.parametrize("path", _modules("pages/components"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_page_rooms_import_only_what_lies_below(path: Path) -> None:
+    floors = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+    room = path.relative_to(ROOT / "pages" / "components").parts[0]
+    for name in _imports(path, typing_too=True):
+        if name.startswith("pages.components."):
+            other = name.split(".")[2]
+            assert other == room or floors[other] < floors[room], f"{room} may not import {name}"
+
+
+def test_no_circle_of_modules_typing_imports_counted() -> None:
+    files = {_dotted(path): path for folder in ("influence_core", "pages") for path in _modules(folder)}
+    graph = {name: {_module_of(taken, files) for taken in _taken(path)} - {"", name} for name, path in files.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from error
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _module_of(taken: str, files: dict[str, Path]) -> str:
+    """The longest beginning of a dotted name that is a module of ours."""
+    parts = taken.split(".")
+    return next((name for k in range(len(parts), 0, -1) if (name := ".".join(parts[:k])) in files), "")
+
+
+def _taken(path: Path) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
 def _type_checking(node: ast.AST) -> bool:

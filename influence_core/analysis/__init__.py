@@ -6,8 +6,9 @@ Settings -> data -> Split -> model.fit -> FittedModel -> Curvature -> solver -> 
 
 from __future__ import annotations
 
-from influence_core import estimators, fastif, trials
+from influence_core import wording
 from influence_core.agreement import agreement, linear_datamodelling
+from influence_core.analysis import quality, trials
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.cards import Card, Witness, cards
 from influence_core.analysis.checking import checking_curve
@@ -17,14 +18,16 @@ from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Draw, Halv
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
+from influence_core.analysis.trust import Trust
 from influence_core.compute import Cancelled, Task, result_store, settle
 from influence_core.compute.plugins import join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
 from influence_core.curvature import KINDS as CURVATURES
 from influence_core.data import DATASETS, Corrections, DataError, Source, contents, drawn, load, task_of, uploads
-from influence_core.estimators import ESTIMATORS
-from influence_core.influence import Influence, watch
+from influence_core.influence import estimators, search
+from influence_core.influence.estimators import ESTIMATORS
+from influence_core.influence.watched import Influence, watch
 from influence_core.mislabels import SIGNALS, Curve, SignalError, detection, mean_and_error
 from influence_core.models import (
     FIT_METHODS,
@@ -38,7 +41,7 @@ from influence_core.models import (
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
 from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver, why_chosen
-from influence_core.trust import Trust
+from influence_core.wording import SENTENCE
 
 __all__ = [
     "ADVICE",
@@ -96,7 +99,8 @@ __all__ = [
     "drawn",
     "duplicate_groups",
     "estimators",
-    "fastif",
+    "quality",
+    "search",
     "interactive",
     "linear_datamodelling",
     "load",
@@ -112,6 +116,8 @@ __all__ = [
     "uploads",
     "watch",
     "why_chosen",
+    "wording",
+    "search",
 ]
 
 EXPECTED_ERRORS = (
@@ -122,10 +128,6 @@ EXPECTED_ERRORS = (
     SingularRefitError,
     QuantityError,
     SignalError,
-)
-SENTENCE = (
-    "change = test loss without the training point minus test loss with it. "
-    "> 0: removing it hurts the prediction, so it is helpful. < 0: it is harmful."
 )
 
 

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from influence_core import effects, estimators
 from influence_core.agreement import Agreement, agreement
 from influence_core.analysis.groups import GroupEffect, checked_group, group_effect
 from influence_core.analysis.problem import Problem
+from influence_core.analysis.trust import Ground, Trust, trust
 from influence_core.compute import FloatArray, Recent, Task, numpy, once
 from influence_core.data import DataError
-from influence_core.estimators import ESTIMATORS
-from influence_core.influence import Influence, Watched, watch
+from influence_core.influence import effects, estimators
+from influence_core.influence.estimators import ESTIMATORS
+from influence_core.influence.watched import Influence, Watched, watch
 from influence_core.models import QUANTITIES, Quantity
 from influence_core.retraining import Refits
 from influence_core.settings import Settings
 from influence_core.solvers import AUTOMATIC, SOLVERS, SPECTRUM_IS_CHEAP, SingularError, Solution, chosen_solver
-from influence_core.trust import Ground, Trust, trust
 
 KEPT = 8  # clicks of several sessions on one analysis, between scores and trust
 DIRECT = ("cholesky", "eigh")

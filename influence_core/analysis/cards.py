@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from influence_core.analysis.review import Review
 from influence_core.compute import FloatArray
 from influence_core.data.neighbours import near_duplicates
-from influence_core.evidence import Evidence, evidence
+from influence_core.influence.evidence import Evidence, evidence
 
 SHOWN = 5  # supporting and contradicting points of a card
 

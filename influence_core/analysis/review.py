@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from influence_core import estimators
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.folds import cross_validated
+from influence_core.analysis.trust import Trust, trust
 from influence_core.compute import FloatArray, numpy, once
 from influence_core.data.neighbours import neighbour_distance, remoteness
-from influence_core.influence import Watched, watch
+from influence_core.influence import estimators
+from influence_core.influence.watched import Watched, watch
 from influence_core.mislabels import SIGNALS, applicable_signals, label_issues, percentiles, places, rank, suspicion
 from influence_core.models import QUANTITIES, FittedModel
-from influence_core.trust import Trust, trust
 
 
 @dataclass(frozen=True, eq=False)

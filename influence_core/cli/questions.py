@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from influence_core import wording
 from influence_core.analysis import (
-    SENTENCE,
     Analysis,
     Draw,
     Settings,
@@ -85,9 +85,9 @@ def _run(arguments: argparse.Namespace, make: Callable[[argparse.Namespace, Anal
 
 def _manifest(settings: Settings, analysis: Analysis, table: pd.DataFrame, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What the numbers are, where they come from, and what they rest on."""
-    fitted = analysis.problem.fitted
+    fitted, names = analysis.problem.fitted, analysis.problem.split.test.class_names
     return {
-        "sign": _sign(analysis),
+        "sign": wording.meaning(wording.watched(settings, names), wording.orientation(settings)),
         "quantity": settings.quantity,
         "unit": analysis.quantity.unit or fitted.model.loss.unit,
         "settings": json.loads(to_json(settings)),
@@ -98,18 +98,6 @@ def _manifest(settings: Settings, analysis: Analysis, table: pd.DataFrame, facts
         "rows": len(table),
         **facts,
     }
-
-
-def _sign(analysis: Analysis) -> str:
-    """What positive and negative changes mean; another class's probability and a prediction help nobody."""
-    title, settings = analysis.quantity.title, analysis.settings
-    helpful = 0 if settings.quantity == "probability" and settings.target >= 0 else analysis.quantity.helpful
-    if helpful > 0:
-        return SENTENCE
-    start = f"change = {title} without the training point minus {title} with it. "
-    if helpful < 0:
-        return start + "< 0: removing it lowers this, so it is helpful. > 0: it is harmful."
-    return start + "> 0: removing it pushes the value up. < 0: down."
 
 
 def _version(name: str) -> str:

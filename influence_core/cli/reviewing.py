@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from influence_core.analysis import (
     DATASETS,
-    MODELS,
     SIGNALS,
-    Analysis,
     DataError,
     Problem,
-    Review,
     contents,
-    duplicate_groups,
-    scores,
 )
 from influence_core.annotations import (
     Context,
     Original,
     Plan,
     Queue,
-    Run,
-    Samples,
     Store,
     create_queue,
     export,
@@ -36,9 +28,7 @@ from influence_core.annotations import (
     queues,
 )
 from influence_core.cli.common import add_settings, settings_of, task, write_table
-from influence_core.settings import to_json
-
-SEARCHED = 5_000  # rows whose near-duplicates are looked for
+from influence_core.reviewing import Fit, duplicates, offered, run, samples, score
 
 
 def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,9 +47,9 @@ def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     import_ = words.add_parser("import", help="read the answers of a Label Studio JSON export")
     import_.add_argument("file", type=Path)
-    for command, run in ((queue, run_queue), (listed, run_queues), (export_, run_export), (import_, run_import)):
+    for command, start in ((queue, run_queue), (listed, run_queues), (export_, run_export), (import_, run_import)):
         add_settings(command)
-        command.set_defaults(run=run)
+        command.set_defaults(run=start)
         if command is not listed:
             command.add_argument("--by", default=None, help="whose name stands in the log; default: the user's")
         if command in {export_, import_}:
@@ -69,38 +59,20 @@ def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run_queue(arguments: argparse.Namespace) -> None:
     """Score, and store a queue; its version goes to the standard output."""
-    settings = settings_of(arguments)
-    problem = _problem(arguments)
-    review = Review(Analysis(settings, problem, task()))
-    cheap = {name for name in review.signals if SIGNALS[name].cheap}
-    names = [name for name in SIGNALS if name in {*cheap, arguments.strategy}]
-    found, train = scores(review, names), problem.split.train
-    run = Run(
-        model=f"{MODELS[settings.model.name].title}, l2 = {settings.model.l2:g}",
-        settings={"settings": json.loads(to_json(settings)), "signals": names},  # as the page reads it back
-        seed=settings.seed,
-        trust=found.trust_text,
-        signals=found.signals,
-        predicted=found.predicted,
-        suggested=found.suggested,
-        p_given=found.p_given,
-        p_suggested=found.p_suggested,
-        label_score=found.label_score,
-        is_issue=found.is_issue,
-        metrics=dict(found.metrics),
-        gradient_norm=review.trust.gradient_norm,
-    )
-    groups = duplicate_groups(review, review.ranked(arguments.strategy)[:SEARCHED])
+    settings, given = settings_of(arguments), _problem(arguments)
+    cheap = [name for name, signal in SIGNALS.items() if signal.cheap]
+    fit = Fit(settings, None, offered([*cheap, arguments.strategy]))
+    scored = score(fit, given, task())
     plan = Plan(
         arguments.strategy,
         arguments.limit,
         overlap=arguments.overlap,
-        duplicates=groups,
+        duplicates=duplicates(scored),
         blind=arguments.blind,
         seed=settings.seed,
     )
-    samples = Samples(_title(arguments), train.fingerprint, train.ids, found.labels, tuple(train.class_names))
-    made = create_queue(open_store(), samples, run, plan, _name(arguments))
+    known = samples(given.split, _title(arguments))
+    made = create_queue(open_store(), known, run(scored, fit), plan, _name(arguments))
     print(f"queue version {made.version}: {made.size} cards by {made.strategy}")
 
 

@@ -1,19 +1,17 @@
-"""Where and how numbers are computed: device and precision, matrix products, progress and cancel, the result store."""
+"""Where and how numbers are computed: device and precision, products, lazy steps, tasks, the result store."""
 
-from __future__ import annotations
-
-import hashlib
-import math
-import os
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar, overload
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
+from influence_core.compute.lazy import Recent, fingerprint, once
+from influence_core.compute.products import (
+    FloatArray,
+    Workspace,
+    blocks,
+    choose_device,
+    gram,
+    numpy,
+    product,
+    settle,
+    stacked,
+)
 from influence_core.compute.store import NotStored, ResultStore, data_folder, result_store
 from influence_core.compute.task import Cancelled, Task
 
@@ -21,6 +19,7 @@ __all__ = [
     "Cancelled",
     "FloatArray",
     "NotStored",
+    "Recent",
     "ResultStore",
     "Task",
     "Workspace",
@@ -36,191 +35,3 @@ __all__ = [
     "settle",
     "stacked",
 ]
-
-FloatArray = NDArray[np.float64]
-BLOCK_BYTES = 64 * 2**20
-SMALL = 4e7  # multiplications of a product that one thread does in about 10 ms
-
-T = TypeVar("T")
-
-if "OMP_NUM_THREADS" not in os.environ:
-    # On the CPU products go to NumPy's BLAS, torch does the small steps between them.  A second pool of threads for
-    # those costs far more in wake-ups and stolen cores than it saves: a softmax fit took 4.1 s with it, 0.3 s without.
-    torch.set_num_threads(1)
-
-
-def settle() -> None:
-    """Give this thread torch's number of threads.  Call it first in every thread that computes.
-
-    The setting belongs to the thread: in a new one, such as every rerun of a page, the MKL inside torch would otherwise
-    start a pool as wide as the machine and let it spin, which doubled the time of a click (measured on two cores).
-    """
-    torch.get_num_threads()
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """``auto`` is cuda where present, else cpu; mps has no float64, which convex models need.
-
-    Returns:
-        The device.
-
-    Raises:
-        ValueError: a device was named that this machine does not have.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"Device {name!r} was asked for, but this machine has no CUDA device: use 'auto' or 'cpu'.")
-    return torch.device(name)
-
-
-def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """Matrix product a @ b of two-dimensional tensors, written to ``out`` where one is given.
-
-    On the CPU a large one goes through NumPy without copying: NumPy's OpenBLAS measured 1.3 to 1.5 times faster in
-    float64 than the MKL inside torch on AMD processors, and level on others.  A small one stays in torch, on the thread
-    that asks: OpenBLAS runs one threaded product at a time, so that a click would wait for the long product of a job.
-
-    Returns:
-        a @ b on the device of ``a``.
-    """
-    if a.device.type != "cpu" or a.shape[0] * a.shape[1] * b.shape[1] < SMALL:
-        settle()
-        return torch.matmul(a, b, out=out)
-    return torch.from_numpy(np.matmul(a.numpy(), b.numpy(), out=None if out is None else out.numpy()))
-
-
-def stacked(a: Tensor, b: Tensor) -> Tensor:
-    """Products a_j b_j of two stacks of small matrices.
-
-    On the CPU NumPy calls its BLAS for each, which took a fifth off the time of LiSSA with eleven examples per step.
-
-    Returns:
-        (r, m, n) for shapes (r, m, k) and (r, k, n).
-    """
-    if a.device.type != "cpu":
-        return torch.bmm(a, b)
-    return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
-
-
-class Workspace:
-    """Room for intermediate results that is used again and again.
-
-    New memory is handed out page by page and zeroed: a thin product into 33 MB of it took 3.5 times as long as into
-    room that had been used before.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        self.like, self.kept = like, dict[object, Tensor]()
-
-    def __call__(self, name: object, *shape: int) -> Tensor:
-        """The room of this name; what it held is lost.
-
-        Returns:
-            A contiguous tensor of ``shape``, not initialised.
-        """
-        size = math.prod(shape)
-        if name not in self.kept or len(self.kept[name]) < size:
-            self.kept[name] = self.like.new_empty(size)
-        return self.kept[name][:size].view(shape)
-
-
-def gram(a: Tensor) -> Tensor:
-    """AᵀA; on the CPU NumPy recognises the symmetry and does half the work.
-
-    Returns:
-        (k, k) for ``a`` of shape (n, k).
-    """
-    if a.device.type != "cpu":
-        return a.T @ a
-    array = a.numpy()
-    return torch.from_numpy(np.dot(array.T, array))
-
-
-def blocks(total: int, bytes_per_item: float, budget: int = BLOCK_BYTES) -> Iterator[slice]:
-    """Slices of range(total) whose items together need at most ``budget`` bytes (at least one item each).
-
-    Yields:
-        Consecutive slices.
-    """
-    size = max(1, int(budget // max(bytes_per_item, 1)))
-    for start in range(0, total, size):
-        yield slice(start, min(start + size, total))
-
-
-def fingerprint(*parts: Any) -> str:
-    """Content hash of arrays and plain values.
-
-    Returns:
-        32 hexadecimal digits, the same on every machine.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
-        else:
-            digest.update(repr(part).encode())
-        digest.update(b"\0")
-    return digest.hexdigest()
-
-
-class once(Generic[T]):  # noqa: N801 - used like functools.cached_property
-    """Like ``functools.cached_property``, but several threads asking at the same time compute it once."""
-
-    def __init__(self, function: Callable[[Any], T]) -> None:
-        self.function, self.__doc__ = function, function.__doc__
-        self.guard = threading.Lock()
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, instance: None, _owner: type) -> once[T]: ...
-    @overload
-    def __get__(self, instance: object, _owner: type) -> T: ...
-    def __get__(self, instance: object | None, _owner: type) -> once[T] | T:
-        if instance is None:
-            return self
-        with self.guard:
-            lock = instance.__dict__.setdefault(f"_lock_{self.name}", threading.RLock())
-        with lock:
-            if self.name not in instance.__dict__:
-                instance.__dict__[self.name] = self.function(instance)
-        value: T = instance.__dict__[self.name]
-        return value
-
-
-class Recent(Generic[T]):
-    """The last few results by key, for several threads; one that is asked for twice at the same time is made twice."""
-
-    def __init__(self, size: int) -> None:
-        self.size, self.kept, self.guard = size, dict[object, T](), threading.Lock()
-
-    def get(self, key: object, make: Callable[[], T]) -> T:
-        """What ``make`` returned for ``key`` last time, where that is still kept.
-
-        Returns:
-            The result.
-        """
-        with self.guard:
-            if key in self.kept:
-                value = self.kept[key] = self.kept.pop(key)  # the youngest again
-                return value
-        value = make()
-        with self.guard:
-            self.kept[key] = value
-            while len(self.kept) > self.size:
-                del self.kept[next(iter(self.kept))]
-        return value
-
-
-def numpy(tensor: Tensor) -> FloatArray:
-    """Results leave as NumPy, floating-point ones in double precision whatever they were computed in.
-
-    Returns:
-        The values on the CPU.
-    """
-    values = tensor.detach().cpu()
-    array: FloatArray = (values.double() if values.is_floating_point() else values).numpy()
-    return array

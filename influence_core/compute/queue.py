@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from influence_core.compute import settle
+from influence_core.compute.products import settle
 from influence_core.compute.store import ResultStore, Wanted, result_store
 from influence_core.compute.task import Cancelled, Task
 from influence_core.compute.turns import Turns, Worker

@@ -10,6 +10,7 @@ from influence_core.compute import once
 from influence_core.data.dataset import Dataset
 from influence_core.models.fitting import Fit
 from influence_core.models.linear import LinearModel
+from influence_core.models.linearised import linearised
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch, Linearised
 from influence_core.models.training import Program
@@ -59,7 +60,7 @@ class FittedModel:
     @once
     def linearised(self) -> Linearised:
         """The model at θ̂: products with its Jacobian."""
-        return self.model.linearised(self.theta)
+        return linearised(self.model, self.theta)
 
     @once
     def outputs(self) -> Tensor:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from influence_core.compute import BLOCK_BYTES, blocks, product
+from influence_core.compute import blocks, product
+from influence_core.compute.products import BLOCK_BYTES
 from influence_core.models.protocol import Layer
 
 KINDS = (nn.Linear, nn.Conv2d)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from influence_core.compute import blocks, gram, product
 from influence_core.data.dataset import Dataset
-from influence_core.models.linearised import LinearAt
 from influence_core.models.losses import Loss, Softmax
 from influence_core.models.protocol import Batch
 
@@ -68,14 +67,6 @@ class LinearModel:
             (p,).
         """
         return torch.zeros(self.loss.outputs * batch.x.shape[1], dtype=batch.x.dtype, device=batch.x.device)
-
-    def linearised(self, theta: Tensor) -> LinearAt:
-        """The model at ``theta``.
-
-        Returns:
-            Products with its Jacobian I_K ⊗ x̃_iᵀ.
-        """
-        return LinearAt(self, theta)
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
         """F = x̃ Θᵀ.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +17,9 @@ from torch.func import grad, vmap
 from influence_core.compute import blocks
 from influence_core.models.forward import pushed
 from influence_core.models.layers import contracted, layer_norms, positions, unfolded
-from influence_core.models.protocol import Layer, Tap
-
-if TYPE_CHECKING:
-    from influence_core.models.linear import LinearModel
-    from influence_core.models.network import Network
+from influence_core.models.linear import LinearModel
+from influence_core.models.network import Network
+from influence_core.models.protocol import Layer, Linearised, Tap
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,3 +207,12 @@ class LinearAt:
             (n, K).
         """
         return self.model.outputs(self.theta, x) + self.model.outputs(step, x)
+
+
+def linearised(model: LinearModel | Network, theta: Tensor) -> Linearised:
+    """A model at ``theta``: products with its Jacobian.
+
+    Returns:
+        The linear predictor itself, or the network with taps on its layers.
+    """
+    return LinearAt(model, theta) if isinstance(model, LinearModel) else At(model, theta.detach())

@@ -21,7 +21,6 @@ from influence_core.compute import blocks, once
 from influence_core.data.dataset import Dataset
 from influence_core.models.forward import pushed
 from influence_core.models.layers import find_layers, initialise
-from influence_core.models.linearised import At
 from influence_core.models.losses import Loss
 from influence_core.models.protocol import Batch, Layer
 
@@ -290,11 +289,3 @@ class Network:
 
         slopes: Tensor = grad(along)(batch.x)
         return slopes[:, :-1] if self.targets_inside else slopes
-
-    def linearised(self, theta: Tensor) -> At:
-        """The network at ``theta``.
-
-        Returns:
-            Products with its Jacobian.
-        """
-        return At(self, theta.detach())

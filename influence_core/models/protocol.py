@@ -149,6 +149,3 @@ class Model(Protocol):
 
     def objective(self, theta: Tensor, batch: Batch, weights: Tensor | None = None) -> tuple[float, Tensor]:
         """J(θ; weights) and its gradient (p,)."""
-
-    def linearised(self, theta: Tensor) -> Linearised:
-        """The model at ``theta``."""

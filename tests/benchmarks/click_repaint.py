@@ -109,22 +109,14 @@ def app() -> None:
     import streamlit as st
 
     sys.path.insert(0, str(ROOT))
-    from pages.components.assets import ensure_plotly, pack, text
-    from pages.components.influence_map import (
-        MapView,
-        Reactions,
-        Scene,
-        colour_limit,
-        influence_map,
-        marker_sizes,
-        park,
-    )
+    from pages.components.browser.bridge import ensure_plotly, pack, text
+    from pages.components.browser.map import MapView, Reactions, Scene, colour_limit, influence_map, marker_sizes, park
 
     st.set_page_config(layout="wide")
     ensure_plotly(Path(__file__).parent / "static")
     n, classes, state = int(st.query_params["n"]), int(st.query_params["classes"]), st.session_state
     bare = st.components.v2.component(
-        "bare", html='<div class="bare"></div>\n', js=text("wire.js") + REFERENCE_JS, isolate_styles=False
+        "bare", html='<div class="bare"></div>\n', js=text("shared/wire.js") + REFERENCE_JS, isolate_styles=False
     )
 
     @st.cache_resource

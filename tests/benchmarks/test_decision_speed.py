@@ -6,8 +6,8 @@ import statistics
 import time
 
 import influence_core.annotations as annotations
-from pages.components import cached
 from pages.components.review import opening
+from pages.components.session import cached
 from tests.pages.test_mislabels_page import key, with_queue
 
 ROUNDS, LOOKED = 25, 0.4  # decisions, and seconds between them, in which the next cards are made ahead

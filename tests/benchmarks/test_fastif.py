@@ -9,8 +9,8 @@ from perceptron import trained
 
 from influence_core.analysis import Problem
 from influence_core.data import DATASETS
-from influence_core.fastif import FastPlan, FastReport, measure
-from influence_core.influence import Influence, watch
+from influence_core.influence.search import FastPlan, FastReport, measure
+from influence_core.influence.watched import Influence, watch
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 
 pytestmark = pytest.mark.skipif(

@@ -26,8 +26,8 @@ from influence_core.analysis import Problem
 from influence_core.compute import numpy
 from influence_core.curvature import Curvature, exact_hessian, network_curvature
 from influence_core.data import DATASETS
-from influence_core.estimators import dots, loss_change
-from influence_core.influence import Influence, watch
+from influence_core.influence.estimators import dots, loss_change
+from influence_core.influence.watched import Influence, watch
 from influence_core.models import Batch, FittedModel
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import factor

@@ -20,8 +20,8 @@ from influence_core.analysis import Problem
 from influence_core.compute import numpy
 from influence_core.curvature import exact_hessian
 from influence_core.data import DATASETS
-from influence_core.estimators import loss_change
-from influence_core.influence import Influence, watch
+from influence_core.influence.estimators import loss_change
+from influence_core.influence.watched import Influence, watch
 from influence_core.models import FittedModel
 from influence_core.retraining import LeaveOneOut, Question
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings

@@ -14,21 +14,15 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from pages.components import chart_frame  # noqa: E402
-from pages.components.assets import ensure_static  # noqa: E402
-from pages.components.field import Field, level_lines  # noqa: E402
-from pages.components.gallery import Gallery, gallery, park_tiles, sprite  # noqa: E402
-from pages.components.influence_map import (  # noqa: E402
-    MapView,
-    Reactions,
-    Scene,
-    colour_limit,
-    influence_map,
-    park,
-)
-from pages.components.linked_table import linked_table  # noqa: E402
-from pages.components.loo_scatter import Look, Pairs, loo_scatter  # noqa: E402
-from pages.components.strips import Strip, strip  # noqa: E402
+from pages.components.browser.bridge import ensure_static  # noqa: E402
+from pages.components.browser.gallery import Gallery, gallery, park_tiles, sprite  # noqa: E402
+from pages.components.browser.loo_scatter import Look, Pairs, loo_scatter  # noqa: E402
+from pages.components.browser.map import MapView, Reactions, Scene, influence_map, park
+from pages.components.browser.strips import Strip, strip  # noqa: E402
+from pages.components.charts.field import Field, level_lines  # noqa: E402
+from pages.components.charts.scale import colour_limit
+from pages.components.widgets import chart_frame  # noqa: E402
+from pages.components.widgets.linked_table import linked_table  # noqa: E402
 
 st.set_page_config(layout="wide")
 ensure_static(Path(__file__).parent / "static")  # served from beside the main script

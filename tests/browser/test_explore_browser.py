@@ -9,7 +9,7 @@ import pytest
 
 from influence_core.analysis import Analysis, analyse
 from influence_core.settings import from_query
-from pages.components.view import rows_of
+from pages.components.session.view import rows_of
 from tests.browser.helpers import (
     BLOBS,
     IMAGES,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pages.components.tour import STEPS
+from pages.components.browser.tour import STEPS
 from tests.browser.helpers import APP, BLOBS, coloured, explore, no_trouble, rest, tab_to
 
 pytestmark = pytest.mark.browser

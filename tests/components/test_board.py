@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from pages.components.board import (
+from pages.components.browser.board import (
     HALVES,
     LONGEST,
     MOST_POINTS,
@@ -18,7 +18,7 @@ from pages.components.board import (
     half_for,
     plane_of,
 )
-from pages.components.influence_map import MapView
+from pages.components.browser.map import MapView
 
 GOOD = {"seq": 3, "points": "a1_2.B3_4", "asked": 1, "selected": 0, "live": False}
 

@@ -8,10 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from influence_core.analysis import quality, trials
 from influence_core.data import Dataset
-from pages.components import charts, controls, fit_charts, fit_report, solver_charts, trials
-from pages.components.influence_map import Field
-from pages.components.pixel_map import pixel_map
+from pages.components.charts import examples, fits, solvers
+from pages.components.charts.field import Field
+from pages.components.charts.pixel_map import pixel_map
+from pages.components.widgets import controls
 
 RESERVED = {"#0072B2", "#D55E00"}
 NASTY = '<b onclick="x">=1+1</b> %{x} *bold*'
@@ -21,19 +23,19 @@ def cloud(n=30, classes=("a", "b"), flips=(), seed=0):
     random = np.random.default_rng(seed)
     y = random.integers(0, max(len(classes), 1), n) if classes else random.normal(size=n)
     flipped = np.isin(np.arange(n), flips)
-    return charts.Points(random.normal(size=(n, 2)), y, tuple(classes), [f"row {i}" for i in range(n)], flipped)
+    return examples.Points(random.normal(size=(n, 2)), y, tuple(classes), [f"row {i}" for i in range(n)], flipped)
 
 
 def test_class_colours_never_mean_helpful_or_harmful():
-    assert not RESERVED & {colour.upper() for colour in charts.CLASS_COLOURS}
-    assert len(set(charts.CLASS_COLOURS)) == len(charts.CLASS_COLOURS)
-    looks = {(charts.class_colour(k), charts.SHAPES[k % len(charts.SHAPES)]) for k in range(10)}
+    assert not RESERVED & {colour.upper() for colour in examples.CLASS_COLOURS}
+    assert len(set(examples.CLASS_COLOURS)) == len(examples.CLASS_COLOURS)
+    looks = {(examples.class_colour(k), examples.SHAPES[k % len(examples.SHAPES)]) for k in range(10)}
     assert len(looks) == 10
 
 
 def test_map_draws_every_point_once_and_rings_the_flipped():
     points = cloud(flips=(3, 7))
-    figure = charts.points_map(points, ("x1", "x2"), "Where")
+    figure = examples.points_map(points, ("x1", "x2"), "Where")
     a, b, rings = figure.data
     for k, trace in enumerate((a, b)):
         np.testing.assert_array_equal(np.column_stack([trace.x, trace.y]), points.xy[points.y == k])
@@ -45,19 +47,19 @@ def test_map_draws_every_point_once_and_rings_the_flipped():
 
 def test_map_of_a_target_is_coloured_by_it():
     points = cloud(classes=())
-    [trace] = charts.points_map(points, ("x1", "x2"), "Where").data
+    [trace] = examples.points_map(points, ("x1", "x2"), "Where").data
     np.testing.assert_array_equal(trace.marker.color, points.y)
 
 
 @pytest.mark.parametrize(("n", "kind"), [(2_000, go.Scatter), (2_001, go.Scattergl)])
 def test_crowds_are_drawn_by_webgl_in_all_traces(n, kind):
-    figure = charts.points_map(cloud(n, flips=(0,)), ("x1", "x2"), "Where", np.array([[0, 0], [1, 1]]))
+    figure = examples.points_map(cloud(n, flips=(0,)), ("x1", "x2"), "Where", np.array([[0, 0], [1, 1]]))
     assert {type(trace) for trace in figure.data} == {kind}
 
 
 def test_hostile_names_stay_text():
-    points = charts.Points(np.zeros((2, 2)), np.array([0, 1]), (NASTY, "b"), [NASTY, "b"], np.zeros(2, bool))
-    figure = charts.points_map(points, (NASTY, "x2"), NASTY)
+    points = examples.Points(np.zeros((2, 2)), np.array([0, 1]), (NASTY, "b"), [NASTY, "b"], np.zeros(2, bool))
+    figure = examples.points_map(points, (NASTY, "x2"), NASTY)
     shown = [figure.layout.title.text, figure.layout.xaxis.title.text, figure.data[0].name, figure.data[0].text[0]]
     for text in shown:
         assert "<" not in text
@@ -76,7 +78,7 @@ def test_hostile_names_stay_text():
     ],
 )
 def test_boundary_is_clipped_to_the_box(weights, offset, ends):
-    found = charts.boundary_ends(weights, offset, (-1, -1), (1, 1))
+    found = examples.boundary_ends(weights, offset, (-1, -1), (1, 1))
     if ends is None:
         assert found is None
     else:
@@ -86,43 +88,43 @@ def test_boundary_is_clipped_to_the_box(weights, offset, ends):
 
 def test_class_balance_counts_kept_and_changed_labels():
     y, flipped = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 1, 0, 0, 1, 0], bool)
-    kept, changed = charts.class_balance(y, flipped, ("a", "b", "c")).data
+    kept, changed = examples.class_balance(y, flipped, ("a", "b", "c")).data
     assert (kept.x.tolist(), changed.x.tolist()) == ([2, 1, 1], [1, 1, 0])
     assert kept.y == ("a", "b", "c")
-    assert "Most common is a: 50%" in charts.class_balance(y, flipped, ("a", "b", "c")).layout.title.text
+    assert "Most common is a: 50%" in examples.class_balance(y, flipped, ("a", "b", "c")).layout.title.text
 
 
 @pytest.mark.parametrize("classes", [(), ("a", "b"), ("a", "b", "c", "d")])
 def test_histogram_holds_every_value_once(classes):
     random = np.random.default_rng(0)
     values, y = random.normal(size=500), random.integers(0, max(len(classes), 1), 500)
-    figure = charts.histogram(values, y, classes, "How", "cm")
+    figure = examples.histogram(values, y, classes, "How", "cm")
     assert sum(int(np.sum(trace.y)) for trace in figure.data) == 500
     for k, trace in enumerate(figure.data):
         assert np.sum(trace.y) == (np.sum(y == k) if classes else 500)
 
 
 def test_histogram_of_a_constant_and_of_a_heavy_tail():
-    assert np.sum(charts.histogram(np.ones(9), np.zeros(9, int), (), "How", "").data[0].y) == 9
-    assert len(charts.bins(np.random.default_rng(0).standard_cauchy(5_000))) <= charts.MOST_BINS + 1
+    assert np.sum(examples.histogram(np.ones(9), np.zeros(9, int), (), "How", "").data[0].y) == 9
+    assert len(examples.bins(np.random.default_rng(0).standard_cauchy(5_000))) <= examples.MOST_BINS + 1
 
 
 def test_newton_curve_is_the_distance_to_the_last_value():
-    [trace] = fit_charts.newton_curve((5.0, 2.0, 1.5, 1.5)).data
+    [trace] = fits.newton_curve((5.0, 2.0, 1.5, 1.5)).data
     np.testing.assert_array_equal(trace.x, [0, 1])
     np.testing.assert_allclose(trace.y, [3.5, 0.5])
 
 
 def test_loss_curves_start_at_epoch_one():
-    training, validation = fit_charts.loss_curves((3.0, 2.0), (4.0, 5.0), "nats").data
+    training, validation = fits.loss_curves((3.0, 2.0), (4.0, 5.0), "nats").data
     assert training.x.tolist() == [1, 2]
     assert (training.y.tolist(), validation.y.tolist()) == ([3.0, 2.0], [4.0, 5.0])
 
 
 def test_confusion_has_true_classes_as_rows():
-    counts = fit_report.confusion(np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0]), 2)
+    counts = quality.confusion(np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0]), 2)
     np.testing.assert_array_equal(counts, [[1, 1], [1, 2]])
-    figure = fit_charts.confusion_matrix(counts, ("a", "b"))
+    figure = fits.confusion_matrix(counts, ("a", "b"))
     np.testing.assert_allclose(figure.data[0].z, [[0.5, 0.5], [1 / 3, 2 / 3]])
     places = {(note.y, note.x): note.text for note in figure.layout.annotations}
     assert places == {(0, 0): "1", (0, 1): "1", (1, 0): "1", (1, 1): "2"}
@@ -130,13 +132,13 @@ def test_confusion_has_true_classes_as_rows():
 
 
 def test_decided_class_of_one_and_of_several_outputs():
-    assert fit_report.decided(np.array([[-1.0], [2.0]])).tolist() == [0, 1]
-    assert fit_report.decided(np.array([[0.1, 0.9, 0.3], [2.0, 1.0, 0.0]])).tolist() == [1, 0]
+    assert quality.decided(np.array([[-1.0], [2.0]])).tolist() == [0, 1]
+    assert quality.decided(np.array([[0.1, 0.9, 0.3], [2.0, 1.0, 0.0]])).tolist() == [1, 0]
 
 
 def test_residuals_are_target_minus_prediction():
     predicted, target = np.array([1.0, 2.0]), np.array([1.5, 1.0])
-    trace = fit_charts.residual_plot(predicted, target, ["a", "b"], "kg").data[1]
+    trace = fits.residual_plot(predicted, target, ["a", "b"], "kg").data[1]
     np.testing.assert_allclose(trace.y, [0.5, -1.0])
     np.testing.assert_allclose(trace.x, predicted)
 
@@ -146,7 +148,7 @@ def test_decision_field_fills_probability_and_draws_its_levels(probability):
     axis = np.linspace(-3, 3, 41)
     f = np.add.outer(0 * axis, axis)  # f = x1
     points = cloud()
-    figure = fit_charts.decision_field(Field(axis, axis, f), probability, points, ("x1", "x2"), None)
+    figure = fits.decision_field(Field(axis, axis, f), probability, points, ("x1", "x2"), None)
     fill, boundary, low, high = figure.data[:4]
     expected = 1 / (1 + np.exp(-f)) if probability else np.clip(f, -2, 2)
     np.testing.assert_allclose(fill.z, expected)
@@ -158,7 +160,7 @@ def test_decision_field_fills_probability_and_draws_its_levels(probability):
 
 def test_colours_of_a_pixel_are_added_up_in_weights_and_changes():
     weights = np.arange(2 * 3 * 4 * 3, dtype=float).reshape(2, -1)
-    figure = fit_charts.weight_images(weights, (3, 4, 3), ["a", "b"])
+    figure = fits.weight_images(weights, (3, 4, 3), ["a", "b"])
     assert np.array_equal(figure.data[1].z, weights[1].reshape(12, 3).sum(1).reshape(3, 4))
     images = np.zeros((2, 3, 4, 3), np.uint8)
     images[1, 0, 0] = [30, 60, 90]
@@ -173,7 +175,7 @@ def test_colours_of_a_pixel_are_added_up_in_weights_and_changes():
 
 def test_weight_images_share_one_scale_symmetric_about_zero():
     weights = np.random.default_rng(0).normal(size=(7, 12))
-    figure = fit_charts.weight_images(weights, (3, 4), [f"class {k}" for k in range(7)])
+    figure = fits.weight_images(weights, (3, 4), [f"class {k}" for k in range(7)])
     assert len(figure.data) == 7
     for k, trace in enumerate(figure.data):
         np.testing.assert_array_equal(trace.z, weights[k].reshape(3, 4))
@@ -184,18 +186,16 @@ def test_weight_images_share_one_scale_symmetric_about_zero():
 
 def test_coefficient_bars_are_the_largest_first():
     values = np.linspace(-3, 2, 40)
-    figure = fit_charts.coefficient_bars(values, [f"f{k}" for k in range(40)], "unit")
+    figure = fits.coefficient_bars(values, [f"f{k}" for k in range(40)], "unit")
     shown = figure.data[0]
-    assert len(shown.x) == fit_charts.LARGEST
+    assert len(shown.x) == fits.LARGEST
     assert (shown.x[0], shown.y[0]) == (-3.0, "f0")
     assert np.all(np.diff(np.abs(shown.x)) <= 0)
 
 
 def test_solver_panels_have_equal_axes_and_a_diagonal():
     truth = np.array([1.0, -2.0, np.nan])
-    figure = solver_charts.panels(
-        truth, {"A": np.array([1.0, 4.0, 9.0]), "B": truth}, solver_charts.Against("exact LOO", "nats")
-    )
+    figure = solvers.panels(truth, {"A": np.array([1.0, 4.0, 9.0]), "B": truth}, solvers.Against("exact LOO", "nats"))
     diagonal, dots = figure.data[:2]
     np.testing.assert_array_equal(diagonal.x, diagonal.y)
     np.testing.assert_array_equal(dots.x, [1.0, -2.0])
@@ -206,17 +206,17 @@ def test_solver_panels_have_equal_axes_and_a_diagonal():
 
 
 def test_the_noise_of_a_network_is_a_band_whose_edges_are_seen():
-    truth, look = np.array([1.0, -2.0]), solver_charts.Against("training without a point", "nats", 3.0)
-    figure = solver_charts.panels(truth, {"A": truth, "B": truth}, look)
+    truth, look = np.array([1.0, -2.0]), solvers.Against("training without a point", "nats", 3.0)
+    figure = solvers.panels(truth, {"A": truth, "B": truth}, look)
     assert [(shape.x0, shape.x1, shape.xref) for shape in figure.layout.shapes] == [(-3, 3, "x"), (-3, 3, "x2")]
     assert figure.layout.xaxis.range[1] > 3
-    wide = solver_charts.panels(truth, {"A": truth}, replace(look, band=1e6))
+    wide = solvers.panels(truth, {"A": truth}, replace(look, band=1e6))
     assert wide.layout.xaxis.range[1] < 20  # points stay visible
 
 
 def test_halves_have_a_panel_per_solver_with_its_rank_correlation():
     measured = np.array([0.1, 0.3, 0.2])
-    figure = solver_charts.halves_panels(measured, {"A": -measured, "B<": measured}, {"A": -1.0, "B<": 1.0})
+    figure = solvers.halves_panels(measured, {"A": -measured, "B<": measured}, {"A": -1.0, "B<": 1.0})
     assert [note.text for note in figure.layout.annotations] == ["A: -1.00", "B&lt;: 1.00"]
     np.testing.assert_array_equal(figure.data[0].x, [1, 3, 2])
     np.testing.assert_array_equal(figure.data[0].y, [3, 1, 2])
@@ -227,25 +227,25 @@ def test_halves_have_a_panel_per_solver_with_its_rank_correlation():
 @pytest.mark.parametrize(("sign", "colours"), [(1, ["#0072B2", "#D55E00"]), (-1, ["#D55E00", "#0072B2"])])
 def test_panels_colour_by_helpfulness(sign, colours):
     truth = np.array([1.0, -1.0])
-    meant = solver_charts.Meant(("down", "up"), sign)
-    figure = solver_charts.panels(truth, {"A": truth}, solver_charts.Against("x < y", "nats"), meant)
+    meant = solvers.Meant(("down", "up"), sign)
+    figure = solvers.panels(truth, {"A": truth}, solvers.Against("x < y", "nats"), meant)
     assert list(figure.data[1].marker.color) == colours
     assert figure.layout.xaxis.title.text == "x &lt; y<br>← down | up →"
     assert figure.layout.yaxis.title.text == "predicted<br>← down | up →"
 
 
 def test_spectrum_counts_what_lies_below_the_damping():
-    figure = solver_charts.spectrum(np.array([-1.0, 0.1, 1.0, 10.0]), 0.5)
+    figure = solvers.spectrum(np.array([-1.0, 0.1, 1.0, 10.0]), 0.5)
     assert "2 of 4" in figure.layout.title.text
     np.testing.assert_array_equal(figure.data[0].y, [10.0, 1.0, 0.1])
     assert figure.layout.shapes[0].y0 == 0.5
-    assert not solver_charts.spectrum(np.array([1.0, 2.0]), 0.0).layout.shapes
+    assert not solvers.spectrum(np.array([1.0, 2.0]), 0.0).layout.shapes
 
 
 def test_score_paths_keep_zero_damping_beside_the_decades():
     scores = np.array([[2.0, 1.0, 0.5], [-3.0, -1.0, 0.5]])
     path = trials.DampingPath(np.array([0.0, 0.1, 1.0]), np.array([4, 5]), scores)
-    figure = solver_charts.score_paths(path, ["a", "b"], 0.1, "nats")
+    figure = solvers.score_paths(path, ["a", "b"], 0.1, "nats")
     for trace, row in zip(figure.data, scores, strict=True):
         np.testing.assert_array_equal(trace.y, row)
         np.testing.assert_allclose(trace.x, [-2, -1, 0])

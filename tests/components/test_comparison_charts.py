@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from influence_core.fastif import FastReport, Reached
-from pages.components import comparison_charts, fast_panel
+from influence_core.influence.search import FastReport, Reached
+from pages.components.charts import comparison
+from pages.components.solvers import fast_panel
 
 
 def report(**changes):
@@ -17,25 +18,25 @@ def report(**changes):
 
 
 def test_accuracy_is_drawn_where_it_is():
-    figure = comparison_charts.accuracy(["CG (x)", "LiSSA"], [0.1, 1.0], [1e-8, 0.0], "Cholesky")
+    figure = comparison.accuracy(["CG (x)", "LiSSA"], [0.1, 1.0], [1e-8, 0.0], "Cholesky")
     (trace,) = figure.data
     assert list(trace.text) == ["CG", "LiSSA"]
     assert list(trace.x) == [0.1, 1.0]
-    assert trace.y[1] == comparison_charts.FLOOR
+    assert trace.y[1] == comparison.FLOOR
     assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
 
 
 def test_labels_of_near_marks_stand_on_different_sides():
     x, y = np.array([1.0, 1.05, 30.0, 1e3]), np.array([0.3, 0.3, 0.3, 1e-16])
-    sides = comparison_charts.sides(x, y, ["EK-FAC", "K-FAC", "Arnoldi", "Eigendecomposition"])
+    sides = comparison.sides(x, y, ["EK-FAC", "K-FAC", "Arnoldi", "Eigendecomposition"])
     assert sides[0] != sides[1]
     assert sides[2] == sides[3] == "top center"
-    crowd = comparison_charts.sides(np.array([1.0, 1.02, 30.0]), np.array([1.0, 3.0, 1e-16]), ["one", "two", "far"])
+    crowd = comparison.sides(np.array([1.0, 1.02, 30.0]), np.array([1.0, 3.0, 1e-16]), ["one", "two", "far"])
     assert crowd[0] != "top center"  # there stands the other mark
 
 
 def test_recall_has_a_mark_for_every_size_and_one_for_everything():
-    figure = comparison_charts.recalls(report())
+    figure = comparison.recalls(report())
     assert list(figure.data[0].y) == [0.5, 0.96, 1.0]
     assert figure.data[1].x[0] == pytest.approx(2.0)
 

@@ -7,8 +7,7 @@ import time
 import pytest
 
 from influence_core.analysis import Job, SingularRefitError
-from pages.components.job_panel import duration, reason, resumed, words
-from pages.components.jobs import jobs
+from pages.components.widgets.job_panel import duration, jobs, reason, resumed, words
 
 
 @pytest.mark.parametrize(

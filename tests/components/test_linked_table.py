@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.linked_table import ROWS_SENT, formats, heading, picked_row, top_rows
+from pages.components.widgets.linked_table import ROWS_SENT, formats, heading, picked_row, top_rows
 
 ORDER = np.random.default_rng(0).permutation(10_000)
 FRAME = pd.DataFrame({"change": np.linspace(1, -1, 10_000)}, index=ORDER)
@@ -51,7 +51,7 @@ def test_the_table_follows_the_state() -> None:
         import pandas as pd
         import streamlit as st
 
-        from pages.components.linked_table import linked_table
+        from pages.components.widgets.linked_table import linked_table
 
         frame = pd.DataFrame({"change": range(1_000)}, index=range(1_000, 2_000))
         linked_table(frame, st.session_state.get("chosen"), print, "table")

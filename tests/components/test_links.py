@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from influence_core import analysis
 from influence_core.analysis import DATASETS, ESTIMATORS, MODELS, QUANTITIES, SOLVERS
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings, SolverSettings, from_json
-from pages.components.links import SHOWN, known, read, read_file, told, write, write_file
-from pages.components.view import View
+from pages.components.session.links import SHOWN, known, read, read_file, told, write, write_file
+from pages.components.session.view import View
 
 
 def values(option: Option) -> some.SearchStrategy:
@@ -64,7 +63,7 @@ def test_a_link_and_a_file_restore_every_choice_of_every_registry(settings: Sett
     linked = read({name: [text] for name, text in write(settings, view).items()})
     filed = read_file(write_file(settings, view).encode())
     for found in (linked, filed):
-        assert known(found.settings, analysis) == (settings, ())
+        assert known(found.settings) == (settings, ())
         assert (found.view, found.problems) == (view, ())
 
 
@@ -79,14 +78,14 @@ def test_the_library_reads_the_file_of_the_pages() -> None:
 def test_an_unknown_name_loses_its_options_and_keeps_the_rest(part: str) -> None:
     settings = Settings(DataSettings(flip_fraction=0.2), ModelSettings(l2=3.0), SolverSettings(damping=2.0))
     strange = replace(getattr(settings, part), name="nobody", options=(("n", 3),))
-    found, (sentence,) = known(replace(settings, **{part: strange}), analysis)
+    found, (sentence,) = known(replace(settings, **{part: strange}))
     assert found == settings if part != "solver" else found.solver == SolverSettings(damping=2.0)
     assert f"Unknown {part} 'nobody'" in sentence
 
 
 def test_one_bad_option_costs_one_option() -> None:
     options = (("n", "50"), ("noise", "-1"), ("wings", "2"))
-    found, problems = known(Settings(DataSettings("moons", options)), analysis)
+    found, problems = known(Settings(DataSettings("moons", options)))
     assert found.data.options == (("n", 50),)
     assert [word in text for word, text in zip(("Noise", "wings"), problems, strict=True)] == [True, True]
 

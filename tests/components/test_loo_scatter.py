@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from influence_core.agreement import agreement
-from pages.components.influence_map import Scene
-from pages.components.loo_scatter import TOP, Look, Pairs, layers, picked, scatter_message, summary
+from pages.components.browser.loo_scatter import TOP, Look, Pairs, layers, picked, scatter_message, summary
+from pages.components.browser.map import Scene
 
 RANDOM = np.random.default_rng(0)
 MEASURED = RANDOM.normal(size=60)

@@ -13,17 +13,18 @@ import pytest
 from PIL import Image
 
 import influence_core.annotations as annotations
+from influence_core import reviewing
 from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models, cards
 from influence_core.annotations import Answers, Found, resolve
+from influence_core.compute.leash import Leash
 from influence_core.settings import ModelSettings
-from pages.components import cached
-from pages.components.review import retrain, scores
+from pages.components.review import retrain
 from pages.components.review import shelf as shelves
 from pages.components.review.card import picture, row_table
 from pages.components.review.export import chosen
 from pages.components.review.keys import digits
-from pages.components.review.leash import Leash
 from pages.components.review.strip import rates
+from pages.components.session.door import core
 from tests.pages.test_mislabels_page import ROWS
 
 ROWS_OF_TWO = replace(ROWS, data=replace(ROWS.data, options=(("classes", "2"),)), model=ModelSettings())
@@ -88,36 +89,34 @@ def test_filters_of_an_export_meet() -> None:
 
 
 def test_a_fit_is_read_back_from_what_the_database_keeps() -> None:
-    corrections = cached.core().Corrections(np.array([3, 5]), np.array([1, 0]), np.array([False, True]))
-    fit = scores.Fit(ROWS, corrections, ("self_influence", "loss"))
-    again = scores.fit_of(fit.record())
+    corrections = core.Corrections(np.array([3, 5]), np.array([1, 0]), np.array([False, True]))
+    fit = reviewing.Fit(ROWS, corrections, ("self_influence", "loss"))
+    again = reviewing.fit_of(fit.record())
     assert again.key == fit.key
     assert again.settings == ROWS
     np.testing.assert_array_equal(again.corrections.excluded, corrections.excluded)
-    assert scores.fit_of(scores.Fit(ROWS).record()).corrections is None
-    assert scores.Fit(ROWS).key != fit.key
+    assert reviewing.fit_of(reviewing.Fit(ROWS).record()).corrections is None
+    assert reviewing.Fit(ROWS).key != fit.key
 
 
 def test_scores_of_a_corrected_model_belong_to_the_rows_as_given() -> None:
     given = Problem(ROWS)
     train = given.split.train
     label = (int(train.y[4]) + 1) % 3
-    corrections = cached.core().Corrections(
-        np.array([2, 4]), np.array([int(train.y[2]), label]), np.array([True, False])
-    )
-    fit = scores.Fit(ROWS, corrections, ("self_influence", "loss", "random"))
-    scored = scores.score(fit, given, Task())
-    run = scores.run(scored, fit)
+    corrections = core.Corrections(np.array([2, 4]), np.array([int(train.y[2]), label]), np.array([True, False]))
+    fit = reviewing.Fit(ROWS, corrections, ("self_influence", "loss", "random"))
+    scored = reviewing.score(fit, given, Task())
+    run = reviewing.run(scored, fit)
     assert scored.row(2) is None and scored.row(1) == 1 and scored.row(3) == 2
     assert [scored.position(scored.row(k)) for k in (0, 1, 3, len(train) - 1)] == [0, 1, 3, len(train) - 1]
     loss = scored.review.suspicion("loss")
     np.testing.assert_array_equal(np.delete(run.signals["loss"], 2), loss)
-    assert run.signals["loss"][2] == scores.LAST
+    assert run.signals["loss"][2] == reviewing.LAST
     belief = scored.review.fitted_probabilities
     assert run.suggested[4] == label
     assert run.p_given[4] == belief[scored.row(4), int(train.y[4])]
     assert run.p_suggested[4] == belief[scored.row(4), label]
-    run.check(scores.samples(given.split, "iris"))
+    run.check(reviewing.samples(given.split, "iris"))
 
 
 def test_a_model_obeys_the_job_that_uses_it_and_nobody_after_that() -> None:
@@ -137,20 +136,20 @@ def test_a_model_obeys_the_job_that_uses_it_and_nobody_after_that() -> None:
 def test_every_classifier_makes_a_queue_and_cards(name: str) -> None:
     settings = replace(ROWS_OF_TWO, model=ModelSettings(name, 0.1))
     given = Problem(settings)
-    fit = scores.Fit(settings, None, scores.offered([n for n, signal in SIGNALS.items() if signal.cheap]))
-    scored = scores.score(fit, given, Task())
-    scores.run(scored, fit).check(scores.samples(given.split, "iris"))
+    fit = reviewing.Fit(settings, None, reviewing.offered([n for n, signal in SIGNALS.items() if signal.cheap]))
+    scored = reviewing.score(fit, given, Task())
+    reviewing.run(scored, fit).check(reviewing.samples(given.split, "iris"))
     (found,) = cards(scored.review, [3], ())
     assert found.supports or found.contradicts
-    assert scores.seconds(fit, given) > 0
+    assert reviewing.seconds(fit, given) > 0
 
 
 def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     shelf, problem = shelves.Shelf(), Problem(ROWS)
-    scored = scores.score(scores.Fit(ROWS), problem, Task())
+    scored = reviewing.score(reviewing.Fit(ROWS), problem, Task())
     n, p = len(problem.split.train), problem.fitted.size
     assert scored.size == 8 * (n * 4 + 2 * p * p)
-    fits = [scores.Fit(replace(ROWS, seed=seed)) for seed in range(7)]
+    fits = [reviewing.Fit(replace(ROWS, seed=seed)) for seed in range(7)]
     for fit in fits:
         shelf.put(fit, scored)
     assert [fit for fit in fits if shelf.model(fit) is not None] == fits[-shelves.MODELS :]

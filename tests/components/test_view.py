@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from influence_core.settings import SettingsError
-from pages.components.view import ASKS, HIDABLE, LONGEST, PANELS, View, from_query, group_text, rows_of, to_query
+from pages.components.session.view import (
+    ASKS,
+    HIDABLE,
+    LONGEST,
+    PANELS,
+    View,
+    from_query,
+    group_text,
+    rows_of,
+    to_query,
+)
 
 NAMED = {"all": np.arange(20), "wrong": np.array([3, 5])}
 views = some.builds(

@@ -8,8 +8,8 @@ import torch
 from oracles import Reference
 
 from influence_core.data import Dataset
-from influence_core.estimators import ESTIMATORS
-from influence_core.influence import Influence, watch
+from influence_core.influence.estimators import ESTIMATORS
+from influence_core.influence.watched import Influence, watch
 from influence_core.models import MODELS, QUANTITIES, Batch, FittedModel, build
 from influence_core.models.fitting import newton
 from influence_core.models.losses import Logistic, SmoothedHinge, Softmax, Squared

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from influence_core.analysis import EXPECTED_ERRORS, QUANTITIES, analyse
 from influence_core.compute import Cancelled, ResultStore, Task
 from influence_core.data import DataError
-from influence_core.effects import group_change
+from influence_core.influence.effects import group_change
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 
 BLOBS = Settings(data=DataSettings("blobs", (("n", 120),), test_fraction=0.2), model=ModelSettings(l2=0.05))

@@ -7,7 +7,7 @@ from problems import LINEAR, problem
 from test_solvers import matrix, right_hand_sides, solve
 
 from influence_core.curvature import Curvature, Samples, exact_hessian
-from influence_core.estimators import scores
+from influence_core.influence.estimators import scores
 from influence_core.settings import Settings, SettingsError, SolverSettings, from_query, to_query
 from influence_core.solvers import SOLVERS, SingularError, factor
 from influence_core.solvers.lanczos import lanczos, largest_eigenvalue

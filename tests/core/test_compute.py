@@ -50,7 +50,7 @@ def test_products(shape, transposed):
 
 @pytest.mark.parametrize("small", [0.0, 1e9])
 def test_products_into_room_that_is_there(small, monkeypatch):
-    monkeypatch.setattr(compute, "SMALL", small)  # by NumPy and by torch
+    monkeypatch.setattr(compute.products, "SMALL", small)  # by NumPy and by torch
     a, b, room = torch.rand(5, 4), torch.rand(4, 6), Workspace(torch.empty(0))
     first = room("one", 7, 6)
     again = product(a, b, room("one", 5, 6))

@@ -8,8 +8,8 @@ import torch
 from oracles import error
 from problems import ESTIMATES, LINEAR, Problem, problem
 
-from influence_core.effects import group_change, parameter_change, perturbation_change, relabel_change
-from influence_core.estimators import scores, self_influence
+from influence_core.influence.effects import group_change, parameter_change, perturbation_change, relabel_change
+from influence_core.influence.estimators import scores, self_influence
 from influence_core.models import Batch, FittedModel
 from influence_core.models.fitting import newton
 from influence_core.retraining import Question, leave_groups_out, leave_one_out

@@ -6,9 +6,9 @@ import statsmodels.api as sm
 from problems import examples, fitted_on, problem
 from statsmodels.stats.outliers_influence import OLSInfluence
 
-from influence_core.diagnostics import deletion_diagnostics
-from influence_core.effects import parameter_change
-from influence_core.influence import Influence
+from influence_core.influence.diagnostics import deletion_diagnostics
+from influence_core.influence.effects import parameter_change
+from influence_core.influence.watched import Influence
 from influence_core.settings import SolverSettings
 from influence_core.solvers import SOLVERS
 

@@ -8,15 +8,15 @@ import torch
 from oracles import error, fourth_order, slope
 from problems import CLASSIFIERS, LINEAR, TOTALS, fitted_on, problem
 
-from influence_core.effects import (
+from influence_core.influence.effects import (
     group_change,
     parameter_change,
     parameter_change_norm,
     perturbation_change,
     relabel_change,
 )
-from influence_core.estimators import scores
-from influence_core.influence import Influence, watch
+from influence_core.influence.estimators import scores
+from influence_core.influence.watched import Influence, watch
 from influence_core.settings import SolverSettings
 from influence_core.solvers import SingularError
 

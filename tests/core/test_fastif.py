@@ -6,11 +6,11 @@ import torch
 from networks import example
 from problems import problem
 
-from influence_core import fastif, neighbours
 from influence_core.compute import Cancelled, Task
-from influence_core.estimators import scores
-from influence_core.fastif import FastPlan, FastSearch, features, fewest, measure
-from influence_core.influence import Influence, watch
+from influence_core.influence import index, search
+from influence_core.influence.estimators import scores
+from influence_core.influence.search import FastPlan, FastSearch, features, fewest, measure
+from influence_core.influence.watched import Influence, watch
 from influence_core.settings import SolverSettings
 
 
@@ -21,18 +21,18 @@ def distances(queries, points):
 def test_the_index_finds_what_plain_distances_find():
     random = np.random.default_rng(0)
     points, queries = random.normal(size=(200, 5)), random.normal(size=(7, 5))
-    found = neighbours.index(points).nearest(queries, 12)
+    found = index.index(points).nearest(queries, 12)
     expected = np.argsort(distances(queries, points), axis=1)[:, :12]
     np.testing.assert_array_equal(found, expected)
-    assert neighbours.index(points).nearest(queries, 500).shape == (7, 200)
+    assert index.index(points).nearest(queries, 500).shape == (7, 200)
 
 
 def test_cells_find_most_of_it_and_are_the_choice_for_many_points(monkeypatch):
     random = np.random.default_rng(0)
     points, queries = random.normal(size=(4000, 4)), random.normal(size=(20, 4))
-    exact = neighbours.index(points)
-    monkeypatch.setattr(neighbours, "MANY", 1000)
-    cells = neighbours.index(points)
+    exact = index.index(points)
+    monkeypatch.setattr(index, "MANY", 1000)
+    cells = index.index(points)
     assert exact.exact
     assert not cells.exact
     one, other = exact.nearest(queries, 10), cells.nearest(queries, 10)
@@ -40,18 +40,18 @@ def test_cells_find_most_of_it_and_are_the_choice_for_many_points(monkeypatch):
 
 
 def test_wrong_shapes_are_refused():
-    made = neighbours.index(np.zeros((3, 2)))
+    made = index.index(np.zeros((3, 2)))
     with pytest.raises(ValueError, match="queries with 2 features"):
         made.nearest(np.zeros((1, 3)), 1)
     with pytest.raises(ValueError, match="at least one point"):
-        neighbours.index(np.zeros((0, 2)))
+        index.index(np.zeros((0, 2)))
 
 
 def test_recall_counts_the_largest_sizes_of_either_sign():
     truth = np.array([0.1, -5.0, 3.0, 0.0, -2.0])
-    assert neighbours.recall(truth, np.array([1, 2]), 2) == 1
-    assert neighbours.recall(truth, np.array([1, 3]), 2) == 0.5
-    assert neighbours.recall(truth, np.array([0, 3]), 3) == 0
+    assert index.recall(truth, np.array([1, 2]), 2) == 1
+    assert index.recall(truth, np.array([1, 3]), 2) == 0.5
+    assert index.recall(truth, np.array([0, 3]), 3) == 0
 
 
 def test_features_of_a_linear_predictor_are_its_inputs():
@@ -118,7 +118,7 @@ def test_the_report_of_one_problem():
     assert recalls[-1] == 1
     assert report.enough().k <= 120
     assert report.rounds[0] in (1, 2, 8)
-    assert report.rho >= fastif.STEADY
+    assert report.rho >= search.STEADY
     assert (
         min(
             report.full,

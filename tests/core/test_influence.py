@@ -11,8 +11,8 @@ import torch
 from oracles import error, quantity, slope
 from problems import DEFINED, ESTIMATES, LINEAR, TOTALS, Problem, fitted_on, problem
 
-from influence_core.estimators import ESTIMATORS, loss_change, scores, self_influence
-from influence_core.influence import Influence, watch
+from influence_core.influence.estimators import ESTIMATORS, loss_change, scores, self_influence
+from influence_core.influence.watched import Influence, watch
 from influence_core.models import MODELS, Batch, FittedModel
 from influence_core.models.fitting import newton
 from influence_core.models.linear import LinearModel
@@ -337,8 +337,8 @@ def test_the_two_forms_of_logistic_regression_agree_and_the_classic_slips_do_not
 
 @models
 def test_blocks_do_not_change_results(name, monkeypatch):
-    from influence_core import estimators as estimators_module
-    from influence_core import influence as influence_module
+    from influence_core.influence import estimators as estimators_module
+    from influence_core.influence import watched as influence_module
 
     example = problem(name, fold_penalty=True)
     expected = {e: scores(example.influence(), example.watch(), e) for e in ESTIMATES}

@@ -10,8 +10,8 @@ from problems import problem
 from torch import nn
 
 from influence_core.curvature import curvature_of, exact_hessian, matrix, network_curvature
-from influence_core.estimators import scores
-from influence_core.influence import Influence, watch
+from influence_core.influence.estimators import scores
+from influence_core.influence.watched import Influence, watch
 from influence_core.models import FittedModel, Network
 from influence_core.settings import SettingsError, SolverSettings
 from influence_core.solvers import PRECONDITIONERS, SingularError, factor

@@ -12,10 +12,10 @@ from torch import nn
 from torch.func import grad, jvp
 
 from influence_core.curvature import automatic_damping, curvature_of, network_curvature, roots
-from influence_core.effects import group_change, group_step, perturbation_change, relabel_change
-from influence_core.estimators import networks as network_estimators
-from influence_core.estimators import removal_change, scores, self_influence
-from influence_core.influence import Influence, watch
+from influence_core.influence import networks as network_estimators
+from influence_core.influence.effects import group_change, group_step, perturbation_change, relabel_change
+from influence_core.influence.estimators import removal_change, scores, self_influence
+from influence_core.influence.watched import Influence, watch
 from influence_core.models import Batch, FittedModel, Network
 from influence_core.models import linearised as linearised_module
 from influence_core.models.chain import activations

@@ -6,7 +6,7 @@ import torch
 from oracles import centred, quantity
 from problems import KINDS, LINEAR, problem
 
-from influence_core.influence import watch
+from influence_core.influence.watched import watch
 from influence_core.models import QUANTITIES, QuantityError
 from influence_core.models.losses import Logistic, SmoothedHinge, Softmax, Squared
 

@@ -14,9 +14,9 @@ from problems import CERTIFICATE, CLASSIFIERS, CPU, DEFINED, LINEAR, TOTALS, exa
 from influence_core import retraining
 from influence_core.compute import Cancelled, ResultStore, Task
 from influence_core.data import load
-from influence_core.effects import parameter_change_norm
-from influence_core.estimators import scores
-from influence_core.influence import Influence, watch
+from influence_core.influence.effects import parameter_change_norm
+from influence_core.influence.estimators import scores
+from influence_core.influence.watched import Influence, watch
 from influence_core.models import MODELS, Batch, FittedModel, fit
 from influence_core.models.linear import LinearModel
 from influence_core.retraining import (

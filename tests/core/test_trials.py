@@ -7,13 +7,13 @@ import pytest
 from networks import example
 from problems import problem
 
+from influence_core.analysis.trials import expected_seconds, interruptible, prepare, trial
 from influence_core.compute import Cancelled, Task
 from influence_core.curvature import exact_hessian
-from influence_core.estimators import scores
-from influence_core.influence import watch
+from influence_core.influence.estimators import scores
+from influence_core.influence.watched import watch
 from influence_core.settings import SolverSettings
 from influence_core.solvers import SOLVERS
-from influence_core.trials import expected_seconds, interruptible, prepare, trial
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -9,12 +9,12 @@ from oracles import slope
 from problems import ESTIMATES, problem
 
 from influence_core.analysis import analyse
+from influence_core.analysis.trust import Ground, trust
 from influence_core.compute import numpy
 from influence_core.curvature import exact_hessian
 from influence_core.data import DATASETS, DataError, Dataset, Source, Table
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import SingularError, cholesky, eigh, factor
-from influence_core.trust import Ground, trust
 
 BLOBS = Settings(data=DataSettings("blobs"), model=ModelSettings(l2=0.01))
 TIGHT = DataSettings("blobs", (("sigma", 0.3),))

@@ -13,7 +13,7 @@ from torch import nn
 
 from influence_core import wrap
 from influence_core.analysis import MODELS
-from influence_core.effects import perturbation_change, relabel_change
+from influence_core.influence.effects import perturbation_change, relabel_change
 from influence_core.models.losses import Softmax, Squared
 from influence_core.models.wrapped import OwnLoss
 from influence_core.settings import SettingsError

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from influence_core.analysis.trust import FAR
 from influence_core.data import DATASETS, load
 from influence_core.data.neighbours import ANCHORS, copies, remoteness
 from influence_core.settings import DataSettings
-from influence_core.trust import FAR
 
 
 def test_copies_have_one_number():

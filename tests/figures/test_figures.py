@@ -12,12 +12,12 @@ from sklearn.svm import SVC
 
 from influence_core.analysis import DATASETS, Cancelled, Task, analyse
 from influence_core.compute import ResultStore
-from influence_core.figures import FIGURES, Figure, compute, perturbation_tensor
-from influence_core.figures.derivative import SETTINGS as DERIVATIVE_SETTINGS
-from influence_core.figures.solved import truncated
-from influence_core.figures.svm import iris, measured
 from influence_core.mislabels import SIGNALS
 from influence_core.settings import DataSettings, ModelSettings, Settings, SettingsError
+from influence_core.teaching.figures import FIGURES, Figure, compute, perturbation_tensor
+from influence_core.teaching.figures.derivative import SETTINGS as DERIVATIVE_SETTINGS
+from influence_core.teaching.figures.solved import truncated
+from influence_core.teaching.figures.svm import iris, measured
 
 MISSING = {name for name, entry in FIGURES.items() if not all(DATASETS[file].present for file in entry.files)}
 

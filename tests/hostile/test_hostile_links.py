@@ -13,10 +13,10 @@ from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
-from pages.components import cached
-from pages.components.assets import is_index
-from pages.components.influence_map import clicked_point
-from pages.components.links import LARGEST_FILE, SHOWN, known, read, write
+from pages.components.browser.bridge import is_index
+from pages.components.browser.map import clicked_point
+from pages.components.session.door import opened
+from pages.components.session.links import LARGEST_FILE, SHOWN, known, read, write
 from tests.hostile.links import EVENTS, FILES, INDICES, LINKS, Link, SettingsFile
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ LEAKS = re.compile(r"Traceback|File \"|site-packages|\.py\b|line \d+, in|" + re.
 
 @pytest.fixture(scope="module", autouse=True)
 def _imported() -> None:
-    cached.core()  # paid once per server, like the first fit
+    opened()  # paid once per server, like the first fit
     page("3_Explore").run()
 
 
@@ -131,7 +131,7 @@ def test_a_widget_value_that_was_not_offered_leaves_choices_that_a_link_can_hold
     assert_calm(app)
     settings, view = app.session_state.settings, app.session_state.view
     again = read({name: [text] for name, text in write(settings, view).items()})
-    assert known(again.settings, cached.core()) == (settings, ())
+    assert known(again.settings) == (settings, ())
     assert (again.view, again.problems) == (view, ())
 
 

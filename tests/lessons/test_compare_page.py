@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence_core import lessons
+from influence_core import teaching
 from influence_core.analysis import analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_query
-from pages.components import links, view
 from pages.components.lessons import compare
-from pages.components.view import HIDABLE, View
+from pages.components.session import links, view
+from pages.components.session.view import HIDABLE, View
 
 PAGES = Path(__file__).parents[2] / "pages"
 BLOBS = Settings(DataSettings("blobs", (("n", 60),)), ModelSettings("logistic", 0.05))
@@ -58,8 +58,8 @@ def test_a_model_that_does_not_fit_is_one_sentence() -> None:
 
 @pytest.fixture(scope="module")
 def joined():
-    second = lessons.second_settings(BLOBS, "hinge")
-    return lessons.joined(analyse(BLOBS), analyse(second), 2)
+    second = teaching.second_settings(BLOBS, "hinge")
+    return teaching.joined(analyse(BLOBS), analyse(second), 2)
 
 
 def test_lines_join_the_same_point(joined) -> None:
@@ -77,7 +77,7 @@ def test_lines_join_the_same_point(joined) -> None:
 def test_colours_share_a_scale_only_where_units_agree(joined) -> None:
     first, second = compare.limits(joined)
     assert (first == second) == (joined.units[0] == joined.units[1])
-    itself = lessons.joined(analyse(BLOBS), analyse(BLOBS), 2)
+    itself = teaching.joined(analyse(BLOBS), analyse(BLOBS), 2)
     assert len(set(compare.limits(itself))) == 1
     assert itself.agreed.rho.value == pytest.approx(1)
     assert compare.lines(itself, ("1: a", "2: b")).figure.data[1].y == pytest.approx(itself.table["first"])

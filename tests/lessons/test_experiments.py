@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from influence_core import lessons
+from influence_core import teaching
 from influence_core.analysis import MODELS, analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, SettingsError
 
@@ -43,7 +43,7 @@ def dense(analysis, test, l2=0.05):
 
 def test_stretch_of_least_squares_is_one_over_one_minus_the_hat_diagonal():
     analysis = analyse(FEW)
-    table = lessons.stretch(analysis)
+    table = teaching.stretch(analysis)
     x, y = design(analysis)
     hat = np.diag(x @ np.linalg.solve(x.T @ x, x.T))
     assert hat.max() > 0.5
@@ -57,7 +57,7 @@ def test_stretch_of_least_squares_is_one_over_one_minus_the_hat_diagonal():
 
 
 def test_stretch_of_logistic_regression_is_measured_by_refits(blobs):
-    table, (x, y) = lessons.stretch(blobs), design(blobs)
+    table, (x, y) = teaching.stretch(blobs), design(blobs)
     row = int(table.leverage.argmax())
     kept = np.arange(len(x)) != row
     moved = sklearn_theta(x[kept], y[kept], 0.05, n=len(x)) - sklearn_theta(x, y, 0.05)
@@ -68,7 +68,7 @@ def test_stretch_of_logistic_regression_is_measured_by_refits(blobs):
 def test_directions_add_up_to_both_scores(blobs):
     h, g, q = dense(blobs, 2)
     for row in (0, 11):
-        table = lessons.by_direction(blobs, row, 2)
+        table = teaching.by_direction(blobs, row, 2)
         assert (np.diff(table.eigenvalue) <= 0).all()
         np.testing.assert_allclose(table.eigenvalue, np.linalg.eigvalsh(h)[::-1], rtol=1e-9)
         assert table.gradient_dot.sum() == pytest.approx(q @ g[row] / len(g), rel=1e-8)
@@ -80,12 +80,12 @@ def test_theta_slope_is_the_derivative_of_refits(blobs):
     unit, step = np.eye(len(x))[7], 1e-4
     ends = [sklearn_theta(x, y, 0.05, 1 + sign * len(x) * step * unit) for sign in (1, -1)]
     slope = (ends[0] - ends[1]) / (2 * step)
-    np.testing.assert_allclose(lessons.theta_slope(blobs, 7), slope, rtol=1e-4, atol=1e-6 * np.abs(slope).max())
+    np.testing.assert_allclose(teaching.theta_slope(blobs, 7), slope, rtol=1e-4, atol=1e-6 * np.abs(slope).max())
 
 
 def test_damping_agreement_is_that_of_dense_solves(blobs):
     measured = blobs.problem.loo().change[:, 2]
-    table = lessons.damping_agreement(blobs, 2, (0.0, 0.3, 1e6), measured)
+    table = teaching.damping_agreement(blobs, 2, (0.0, 0.3, 1e6), measured)
     h, g, q = dense(blobs, 2)
     for row in table.itertuples():
         scores = g @ np.linalg.solve(h + row.damping * np.eye(3), q) / len(g)
@@ -97,13 +97,13 @@ def test_damping_agreement_is_that_of_dense_solves(blobs):
     assert table.cosine.iloc[-1] == pytest.approx(1, abs=1e-9)
     assert table.relative_error.iloc[0] < 0.3 < 0.9 < table.relative_error.iloc[-1]
     with pytest.raises(SettingsError, match="at least one damping"):
-        lessons.damping_agreement(blobs, 2, (), measured)
+        teaching.damping_agreement(blobs, 2, (), measured)
 
 
 def test_the_sharp_hinge_is_lost_and_the_smoothed_one_is_not():
-    truth = lessons.exact_changes(0)
+    truth = teaching.exact_changes(0)
     assert truth.shape == (90, 10)
-    sharp, smooth = (lessons.at_temperature(t, 0, truth) for t in (0.0, 0.01))
+    sharp, smooth = (teaching.at_temperature(t, 0, truth) for t in (0.0, 0.01))
     np.testing.assert_array_equal(sharp.loo_loss_change, truth.ravel())
     size = np.linalg.norm(truth)
     assert np.linalg.norm(sharp.loss_change) > 100 * size
@@ -112,17 +112,17 @@ def test_the_sharp_hinge_is_lost_and_the_smoothed_one_is_not():
 
 
 def test_a_network_beside_a_linear_model_brings_its_usual_penalty() -> None:
-    assert lessons.second_settings(BLOBS, "softmax").model.l2 == BLOBS.model.l2
-    network = lessons.second_settings(BLOBS, "mlp")
+    assert teaching.second_settings(BLOBS, "softmax").model.l2 == BLOBS.model.l2
+    network = teaching.second_settings(BLOBS, "mlp")
     assert network.model.l2 == MODELS["mlp"].l2 != BLOBS.model.l2
-    assert lessons.second_settings(network, "logistic").model.l2 == MODELS["logistic"].l2
+    assert teaching.second_settings(network, "logistic").model.l2 == MODELS["logistic"].l2
 
 
 def test_joined_scores_are_those_of_each_model_and_places_are_distances(blobs):
-    settings = lessons.second_settings(BLOBS, "hinge")
+    settings = teaching.second_settings(BLOBS, "hinge")
     assert settings.data == BLOBS.data and settings.model.l2 == 0.05
     second = analyse(settings)
-    found = lessons.joined(blobs, second, 3)
+    found = teaching.joined(blobs, second, 3)
     h, g, q = dense(blobs, 3)
     np.testing.assert_allclose(found.table["first"], g @ np.linalg.solve(h, q) / len(g), rtol=1e-6, atol=1e-12)
     np.testing.assert_array_equal(found.table["second"], second.scores([3])[:, 0])
@@ -141,8 +141,8 @@ def test_every_applicable_model_can_be_joined(name):
     options = (("classes", "3"),) if name == "iris" else ()
     model = "softmax" if name == "iris" else "ridge"
     first = analyse(Settings(DataSettings(name, options), ModelSettings(model, 0.01)))
-    for other in lessons.applicable(first):
-        found = lessons.joined(first, analyse(lessons.second_settings(first.settings, other)), 0)
+    for other in teaching.applicable(first):
+        found = teaching.joined(first, analyse(teaching.second_settings(first.settings, other)), 0)
         assert np.isfinite(found.table[["first", "second", "place_first", "place_second"]].to_numpy()).all()
 
 
@@ -150,7 +150,7 @@ def test_growing_groups_add_up_and_end_at_the_refit(blobs):
     (x, y), n = design(blobs), len(blobs.problem.split.train)
     scores = blobs.scores([2])[:, 0]
     order = np.argsort(-scores, kind="stable")
-    table = lessons.growing(blobs, 2, order, (1, 5, 12))
+    table = teaching.growing(blobs, 2, order, (1, 5, 12))
     np.testing.assert_allclose(table.first_order, np.cumsum(scores[order])[[0, 4, 11]], rtol=1e-9)
     at, label = np.append(blobs.problem.split.test.x[2], 1.0), blobs.problem.split.test.y[2]
 
@@ -168,12 +168,12 @@ def test_growing_groups_add_up_and_end_at_the_refit(blobs):
 def test_training_noise_is_other_seeds_of_the_same_training():
     options = (("batch_size", 8), ("epochs", 3))
     settings = Settings(BLOBS.data, ModelSettings("logistic", 0.05, fit="adamw", options=options))
-    table = lessons.training_noise(settings, 3, 0, (0, 1, 2))
+    table = teaching.training_noise(settings, 3, 0, (0, 1, 2))
     assert table.loss_with.nunique() == 3
-    again = lessons.training_noise(settings, 3, 0, (1,))
+    again = teaching.training_noise(settings, 3, 0, (1,))
     np.testing.assert_array_equal(again, table.iloc[[1]])
     newton = Settings(BLOBS.data, ModelSettings("logistic", 0.05))
-    exact = lessons.training_noise(newton, 3, 0, (0, 1))
+    exact = teaching.training_noise(newton, 3, 0, (0, 1))
     analysis = analyse(newton)
     (x, y), kept = design(analysis), np.arange(len(analysis.problem.split.train)) != 3
     theta = sklearn_theta(x[kept], y[kept], 0.05)
@@ -183,14 +183,14 @@ def test_training_noise_is_other_seeds_of_the_same_training():
 
 
 def test_mismatch_is_found_in_the_strongest_points_and_cured_by_coverage():
-    poor, rich = (analyse(lessons.mismatch.settings(more)) for more in (0, 30))
-    before, after = lessons.mismatch.by_group(poor), lessons.mismatch.by_group(rich)
+    poor, rich = (analyse(teaching.mismatch.settings(more)) for more in (0, 30))
+    before, after = teaching.mismatch.by_group(poor), teaching.mismatch.by_group(rich)
     assert before.train.tolist() == [120, 4] and after.train.tolist() == [120, 34]
     assert before.accuracy[1] < 0.4 < 0.7 < after.accuracy[1]
     assert min(before.accuracy[0], after.accuracy[0]) > 0.9
     split = poor.problem.split
-    inside = lessons.mismatch.in_subgroup(split, split.train)
-    asked = lessons.mismatch.in_subgroup(split, split.test) & poor.problem.misclassified
+    inside = teaching.mismatch.in_subgroup(split, split.train)
+    asked = teaching.mismatch.in_subgroup(split, split.test) & poor.problem.misclassified
     scores = poor.scores([int(np.flatnonzero(asked)[0])])[:, 0]
     assert inside[np.argsort(-np.abs(scores))[:2]].all()
     # The test points are those of the poor training set, and the predictions those of an independent fit.
@@ -202,7 +202,7 @@ def test_mismatch_is_found_in_the_strongest_points_and_cured_by_coverage():
 
 def test_poison_stays_in_its_bound_and_flips_an_independent_refit():
     analysis = analyse(Settings(DataSettings("digits"), ModelSettings("logistic", 0.01)))
-    found = lessons.least(analysis, 0, 0.5, 16)
+    found = teaching.least(analysis, 0, 0.5, 16)
     assert found is not None and found.flipped and len(found.rows) <= 8
     assert np.abs(found.after - found.before).max() <= 0.5 + 1e-12
     everyone = analysis.problem.split.train.x
@@ -219,8 +219,8 @@ def test_poison_stays_in_its_bound_and_flips_an_independent_refit():
     everywhere = np.column_stack([split.test.x, np.ones(len(split.test))])
     sides = [everywhere @ sklearn_theta(data, y, 0.01) > 0 for data in (x, moved)]
     assert found.others == (sides[0] != sides[1]).sum() - 1
-    fewer = lessons.poison(analysis, 0, len(found.rows) - 1, 0.5)
+    fewer = teaching.poison(analysis, 0, len(found.rows) - 1, 0.5)
     assert not fewer.flipped
     places = found.places(found.self_influence)
     assert sorted(places) == sorted(1 + (found.self_influence > found.self_influence[row]).sum() for row in found.rows)
-    assert lessons.least(analysis, 0, 1e-3, 2) is None
+    assert teaching.least(analysis, 0, 1e-3, 2) is None

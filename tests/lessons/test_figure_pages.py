@@ -12,12 +12,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import Task
-from influence_core.figures import FIGURES, Figure, compute
-from pages.components import jobs
+from influence_core.teaching.figures import FIGURES, Figure, compute
 from pages.components.lessons import LESSONS
 from pages.components.lessons.figures import FIGURE_PAGES
 from pages.components.lessons.tuning import tune_text, tuned
-from pages.components.view import View
+from pages.components.session.view import View
+from pages.components.widgets.job_panel import jobs
 from tests.lessons.frames import every_picture_has_its_twins
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "6_Lessons.py")
@@ -80,7 +80,7 @@ def test_a_figure_opens_from_its_link_with_charts_numbers_and_no_error(name: str
     tune = ",".join(f"{option}:{value}" for option, value in QUICK.get(FIGURE_PAGES[name].figure, ()))
     app = opened(lesson=name, **({"tune": tune} if tune else {}))
     for _ in range(600):
-        active = [job for job in jobs.jobs()._jobs.values() if job.active]
+        active = [job for job in jobs()._jobs.values() if job.active]
         if not active:
             break
         time.sleep(0.1)

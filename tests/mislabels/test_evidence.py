@@ -8,8 +8,8 @@ import pytest
 
 from influence_core.analysis import Review, analyse, cards
 from influence_core.data.neighbours import near_duplicates, neighbour_distance
-from influence_core.effects import relabel_change
-from influence_core.evidence import evidence
+from influence_core.influence.effects import relabel_change
+from influence_core.influence.evidence import evidence
 from influence_core.models import FittedModel, QuantityError
 from influence_core.models.fitting import newton
 from influence_core.retraining import Question, refit_changed

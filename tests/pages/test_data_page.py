@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from influence_core.data import DATASETS, external
 from influence_core.data.external import FIRES_COLUMNS
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.jobs import jobs
-from pages.components.view import View
+from pages.components.session.view import View
+from pages.components.widgets.job_panel import jobs
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "1_Data.py")
 ROWS = "".join(f"{1 + k % 9},5,mar,fri,86.2,26.2,94.3,5.1,{k % 7},51,6.7,0,{k % 5}\n" for k in range(60))

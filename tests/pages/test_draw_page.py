@@ -9,11 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import DATASETS, analyse, drawn, load
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components import cached, draw_panel, state
-from pages.components.board import Event
-from pages.components.draw_colours import colours_of
-from pages.components.influence_map import MapView
-from pages.components.view import View
+from pages.components.browser.board import Event
+from pages.components.browser.map import MapView
+from pages.components.problem import draw_panel
+from pages.components.problem.draw_colours import colours_of
+from pages.components.session import cached, state
+from pages.components.session.door import core
+from pages.components.session.view import View
 from tests.pages.test_explore_page import explore, in_link, words
 
 FEW = "a-100_0.a-200_100.a-120_-90.b100_0.b200_-100.b90_110.A-50_20.B60_-10"
@@ -40,7 +42,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict:
     monkeypatch.setattr(st, "session_state", fake)
     problems = {}
     monkeypatch.setattr(
-        cached, "problem", lambda s: problems.setdefault(s.key("data", "model", "seed"), cached.core().Problem(s))
+        cached, "problem", lambda s: problems.setdefault(s.key("data", "model", "seed"), core.Problem(s))
     )
     return fake
 

@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_query
-from pages.components.asked import Shown, exported, table
-from pages.components.presets import PRESETS
-from pages.components.view import View
+from pages.components.frame.presets import PRESETS
+from pages.components.problem.asked import Shown, exported, table
+from pages.components.session.view import View
 
 APP = str(Path(__file__).parents[2] / "app.py")
 

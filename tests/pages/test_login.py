@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import cached
+from pages.components.frame.sidebar import PAGES
 from pages.components.review import opening
-from pages.components.sidebar import PAGES
+from pages.components.session import cached
 from tests.pages.test_mislabels_page import DIGITS, has, until, words
 
 ROOT = Path(__file__).parents[2]

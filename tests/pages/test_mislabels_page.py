@@ -15,10 +15,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import influence_core.annotations as annotations
+from influence_core import reviewing
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components import cached
-from pages.components.review import opening, scores
-from pages.components.view import View
+from pages.components.review import opening
+from pages.components.session import cached
+from pages.components.session.door import core
+from pages.components.session.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "4_Mislabels.py")
 DIGITS = Settings(
@@ -205,9 +207,9 @@ def test_more_than_ten_classes_are_chosen_from_a_box_that_forgets_its_last_answe
     table = pd.DataFrame({"kind": [f"kind {k:02}" for k in range(12)] * 12})
     table["a"], table["b"] = random.normal(size=144) + np.arange(144) % 12, random.normal(size=144)
     content = table.to_csv(index=False).encode()
-    raw = cached.core().uploads.read_upload("kinds.csv", content)
-    mapping = cached.core().uploads.ColumnMapping("kind", ("a", "b"), "classification")
-    key_ = cached.core().uploads.upload_store().save(cached.core().uploads.build(raw, mapping))
+    raw = core.uploads.read_upload("kinds.csv", content)
+    mapping = core.uploads.ColumnMapping("kind", ("a", "b"), "classification")
+    key_ = core.uploads.upload_store().save(core.uploads.build(raw, mapping))
     data = DataSettings("upload", (("id", key_),), validation_fraction=0.2, test_fraction=0.2)
     app = with_queue(Settings(data, ModelSettings("softmax", 0.1)))
     assert app.button(key="review-relabel").disabled and not has(app, "review-class-0")
@@ -307,7 +309,7 @@ def test_the_second_pass_of_a_blind_queue_is_blind_to_who_has_said_nothing_yet()
 
 
 def test_near_duplicates_are_shown_and_answered_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "duplicates", lambda scored: np.arange(len(scored.kept)) // 2)
+    monkeypatch.setattr(reviewing, "duplicates", lambda scored: np.arange(len(scored.kept)) // 2)
     app = with_queue()
     assert app.button(key="review-A").label == "Answer 1 near-duplicate along"
     key(app, "A")

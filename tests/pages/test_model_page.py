@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.data import load
 from influence_core.models import MODELS, applicable_models
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.view import View
+from pages.components.session.view import View
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "2_Model.py")
 KINDS = {

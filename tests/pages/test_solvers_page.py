@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from influence_core import analysis
 from influence_core.agreement import linear_datamodelling
-from influence_core.analysis import Halves
+from influence_core.analysis import Halves, trials
+from influence_core.analysis.trials import Trial
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import SOLVERS
-from influence_core.trials import Trial
-from pages.components import cached, trials
-from pages.components.solver_truth import Truth, verdict
-from pages.components.view import View
+from pages.components.session import cached
+from pages.components.session.view import View
+from pages.components.solvers import desks
+from pages.components.solvers.truth import Truth, verdict
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "5_Solvers.py")
 BLOBS = DataSettings("blobs", (("n", 150),))
@@ -49,8 +51,8 @@ def test_a_row_for_every_solver_and_they_agree(settings):
     assert len(table) == len(SOLVERS)
     assert len(app.get("plotly_chart")) == 4
     for name in ("cholesky", "eigh", "cg"):
-        found = trials.trial(settings, name, 0)
-        exact = trials.trial(settings, "cholesky", 0)
+        found = desks.trial(settings, name, 0)
+        exact = desks.trial(settings, "cholesky", 0)
         assert found.residual <= 1e-8
         assert trials.relative_error(found.scores, exact.scores) <= 1e-6
     assert "relative residual of at most 1e-8" in app.info[-1].value
@@ -75,7 +77,7 @@ def singular():
     ("quantity", "ends", "said"),
     [
         ("loss", "← harmful | helpful →", "it is helpful"),
-        ("margin", "← helpful | harmful →", "Helpful (blue): removing the point lowers it"),
+        ("margin", "← helpful | harmful →", "< 0: removing it lowers this, so it is helpful"),
         ("prediction", "← pushes down | pushes up →", "neither helped nor harmed"),
     ],
 )
@@ -115,10 +117,10 @@ def test_live_damping_changes_nothing_until_it_is_used():
 
 def test_damping_path_is_the_solution_at_every_damping():
     settings = Settings(data=BLOBS, model=ModelSettings("logistic", 0.1))
-    path = trials.damping_path(settings, 2, (0.0, 0.1, 10.0), count=4)
+    path = desks.damping_path(settings, 2, (0.0, 0.1, 10.0), count=4)
     for k, damping in enumerate(path.dampings):
         chosen = Settings(data=BLOBS, model=settings.model, solver=SolverSettings("cholesky", float(damping)))
-        exact = trials.trial(chosen, "cholesky", 2).scores[path.rows]
+        exact = desks.trial(chosen, "cholesky", 2).scores[path.rows]
         assert trials.relative_error(path.scores[:, k], exact) < 1e-9
 
 
@@ -141,7 +143,7 @@ def until(app, ready):
 def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_path):
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
     few = ["cholesky", "ekfac", "identity"]  # quick ones
-    monkeypatch.setattr(cached.core(), "applicable_solvers", lambda _size: few)
+    monkeypatch.setattr(analysis, "applicable_solvers", lambda _size: few)
     settings = moons()
     app = opened(settings)
     until(app, lambda app: app.get("plotly_chart"))
@@ -152,7 +154,7 @@ def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_p
     [run] = [button for button in app.button if button.label == "Train on 50 random halves"]
     run.click().run()
     until(app, lambda app: "not run" not in set(rows(app)["LDS"]))
-    found = trials.trial(settings, "cholesky", 0)
+    found = desks.trial(settings, "cholesky", 0)
     halves = cached.problem(settings).stored_halves()
     lds = linear_datamodelling(halves.values[:, [0]], found.scores[:, None], halves.members).mean.value
     table = rows(app).set_index("solver")
@@ -172,7 +174,7 @@ def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_p
 @pytest.mark.parametrize("name", ["auto", *SOLVERS])
 def test_every_setting_of_a_network_has_an_automatic_choice_with_its_reason_and_can_be_set_by_hand(monkeypatch, name):
     used = "eigh" if name == "auto" else name
-    monkeypatch.setattr(cached.core(), "applicable_solvers", lambda _size: [used])
+    monkeypatch.setattr(analysis, "applicable_solvers", lambda _size: [used])
     quick = (("rounds", 1),) if name == "lissa" else ()
     app = opened(moons(solver=SolverSettings(name, options=quick)))
     said = " ".join(caption.value for caption in app.caption).replace("\\", "")
@@ -186,7 +188,7 @@ def test_every_setting_of_a_network_has_an_automatic_choice_with_its_reason_and_
         if button.label == "Compare the solvers":
             button.click().run()
     until(app, lambda app: app.table)
-    found = trials.trial(app.session_state.settings, used, 0)
+    found = desks.trial(app.session_state.settings, used, 0)
     note = " ".join(text.value for text in app.markdown if text.value.startswith("* **"))
     assert bool(note) == bool(found.note)
     reasons = {

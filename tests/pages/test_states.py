@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from influence_core.analysis import quality
 from influence_core.settings import Settings, SettingsError
-from pages.components import explore, fit_report, state, trials
-from pages.components.errors import report
-from pages.components.links import write_file
-from pages.components.view import View
+from pages.components.explore import pictures
+from pages.components.session import state
+from pages.components.session.errors import report
+from pages.components.session.links import write_file
+from pages.components.session.view import View
+from pages.components.solvers import desks
 
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
@@ -36,9 +39,9 @@ def raises(*_args: object, **_more: object) -> None:
 @pytest.mark.parametrize(
     ("page", "module", "name"),
     [
-        ("3_Explore", explore, "draw_map"),
-        ("2_Model", fit_report, "quality"),
-        ("5_Solvers", trials, "desk"),
+        ("3_Explore", pictures, "draw_map"),
+        ("2_Model", quality, "quality"),
+        ("5_Solvers", desks, "desk"),
         ("2_Model", state, "mirror"),
     ],
 )

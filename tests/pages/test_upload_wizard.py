@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.data import load, uploads
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.scene import describe
-from pages.components.view import View
+from pages.components.problem.scene import describe
+from pages.components.session.view import View
 
 PAGES = Path(__file__).parents[2] / "pages"
 HTML = "<img src=x onerror=alert(1)>"

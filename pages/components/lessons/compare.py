@@ -11,18 +11,21 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components import cached, controls, state, suit
-from pages.components.charts import INK, blank
-from pages.components.influence_map import plain
+from pages.components.charts.examples import INK, blank
+from pages.components.charts.scale import plain
 from pages.components.lessons import figure_view
 from pages.components.lessons.compared_points import strongest
 from pages.components.lessons.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, words
 from pages.components.lessons.kinds import Picture, Tool, projected
 from pages.components.lessons.tuning import tuned
-from pages.components.trust_line import trust_line
+from pages.components.problem import suit
+from pages.components.session import cached, state
+from pages.components.session.door import core, teaching
+from pages.components.widgets import controls
+from pages.components.widgets.trust_line import trust_line
 
 if TYPE_CHECKING:
-    from influence_core.lessons import Joined
+    from influence_core.teaching import Joined
 
 KEEP = -1.0
 OPTIONS = (
@@ -44,13 +47,13 @@ def settings_of(second: str, l2: float) -> Settings:
     Returns:
         The settings.
     """
-    found: Settings = cached.lessons().second_settings(state.settings(), second)
+    found: Settings = teaching.second_settings(state.settings(), second)
     return found if l2 == KEEP else replace(found, model=replace(found.model, l2=l2))
 
 
 def _default(offered: list[str]) -> str:
     """Another model than the first where there is one; a network, which has to be trained, comes last."""
-    quick = sorted(reversed(offered), key=lambda name: cached.core().MODELS[name].network)
+    quick = sorted(reversed(offered), key=lambda name: core.MODELS[name].network)
     return next((name for name in quick if name != state.settings().model.name), offered[0])
 
 
@@ -65,7 +68,7 @@ def draw() -> None:
     values, problems = tuned(state.view().tune, OPTIONS)
     for sentence in problems:
         st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
-    offered = cached.lessons().applicable(cached.analysis(state.settings()))
+    offered = teaching.applicable(cached.analysis(state.settings()))
     second = str(values["second"]) or _default(offered)
     if second not in offered:
         _instead(second, offered)
@@ -74,7 +77,7 @@ def draw() -> None:
     state.mirror()
     first, other = state.settings(), settings_of(second, float(values["l2"]))
     with st.spinner("Fitting the second model …"):
-        joined = cached.lessons().joined(cached.analysis(first), cached.analysis(other), state.test())
+        joined = teaching.joined(cached.analysis(first), cached.analysis(other), state.test())
     names = _names(first, other)
     st.markdown(summary(joined, names))
     figure_view.pictures([lines(joined, names), scatter(joined, names)])
@@ -98,7 +101,7 @@ def _instead(second: str, offered: list[str]) -> None:
 
 
 def _controls(offered: list[str], second: str, l2: float) -> None:
-    titles = {name: cached.core().MODELS[name].title for name in offered}
+    titles = {name: core.MODELS[name].title for name in offered}
     test, one, two, penalty = st.columns([2, 3, 3, 3], vertical_alignment="bottom")
     count = len(cached.problem(state.settings()).split.test)
     with test:
@@ -117,11 +120,11 @@ def _controls(offered: list[str], second: str, l2: float) -> None:
 
 
 def _take_first(name: str) -> None:
-    state.put(cached.lessons().second_settings(state.settings(), name))
+    state.put(teaching.second_settings(state.settings(), name))
 
 
 def _names(first: Settings, second: Settings) -> tuple[str, str]:
-    models = cached.core().MODELS
+    models = core.MODELS
     titles = [f"{models[one.model.name].title}, l2 = {one.model.l2:g}" for one in (first, second)]
     return (f"1: {titles[0]}", f"2: {titles[1]}")
 

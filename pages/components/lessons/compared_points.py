@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached, controls, scene, state
-from pages.components.strips import Strip, strip
-from pages.components.words import signed
+from pages.components.browser.strips import Strip, strip
+from pages.components.problem import scene
+from pages.components.session import cached, state
+from pages.components.session.words import signed
+from pages.components.widgets import controls
 
 if TYPE_CHECKING:
-    from influence_core.lessons import Joined
+    from influence_core.teaching import Joined
 
 TOP = 6
 

@@ -10,12 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Settings
-from pages.components import cached
 from pages.components.lessons.kinds import Setting
+from pages.components.session import cached
+from pages.components.session.door import core, teaching
 
 if TYPE_CHECKING:
     from influence_core.analysis import GroupRefit, Review
-    from influence_core.lessons import Path, Poisoned
+    from influence_core.teaching import Path, Poisoned
 
 cache = st.cache_resource(max_entries=48, show_spinner=False)
 
@@ -53,8 +54,8 @@ def path(setting: Setting, train: int, way: str) -> Path:
 
 @cache
 def _path(key: str, train: int, test: int, way: str, _settings: Settings) -> Any:
-    core, analysis = cached.lessons(), cached.analysis(_settings)
-    return getattr(core, way)(analysis, train, test, core.steps(len(analysis.problem.split.train)))
+    analysis = cached.analysis(_settings)
+    return getattr(teaching, way)(analysis, train, test, teaching.steps(len(analysis.problem.split.train)))
 
 
 def spot(setting: Setting, train: int, step: float) -> Spot:
@@ -68,7 +69,7 @@ def spot(setting: Setting, train: int, step: float) -> Spot:
 
 @cache
 def _spot(key: str, train: int, test: int, step: float, _settings: Settings) -> Spot:
-    found = cached.lessons().up_weighted(cached.analysis(_settings), train, test, np.array([step]))
+    found = teaching.up_weighted(cached.analysis(_settings), train, test, np.array([step]))
     return Spot(float(found.loss[0]), found.theta[0])
 
 
@@ -83,7 +84,7 @@ def stretch(setting: Setting) -> pd.DataFrame:
 
 @cache
 def _stretch(key: str, _settings: Settings) -> Any:
-    return cached.lessons().stretch(cached.analysis(_settings))
+    return teaching.stretch(cached.analysis(_settings))
 
 
 def by_direction(setting: Setting, train: int) -> pd.DataFrame:
@@ -97,7 +98,7 @@ def by_direction(setting: Setting, train: int) -> pd.DataFrame:
 
 @cache
 def _directions(key: str, train: int, test: int, _settings: Settings) -> Any:
-    return cached.lessons().by_direction(cached.analysis(_settings), train, test)
+    return teaching.by_direction(cached.analysis(_settings), train, test)
 
 
 def damping_agreement(setting: Setting, dampings: tuple[float, ...]) -> pd.DataFrame:
@@ -112,7 +113,7 @@ def damping_agreement(setting: Setting, dampings: tuple[float, ...]) -> pd.DataF
 @cache
 def _dampings(key: str, test: int, dampings: tuple[float, ...], _settings: Settings) -> Any:
     measured = cached.instant_loo(_settings).change[:, test]
-    return cached.lessons().damping_agreement(cached.analysis(_settings), test, dampings, measured)
+    return teaching.damping_agreement(cached.analysis(_settings), test, dampings, measured)
 
 
 @cache
@@ -122,7 +123,7 @@ def exact_hinge(seed: int) -> np.ndarray:
     Returns:
         (90, 10).
     """
-    found: np.ndarray = cached.lessons().exact_changes(seed)
+    found: np.ndarray = teaching.exact_changes(seed)
     return found
 
 
@@ -133,7 +134,7 @@ def hinge(t: float, seed: int) -> pd.DataFrame:
     Returns:
         One row per pair.
     """
-    found: pd.DataFrame = cached.lessons().at_temperature(t, seed, exact_hinge(seed))
+    found: pd.DataFrame = teaching.at_temperature(t, seed, exact_hinge(seed))
     return found
 
 
@@ -143,7 +144,7 @@ def with_estimator(setting: Setting, name: str) -> np.ndarray:
     Returns:
         (n,).
     """
-    core, analysis = cached.core(), setting.analysis
+    analysis = setting.analysis
     found: np.ndarray = core.estimators.scores(analysis.influence, analysis.watched([setting.test]), name)[:, 0]
     return found
 
@@ -159,7 +160,7 @@ def review(setting: Setting) -> Review:
 
 @cache
 def _review(key: str, _settings: Settings) -> Any:
-    return cached.core().Review(cached.analysis(_settings))
+    return core.Review(cached.analysis(_settings))
 
 
 def growing(setting: Setting, order: str, sizes: tuple[int, ...]) -> pd.DataFrame:
@@ -178,7 +179,7 @@ def _growing(key: str, test: int, order: str, sizes: tuple[int, ...], _settings:
     rows = (
         np.argsort(-scores, kind="stable") if order == "helpful" else np.random.default_rng(0).permutation(len(scores))
     )
-    return cached.lessons().growing(analysis, test, rows, sizes)
+    return teaching.growing(analysis, test, rows, sizes)
 
 
 @cache
@@ -188,7 +189,7 @@ def noise(key: str, row: int, test: int, seeds: int, _settings: Settings) -> pd.
     Returns:
         One row per seed.
     """
-    found: pd.DataFrame = cached.lessons().training_noise(_settings, row, test, range(seeds))
+    found: pd.DataFrame = teaching.training_noise(_settings, row, test, range(seeds))
     return found
 
 
@@ -203,7 +204,7 @@ def poison(setting: Setting, count: int, bound: float) -> Poisoned:
 
 @cache
 def _poison(key: str, test: int, count: int, bound: float, _settings: Settings) -> Any:
-    return cached.lessons().poison(cached.analysis(_settings), test, count, bound)
+    return teaching.poison(cached.analysis(_settings), test, count, bound)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Looking for the fewest points …")
@@ -213,5 +214,5 @@ def least_poison(key: str, test: int, bound: float, most: int, _settings: Settin
     Returns:
         The fewest, or 0 where ``most`` do not suffice.
     """
-    found = cached.lessons().least(cached.analysis(_settings), test, bound, most)
+    found = teaching.least(cached.analysis(_settings), test, bound, most)
     return 0 if found is None else len(found.rows)

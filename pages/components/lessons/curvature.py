@@ -7,11 +7,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components import cached
-from pages.components.charts import INK, QUIET, blank
+from pages.components.charts.examples import INK, QUIET, blank
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import SIGN, Pair, against
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("breast_cancer"), ModelSettings("logistic", 0.01))
 
@@ -28,7 +28,7 @@ def _scores(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
 
 def _r(setting: Setting) -> tuple[float, float, float, float]:
     """R and slope of the truth on each."""
-    found = [cached.core().agreement(_truth(setting), scores) for scores in _scores(setting)]
+    found = [core.agreement(_truth(setting), scores) for scores in _scores(setting)]
     return tuple(value or 0.0 for one in found for value in (one.r.value, one.slope.value))  # type: ignore[return-value]
 
 

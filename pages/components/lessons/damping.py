@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components import cached, solver_charts, trials
-from pages.components.charts import INK
+from pages.components.charts import solvers
+from pages.components.charts.examples import INK
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import curves, dot
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.session.door import core
+from pages.components.solvers import desks
 
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))
 STOPS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -39,7 +41,7 @@ def _kept(setting: Setting, revealed: bool) -> list[Picture]:
     )
     figure.add_hline(HALF, line={"color": INK, "dash": "dot", "width": 1.5})
     figure.update_yaxes(range=[0, 1.05])
-    spectrum = solver_charts.spectrum(values, damping)
+    spectrum = solvers.spectrum(values, damping)
     table = pd.DataFrame({"rank": rank, "eigenvalue": values, "share_kept": values / (values + damping)})
     caption = f"{len(values)} eigenvalues of H from {values.max():.3g} to {values.min():.3g}."
     if not revealed:
@@ -73,11 +75,11 @@ def _how_many_words(setting: Setting) -> str:
 
 
 def _paths(setting: Setting, revealed: bool) -> list[Picture]:
-    path = trials.damping_path(setting.settings, setting.test, STOPS)
+    path = desks.damping_path(setting.settings, setting.test, STOPS)
     if path is None:
         return []
     names = [str(name) for name in setting.analysis.problem.split.train.ids[path.rows]]
-    figure = solver_charts.score_paths(path, names, _nearest(setting), "nats")
+    figure = solvers.score_paths(path, names, _nearest(setting), "nats")
     table = pd.DataFrame(
         {"id": names} | {f"delta_{value:g}": path.scores[:, k] for k, value in enumerate(path.dampings)}
     )
@@ -107,7 +109,7 @@ def _limit_words(setting: Setting) -> str:
 def _truth(setting: Setting, revealed: bool) -> list[Picture]:
     table = _agreed(setting)
     # Zero has no place on a logarithmic axis: it stands one step below the smallest.
-    places, labelled = solver_charts.damping_ticks(STOPS)
+    places, labelled = solvers.damping_ticks(STOPS)
     lines = {"relative error of the scores": (places, table["relative_error"].to_numpy())}
     if revealed:
         lines["1 − r with exact leave-one-out"] = (places, 1 - table["r"].to_numpy())
@@ -188,7 +190,7 @@ DAMPING = Lesson(
     stops={"damping": STOPS},
     fits=lambda setting: (
         ""
-        if setting.analysis.problem.fitted.theta.numel() <= cached.core().SOLVERS["eigh"].limit
+        if setting.analysis.problem.fitted.theta.numel() <= core.SOLVERS["eigh"].limit
         else "The eigendecomposition is not offered for so many parameters: choose a smaller model."
     ),
 )

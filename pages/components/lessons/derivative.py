@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components import cached
-from pages.components.charts import INK
+from pages.components.charts.examples import INK
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import curves, dot
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
 from pages.components.lessons.plane import plane, table_of
 from pages.components.lessons.removing import leaving
+from pages.components.session.door import teaching
 
 SETTINGS = Settings(DataSettings("blobs", (("n", 100),)), ModelSettings("logistic", 0.01))
 STOPS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -103,7 +103,7 @@ def _over_words(setting: Setting) -> str:
 def _theta(setting: Setting, revealed: bool) -> list[Picture]:
     along, n, row = computed.path(setting, leaving(setting), "up_weighted"), _count(setting), leaving(setting)
     middle = len(along.step) // 2
-    direction = cached.lessons().theta_slope(setting.analysis, row)
+    direction = teaching.theta_slope(setting.analysis, row)
     ends = along.theta[middle] + along.step[[0, -1], None] * direction
     lines = {"path of the fitted parameters": (along.theta[:, 0], along.theta[:, 1])}
     if revealed:
@@ -132,7 +132,7 @@ def _secant(step: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _first_order(setting: Setting) -> str:
     along = computed.path(setting, leaving(setting), "up_weighted")
-    solved = cached.lessons().theta_slope(setting.analysis, leaving(setting))
+    solved = teaching.theta_slope(setting.analysis, leaving(setting))
     measured = _secant(along.step, along.theta)
     error = float(np.linalg.norm(solved - measured) / np.linalg.norm(measured))
     return (

@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from pages.components.charts import CLEAR, INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, line
-from pages.components.colours import HARMFUL, HELPFUL
-from pages.components.influence_map import colour_limit, marker_sizes, plain
+from pages.components.charts.colours import HARMFUL, HELPFUL
+from pages.components.charts.examples import CLEAR, INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, line
+from pages.components.charts.scale import colour_limit, marker_sizes, plain
 from pages.components.lessons.kinds import projected
 
 Floats = NDArray[np.floating[Any]]

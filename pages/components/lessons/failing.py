@@ -9,11 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components import cached
-from pages.components.charts import INK, QUIET, blank
+from pages.components.charts.examples import INK, QUIET, blank
 from pages.components.lessons import computed, undertrained
 from pages.components.lessons.drawing import SIGN, Pair, against, curves, spread, words
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))
 EPOCHS = (1, 3, 10, 30, 100)
@@ -28,7 +28,7 @@ def trained(setting: Setting, epochs: int) -> Setting:
         The setting.
     """
     model = setting.settings.model
-    known = {item.name for item in cached.core().MODELS[model.name].all_options} & {"t"}
+    known = {item.name for item in core.MODELS[model.name].all_options} & {"t"}
     kept = tuple(pair for pair in model.options if pair[0] in known)
     options = tuple(sorted((*kept, ("batch_size", 32), ("epochs", epochs))))
     settings = replace(setting.settings, model=replace(model, fit="adamw", options=options))

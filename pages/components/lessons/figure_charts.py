@@ -11,13 +11,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from influence_core.settings import Value
-from pages.components.charts import INK, QUIET, blank
-from pages.components.influence_map import plain
+from pages.components.charts.examples import INK, QUIET, blank
+from pages.components.charts.scale import plain
 from pages.components.lessons.drawing import SIGN, Pair, against, coloured, curves, styled, words
 from pages.components.lessons.kinds import Picture, projected
 
 if TYPE_CHECKING:
-    from influence_core.figures import Figure
+    from influence_core.teaching.figures import Figure
 
 Drawing = Mapping[str, Value]
 VARIANTS = ("without σ(−y f)", "without H⁻¹", "without both")

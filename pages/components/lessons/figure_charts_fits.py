@@ -9,14 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from pages.components.charts import INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, class_colour, line
-from pages.components.influence_map import plain
+from pages.components.charts.examples import INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, class_colour, line
+from pages.components.charts.scale import plain
 from pages.components.lessons.drawing import SIGN, Cloud, Pair, against, box, cloud_traces, curves, spread, styled
 from pages.components.lessons.figure_charts import Drawing
 from pages.components.lessons.kinds import Picture, projected
 
 if TYPE_CHECKING:
-    from influence_core.figures import Figure
+    from influence_core.teaching.figures import Figure
 
 PRINTED = {0.01: 0.8602, 0.1: 0.7700}
 

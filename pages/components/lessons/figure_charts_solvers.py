@@ -9,18 +9,19 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, Settings
-from pages.components import cached
-from pages.components.charts import INK, QUIET, blank, log_step
-from pages.components.colours import HARMFUL, HELPFUL
-from pages.components.influence_map import plain
+from pages.components.charts.colours import HARMFUL, HELPFUL
+from pages.components.charts.examples import INK, QUIET, blank, log_step
+from pages.components.charts.scale import plain
 from pages.components.lessons.drawing import SIGN, Pair, against
 from pages.components.lessons.figure_charts import Drawing
 from pages.components.lessons.image_tiles import tiles
 from pages.components.lessons.kinds import Picture, projected
+from pages.components.session import cached
+from pages.components.session.door import core
 
 if TYPE_CHECKING:
     from influence_core.data import Split
-    from influence_core.figures import Figure
+    from influence_core.teaching.figures import Figure
 
 TITLES = {"cholesky": "Explicit inverse (Cholesky)", "cg": "Conjugate gradients", "taylor": "Full Taylor series"}
 SHADES = ("#009E73", "#E69F00", QUIET, INK)
@@ -146,7 +147,7 @@ def signal_title(name: str) -> str:
     Returns:
         For example ``Self-influence``.
     """
-    known = cached.core().SIGNALS.get(name)
+    known = core.SIGNALS.get(name)
     return name if known is None else str(known.title)
 
 

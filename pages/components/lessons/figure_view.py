@@ -10,21 +10,23 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, Options, Value
-from pages.components import cached, controls, job_panel, state
-from pages.components.chart_frame import show, twin
-from pages.components.jobs import jobs, owner
 from pages.components.lessons.kinds import FigurePage, Picture
 from pages.components.lessons.tuning import tune_text, tuned
+from pages.components.session import cached, state
+from pages.components.session.door import figures
+from pages.components.widgets import controls, job_panel
+from pages.components.widgets.chart_frame import show, twin
+from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
-    from influence_core.figures import Figure, FigureEntry, Number
+    from influence_core.teaching.figures import Figure, FigureEntry, Number
 
 LONG = 1.0  # estimated seconds from which a figure is a job with a bar
 
 
 def draw(page: FigurePage) -> None:
     """The whole figure, its options bound to the link."""
-    entry: FigureEntry = cached.figures().FIGURES[page.figure]
+    entry: FigureEntry = figures.FIGURES[page.figure]
     described = (*entry.options, *page.options)
     values, problems = tuned(state.view().tune, described)
     for sentence in problems:
@@ -79,8 +81,8 @@ def computed(page: FigurePage, chosen: Options) -> tuple[Figure | None, bool]:
     if seconds <= LONG:
         with st.spinner("Computing the figure …"):
             return cached.figure(page.figure, chosen), True
-    entry, key = cached.figures().FIGURES[page.figure], f"figure:{page.figure}:{tune_text(dict(chosen), ())}{chosen}"
-    compute = cached.figures().compute
+    entry, key = figures.FIGURES[page.figure], f"figure:{page.figure}:{tune_text(dict(chosen), ())}{chosen}"
+    compute = figures.compute
     work = job_panel.Work(
         key,
         entry.title,

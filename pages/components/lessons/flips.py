@@ -7,13 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components import cached
-from pages.components.charts import INK, QUIET, blank
-from pages.components.influence_map import plain
+from pages.components.charts.examples import INK, QUIET, blank
+from pages.components.charts.scale import plain
 from pages.components.lessons import computed
 from pages.components.lessons.figure_charts_solvers import checked
 from pages.components.lessons.image_tiles import tiles
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("digits", flip_fraction=0.1), ModelSettings("logistic", 0.1))
 SHARES = tuple(np.round(np.linspace(0, 1, 41), 3).tolist())
@@ -90,7 +90,7 @@ def _where_words(setting: Setting) -> str:
 
 def _curves(setting: Setting) -> pd.DataFrame:
     """Share of flips found over the share checked, per signal."""
-    core, found, flipped = cached.core(), computed.review(setting), setting.analysis.problem.split.flipped
+    found, flipped = computed.review(setting), setting.analysis.problem.split.flipped
     tables = []
     for name in SIGNALS:
         recall = core.detection(found.suspicions([name])[name], flipped, found.ties, SHARES).recall

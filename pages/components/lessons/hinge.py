@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components import cached
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import SIGN, Pair, against, curves
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("iris"), ModelSettings("hinge", 2 / 90, options=(("t", 0.01),)))
 STOPS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -43,7 +43,7 @@ def _numbers(t: float, seed: int = 0) -> tuple[float, float, float, float]:
     """r, slope, how many times too large, and relative error."""
     pairs = computed.hinge(t, seed)
     truth, guess = pairs["loo_loss_change"].to_numpy(), pairs["loss_change"].to_numpy()
-    found, size = cached.core().agreement(truth, guess), float(np.linalg.norm(truth))
+    found, size = core.agreement(truth, guess), float(np.linalg.norm(truth))
     error = float(np.linalg.norm(guess - truth) / size)
     return found.r.value or 0.0, found.slope.value or 0.0, float(np.linalg.norm(guess)) / size, error
 

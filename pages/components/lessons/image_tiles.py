@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from pages.components.charts import CLEAR
-from pages.components.influence_map import plain
+from pages.components.charts.examples import CLEAR
+from pages.components.charts.scale import plain
 from pages.components.lessons.kinds import projected
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import Option, Settings, Value
-from pages.components import cached
+from pages.components.session import cached
 
 if TYPE_CHECKING:
     from influence_core.analysis import Analysis, Refits
-    from influence_core.figures import Figure
+    from influence_core.teaching.figures import Figure
 
 FONT = 16  # pixels inside charts: read from the last row of a lecture hall
 

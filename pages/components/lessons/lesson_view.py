@@ -6,13 +6,15 @@ import re
 
 import streamlit as st
 
-from pages.components import cached, controls, state
-from pages.components.bootstrap import guarded
-from pages.components.errors import safely
 from pages.components.lessons import figure_view
 from pages.components.lessons.kinds import Lesson, Setting, Step, Words
 from pages.components.lessons.symbols import explained
 from pages.components.lessons.tuning import tuned
+from pages.components.session import cached, state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.session.net import guarded
+from pages.components.widgets import controls
 
 REVEALED, PREDICTED = "lessons.revealed", "lessons.predicted"
 
@@ -20,7 +22,7 @@ REVEALED, PREDICTED = "lessons.revealed", "lessons.predicted"
 @st.fragment
 def draw(name: str, lesson: Lesson) -> None:
     """The step that the link names; Back, Next, sliders and answers rerun this part only."""
-    with guarded(), cached.core().interactive():
+    with guarded(), core.interactive():
         if state.view().lesson != name:
             st.rerun()
         state.mirror()

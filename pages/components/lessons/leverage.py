@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.charts import INK, QUIET, blank
-from pages.components.influence_map import plain
+from pages.components.charts.examples import INK, QUIET, blank
+from pages.components.charts.scale import plain
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import SIGN, Pair, against
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import Settings
-from pages.components import cached
 from pages.components.lessons.drawing import mark
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
 from pages.components.lessons.plane import plane, table_of, two_features
+from pages.components.session.door import teaching
 
 TOP, MORE = 6, 30
 
@@ -20,23 +20,23 @@ def poor() -> Settings:
     Returns:
         The settings.
     """
-    found: Settings = cached.lessons().mismatch.settings(0)
+    found: Settings = teaching.mismatch.settings(0)
     return found
 
 
 def _rich(setting: Setting) -> Setting:
     """The same with thirty more training points of the subgroup."""
-    return Setting(cached.lessons().mismatch.settings(MORE), setting.test)
+    return Setting(teaching.mismatch.settings(MORE), setting.test)
 
 
 def _groups(setting: Setting) -> pd.DataFrame:
-    found: pd.DataFrame = cached.lessons().mismatch.by_group(setting.analysis)
+    found: pd.DataFrame = teaching.mismatch.by_group(setting.analysis)
     return found
 
 
 def _inside(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """Which training and which test points belong to the subgroup."""
-    split, core = setting.analysis.problem.split, cached.lessons().mismatch
+    split, core = setting.analysis.problem.split, teaching.mismatch
     return core.in_subgroup(split, split.train), core.in_subgroup(split, split.test)
 
 

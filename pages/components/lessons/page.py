@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import cached, controls, state
-from pages.components.errors import safely
 from pages.components.lessons import LESSONS, figure_view, lesson_view
 from pages.components.lessons.kinds import FigurePage, Lesson, Tool
+from pages.components.session import state
+from pages.components.session.door import figures
+from pages.components.session.errors import safely
+from pages.components.widgets import controls
 
 
 def settle() -> None:
@@ -76,7 +78,7 @@ def title(entry: Lesson | FigurePage | Tool) -> str:
     """
     if not isinstance(entry, FigurePage):
         return entry.title
-    return f"Figure {entry.figure}. {cached.figures().FIGURES[entry.figure].title}"
+    return f"Figure {entry.figure}. {figures.FIGURES[entry.figure].title}"
 
 
 def overview() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components.charts import INK
+from pages.components.charts.examples import INK
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import curves
 from pages.components.lessons.image_tiles import tiles

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components import cached
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import SIGN, Pair, against
 from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
 from pages.components.lessons.plane import plane, table_of, two_features
+from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.01))
 UNCHANGED = 1e-6  # nats
@@ -93,7 +93,7 @@ def _second(setting: Setting, revealed: bool) -> list[Picture]:
 
 
 def _agreement(setting: Setting) -> tuple[float, float]:
-    found = cached.core().agreement(_loo(setting), setting.analysis.scores([setting.test])[:, 0])
+    found = core.agreement(_loo(setting), setting.analysis.scores([setting.test])[:, 0])
     return found.r.value or 0.0, found.slope.value or 0.0
 
 

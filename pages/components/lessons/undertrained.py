@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import ModelSettings, SolverSettings
-from pages.components import cached
 from pages.components.lessons.drawing import NEUTRAL, SIGN, Pair, against
 from pages.components.lessons.kinds import Picture, Setting
+from pages.components.session.door import core
 
 PERCEPTRON = (("activation", "tanh"), ("batch_size", 32), ("layers", 1), ("learning_rate", 0.02), ("width", 16))
 
@@ -23,7 +23,7 @@ def network(setting: Setting) -> Setting:
         The setting.
     """
     options = tuple(sorted((*PERCEPTRON, ("epochs", int(setting.tuned["epochs"])))))
-    model = ModelSettings("mlp", cached.core().MODELS["mlp"].l2, options=options)
+    model = ModelSettings("mlp", core.MODELS["mlp"].l2, options=options)
     settings = replace(setting.settings, model=model, solver=SolverSettings(), quantity="loss", target=-1)
     return Setting(replace(settings, estimator="influence"), setting.test, setting.tuned)
 
@@ -84,7 +84,7 @@ def lost_words(setting: Setting) -> str:
     """
     scores, measured, noise = _again(setting)
     known = np.isfinite(measured)
-    found = cached.core().agreement(measured[known], scores[known])
+    found = core.agreement(measured[known], scores[known])
     norm = network(setting).analysis.problem.fitted.fit.gradient_norm
     return (
         f"Another seed alone changes this loss by σ = {noise:.2g} nats; {_inside(setting):.0%} of the changes lie "

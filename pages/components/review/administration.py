@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import cached, controls, state
-from pages.components.review import opening, scores
+from pages.components.review import opening
 from pages.components.review.desk import Desk
+from pages.components.session import state
+from pages.components.session.door import annotating, core, reviewing
+from pages.components.widgets import controls
 
 if TYPE_CHECKING:
     from influence_core.annotations import Plan
-    from pages.components.review.scores import Fit
+    from influence_core.reviewing import Fit
 
 KEY = "review.plan"
 DEAR = ("newton_self_influence", "confident_learning")  # signals that take another few fits, or an inverse
@@ -36,8 +38,8 @@ def administration(desk: Desk, fit: Fit) -> None:
     )
     with st.expander("Make the next version", icon=":material/playlist_add:"):
         plan, extra = form()
-        chosen = scores.offered((*cheap(), *extra, plan.strategy))
-        given = scores.Fit(state.settings(), None, chosen)
+        chosen = reviewing.offered((*cheap(), *extra, plan.strategy))
+        given = reviewing.Fit(state.settings(), None, chosen)
         st.caption("With the labels as given. To score with the decisions applied, use *Retrain* under *Progress*.")
         opening.make(desk.person, plan, given, "Make the next version")
 
@@ -72,7 +74,7 @@ def form() -> tuple[Plan, list[str]]:
         share = st.slider("Random controls, %", 5, 10, 8, key=f"{KEY}.controls")
     dear = [name for name in DEAR if name in offered]
     extra = st.multiselect("Signals that take longer", dear, format_func=title, key=f"{KEY}.extra")
-    plan = cached.annotations().Plan(
+    plan = annotating.Plan(
         strategy=state.view().strategy if state.view().strategy in offered else offered[0],
         limit=int(limit) or None,
         control_fraction=share / 100,
@@ -86,7 +88,7 @@ def form() -> tuple[Plan, list[str]]:
 
 def cheap() -> list[str]:
     """Signals that the fitted model has at once."""
-    return [name for name, signal in cached.core().SIGNALS.items() if signal.cheap]
+    return [name for name, signal in core.SIGNALS.items() if signal.cheap]
 
 
 def title(name: str) -> str:
@@ -95,5 +97,5 @@ def title(name: str) -> str:
     Returns:
         Its title, or the name of a signal that this version does not have.
     """
-    signal = cached.core().SIGNALS.get(name)
+    signal = core.SIGNALS.get(name)
     return signal.title if signal else name

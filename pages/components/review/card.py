@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,9 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from pages.components import cached
-from pages.components.assets import HERE
 from pages.components.review.desk import Desk
-from pages.components.words import plain_markdown
+from pages.components.session.door import core
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Card
@@ -100,7 +100,7 @@ def medians(fingerprint: str, _split: Split) -> np.ndarray:
 def why(card: Card, class_names: tuple[str, ...], cross_validated: bool) -> None:
     """Percentile of every signal, probability of the given label, and the best alternative."""
     st.markdown("**Why it was flagged**")
-    signals = cached.core().SIGNALS
+    signals = core.SIGNALS
     names = sorted(card.percentiles, key=lambda name: (name not in BARS, list(signals).index(name)))
     lines = [_line(signals[name], card.percentiles[name], card.scores[name]) for name in names if name != "random"]
     given, other = html.escape(class_names[card.given]), html.escape(class_names[card.suggested])
@@ -126,4 +126,4 @@ def _line(signal: Any, share: float, value: float) -> str:
 
 def style() -> None:
     """The look of the card, once a page."""
-    st.html(HERE / "review" / "card.css")
+    st.html(Path(__file__).with_name("card.css"))

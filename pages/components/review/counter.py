@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from pages.components import cached, links, state
-from pages.components.errors import safely
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
-from pages.components.review.scores import Scored
-from pages.components.words import plain_markdown
+from pages.components.session import cached, links, state
+from pages.components.session.door import annotating
+from pages.components.session.errors import safely
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.analysis import Card as Found
     from influence_core.annotations import Card
+    from influence_core.reviewing import Scored
 
 ABSENT = "This queue does not ask about it: it was settled earlier, or the queue is short."
 
@@ -28,10 +29,9 @@ def counter(desk: Desk, served: Served, scored: Scored, found: Found) -> None:
     if found.counter is None:
         return
     position, train = scored.position(found.counter.row), scored.split.train
-    core = cached.annotations()
     try:
-        other = core.find_card(cached.store(), desk.queue.id, desk.person.name, position)
-    except core.StoreUnavailable:
+        other = annotating.find_card(cached.store(), desk.queue.id, desk.person.name, position)
+    except annotating.StoreUnavailable:
         return  # the card has said so
     words, answer, way = st.columns([5, 2, 2], vertical_alignment="center")
     label = desk.queue.class_names[int(train.y[position])]

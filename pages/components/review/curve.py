@@ -9,17 +9,19 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.components import cached, controls, job_panel, state
-from pages.components.chart_frame import show
-from pages.components.charts import INK, blank
-from pages.components.influence_map import plain
-from pages.components.review import opening, scores
+from pages.components.charts.examples import INK, blank
+from pages.components.charts.scale import plain
+from pages.components.review import opening
 from pages.components.review.administration import title
 from pages.components.review.desk import Desk
+from pages.components.session import cached, state
+from pages.components.session.door import core, reviewing
+from pages.components.widgets import controls, job_panel
+from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
     from influence_core.analysis import Curve
-    from pages.components.review.scores import Fit
+    from influence_core.reviewing import Fit
 
 SEEDS = (3, 5, 10, 20)
 COLOURS = ("#009E73", "#CC79A7", INK)
@@ -59,7 +61,7 @@ def curve(desk: Desk, fit: Fit) -> None:
 
 
 def _work(fit: Fit, signal: str, seeds: int) -> job_panel.Work:
-    core, settings = cached.core(), fit.settings
+    settings = fit.settings
 
     def start(task: Any) -> Curve:
         return core.checking_curve(settings, (signal,), tuple(range(seeds)), task=task)
@@ -69,7 +71,7 @@ def _work(fit: Fit, signal: str, seeds: int) -> job_panel.Work:
         "Curve",
         "seeds",
         start,
-        seconds=3.0 * seeds * scores.seconds(fit, cached.problem(settings)),
+        seconds=3.0 * seeds * reviewing.seconds(fit, cached.problem(settings)),
         lead="For every seed: flip labels, fit, check the most suspicious shares, give the flips found their labels "
         "back, refit, and measure the accuracy on the test points.",
         button="Draw the curve",
@@ -81,8 +83,8 @@ def draw(found: Curve, signal: str) -> None:
     names = [signal, "loss", "random"]
     table = curve_table(found, names)
     at = int(np.argmin(np.abs(found.fractions - 0.1)))
-    share, (first, _) = found.fractions[at], cached.core().mean_and_error(found.found[signal])
-    second, _ = cached.core().mean_and_error(found.found["loss"])
+    share, (first, _) = found.fractions[at], core.mean_and_error(found.found[signal])
+    second, _ = core.mean_and_error(found.found["loss"])
     words = f"mean ± standard error over {len(found.seeds)} seeds"
     left, right = st.columns(2)
     with left:
@@ -101,7 +103,7 @@ def draw(found: Curve, signal: str) -> None:
             table,
             "review-curve-accuracy",
         )
-    areas = {name: cached.core().mean_and_error(found.auc[name]) for name in names}
+    areas = {name: core.mean_and_error(found.auc[name]) for name in names}
     st.caption("AUC: " + ", ".join(f"{title(name)} {mean:.3f} ± {error:.3f}" for name, (mean, error) in areas.items()))
 
 
@@ -114,7 +116,7 @@ def figure(found: Curve, names: list[str], values: Any, axis: str, clean: float 
     drawn = blank(f"Checking the most suspicious first: {axis}", "share of the training data checked", axis, height=340)
     x = found.fractions
     for name, colour, dash, shape in zip(names, COLOURS, DASHES, SHAPES, strict=True):
-        mean, error = cached.core().mean_and_error(values[name])
+        mean, error = core.mean_and_error(values[name])
         ends = np.concatenate([mean + np.nan_to_num(error), (mean - np.nan_to_num(error))[::-1]])
         drawn.add_trace(
             go.Scatter(
@@ -162,6 +164,6 @@ def curve_table(found: Curve, names: list[str]) -> pd.DataFrame:
     table = pd.DataFrame({"share checked": found.fractions})
     for kind, values in (("flips found", found.found), ("accuracy", found.accuracy)):
         for name in names:
-            mean, error = cached.core().mean_and_error(values[name])
+            mean, error = core.mean_and_error(values[name])
             table[f"{kind}, {name}"], table[f"{kind}, {name}, s.e."] = mean, error
     return table

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import streamlit as st
 
-from pages.components import cached, state
 from pages.components.review.people import Person
+from pages.components.session import cached, state
+from pages.components.session.door import annotating
 
 if TYPE_CHECKING:
     from influence_core.annotations import Answer, Card, Only, Queue
@@ -72,14 +73,16 @@ def serve(desk: Desk) -> Served:
     Returns:
         What to show.
     """
-    core, place = cached.annotations(), state.view().place
+    place = state.view().place
     trouble: str = st.session_state.pop(TROUBLE, "")
     try:
         if place is not None:
-            return Served(core.look(cached.store(), desk.queue.id, desk.person.name, place), trouble, held=False)
+            return Served(annotating.look(cached.store(), desk.queue.id, desk.person.name, place), trouble, held=False)
         second = bool(st.session_state.get(SECOND))
-        card = core.next_card(cached.store(), desk.queue.id, desk.person.name, review=second, only=only(desk.queue))
-    except core.StoreUnavailable as error:
+        card = annotating.next_card(
+            cached.store(), desk.queue.id, desk.person.name, review=second, only=only(desk.queue)
+        )
+    except annotating.StoreUnavailable as error:
         kept: Card | None = st.session_state.get(KEPT)
         return Served(kept, str(error), held=kept is not None)
     st.session_state[KEPT] = card
@@ -94,15 +97,14 @@ def only(queue: Queue) -> Only:
     """
     c, view = len(queue.class_names), state.view()
     given, instead = (k if k is not None and k < c else None for k in (view.given, view.instead))
-    return cached.annotations().Only(given, None if queue.blind else instead)
+    return annotating.Only(given, None if queue.blind else instead)
 
 
 def choose(desk: Desk, **labels: int | None) -> None:
     """Serve other cards from now on; the one in hand goes back."""
-    core = cached.annotations()
     try:
-        core.give_back(cached.store(), desk.queue.id, desk.person.name)
-    except core.StoreUnavailable as error:
+        annotating.give_back(cached.store(), desk.queue.id, desk.person.name)
+    except annotating.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
         return
     st.session_state.update(FRESH)
@@ -121,15 +123,15 @@ def concealed(queue: Queue, card: Card) -> bool:
 @heard
 def answer(desk: Desk, card: Card, action: str, label: int | None = None) -> None:
     """Store an answer to exactly this card; a callback, so that the rerun shows the next one."""
-    core, hidden = cached.annotations(), concealed(desk.queue, card)
+    hidden = concealed(desk.queue, card)
     along = card.peers if st.session_state.get(ALONG) and not hidden else ()
-    said = core.Answer(action, label, st.session_state.get(NOTE, ""), saw_suggestion=not hidden, first=hidden)
+    said = annotating.Answer(action, label, st.session_state.get(NOTE, ""), saw_suggestion=not hidden, first=hidden)
     try:
-        decided = core.decide(cached.store(), card, said, also=along)
-    except core.StoreUnavailable as error:
+        decided = annotating.decide(cached.store(), card, said, also=along)
+    except annotating.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
         return
-    except (core.Refused, core.AnnotationError) as error:
+    except (annotating.Refused, annotating.AnnotationError) as error:
         toast(str(error))
         return
     if decided.card is None:
@@ -158,13 +160,12 @@ def outcome(desk: Desk, card: Card, said: Answer) -> str:
 @heard
 def undo(desk: Desk) -> None:
     """Take the last answer back; its card is served again."""
-    core = cached.annotations()
     state.look(place=None)
     try:
-        card = core.undo(cached.store(), desk.queue.id, desk.person.name)
-    except core.StoreUnavailable as error:
+        card = annotating.undo(cached.store(), desk.queue.id, desk.person.name)
+    except annotating.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
-    except (core.Refused, core.AnnotationError) as error:
+    except (annotating.Refused, annotating.AnnotationError) as error:
         toast(str(error))
     else:
         kept: Card | None = st.session_state.get(KEPT)
@@ -178,12 +179,11 @@ def undo(desk: Desk) -> None:
 @heard
 def skip(_desk: Desk, card: Card) -> None:
     """Put the card back; it comes again later, and nothing is stored as an answer."""
-    core = cached.annotations()
     try:
-        core.skip_card(cached.store(), card)
-    except core.StoreUnavailable as error:
+        annotating.skip_card(cached.store(), card)
+    except annotating.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
-    except (core.Refused, core.AnnotationError) as error:
+    except (annotating.Refused, annotating.AnnotationError) as error:
         toast(str(error))
     else:
         st.session_state.update(FRESH)
@@ -201,13 +201,12 @@ def move(card: Card, step: int) -> None:
 @heard
 def answer_beside(desk: Desk, card: Card, other: Card, label: int) -> None:
     """Relabel another item from the card in hand, which stays."""
-    core = cached.annotations()
-    said = core.Answer("re-label", label)
+    said = annotating.Answer("re-label", label)
     try:
-        core.decide_beside(cached.store(), card, other.position, said)
-    except core.StoreUnavailable as error:
+        annotating.decide_beside(cached.store(), card, other.position, said)
+    except annotating.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
-    except (core.Refused, core.AnnotationError) as error:
+    except (annotating.Refused, annotating.AnnotationError) as error:
         toast(str(error))
     else:
         st.session_state[LAST] = _words(desk, other, said, 1)
@@ -216,13 +215,13 @@ def answer_beside(desk: Desk, card: Card, other: Card, label: int) -> None:
 @heard
 def take(desk: Desk, other: Card) -> None:
     """Put this card back and open the one of another training point; one that is not free is only looked at."""
-    core, place = cached.annotations(), None
+    place = None
     try:
-        core.take_card(cached.store(), desk.queue.id, desk.person.name, other.position)
-    except core.StoreUnavailable as error:
+        annotating.take_card(cached.store(), desk.queue.id, desk.person.name, other.position)
+    except annotating.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
         return
-    except (core.Refused, core.AnnotationError) as error:
+    except (annotating.Refused, annotating.AnnotationError) as error:
         toast(str(error))
         place = other.place
     else:

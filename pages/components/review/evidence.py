@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached, job_panel, state
+from pages.components.browser.strips import Strip, strip
 from pages.components.review import counter, keys, shelf
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
-from pages.components.review.scores import Fit, Scored
-from pages.components.strips import Strip, strip
-from pages.components.words import plain_markdown, signed
+from pages.components.session import cached, state
+from pages.components.session.door import annotating
+from pages.components.session.words import plain_markdown, signed
+from pages.components.widgets import job_panel
 
 if TYPE_CHECKING:
     from influence_core.analysis import Card as Found
     from influence_core.data import Split
+    from influence_core.reviewing import Fit, Scored
 
 
 def relabelling(desk: Desk, served: Served, fit: Fit) -> None:
@@ -155,9 +157,10 @@ def prefetch(desk: Desk, fit: Fit) -> None:
     scored = shelf.shelf().model(fit)
     if scored is None:
         return
-    core = cached.annotations()
     try:
-        following = core.lookahead(cached.store(), desk.queue.id, desk.person.name, shelf.AHEAD, desks.only(desk.queue))
-    except core.StoreUnavailable:
+        following = annotating.lookahead(
+            cached.store(), desk.queue.id, desk.person.name, shelf.AHEAD, desks.only(desk.queue)
+        )
+    except annotating.StoreUnavailable:
         return  # the card has said so
     shelf.shelf().ahead(fit, scored, following)

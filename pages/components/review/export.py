@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.components import cached, state
 from pages.components.review.desk import Desk
 from pages.components.review.guideline import day
-from pages.components.words import plain_markdown
+from pages.components.session import cached, state
+from pages.components.session.door import annotating, core
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from influence_core.annotations import Answers, Resolved
-    from pages.components.review.scores import Fit
+    from influence_core.reviewing import Fit
 
 KEPT = "review.files"
 IMPORTED = "review.imported"
@@ -56,8 +57,8 @@ def export(desk: Desk, fit: Fit) -> None:
         st.info("Exports hold everybody's answers: they are for leads.", icon=":material/lock:")
         return
     st.subheader("Export", anchor=False)
-    said = cached.annotations().answers(cached.store(), desk.queue.dataset)
-    found = cached.annotations().resolve(said)
+    said = annotating.answers(cached.store(), desk.queue.dataset)
+    found = annotating.resolve(said)
     rows, words, count = choose(said, found)
     table = st.file_uploader(
         "The file these data were uploaded from, for dataset_clean.csv in exactly its schema (optional)",
@@ -120,13 +121,13 @@ def prepare(desk: Desk, rows: str | NDArray[np.int64], table: tuple[str, bytes] 
     Returns:
         File name to content.
     """
-    core, settings = cached.annotations(), state.settings()
+    settings = state.settings()
     split = cached.problem(settings).split
-    contents = cached.core().contents
+    contents = core.contents
     sheet = contents.assembled(split) if table is None else contents.uploaded(settings.data, split, *table)
-    original = None if sheet is None else core.Original(**vars(sheet))
-    context = core.Context(items=contents.items(split), original=original)
-    files: dict[str, bytes] = core.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
+    original = None if sheet is None else annotating.Original(**vars(sheet))
+    context = annotating.Context(items=contents.items(split), original=original)
+    files: dict[str, bytes] = annotating.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
     return files
 
 
@@ -140,7 +141,7 @@ def downloads(desk: Desk) -> None:
     counts = {name: one["rows"] for name, one in json.loads(found.files["manifest.json"])["files"].items()}
     st.download_button(
         "Download everything as a zip",
-        lambda: cached.annotations().zipped(found.files),
+        lambda: annotating.zipped(found.files),
         f"mislabels_queue{desk.queue.version}.zip",
         "application/zip",
         on_click="ignore",
@@ -166,9 +167,7 @@ def imports(desk: Desk) -> None:
     )  # fmt: skip
     if file is not None and st.button("Import these annotations", icon=":material/upload:", key="review-import"):
         with told():
-            found = cached.annotations().import_label_studio(
-                cached.store(), desk.queue.id, file.getvalue(), desk.person.name
-            )
+            found = annotating.import_label_studio(cached.store(), desk.queue.id, file.getvalue(), desk.person.name)
             left = [f"{count} left out: {sentence}" for sentence, count in found.left_out.items()]
             st.session_state[IMPORTED] = [f"{found.stored:,} answers stored, {found.known:,} known already.", *left]
     for line in st.session_state.pop(IMPORTED, []):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components.assets import text
+from pages.components.browser.guard import watch_buttons
 from pages.components.review import desk as desks
 from pages.components.review import keys
 
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 RUN = "review.run"
 OTHERS = ("review-counter", "review-counter-open", "review-relabel", "review-back")
 FREE = ("review-U",)  # means the last answer, whatever is on screen
-
-_guard = st.components.v2.component(
-    "influence_guard",
-    html='<div class="if-slip" role="status"></div>\n',
-    css=text("review/guard.css"),
-    js=text("review/guard.js"),
-)
 
 
 def guard(names: tuple[str, ...], card: Card) -> None:
@@ -40,9 +33,9 @@ def guard(names: tuple[str, ...], card: Card) -> None:
     letters = {key.lower(): f"review-{key}" for key in "QWENSU"}
     arrows = {"arrowleft": "review-Left", "arrowright": "review-Right"}
     digits = {key: f"review-class-{key}" for key in keys.digits(names) if key is not None}
-    _guard(
-        key="review-guard",
-        data={
+    watch_buttons(
+        "review-guard",
+        {
             "card": f"{card.task} {card.token}",
             "heard": st.session_state.get(desks.HEARD, 0),
             "run": st.session_state[RUN],

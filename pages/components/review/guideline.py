@@ -6,9 +6,10 @@ import time
 
 import streamlit as st
 
-from pages.components import cached
 from pages.components.review.desk import Desk
-from pages.components.words import plain_markdown
+from pages.components.session import cached
+from pages.components.session.door import annotating
+from pages.components.session.words import plain_markdown
 
 OPEN, TEXT = "review.guideline", "review.guideline-text"
 EMPTY = "There is no guideline yet. A lead writes it under *Team*: what counts as which class, and what to exclude."
@@ -18,7 +19,7 @@ def panel(desk: Desk) -> None:
     """The newest version, beside the card."""
     if not st.session_state.get(OPEN):
         return
-    found = cached.annotations().guidelines(cached.store(), desk.queue.dataset)
+    found = annotating.guidelines(cached.store(), desk.queue.dataset)
     with st.container(border=True):
         st.markdown(found[0].text if found else EMPTY)
         if found:
@@ -27,12 +28,12 @@ def panel(desk: Desk) -> None:
 
 def editor(desk: Desk) -> None:
     """A new version for everybody; the older ones stay and can be read."""
-    found = cached.annotations().guidelines(cached.store(), desk.queue.dataset)
+    found = annotating.guidelines(cached.store(), desk.queue.dataset)
     st.subheader("Labelling guideline", anchor=False)
     with st.form("review-guideline", border=True):
         text = st.text_area("Markdown", found[0].text if found else "", height=180, key=f"{TEXT}-{len(found)}")
         if st.form_submit_button(f"Save as version {len(found) + 1}", icon=":material/save:"):
-            cached.annotations().write_guideline(cached.store(), desk.queue.dataset, text, desk.person.name)
+            annotating.write_guideline(cached.store(), desk.queue.dataset, text, desk.person.name)
             st.rerun()
     if found:
         with st.expander(

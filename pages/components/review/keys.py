@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components.errors import safely
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
-from pages.components.words import plain_markdown
+from pages.components.session.errors import safely
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Card

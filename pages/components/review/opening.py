@@ -10,11 +10,13 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components import cached, job_panel, state
-from pages.components.jobs import jobs, owner
-from pages.components.review import people, scores, shelf
+from pages.components.review import people, shelf
 from pages.components.review.people import Person
-from pages.components.words import plain_markdown
+from pages.components.session import cached, state
+from pages.components.session.door import annotating, core, reviewing
+from pages.components.session.words import plain_markdown
+from pages.components.widgets import job_panel
+from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
     from influence_core.annotations import Plan, Queue
@@ -73,7 +75,7 @@ def no_classes() -> None:
 
 
 def _title() -> str:
-    return plain_markdown(cached.core().DATASETS[state.settings().data.name].title)
+    return plain_markdown(core.DATASETS[state.settings().data.name].title)
 
 
 def current(person: Person) -> Queue | None:
@@ -100,7 +102,7 @@ def versions() -> tuple[Queue, ...]:
         None of them for data that nobody has queued.
     """
     split = cached.problem(state.settings()).split
-    return cached.annotations().queues(cached.store(), split.train.fingerprint)
+    return annotating.queues(cached.store(), split.train.fingerprint)
 
 
 def first(person: Person) -> None:
@@ -128,22 +130,22 @@ def applicable() -> list[str]:
     Returns:
         Names in the order of the registry.
     """
-    found: list[str] = cached.core().Review(cached.analysis(state.settings())).signals
+    found: list[str] = core.Review(cached.analysis(state.settings())).signals
     return found
 
 
 def usual_plan() -> Plan:
     """What a queue is like if nobody chooses."""
-    return cached.annotations().Plan(seed=state.settings().seed)
+    return annotating.Plan(seed=state.settings().seed)
 
 
-def usual_fit() -> scores.Fit:
+def usual_fit() -> reviewing.Fit:
     """Every signal that costs little."""
-    cheap = [name for name, signal in cached.core().SIGNALS.items() if signal.cheap]
-    return scores.Fit(state.settings(), None, scores.offered(cheap))
+    cheap = [name for name, signal in core.SIGNALS.items() if signal.cheap]
+    return reviewing.Fit(state.settings(), None, reviewing.offered(cheap))
 
 
-def make(person: Person, plan: Plan, fit: scores.Fit, button: str) -> None:
+def make(person: Person, plan: Plan, fit: reviewing.Fit, button: str) -> None:
     """A queue as a job with Cancel; the page runs again when it is there."""
     work = _work(person, plan, fit, button)
     if job_panel.result(work.key) is not None:
@@ -153,30 +155,30 @@ def make(person: Person, plan: Plan, fit: scores.Fit, button: str) -> None:
     job_panel.panel(work)
 
 
-def submit(person: Person, plan: Plan, fit: scores.Fit) -> None:
+def submit(person: Person, plan: Plan, fit: reviewing.Fit) -> None:
     """Start it without another click."""
     work = _work(person, plan, fit, "")
     jobs().submit(work.key, work.start, owner=owner(), cost=work.seconds)
 
 
-def _work(person: Person, plan: Plan, fit: scores.Fit, button: str) -> job_panel.Work:
-    store, name = cached.store(), cached.core().DATASETS[fit.settings.data.name].title
-    annotations, score = cached.annotations(), shelf.scorer(fit)
+def _work(person: Person, plan: Plan, fit: reviewing.Fit, button: str) -> job_panel.Work:
+    store, name = cached.store(), core.DATASETS[fit.settings.data.name].title
+    score = shelf.scorer(fit)
     next_version = len(versions()) + 1
 
     def start(task: object) -> Queue:
         scored = score(task)
         with scored.leash.held(task):
-            plan_of = replace(plan, duplicates=scores.duplicates(scored))
-            run = scores.run(scored, fit)
-        return annotations.create_queue(store, scores.samples(scored.split, name), run, plan_of, person.name)
+            plan_of = replace(plan, duplicates=reviewing.duplicates(scored))
+            run = reviewing.run(scored, fit)
+        return annotating.create_queue(store, reviewing.samples(scored.split, name), run, plan_of, person.name)
 
     return job_panel.Work(
         f"queue:{store.engine.url}:{next_version}:{plan.strategy}:{fit.key}",
         "Scores of the queue",
         "steps",
         start,
-        seconds=scores.seconds(fit, cached.problem(fit.settings)),
+        seconds=reviewing.seconds(fit, cached.problem(fit.settings)),
         button=button,
         cancelled="Cancelled: no queue was made.",
     )

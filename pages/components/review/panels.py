@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import cached, controls, state
-from pages.components.errors import safely
-from pages.components.review import administration, export, opening, people, progress, scores, table, team
+from pages.components.review import administration, export, opening, people, progress, table, team
 from pages.components.review.desk import Desk
-from pages.components.view import PANELS
+from pages.components.session import cached, state
+from pages.components.session.door import annotating, reviewing
+from pages.components.session.errors import safely
+from pages.components.session.view import PANELS
+from pages.components.widgets import controls
 
 if TYPE_CHECKING:
     from influence_core.annotations import Queue
@@ -84,7 +86,7 @@ def _who(person: Person) -> None:
             )
 
 
-def fit_of(run: int) -> scores.Fit:
+def fit_of(run: int) -> reviewing.Fit:
     """The model behind the scores, read once per run and database.
 
     Returns:
@@ -95,5 +97,5 @@ def fit_of(run: int) -> scores.Fit:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _fit_of(url: str, run: int, _store: object) -> scores.Fit:
-    return scores.fit_of(cached.annotations().run_settings(_store, run))
+def _fit_of(url: str, run: int, _store: object) -> reviewing.Fit:
+    return reviewing.fit_of(annotating.run_settings(_store, run))

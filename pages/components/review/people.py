@@ -6,27 +6,15 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 import streamlit as st
-from streamlit.errors import StreamlitSecretNotFoundError
 
-from pages.components import cached
-from pages.components.assets import text
+from pages.components.browser.keep_name import keep_name
+from pages.components.frame import login
+from pages.components.session import cached
+from pages.components.session.door import annotating
 
 COOKIE = "influence_annotator"  # a courtesy, no proof of who it is
 PERSON = "review.person"
 ASK = "review.ask"  # the name, although the browser remembers one
-
-_keep_name = st.components.v2.component(
-    "influence_keep_name",
-    html='<div class="if-keep-name" hidden></div>\n',
-    js=text("review/keep_name.js"),
-)
-
-
-_way_back = st.components.v2.component(
-    "influence_way_back",
-    html='<div class="if-way-back" hidden></div>\n',
-    js=text("review/way_back.js"),
-)
 
 
 @dataclass(frozen=True)
@@ -44,33 +32,6 @@ class Person:
     lead: bool
 
 
-def accounts() -> bool:
-    """Whether an OIDC provider is configured in the secrets, so that everybody needs an account.
-
-    Returns:
-        False without a secrets file.
-    """
-    try:
-        return "auth" in st.secrets
-    except (StreamlitSecretNotFoundError, FileNotFoundError):
-        return False
-
-
-def require_login() -> None:
-    """Nothing of any page without an account, where accounts are configured."""
-    if not accounts():
-        return
-    known = bool(getattr(st.user, "is_logged_in", False))
-    _way_back(key="way-back", data={"known": known})
-    if known:
-        return
-    st.title("Influence Explorer", anchor=False)
-    st.markdown("This server is for people with an account.")
-    if st.button("Log in", type="primary", icon=":material/login:", key="log-in"):
-        st.login()
-    st.stop()
-
-
 def person() -> Person | None:
     """Who this is, if known; the log says once a session who came, and how that is known.
 
@@ -80,10 +41,10 @@ def person() -> Person | None:
     found: Person | None = st.session_state.get(PERSON)
     if found is None:
         remembered = "" if st.session_state.get(ASK) else _cookie()
-        found = _account() if accounts() else _enter(remembered, "name") if remembered else None
+        found = _account() if login.accounts() else _enter(remembered, "name") if remembered else None
         st.session_state[PERSON] = found
     if found is not None and found.source == "name":
-        _keep_name(key="keep-name", data={"cookie": COOKIE, "name": found.name})
+        keep_name(COOKIE, found.name)
     return found
 
 
@@ -105,12 +66,11 @@ def _enter(name: str, source: str) -> Person | None:
     Returns:
         None for a name that cannot be stored.
     """
-    core = cached.annotations()
     try:
-        kept = core.login(cached.store(), name, source)
-    except core.AnnotationError:
+        kept = annotating.login(cached.store(), name, source)
+    except annotating.AnnotationError:
         return None
-    return Person(kept, source, core.role(kept, source) == "lead")
+    return Person(kept, source, annotating.role(kept, source) == "lead")
 
 
 def take_name(name: str) -> str | None:
@@ -119,12 +79,11 @@ def take_name(name: str) -> str | None:
     Returns:
         What is wrong with it, or None.
     """
-    core = cached.annotations()
     try:
-        kept = core.login(cached.store(), name, "name")
-    except core.AnnotationError as error:
+        kept = annotating.login(cached.store(), name, "name")
+    except annotating.AnnotationError as error:
         return str(error)
-    st.session_state[PERSON] = Person(kept, "name", core.role(kept, "name") == "lead")
+    st.session_state[PERSON] = Person(kept, "name", annotating.role(kept, "name") == "lead")
     return None
 
 

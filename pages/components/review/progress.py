@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached, state
-from pages.components.linked_table import linked_table
 from pages.components.review import curve, retrain, strip
 from pages.components.review.desk import Desk
-from pages.components.words import plain_markdown
+from pages.components.session import cached, state
+from pages.components.session.door import annotating
+from pages.components.session.words import plain_markdown
+from pages.components.widgets.linked_table import linked_table
 
 if TYPE_CHECKING:
     from influence_core.annotations import Item
-    from pages.components.review.scores import Fit
+    from influence_core.reviewing import Fit
 
 ANY = "any"
 OPEN = "open"
@@ -34,7 +35,7 @@ def progress(desk: Desk, fit: Fit) -> None:
 
 def people(desk: Desk) -> None:
     """How many answers everybody gave; what they said is nobody else's business before one's own answer."""
-    found = cached.annotations().progress(cached.store(), desk.queue.id, desk.person.name).by_annotator
+    found = annotating.progress(cached.store(), desk.queue.id, desk.person.name).by_annotator
     if len(found) > 1:
         st.caption("Answers: " + ", ".join(f"{count:,} by {plain_markdown(name)}" for name, count in found.items()))
 
@@ -42,7 +43,7 @@ def people(desk: Desk) -> None:
 def cards(desk: Desk) -> None:
     """The cards of the queue with one's own answers; picking one opens it to look at."""
     st.subheader("Cards", anchor=False)
-    found = cached.annotations().items(cached.store(), desk.queue.id, desk.person.name)
+    found = annotating.items(cached.store(), desk.queue.id, desk.person.name)
     names = desk.queue.class_names
     one, two, three = st.columns(3)
     given = one.selectbox("Given label", [ANY, *names], key="review.filter-given")

@@ -9,16 +9,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached, job_panel
-from pages.components.chart_frame import twin
-from pages.components.review import opening, scores, shelf
+from pages.components.review import opening, shelf
 from pages.components.review.desk import Desk
-from pages.components.review.scores import Fit
-from pages.components.words import plain_markdown
+from pages.components.session import cached
+from pages.components.session.door import annotating, core, reviewing
+from pages.components.session.words import plain_markdown
+from pages.components.widgets import job_panel
+from pages.components.widgets.chart_frame import twin
 
 if TYPE_CHECKING:
     from influence_core.analysis import BeforeAfter, Corrections, Outcome
     from influence_core.annotations import Resolved
+    from influence_core.reviewing import Fit
 
 UNITS = {"accuracy": " points", "loss": ""}
 ENDS = {"accuracy": "higher is better", "loss": "lower is better"}
@@ -27,8 +29,7 @@ ENDS = {"accuracy": "higher is better", "loss": "lower is better"}
 def retrain(desk: Desk, fit: Fit) -> None:
     """The refit as a job, and what it changed on the held-out test points."""
     st.subheader("Retrain", anchor=False)
-    core = cached.annotations()
-    corrections = corrections_of(core.resolve(core.answers(cached.store(), desk.queue.dataset)))
+    corrections = corrections_of(annotating.resolve(annotating.answers(cached.store(), desk.queue.dataset)))
     if corrections is None:
         st.caption("Nothing is decided yet: answer some cards, then see what the decisions do to the model.")
         return
@@ -58,11 +59,11 @@ def corrections_of(found: Resolved) -> Corrections | None:
     if not len(rows):
         return None
     excluded = found.action[rows] == "exclude"
-    return cached.core().Corrections(rows, found.label[rows].astype(np.int64), excluded)
+    return core.Corrections(rows, found.label[rows].astype(np.int64), excluded)
 
 
 def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
-    core, annotations, store = cached.core(), cached.annotations(), cached.store()
+    store = cached.store()
     scorers, problem = [shelf.scorer(before), shelf.scorer(after)], cached.problem(before.settings)
     count = len(after.corrections.rows)
 
@@ -70,7 +71,7 @@ def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
         old, new = (score(task) for score in scorers)
         with old.leash.held(task), new.leash.held(task):
             found: Outcome = core.outcome(old.review, new.review)
-        annotations.record(store, "retrain", desk.person.name, record(found), desk.queue.dataset)
+        annotating.record(store, "retrain", desk.person.name, record(found), desk.queue.dataset)
         return found
 
     return job_panel.Work(
@@ -78,7 +79,7 @@ def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
         "Refit with the decisions",
         "steps",
         start,
-        seconds=scores.seconds(before, problem) + scores.seconds(after, problem),
+        seconds=reviewing.seconds(before, problem) + reviewing.seconds(after, problem),
         lead=f"**{count:,} decisions** of all versions of the queue are applied: relabelled, excluded or confirmed.",
         button="Retrain",
         cancelled="Cancelled: nothing was changed.",

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.components import cached, job_panel
-from pages.components.jobs import jobs, owner
-from pages.components.review import scores
-from pages.components.review.scores import Fit, Scored
+from pages.components.session import cached
+from pages.components.session.door import core, reviewing
+from pages.components.widgets import job_panel
+from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
     from influence_core.analysis import Card, Task
+    from influence_core.reviewing import Fit, Scored
 
 log = logging.getLogger("influence_explorer")
 MODELS = 4  # each holds a factor of its curvature
@@ -73,7 +74,7 @@ class Shelf:
 
     def _quietly(self, fit: Fit, scored: Scored, positions: Sequence[int]) -> None:
         try:
-            cached.core().settle()
+            core.settle()
             self._make(fit, scored, positions)
         except Exception:  # noqa: BLE001 - the card itself will say it
             log.warning("cards could not be made ahead", exc_info=True)
@@ -84,7 +85,7 @@ class Shelf:
         with self.computing:
             wanted = [(p, scored.row(p)) for p in self._missing(fit, positions)]
             rows = [row for _, row in wanted if row is not None]
-            made = iter(cached.core().cards(scored.review, rows, _told(scored)) if rows else ())
+            made = iter(core.cards(scored.review, rows, _told(scored)) if rows else ())
             with self.lock:
                 for position, row in wanted:
                     if row is not None:
@@ -123,12 +124,12 @@ def scorer(fit: Fit) -> Callable[[Task], Scored]:
     Returns:
         A job; who needs the model takes what it returns, because the shelf may have to make room for others.
     """
-    compute, kept = scores.work(fit), shelf()
+    given, kept = cached.problem(fit.settings), shelf()  # shared with the other pages where labels are as given
 
     def start(task: Task) -> Scored:
         found = kept.model(fit)
         if found is None:
-            found = compute(task)
+            found = reviewing.score(fit, given, task)
             kept.put(fit, found)
         return found
 
@@ -147,7 +148,7 @@ def work(fit: Fit) -> job_panel.Work:
         score(task)
         return True
 
-    seconds = scores.seconds(fit, cached.problem(fit.settings))
+    seconds = reviewing.seconds(fit, cached.problem(fit.settings))
     return job_panel.Work(fit.key, "Evidence of the cards", "steps", start, seconds, button="Make the evidence")
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import cached
 from pages.components.review.desk import Desk
-from pages.components.words import plain_markdown
+from pages.components.session import cached
+from pages.components.session.door import annotating
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Found, Progress
@@ -20,10 +21,9 @@ def strip(desk: Desk) -> Progress | None:
     Returns:
         Its numbers; None where the database is in trouble.
     """
-    core = cached.annotations()
     try:
-        found = core.progress(cached.store(), desk.queue.id, desk.person.name)
-    except core.StoreUnavailable:
+        found = annotating.progress(cached.store(), desk.queue.id, desk.person.name)
+    except annotating.StoreUnavailable:
         return None  # the card has said so
     st.progress(min(found.answers / max(found.wanted, 1), 1.0), text=counts(found))
     st.caption(plain_markdown(" · ".join(rates(found))))

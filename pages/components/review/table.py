@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import cached, state
-from pages.components.bootstrap import guarded
-from pages.components.errors import safely
 from pages.components.review import card as cards
 from pages.components.review import choice, evidence, guard, guideline, keys, strip, twins
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
-from pages.components.trust_line import BROKEN, SOUND
-from pages.components.words import plain_markdown
+from pages.components.session import cached, state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.session.net import guarded
+from pages.components.session.words import plain_markdown
+from pages.components.widgets.trust_line import BROKEN, SOUND
 
 if TYPE_CHECKING:
-    from pages.components.review.scores import Fit
+    from influence_core.reviewing import Fit
 
 
 @st.fragment
 def table(desk: Desk, fit: Fit) -> None:
     """Everything that follows a key."""
-    with guarded(), cached.core().interactive():
+    with guarded(), core.interactive():
         served = desks.serve(desk)
         state.mirror()
         desks.show_toasts()
@@ -70,7 +71,7 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
 
 def trust(text: str) -> None:
     """What the scores of the queue rest on; amber with advice where an assumption is broken."""
-    line, *advice = text.split(cached.core().ADVICE)
+    line, *advice = text.split(core.ADVICE)
     said = " ".join((f"{line}.", *advice)) if advice else line
     st.caption(f"{BROKEN if advice else SOUND}Trust: {plain_markdown(said)}")
 

@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components import cached
-from pages.components.chart_frame import twin
 from pages.components.review import administration, guideline, shelf
 from pages.components.review.desk import Desk
 from pages.components.review.guideline import day
-from pages.components.words import plain_markdown
+from pages.components.session import cached
+from pages.components.session.door import annotating
+from pages.components.session.words import plain_markdown
+from pages.components.widgets.chart_frame import twin
 
 if TYPE_CHECKING:
     from influence_core.annotations import Agreement, Answers, Estimate, Resolved
-    from pages.components.review.scores import Fit
+    from influence_core.reviewing import Fit
 
 LINES = 200
 WIDTHS = {"when": 140, "who": 120, "what": 90, "detail": 550}  # pixels
@@ -29,9 +30,9 @@ def team(desk: Desk, fit: Fit) -> None:
     if not desk.person.lead:
         st.info("This part is for leads. Who is one is configured with INFLUENCE_LEADS.", icon=":material/lock:")
         return
-    core, store = cached.annotations(), cached.store()
-    said = core.answers(store, desk.queue.dataset)
-    agreement(core.agreement_of(said))
+    store = cached.store()
+    said = annotating.answers(store, desk.queue.dataset)
+    agreement(annotating.agreement_of(said))
     consensus(desk, fit, said)
     administration.administration(desk, fit)
     guideline.editor(desk)
@@ -63,8 +64,7 @@ def _measure(name: str, found: Estimate) -> None:
 
 def consensus(desk: Desk, fit: Fit, said: Answers) -> None:
     """One outcome per row; with two answers or more also CROWDLAB's quality of rows and annotators."""
-    core = cached.annotations()
-    found = core.resolve(said)
+    found = annotating.resolve(said)
     st.subheader("Consensus", anchor=False)
     table = consensus_table(said, found)
     if table.empty:
@@ -75,7 +75,7 @@ def consensus(desk: Desk, fit: Fit, said: Answers) -> None:
     scored = shelf.shelf().model(fit)
     people = pd.DataFrame()
     if scored is not None and "confident_learning" in scored.signals and scored.kept.all():
-        quality, people = core.consensus(said, scored.review.probabilities)
+        quality, people = annotating.consensus(said, scored.review.probabilities)
         if len(quality):
             table["quality"] = quality["consensus_quality_score"].reindex(table.index).round(3)
     st.dataframe(table, hide_index=True, height=36 * min(len(table) + 1, 8) + 2)
@@ -111,7 +111,7 @@ def consensus_table(said: Answers, found: Resolved) -> pd.DataFrame:
 def log(desk: Desk) -> None:
     """What happened, the newest first."""
     st.subheader("Activity", anchor=False)
-    found = cached.annotations().activity(cached.store(), desk.queue.dataset, LINES)
+    found = annotating.activity(cached.store(), desk.queue.dataset, LINES)
     table = pd.DataFrame(
         {
             "when": [day(line.at) for line in found],

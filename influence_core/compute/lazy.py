@@ -1,0 +1,79 @@
+"""Steps that happen once, when first asked for, and the names of what they make."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+def fingerprint(*parts: Any) -> str:
+    """Content hash of arrays and plain values.
+
+    Returns:
+        32 hexadecimal digits, the same on every machine.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+class once(Generic[T]):  # noqa: N801 - used like functools.cached_property
+    """Like ``functools.cached_property``, but several threads asking at the same time compute it once."""
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self.function, self.__doc__ = function, function.__doc__
+        self.guard = threading.Lock()
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, _owner: type) -> once[T]: ...
+    @overload
+    def __get__(self, instance: object, _owner: type) -> T: ...
+    def __get__(self, instance: object | None, _owner: type) -> once[T] | T:
+        if instance is None:
+            return self
+        with self.guard:
+            lock = instance.__dict__.setdefault(f"_lock_{self.name}", threading.RLock())
+        with lock:
+            if self.name not in instance.__dict__:
+                instance.__dict__[self.name] = self.function(instance)
+        value: T = instance.__dict__[self.name]
+        return value
+
+
+class Recent(Generic[T]):
+    """The last few results by key, for several threads; one that is asked for twice at the same time is made twice."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.kept, self.guard = size, dict[object, T](), threading.Lock()
+
+    def get(self, key: object, make: Callable[[], T]) -> T:
+        """What ``make`` returned for ``key`` last time, where that is still kept.
+
+        Returns:
+            The result.
+        """
+        with self.guard:
+            if key in self.kept:
+                value = self.kept[key] = self.kept.pop(key)  # the youngest again
+                return value
+        value = make()
+        with self.guard:
+            self.kept[key] = value
+            while len(self.kept) > self.size:
+                del self.kept[next(iter(self.kept))]
+        return value

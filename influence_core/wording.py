@@ -1,0 +1,54 @@
+"""The sign in words, once: pages, command line and exports say it from here."""
+
+from __future__ import annotations
+
+from influence_core.models.quantities import QUANTITIES
+from influence_core.settings import Settings
+
+SENTENCE = (
+    "change = test loss without the training point minus test loss with it. "
+    "> 0: removing it hurts the prediction, so it is helpful. < 0: it is harmful."
+)
+# What the negative and the positive changes mean, by orientation.
+ENDS = {1: ("harmful", "helpful"), -1: ("helpful", "harmful"), 0: ("pushes down", "pushes up")}
+
+
+def orientation(settings: Settings) -> int:
+    """Which change of the watched quantity is good.
+
+    Returns:
+        +1 where a rise is helpful, −1 where a fall is, 0 for a plain prediction or the probability of another class.
+    """
+    other_class = settings.quantity == "probability" and settings.target >= 0
+    return 0 if other_class else QUANTITIES[settings.quantity].helpful
+
+
+def watched(settings: Settings, class_names: tuple[str, ...]) -> str:
+    """The watched quantity in words.
+
+    Returns:
+        For example ``test loss`` or ``probability of class 7``.
+    """
+    if settings.quantity == "probability" and settings.target >= 0:
+        return f"probability of class {class_names[settings.target]}"
+    return QUANTITIES[settings.quantity].title
+
+
+def meaning(what: str, direction: int, without: str = "the training point") -> str:
+    """What a change is, and what its sign means.
+
+    Args:
+        what: the watched quantity in words.
+        direction: of :func:`orientation`.
+        without: who leaves.
+
+    Returns:
+        A few sentences; for the loss at one test point those of the method.
+    """
+    if (start := f"change = {what} without {without} minus {what} with it. ") == SENTENCE[: len(start)]:
+        return SENTENCE
+    if direction > 0:
+        return start + "> 0: removing it hurts the prediction, so it is helpful. < 0: it is harmful."
+    if direction < 0:
+        return start + "< 0: removing it lowers this, so it is helpful. > 0: it is harmful."
+    return start + "> 0: removing it pushes the value up. < 0: down. A prediction is neither helped nor harmed."

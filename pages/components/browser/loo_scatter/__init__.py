@@ -1,0 +1,168 @@
+"""Predicted against measured change: equal axes, the 45° line, and numbers that a correlation alone would hide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from pages.components.browser.bridge import chart_frame, is_index, pack, script, text
+from pages.components.browser.map import Scene, Side
+from pages.components.session.errors import safely
+
+if TYPE_CHECKING:
+    from influence_core.agreement import Agreement
+
+TOP = 20
+
+_scatter = st.components.v2.component(
+    "influence_loo",
+    html=chart_frame("if-loo"),
+    css=text("shared/chart.css"),
+    js=script("shared/wire.js", "shared/plotting.js", "loo_scatter/component.js"),
+    isolate_styles=False,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Two changes of every point of one side of the scene, in its order.
+
+    Attributes:
+        measured: (n,) by refits; NaN where a refit has no certificate, and such points are left out.
+        predicted: (n,).
+        side: the points; "test" for the change at each test point as one training point leaves.
+    """
+
+    measured: np.ndarray
+    predicted: np.ndarray
+    side: Side = "train"
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """How the points are named and coloured.
+
+    Attributes:
+        unit: of the predictions.
+        measured: unit of the measurements.
+        equal: whether both are changes in one unit, so that equal axes and the 45° line make sense.
+        sign: −1 where a fall is helpful (the margin), so that blue stays helpful.
+        selected: point with a ring.
+        group: points that leave together; each gets a thin square.
+        ends: what the negative and the positive side of both axes mean.
+        title: of a downloaded picture.
+        file: name of a downloaded picture, without its ending.
+        band: half width of the grey band of measured changes that are no more than noise; 0 for none.
+        height: pixels.
+    """
+
+    unit: str = "nats"
+    measured: str = "nats"
+    equal: bool = True
+    sign: int = 1
+    selected: int | None = None
+    group: Sequence[int] | np.ndarray = ()
+    ends: tuple[str, str] = ("harmful", "helpful")
+    title: str = "Predicted change against exact leave-one-out"
+    file: str = "loo-scatter"
+    band: float = 0.0
+    height: int = 520
+
+
+def loo_scatter(scene: Scene, pairs: Pairs, look: Look, on_click: Callable[[int], None], key: str) -> None:
+    """X = measured, y = predicted; the strongest points are diamonds, and r is named for them and for the others.
+
+    Args:
+        scene: parked under its fingerprint on the same page; its labels and thumbnails appear on hover.
+        pairs: what is compared.
+        look: units, words and marks.
+        on_click: called with the index of the clicked point.
+        key: of the element.
+    """
+
+    def clicked() -> None:
+        event = st.session_state[key]["clicked"]
+        index = picked(scene, pairs.side, event)
+        if index is not None:
+            on_click(index)
+
+    _scatter(key=key, data=scatter_message(scene, pairs, look), on_clicked_change=safely(clicked))
+
+
+def picked(scene: Scene, side: Side, event: Any) -> int | None:
+    """The point that a browser's click event names, or None where it is not one of this scene.
+
+    Returns:
+        Its index.
+    """
+    if not isinstance(event, dict) or event.get("fingerprint") != scene.fingerprint:
+        return None
+    index = event.get("index")
+    count = len(scene.train_xy if side == "train" else scene.test_xy)
+    return index if is_index(index, count) else None
+
+
+def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
+    """The two changes of every point, the strongest ones, and the words around them.
+
+    Returns:
+        The packed message.
+    """
+    rest, top = layers(pairs)
+    names = [
+        f"{name} (r = {_r(pairs, rows)})" for name, rows in (("other points", rest), (f"{len(top)} strongest", top))
+    ]
+    known = np.isfinite(pairs.measured)
+    reach = [1.06 * float(np.abs(v[known]).max(initial=0.0)) or 1.0 for v in (pairs.measured, pairs.predicted)]
+    reach[0] = max(reach[0], min(1.15 * look.band, 4 * reach[0]))  # a band is one where its edges are seen
+    header = {
+        "fingerprint": scene.fingerprint,
+        "problem": f"{scene.fingerprint} {pairs.side} {look.unit}",
+        "side": pairs.side,
+        "names": names,
+        "titles": [f"measured by refits, {look.measured}", f"predicted, {look.unit}"],
+        "words": f"← {look.ends[0]} | {look.ends[1]} →",
+        "reach": [max(reach)] * 2 if look.equal else reach,
+        "alt": f"Predicted against measured change of {len(rest) + len(top)} points. " + "; ".join(names) + ".",
+        **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height", "band")},
+    }
+    measured, predicted = (np.asarray(values, float) for values in (pairs.measured, pairs.predicted))
+    return pack(header, measured=measured, predicted=predicted, top=top, group=np.asarray(look.group, int))
+
+
+def layers(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """The points with a measurement: the others, and the ones with the largest |predicted change|.
+
+    Returns:
+        Two index arrays; the second has at most ``TOP``, strongest first.
+    """
+    known = np.flatnonzero(np.isfinite(pairs.measured))
+    order = known[np.argsort(-np.abs(pairs.predicted[known]), kind="stable")]
+    return np.sort(order[TOP:]), order[:TOP]
+
+
+def _r(pairs: Pairs, rows: np.ndarray) -> str:
+    a, b = pairs.measured[rows], pairs.predicted[rows]
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return "undefined"
+    return f"{np.corrcoef(a, b)[0, 1]:.3f}"
+
+
+def summary(found: Agreement) -> str:
+    """The box beside the scatter, one line of Markdown.
+
+    Returns:
+        r, ρ, slope, sign agreement, overlap of the top lists and n.
+    """
+    return (
+        f"**r = {found.r}** · ρ = {found.rho} · **slope = {found.slope}** · same sign {_percent(found.sign.value)} · "
+        f"top-{found.k} overlap {_percent(found.top_k.value)} · n = {found.n:,}"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "undefined" if share is None else f"{share:.1%}"

@@ -1,0 +1,25 @@
+"""PNG and SVG of a Streamlit chart, with its title and the ground of the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components.browser.bridge import script, text
+
+_pictures = st.components.v2.component(
+    "influence_pictures",
+    html=text("pictures/component.html"),
+    css=text("pictures/component.css"),
+    js=script("shared/plotting.js", "pictures/component.js"),
+    isolate_styles=False,
+)
+
+
+def pictures(chart: str, title: str) -> None:
+    """Two buttons that download a chart; the browser draws the file, so that no picture travels.
+
+    Args:
+        chart: key of the ``st.plotly_chart`` on the same page, and the name of the files.
+        title: plain text above the picture.
+    """
+    _pictures(key=f"{chart}-pictures", data={"chart": chart, "title": title, "file": chart})

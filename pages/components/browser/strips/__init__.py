@@ -1,0 +1,98 @@
+"""What helped and what harmed one prediction: two rows of training thumbnails with the test image between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from pages.components.browser.bridge import is_index, pack, style, text
+from pages.components.browser.gallery import sprite
+from pages.components.session.errors import safely
+from pages.components.session.words import signed
+
+_strip = st.components.v2.component(
+    "influence_strip",
+    html='<div class="if-strip"></div><div class="if-files"></div>\n',
+    css=style("strips/component.css", "shared/file_buttons.css"),
+    js=text("shared/wire.js", "shared/file_buttons.js", "strips/component.js"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """One test image and the training images that matter most to it.
+
+    Attributes:
+        test_image: (h, w) uint8.
+        test_caption: what it is, and what the model says it is.
+        helpful: training indices, most helpful first.
+        harmful: training indices, most harmful first.
+        scores: (n,) signed scores of all training points, shown raw.
+        unit: of the scores.
+        selected: training index with a ring.
+        titles: of the two rows; what stands before a colon names the side in few words.
+        heading: above a downloaded picture.
+        file: name of downloaded files, without their ending.
+    """
+
+    test_image: NDArray[np.uint8]
+    test_caption: str
+    helpful: Sequence[int]
+    harmful: Sequence[int]
+    scores: NDArray[np.floating[Any]]
+    unit: str = "nats"
+    selected: int | None = None
+    titles: tuple[str, str] = (
+        "Helpful: removing one of these would raise the loss",
+        "Harmful: removing one of these would lower the loss",
+    )
+    heading: str = "The training points that matter most"
+    file: str = "strongest-points"
+
+
+def strip(
+    images: NDArray[np.uint8], captions: Sequence[str], content: Strip, on_click: Callable[[int], None], key: str
+) -> None:
+    """Draw the rows; clicking a thumbnail selects that training point.
+
+    Pixels are shown as they are, enlarged by a whole factor: nothing is rescaled or smoothed.
+
+    Args:
+        images: (n, h, w) uint8 training images.
+        captions: n short texts, such as id and label.
+        content: what to show.
+        on_click: called with the training index.
+        key: of the element.
+    """
+    shown = [int(index) for index in (*content.helpful, *content.harmful)]
+    tiles = sprite(np.concatenate([content.test_image[None], images[shown]]), columns=len(shown) + 1)
+    items = [
+        {"index": index, "tile": 1 + place, "caption": captions[index], "score": signed(score), "value": score}
+        for place, (index, score) in enumerate((index, float(content.scores[index])) for index in shown)
+    ]
+    split = len(content.helpful)
+    header = {
+        "sprite": vars(tiles),
+        "test": content.test_caption,
+        "unit": content.unit,
+        "selected": content.selected,
+        "rows": [
+            {"title": title, "word": title.partition(":")[0].lower(), "items": part}
+            for title, part in zip(content.titles, (items[:split], items[split:]), strict=True)
+        ],
+        "heading": content.heading,
+        "file": content.file,
+    }
+
+    def clicked() -> None:
+        event: Any = st.session_state[key]["clicked"]
+        index = event.get("index") if isinstance(event, dict) else None
+        if is_index(index, len(images)):
+            on_click(index)
+
+    _strip(key=key, data=pack(header), on_clicked_change=safely(clicked))

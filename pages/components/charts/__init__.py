@@ -1,0 +1,1 @@
+"""Figures from arrays: they know no settings, no session and no page."""

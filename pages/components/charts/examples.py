@@ -1,0 +1,279 @@
+"""Figures of the examples themselves: map, class balance, histogram.  Pure functions from arrays to a Plotly figure.
+
+Class colours are Okabe–Ito without the blue and the vermillion that mean helpful and harmful.  Where there are more
+classes than colours, colours repeat and shapes differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from pages.components.charts.colours import CLASS_COLOURS
+from pages.components.charts.scale import plain
+
+SHAPES = (
+    "circle", "square", "diamond-tall", "triangle-up", "triangle-down", "cross", "pentagon", "hexagram", "bowtie",
+    "star-square",
+)  # fmt: skip
+INK = "#757C88"  # lines and rings: contrast above 4 on white and on the dark theme
+QUIET = "#8F84C4"  # the one series of a chart without classes or scores
+CLEAR = "rgba(0,0,0,0)"
+CROWD = 2_000  # more points than this are drawn by WebGL
+MOST_BINS = 60
+MARGIN = {"l": 4, "r": 8, "t": 12, "b": 4, "pad": 4}
+FLIPPED = "label changed on purpose"
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Examples on a plane.
+
+    Attributes:
+        xy: (n, 2) positions.
+        y: (n,) class index, or target.
+        class_names: c names; empty for regression.
+        labels: n hover texts.
+        flipped: (n,) bool, labels changed on purpose.
+        target_name: what y means.
+    """
+
+    xy: NDArray[np.floating[Any]]
+    y: NDArray[Any]
+    class_names: tuple[str, ...]
+    labels: list[str]
+    flipped: NDArray[np.bool_]
+    target_name: str = "target"
+
+
+def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
+    """An empty figure in the house style, transparent for light and dark.
+
+    Returns:
+        The figure; titles are plain text.
+    """
+    figure = go.Figure()
+    figure.update_layout(
+        title=plain(title), xaxis_title=plain(x) or None, yaxis_title=plain(y) or None, paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        margin=MARGIN, height=400, hovermode="closest",
+        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "title": None},
+    )  # fmt: skip
+    figure.update_xaxes(automargin=True, exponentformat="power")
+    figure.update_yaxes(automargin=True, exponentformat="power")
+    return figure.update_layout(**layout)
+
+
+def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:
+    """SVG for few points, WebGL for many.  All traces of a figure take the same one: WebGL hides SVG below it.
+
+    Returns:
+        The trace class.
+    """
+    return go.Scattergl if count > CROWD else go.Scatter
+
+
+def log_step(values: NDArray[Any]) -> int | str:
+    """Ticks of a logarithmic axis: whole decades where there are several, else 1, 2 and 5 of each.
+
+    Returns:
+        Plotly's ``dtick``.
+    """
+    positive = values[values > 0]
+    decades = np.log10(positive.max() / positive.min()) if len(positive) else 0.0
+    return max(1, round(decades / 6)) if decades >= 2 else "D2"
+
+
+def class_colour(k: int) -> str:
+    """Colour of class k.
+
+    Returns:
+        Hexadecimal.
+    """
+    return CLASS_COLOURS[k % len(CLASS_COLOURS)]
+
+
+def points_map(points: Points, axes: tuple[str, str], title: str, boundary: Any = None) -> go.Figure:
+    """Examples by class (colour and shape) or by target (colour), flipped labels ringed, optimal boundary dashed.
+
+    Args:
+        points: what is drawn.
+        axes: titles with units.
+        title: a sentence.
+        boundary: (2, 2) end points of the optimal boundary, or None.
+
+    Returns:
+        The figure.
+    """
+    figure = blank(title, *axes)
+    if boundary is not None:
+        figure.add_trace(line(boundary, "optimal boundary", "dash", scatter_kind(len(points.y))))
+    figure.add_traces(point_traces(points))
+    return figure
+
+
+def point_traces(points: Points) -> list[go.Scatter | go.Scattergl]:
+    """One trace per class (or one coloured by target), then the rings of flipped labels.
+
+    Returns:
+        Traces.
+    """
+    kind = scatter_kind(len(points.y))
+    if not points.class_names:
+        return [_by_target(points, kind)]
+    traces = [_of_class(points, k, kind) for k in range(len(points.class_names))]
+    rows = np.flatnonzero(points.flipped)
+    if len(rows):
+        traces.append(
+            kind(
+                x=points.xy[rows, 0], y=points.xy[rows, 1], mode="markers", hoverinfo="skip",
+                name=f"{FLIPPED} ({len(rows)})",
+                marker={"symbol": "circle-open", "size": 14, "color": INK, "line": {"width": 1.8}},
+            )
+        )  # fmt: skip
+    return traces
+
+
+def _of_class(points: Points, k: int, kind: Any) -> go.Scatter | go.Scattergl:
+    rows = np.flatnonzero(points.y == k)
+    return kind(
+        x=points.xy[rows, 0], y=points.xy[rows, 1], mode="markers", name=plain(points.class_names[k]),
+        text=[plain(points.labels[i]) for i in rows], hovertemplate="%{text}<extra></extra>",
+        marker={
+            "symbol": SHAPES[k % len(SHAPES)], "size": 7, "color": class_colour(k), "opacity": 0.9,
+            "line": {"width": 0.7, "color": INK},
+        },
+    )  # fmt: skip
+
+
+def _by_target(points: Points, kind: Any) -> go.Scatter | go.Scattergl:
+    return kind(
+        x=points.xy[:, 0], y=points.xy[:, 1], mode="markers", name="training point", showlegend=False,
+        text=[plain(text) for text in points.labels], hovertemplate="%{text}<extra></extra>",
+        marker={
+            "size": 7, "color": points.y, "colorscale": "Viridis", "line": {"width": 0.7, "color": INK},
+            "colorbar": {"title": {"text": plain(points.target_name), "side": "right"}, "thickness": 12},
+        },
+    )  # fmt: skip
+
+
+def line(ends: Any, name: str, dash: str, kind: Any = go.Scatter) -> go.Scatter | go.Scattergl:
+    """A line through the rows of ``ends`` (k, 2) that does not answer the mouse.
+
+    Returns:
+        The trace.
+    """
+    return kind(
+        x=np.asarray(ends)[:, 0], y=np.asarray(ends)[:, 1], mode="lines", name=plain(name), hoverinfo="skip",
+        line={"color": INK, "dash": dash, "width": 2},
+    )  # fmt: skip
+
+
+def boundary_ends(weights: Any, offset: float, low: Any, high: Any) -> NDArray[np.float64] | None:
+    """Where the line weights·x = offset enters and leaves a box.
+
+    Args:
+        weights: (2,).
+        offset: of the line.
+        low: (2,) lower corner.
+        high: (2,) upper corner.
+
+    Returns:
+        (2, 2) end points, or None where the line misses the box.
+    """
+    w, low, high = (np.asarray(part, dtype=float) for part in (weights, low, high))
+    foot, along = w * offset / (w @ w), np.array([-w[1], w[0]])
+    first, last = -np.inf, np.inf
+    for k in range(2):
+        if along[k] == 0:
+            if not low[k] <= foot[k] <= high[k]:
+                return None
+            continue
+        ends = sorted(((low[k] - foot[k]) / along[k], (high[k] - foot[k]) / along[k]))
+        first, last = max(first, ends[0]), min(last, ends[1])
+    return None if first > last else np.stack([foot + first * along, foot + last * along])
+
+
+def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tuple[str, ...]) -> go.Figure:
+    """Training examples per class, those whose label was changed on purpose hatched.
+
+    Returns:
+        The figure.
+    """
+    kept, changed = (np.bincount(y[part].astype(int), minlength=len(class_names)) for part in (~flipped, flipped))
+    names = [plain(name) for name in class_names]
+    colours = [class_colour(k) for k in range(len(names))]
+    figure = blank(
+        balance_in_words(kept + changed, class_names),
+        "training examples",
+        "",
+        barmode="stack",
+        yaxis={"autorange": "reversed", "type": "category"},
+    )
+    for counts, name, pattern in ((kept, "label as in the source", ""), (changed, FLIPPED, "/")):
+        if counts.any():
+            figure.add_trace(
+                go.Bar(
+                    x=counts, y=names, orientation="h", name=name, textposition="inside",
+                    texttemplate="" if pattern else "%{x:,}",
+                    insidetextanchor="middle", textangle=0, hovertemplate="%{y}: %{x:,}<extra></extra>",
+                    showlegend=False,
+                    marker={"color": colours, "pattern": {"shape": pattern, "fgcolor": "#222222", "size": 6}},
+                )
+            )  # fmt: skip
+    return figure.update_layout(height=70 + 34 * len(names))
+
+
+def balance_in_words(counts: NDArray[Any], class_names: tuple[str, ...]) -> str:
+    """Which class is the most common, as a title.
+
+    Returns:
+        A sentence.
+    """
+    if counts.min() == counts.max():
+        return "All classes are equally common"
+    most = int(counts.argmax())
+    return f"Most common is {class_names[most]}: {counts[most] / counts.sum():.0%} of the training labels"
+
+
+def bins(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Edges of at most 60 equal bins over the values.
+
+    Returns:
+        (k + 1,).
+    """
+    edges = np.histogram_bin_edges(values, "auto")
+    return edges if len(edges) <= MOST_BINS + 1 else np.linspace(edges[0], edges[-1], MOST_BINS + 1)
+
+
+def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...], title: str, unit: str) -> go.Figure:
+    """How often each value occurs, by class where there are classes.
+
+    Args:
+        values: (n,) in the unit of the source.
+        y: (n,) class index; ignored without classes.
+        class_names: c names, or none.
+        title: a sentence.
+        unit: title of the axis.
+
+    Returns:
+        The figure; overlaid for up to three classes, stacked for more.
+    """
+    edges = bins(values)
+    centres, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
+    few = len(class_names) <= 3
+    figure = blank(title, unit, "training examples", barmode="overlay" if few else "stack", bargap=0, height=300)
+    groups = [(plain(name), y == k, class_colour(k)) for k, name in enumerate(class_names)]
+    for name, rows, colour in groups or [("training examples", np.ones(len(values), bool), QUIET)]:
+        figure.add_trace(
+            go.Bar(
+                x=centres, y=np.histogram(values[rows], edges)[0], width=width, name=name,
+                marker={"color": colour, "line": {"width": 0.5, "color": colour}},
+                opacity=0.6 if few and groups else 1.0, hovertemplate="%{x:.4g}: %{y:,}",
+            )
+        )  # fmt: skip
+    return figure

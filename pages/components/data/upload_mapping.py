@@ -1,0 +1,178 @@
+"""The parts of the upload wizard: what a file holds, what its columns are for, what fills gaps, what to know before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.components.session.door import core
+from pages.components.widgets import controls
+
+if TYPE_CHECKING:
+    from influence_core.data.uploads import Column, ColumnMapping, Raw, Upload
+
+ROWS, WIDTH, NOTES, IMAGES = 20, 30, 6, 8
+NONE = "—"
+TASKS = {"classification": "Classes", "regression": "A number (regression)"}
+NUMBER_FILLS = {
+    "refuse": "Choose …",
+    "median": "The median of the column",
+    "mean": "The mean of the column",
+    "drop": "Leave those rows out",
+}
+TEXT_FILLS = {
+    "refuse": "Choose …",
+    "frequent": "The most frequent text of the column",
+    "category": "A category of its own: missing",
+    "drop": "Leave those rows out",
+}
+TARGET_FILLS = {"refuse": "Choose …", "drop": "Leave those rows out"}
+ROLES = {
+    "id": "Names of the rows (optional)",
+    "split": "Train or test (optional)",
+    "hover": "Text shown beside a point (optional)",
+}
+CHOICES = ("target", "task", "left_out", "numbers", "texts", "target_gaps", *ROLES)
+
+
+def say(sentence: str) -> None:
+    """An error in one sentence, beside the uploader."""
+    st.error(controls.plain_markdown(sentence), icon=":material/warning:")
+
+
+def preview(raw: Raw, columns: Sequence[Column]) -> None:
+    """The first rows, and what was understood of every column."""
+    st.markdown(f"**1 · {controls.plain_markdown(raw.name)}**: {len(raw):,} rows, {len(columns):,} columns")
+    for note in raw.notes[:NOTES]:
+        st.caption(controls.plain_markdown(note))
+    rows, kinds = st.tabs([f"First {min(ROWS, len(raw))} rows", "Columns and guessed types"])
+    with rows:
+        if len(raw.frame.columns) > WIDTH:
+            st.caption(f"The first {WIDTH} of {len(raw.frame.columns):,} columns.")
+        st.dataframe(_as_text(raw.frame.iloc[:ROWS, :WIDTH]), hide_index=True, height=178)
+        if raw.images is not None:
+            st.image([*raw.images[:IMAGES]], width=64)
+    with kinds:
+        table = pd.DataFrame([vars(column) for column in columns])
+        st.dataframe(table.rename(columns={"kind": "guessed type"}), hide_index=True, height=178)
+
+
+def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) -> ColumnMapping:
+    """Which column is the target, which are features, and which name, part or describe the rows.
+
+    Returns:
+        The mapping as it is chosen now.
+    """
+    st.markdown("**2 · What the columns are for**")
+    single = [column.name for column in columns if column.kind != "numbers"]
+    target_box, task_box, out_box = st.columns([2, 2, 4])
+    with target_box:
+        target = _pick("Target: what to predict", single, mapping.target, "target")
+    if target != mapping.target:
+        mapping = _retarget(raw, columns, mapping, target)
+    with task_box:
+        task: Any = _pick("The target is", list(TASKS), mapping.task, "task", TASKS)
+    with out_box:
+        features = _features(columns, mapping)
+    boxes = st.columns(3)
+    chosen = {}
+    for box, (role, label) in zip(boxes, ROLES.items(), strict=True):
+        with box:
+            picked = _pick(label, [NONE, *single], getattr(mapping, role) or NONE, role)
+            chosen[role] = "" if picked == NONE else picked
+    return replace(mapping, task=task, features=features, **chosen)
+
+
+def choose_missing(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[ColumnMapping, bool]:
+    """What happens to missing values, asked only where there are some.
+
+    Returns:
+        The mapping, and whether every question has an answer.
+    """
+    gaps = core.uploads.gaps(columns, mapping)
+    asked = [
+        ("numbers", f"{gaps.numbers:,} missing numbers become", gaps.numbers, NUMBER_FILLS),
+        ("texts", f"{gaps.texts:,} missing texts become", gaps.texts, TEXT_FILLS),
+        ("target_gaps", f"{gaps.target:,} rows without a target", gaps.target, TARGET_FILLS),
+    ]
+    asked = [question for question in asked if question[2]]
+    if not asked:
+        return mapping, True
+    st.markdown("**Missing values**")
+    for box, (name, label, _, fills) in zip(st.columns(3), asked, strict=False):
+        with box:
+            mapping = replace(mapping, **{name: _pick(label, list(fills), getattr(mapping, name), name, fills)})
+    st.caption(
+        "Median, mean and most frequent text are taken over all rows, or over the training rows of a fixed split."
+    )
+    return mapping, all(getattr(mapping, name) != "refuse" for name, *_ in asked)
+
+
+def summary(built: Upload, warnings: Sequence[str]) -> None:
+    """The data set as it would be used, and what to know before."""
+    data, table = built.table.dataset, built.table
+    parts = "by your column" if table.train is not None else "at random"
+    facts = {
+        "Rows": f"{len(data):,}",
+        "Features": f"{data.x.shape[1]:,}",
+        "Classes": f"{data.classes:,}" if data.classes else "– (regression)",
+        "Test part": parts,
+    }
+    st.markdown("**3 · Summary**")
+    for column, (name, fact) in zip(st.columns(len(facts)), facts.items(), strict=True):
+        column.metric(name, fact)
+    if data.classes:
+        counts = np.bincount(data.y, minlength=data.classes)
+        words = [f"{name}: {count:,}" for name, count in zip(data.class_names[:10], counts, strict=False)]
+        st.caption(controls.plain_markdown(f"{', '.join(words)}{' …' if data.classes > 10 else ''}"))
+    for sentence in warnings:
+        st.warning(controls.plain_markdown(sentence), icon=":material/info:")
+    if not warnings:
+        st.caption(
+            "No repeated rows, constant features, rare classes or features that give the target away were found."
+        )
+
+
+def _pick(label: str, names: list[str], current: str, key: str, titles: dict[str, str] | None = None) -> str:
+    words, key = titles or {}, f"upload.{key}"
+    if st.session_state.get(key) not in names:
+        st.session_state[key] = current if current in names else names[0]
+    return str(st.selectbox(label, names, key=key, format_func=lambda name: words.get(name, name)))
+
+
+def _retarget(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping, target: str) -> ColumnMapping:
+    # The old target becomes a feature; the new one has no other role.  The widgets below start anew from this.
+    features = [c.name for c in columns if c.name in {*mapping.features, mapping.target} and c.name != target]
+    roles = {role: "" for role in ROLES if getattr(mapping, role) == target}
+    for key in ("task", "left_out", *roles):
+        st.session_state.pop(f"upload.{key}", None)
+    task = core.uploads.guess_task(raw, target)
+    return replace(mapping, target=target, features=tuple(features), task=task, **roles)
+
+
+def _features(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[str, ...]:
+    names = [column.name for column in columns if column.name != mapping.target]
+    st.session_state.setdefault("upload.left_out", [name for name in names if name not in mapping.features])
+    left_out = st.multiselect(
+        "Left out of the features",
+        names,
+        key="upload.left_out",
+        placeholder="Nothing: all other columns are features",
+        help="All columns but the target and these are features. Texts become one 0/1 feature per value.",
+    )
+    return tuple(name for name in names if name not in left_out)
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers as they are, everything else as plain text."""
+    texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    return frame.assign(**{name: [_cell(value) for value in frame[name].astype(object)] for name in texts})
+
+
+def _cell(value: object) -> str:
+    return "" if value is None or value is pd.NA or value != value else str(value)[:200]

@@ -1,0 +1,185 @@
+"""A user's own file: choose it, see what was understood, say what its columns are for, and use it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
+
+from pages.components.data.upload_mapping import CHOICES, choose_mapping, choose_missing, preview, say, summary
+from pages.components.session import state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.widgets import controls
+
+if TYPE_CHECKING:
+    from influence_core.data.uploads import Upload
+
+FILE, RAW, COLUMNS, MAPPING, ERROR = "upload.file", "upload.raw", "upload.columns", "upload.mapping", "upload.error"
+BUILT = "upload.built"
+MINE, ROUND = "upload.mine", "upload.round"  # fingerprint to title; counts files that were used
+LIMIT_MB = 200
+FORMS = (
+    "**Table**: one example per row, the first line names the columns.  \n"
+    "**NPZ**: `x` (n, d) and `y` (n,), optional `ids`, `split`, `text`, `images`, `feature_names`, `class_names`.  \n"
+    "**Embeddings**: the same, or a Parquet column of lists of numbers; pictures in a second column are shown.  \n"
+    "**Zip**: one folder of pictures per class, such as `cat/1.png` and `dog/2.jpg`."
+)
+
+
+def own_data() -> bool:
+    """Everything about uploads that the Data page shows before the data themselves.
+
+    Returns:
+        Whether the settings name uploaded data that are to be shown now.
+    """
+    key = str(dict(state.settings().data.options).get("id", ""))
+    mine()
+    manifest = held(key) if key else None
+    if manifest is not None:
+        about(manifest)
+    if key:
+        words = "Upload another file" if manifest is not None else "Upload the file again"
+        with st.expander(words, icon=":material/upload_file:", expanded=manifest is None):
+            wizard()
+    else:
+        wizard()
+    return bool(key) and st.session_state.get(RAW) is None
+
+
+def mine() -> None:
+    """Go back to something uploaded earlier in this session; nobody sees what others uploaded."""
+    titles: dict[str, str] = st.session_state.setdefault(MINE, {})
+    current = str(dict(state.settings().data.options).get("id", ""))
+    if len(titles) > (current in titles):
+        st.selectbox(
+            "Your uploads in this session",
+            list(titles),
+            index=list(titles).index(current) if current in titles else None,
+            format_func=titles.__getitem__,
+            placeholder="Choose one to go back to it",
+            key="upload.choice",
+            on_change=safely(lambda: open_upload(st.session_state["upload.choice"])),
+        )
+
+
+def open_upload(key: str | None) -> None:
+    """Make uploaded data the data of this session; a file that was being mapped is put away."""
+    if key:
+        state.change("data", name="upload", options=(("id", key),), flip_fraction=0.0)
+        forget()
+
+
+def held(key: str) -> dict[str, Any] | None:
+    """What the server knows about the uploaded data; otherwise a sentence says that it does not hold them.
+
+    Returns:
+        The manifest, or None.
+    """
+    try:
+        found: dict[str, Any] = core.uploads.upload_store().manifest(key)
+    except core.EXPECTED_ERRORS:
+        return None  # the page says so when it loads the data
+    return found
+
+
+def about(manifest: dict[str, Any]) -> None:
+    """One line on the data in use, and the way on."""
+    words = [
+        f"**{controls.plain_markdown(manifest['file'])}**",
+        f"{manifest['rows']:,} rows, {len(manifest['feature_names']):,} features",
+        f"target {controls.plain_markdown(manifest['target_name'])} ({manifest['task']})",
+    ]
+    filled = [
+        f"{controls.plain_markdown(name)}: {controls.plain_markdown(to)}"
+        for name, to in manifest["missing_filled"].items()
+    ]
+    if filled:
+        words.append(f"missing values filled in ({', '.join(filled[:5])}{' …' if len(filled) > 5 else ''})")
+    line, way = st.columns([5, 1], vertical_alignment="center")
+    line.markdown(" · ".join(words))
+    with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+        way.page_link("pages/3_Explore.py", label="Explore", icon=":material/arrow_forward:")
+
+
+def wizard() -> None:
+    """From a file to the button that uses it: preview, mapping, missing values, summary, on one page."""
+    receive()
+    if st.session_state.get(ERROR):
+        say(st.session_state[ERROR])
+    raw = st.session_state.get(RAW)
+    if raw is None:
+        return
+    columns = st.session_state[COLUMNS]
+    preview(raw, columns)
+    mapping = choose_mapping(raw, columns, st.session_state[MAPPING])
+    mapping, complete = choose_missing(columns, mapping)
+    st.session_state[MAPPING] = mapping
+    if not complete:
+        st.info("Choose above what happens to missing values.", icon=":material/rule:")
+        return
+    if BUILT not in st.session_state or st.session_state[BUILT][0].mapping != mapping:
+        try:
+            with st.spinner("Checking …"):
+                built = core.uploads.build(raw, mapping)
+                st.session_state[BUILT] = built, core.uploads.warnings(built, columns)
+        except core.EXPECTED_ERRORS as error:
+            say(str(error))
+            return
+    built, warnings = st.session_state[BUILT]
+    summary(built, warnings)
+    st.button(
+        "Use these data", type="primary", key="upload.use", icon=":material/check:", on_click=safely(use), args=(built,)
+    )
+
+
+def receive() -> None:
+    """The uploader; a new file is read once."""
+    endings = list(core.uploads.READERS)
+    file = st.file_uploader(
+        "A table (CSV, TSV, Parquet), arrays or embeddings (NPZ, Parquet), or a zip of class folders with pictures",
+        type=endings,
+        key=f"upload.uploader.{st.session_state.get(ROUND, 0)}",
+        max_upload_size=LIMIT_MB,
+        help="At most 100,000 rows, 5,000 columns and 100 classes. The file stays on this server, in a private folder; "
+        "the link to your view names it by its content.",
+    )
+    if file is None:
+        st.caption(FORMS)
+        if st.session_state.get(FILE):
+            forget()
+        return
+    if st.session_state.get(FILE) == file.file_id:
+        return
+    forget()
+    st.session_state[FILE] = file.file_id
+    try:
+        with st.spinner("Reading the file …"):
+            raw = core.uploads.read_upload(file.name, file.getvalue())
+            columns = core.uploads.describe_columns(raw)
+            guess = core.uploads.guess_mapping(raw, columns)
+    except core.EXPECTED_ERRORS as error:
+        st.session_state[ERROR] = str(error)
+        return
+    st.session_state.update({RAW: raw, COLUMNS: columns, MAPPING: guess})
+
+
+def use(built: Upload) -> None:
+    """Keep the data on the server and make them the data of this session."""
+    try:
+        key = core.uploads.upload_store().save(built)
+    except core.EXPECTED_ERRORS as error:
+        st.session_state[ERROR] = str(error)
+        return
+    title = f"{built.name} · {built.mapping.target} · {len(built.table.dataset):,} rows · {key[:6]}"
+    st.session_state.setdefault(MINE, {})[key] = title
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    open_upload(key)
+
+
+def forget() -> None:
+    """Put the file that was being mapped away, with what was chosen for its columns."""
+    for name in [FILE, RAW, COLUMNS, MAPPING, ERROR, BUILT, *(f"upload.{part}" for part in CHOICES)]:
+        st.session_state.pop(name, None)

@@ -1,0 +1,87 @@
+"""How the question is answered: watched quantity, estimator, damping, and the switches of the colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components.explore.question import quantities
+from pages.components.session import state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.widgets import controls
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Analysis
+
+DAMPINGS = (0.0, *(float(f"{m}e{e}") for e in range(-6, 3) for m in (1, 3)))
+
+
+def measure(analysis: Analysis) -> None:
+    """Watched quantity, estimator, damping and switches."""
+    settings = state.settings()
+    classes = settings.quantity in {"probability", "prediction"} and analysis.problem.split.test.classes > 0
+    widths = [2, 1.5, 2.4, 2.6, 2] if classes else [2, 2.4, 2.6, 2]
+    what, *whose, how, damp, switches = st.columns(widths, vertical_alignment="bottom")
+    with what:
+        controls.choice(
+            "Watch the",
+            quantities(analysis),
+            settings.quantity,
+            "quantity",
+            lambda name: state.change(quantity=name, target=-1),
+            titles={name: entry.title for name, entry in core.QUANTITIES.items()},
+        )
+    for place in whose:
+        with place:
+            _class_choice(analysis)
+    with how:
+        controls.choice(
+            "Predict its change by",
+            core.estimators.applicable_estimators(analysis.problem.fitted),
+            settings.estimator,
+            "estimator",
+            lambda name: state.change(estimator=name),
+            titles={name: entry.title for name, entry in core.ESTIMATORS.items()},
+        )
+    with damp:
+        _damping(analysis.problem.fitted.network)
+    with switches:
+        _switch("lock", "Lock colour scale", "The same limits for every test point.")
+        _switch("symlog", "Symmetric log scale")
+        _switch("magnitude", "Magnitude only", "Colours by the size of the score, without its sign.")
+
+
+def _switch(name: str, label: str, words: str | None = None) -> None:
+    st.session_state[name] = getattr(state.view(), name)
+    st.checkbox(label, key=name, help=words, on_change=safely(lambda: state.look(**{name: st.session_state[name]})))
+
+
+def _damping(network: bool) -> None:
+    """A slider in log steps; a damping that came from a link is a step of its own."""
+    current = state.settings().solver.damping
+    st.session_state["damping"] = current
+    st.select_slider(
+        "Damping δ of (H + δI)⁻¹",
+        sorted({*DAMPINGS, current}),
+        key="damping",
+        format_func=lambda value: "automatic" if network and not value else f"{value:g}",
+        on_change=safely(lambda: state.change("solver", damping=st.session_state["damping"])),
+        help="Moves only the solve, not the fit. Live: with the eigendecomposition another δ costs two products.",
+    )
+
+
+def _class_choice(analysis: Analysis) -> None:
+    """Whose probability is watched; −1 is the true class, or the last one for a plain prediction."""
+    settings, names = state.settings(), analysis.problem.split.test.class_names
+    default = "the true class" if settings.quantity == "probability" else f"default ({names[-1]})"
+    targets = [str(k) for k in range(-1, len(names))]
+    controls.choice(
+        "of class",
+        targets,
+        str(settings.target),
+        "target",
+        lambda text: state.change(target=int(text)),
+        titles={text: default if text == "-1" else names[int(text)] for text in targets},
+    )

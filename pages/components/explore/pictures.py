@@ -1,0 +1,216 @@
+"""What the Explore page shows for one question: map, truth, trust line, and the points that matter most."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
+from pages.components.browser.map import MapView, Reactions, Side, influence_map
+from pages.components.browser.strips import Strip, strip
+from pages.components.charts.scale import colour_limit
+from pages.components.explore.group_panel import Group
+from pages.components.problem import draw_panel, loo_panel, network_truth
+from pages.components.problem.asked import Rows, Shown, definition, table
+from pages.components.session import cached, state
+from pages.components.session.view import group_text
+from pages.components.session.words import signed
+from pages.components.widgets.linked_table import formats
+from pages.components.widgets.trust_line import trust_line as draw_trust
+
+SHOWN_EACH = 6  # one row at 1280 px
+LASSO = {
+    "test": "A lasso makes a group of training points that leave together.",
+    "tests": "A lasso chooses the test points asked about.",
+    "train": "A lasso makes a group of training points that leave together.",
+}
+TITLES = {
+    "test": "Training points, coloured by influence on the star",
+    "tests": "Training points, coloured by influence on the ringed test points",
+    "train": "Test points, coloured by what removing the diamond does to each",
+}
+
+
+def draw_map(shown: Shown, group: Group | None) -> None:
+    """The map, recoloured by the scores of the question; for a drawing, the board it is drawn on."""
+    if cached.drawn(shown.settings) and shown.side == "train":
+        draw_panel.draw_panel(_now)
+        st.caption(definition(shown))
+        return
+    st.markdown(f"**{TITLES[shown.view.ask]}**")
+    influence_map(shown.scene, *_picture(shown, group), Reactions(_clicked, _lassoed), "map")
+    st.caption(f"{definition(shown)} {LASSO[shown.view.ask]}")
+    draw_panel.edit_button(shown.settings, shown.analysis.problem.split)
+
+
+def _now() -> tuple[np.ndarray, MapView]:
+    """The picture for what this session has chosen by now."""
+    return _picture(Shown.of(cached.analysis(state.settings()), None), None)
+
+
+def _picture(shown: Shown, group: Group | None) -> tuple[np.ndarray, MapView]:
+    """Scores as they are coloured, and how."""
+    helpful, view = shown.helpfulness, shown.view
+    locked = view.lock and view.ask == "test"
+    return helpful, MapView(
+        selected_test=shown.single,
+        selected_train=view.train,
+        limit=colour_limit(shown.analysis.all_scores if locked else helpful),
+        symlog=view.symlog,
+        magnitude_only=view.magnitude,
+        sign=shown.sign,
+        words=("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up"),
+        target=shown.side,
+        unit=shown.unit,
+        group=() if group is None else group.rows,
+        tests=shown.tests if view.ask == "tests" else (),
+        after=None if group is None else group.boundary(shown),
+        alt=_alt(shown),
+        title=TITLES[view.ask],
+    )
+
+
+def _clicked(side: Side, index: int) -> None:
+    if side == "test":
+        state.choose_test(index)
+    else:
+        state.choose_train(index)
+
+
+def _lassoed(train: Rows, test: Rows) -> None:
+    """A lasso makes a group of what the question can use: test points to ask about, or training points that leave."""
+    if state.view().ask == "tests" and len(test):
+        state.look(tests=group_text(test))
+    elif len(train):
+        state.choose_group(group_text(train))
+
+
+def _alt(shown: Shown) -> str:
+    if not len(shown.scores):
+        return "Map without scores."
+    up, down = int(shown.helpfulness.argmax()), int(shown.helpfulness.argmin())
+    ids, ends = shown.data.ids, shown.ends if shown.sign > 0 else shown.ends[::-1]
+    kind = "training" if shown.side == "train" else "test"
+    return (
+        f"Map of {len(shown.scores)} {kind} points. Most {ends[1]} {ids[up]} with {signed(shown.scores[up])}, "
+        f"most {ends[0]} {ids[down]} with {signed(shown.scores[down])} {shown.unit}."
+    )
+
+
+def draw_truth(shown: Shown) -> None:
+    """LOO scatter, or the way to it."""
+    network = shown.analysis.problem.fitted.network
+    st.markdown(f"**Predicted change against {'training runs without a point' if network else 'exact leave-one-out'}**")
+    if shown.measured is None:
+        loo_panel.panel(shown.settings)
+        return
+    pairs = Pairs(shown.measured, shown.scores, shown.side)
+    loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
+    below = network_truth.words(shown) if network else _certified(shown)
+    st.markdown(f"{summary(shown.agreed)}  \n:small[{below}]")  # one element less to send at every click
+    if network:
+        network_truth.halves_panel(shown)
+
+
+def _certified(shown: Shown) -> str:
+    refits = shown.refits
+    if refits is None:
+        return ""
+    slope = "slope = least-squares slope of measured on predicted; above 1 the prediction under-estimates. "
+    if shown.side == "test":
+        certificate = float(refits.certificate[shown.view.train or 0])
+        return (
+            slope
+            + f"One refit without this training point, measured at every test point; certificate {certificate:.0e}."
+        )
+    failed = int((~refits.certified).sum())
+    tail = "." if not failed else f"; {failed} refits have no certified minimum and are left out."
+    return (
+        slope + "Every point is a refit of its own, certified to a gradient of at most 10⁻⁶ of the one it started "
+        f"with, or to rounding{tail}"
+    )
+
+
+def trust_line(shown: Shown) -> None:
+    """What the numbers rest on; amber with advice where an assumption is broken."""
+    # r and slope of the line compare training points; the reverse question compares test points, and has its own box.
+    draw_trust(shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None))
+
+
+def examples(shown: Shown) -> None:
+    """The points that matter most, or to which it matters most: images in strips, rows in tables."""
+    order = np.argsort(-shown.helpfulness, kind="stable")
+    helpful = [int(i) for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
+    harmful = [int(i) for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
+    st.subheader(strongest(shown), anchor=False)
+    split = shown.analysis.problem.split
+    if split.train.images is not None and split.test.images is not None:
+        strip(shown.data.images, shown.labels, _strip(shown, helpful, harmful), shown.pick, "strips")
+        return
+    for column, title, rows, colour in zip(
+        st.columns(2), titles(shown), (helpful, harmful), ("blue", "orange"), strict=True
+    ):
+        with column:
+            st.markdown(f":{colour}[**{title}**]")
+            frame = _rows(shown, rows)
+            st.dataframe(frame, hide_index=True, column_config=formats(frame, frame.columns[2:3]))
+
+
+def strongest(shown: Shown) -> str:
+    """What the strips and the tables show.
+
+    Returns:
+        A title.
+    """
+    if shown.side == "test":
+        return "The test points to which it matters most"
+    return "The training points that matter most"
+
+
+def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
+    split, scene = shown.analysis.problem.split, shown.scene
+    if shown.side == "test":
+        row = int(shown.view.train or 0)
+        image, caption = split.train.images[row], scene.train_labels[row]
+    else:
+        first = int(shown.tests[0]) if len(shown.tests) else 0
+        image, caption = split.test.images[first], scene.test_labels[first]
+        if shown.view.ask == "tests":
+            caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
+    return Strip(
+        image,
+        caption,
+        helpful,
+        harmful,
+        shown.scores,
+        shown.unit,
+        shown.selected,
+        titles(shown),
+        heading=strongest(shown),
+    )
+
+
+def titles(shown: Shown) -> tuple[str, str]:
+    """What the two ends of the scores mean for the watched quantity.
+
+    Returns:
+        Helpful and harmful, or up and down.
+    """
+    if shown.side == "test":
+        up, down = (f"removing the training point would {verb} their {shown.watched}" for verb in ("raise", "lower"))
+    else:
+        up, down = (f"removing one of these would {verb} the {shown.watched}" for verb in ("raise", "lower"))
+    if not shown.orientation:
+        return f"Up: {up}", f"Down: {down}"
+    good, bad = (up, down) if shown.orientation > 0 else (down, up)
+    return f"Helpful: {good}", f"Harmful: {bad}"
+
+
+def _rows(shown: Shown, rows: list[int]) -> pd.DataFrame:
+    split = shown.analysis.problem.split
+    frame = table(shown).iloc[rows][["id", "label", "predicted change"]]
+    raw = split.scaling.invert(shown.data.x[rows])[:, :8]
+    features = pd.DataFrame(raw, columns=list(shown.data.feature_names[:8]), index=frame.index)
+    frame = frame.rename(columns={"predicted change": f"change, {shown.unit}"})  # the sign stands above the table
+    return pd.concat([frame, features], axis=1).loc[:, lambda joined: ~joined.columns.duplicated()]

@@ -1,0 +1,202 @@
+"""The question on the Explore page: about which test point, group of them, or training point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from influence_core.settings import SettingsError
+from pages.components.problem.asked import test_groups, train_groups
+from pages.components.session import state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+from pages.components.session.view import group_text, rows_of
+from pages.components.widgets import controls
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Analysis, Problem
+
+ASKS = {"test": "One test point", "tests": "A group of test points", "train": "One training point"}
+NUMBERS = "numbers"
+
+
+def clamp(analysis: Analysis) -> None:
+    """A link, or a change of model, may ask for what this problem does not have: say so and use a sensible default."""
+    settings, problem = state.settings(), analysis.problem
+    offered = quantities(analysis)
+    if settings.quantity not in offered:
+        name = settings.quantity[:40]
+        _instead(f"This model does not define {name}: expected one of {', '.join(offered)}. The loss is shown.")
+        state.change(quantity="loss", target=-1)
+    if settings.estimator not in core.ESTIMATORS:
+        _instead(f"Unknown estimator {settings.estimator[:40]}: expected one of {', '.join(core.ESTIMATORS)}.")
+        state.change(estimator="influence")
+    elif settings.estimator not in core.estimators.applicable_estimators(problem.fitted):
+        _instead(f"{core.ESTIMATORS[settings.estimator].title} is not for this model. First-order influence is shown.")
+        state.change(estimator="influence")
+    if settings.target >= max(problem.split.test.classes, 0):
+        state.change(target=-1)
+    if state.view().ask == "train" and state.view().train is None:
+        state.look(train=0)
+    _clamp_groups(problem)
+
+
+def _clamp_groups(problem: Problem) -> None:
+    view, n, m = state.view(), len(problem.split.train), len(problem.split.test)
+    try:
+        asked = rows_of(view.tests, m, test_groups(problem))
+        if view.ask == "tests" and not len(asked):
+            _instead("The group of test points has no members here: all test points are asked about instead.")
+            state.look(tests="all")
+    except SettingsError as error:
+        _instead(f"{error} All test points are asked about instead.")
+        state.look(tests="all")
+    try:
+        rows_of(view.group, n, train_groups(problem))
+    except SettingsError as error:
+        _instead(f"{error} No group is selected.")
+        state.look(group="")
+
+
+def _instead(sentence: str) -> None:
+    st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+
+
+def quantities(analysis: Analysis) -> list[str]:
+    """Names of the quantities that this model defines.
+
+    Returns:
+        Keys of ``QUANTITIES``.
+    """
+    loss = analysis.problem.fitted.model.loss
+    return [name for name, entry in core.QUANTITIES.items() if entry.applies(loss)]
+
+
+def question(analysis: Analysis) -> None:
+    """What is asked about; one line says what the asked point is and what the model makes of it."""
+    st.session_state["ask"] = state.view().ask
+    st.segmented_control(
+        "Ask about",
+        list(ASKS),
+        key="ask",
+        format_func=lambda name: ASKS[name],
+        on_change=safely(_ask),
+        label_visibility="collapsed",
+        required=True,
+    )
+    problem = analysis.problem
+    {"test": _one_test, "tests": _some_tests, "train": _one_train}[state.view().ask](problem)
+
+
+def _ask() -> None:
+    """Another kind of question; the reverse one needs a training point."""
+    ask, train = st.session_state["ask"], state.view().train
+    state.look(ask=ask, train=0 if ask == "train" and train is None else train)
+
+
+def _one_test(problem: Problem) -> None:
+    m = len(problem.split.test)
+    wrong = np.flatnonzero(problem.misclassified)
+    now = state.test()
+    with _row():
+        _number("Test point", "test-box", now, m, state.choose_test)
+        _step("Previous", ":material/chevron_left:", (now - 1) % m, state.choose_test)
+        _step("Next", ":material/chevron_right:", (now + 1) % m, state.choose_test)
+        _step("Random", ":material/casino:", int(np.random.default_rng().integers(m)), state.choose_test)
+        later = wrong[wrong > now]
+        target = int((later if len(later) else wrong)[0]) if len(wrong) else None
+        _step("Next misclassified", ":material/error:", target, state.choose_test)
+    st.markdown(_verdict(problem, now))
+
+
+def _one_train(problem: Problem) -> None:
+    n, now = len(problem.split.train), int(state.view().train or 0)
+    flipped = np.flatnonzero(problem.split.flipped)
+    with _row():
+        _number("Training point", "train-box", now, n, state.choose_train)
+        _step("Previous", ":material/chevron_left:", (now - 1) % n, state.choose_train)
+        _step("Next", ":material/chevron_right:", (now + 1) % n, state.choose_train)
+        _step("Random", ":material/casino:", int(np.random.default_rng().integers(n)), state.choose_train)
+        if len(flipped):
+            later = flipped[flipped > now]
+            target = int((later if len(later) else flipped)[0])
+            _step("Next flipped label", ":material/swap_horiz:", target, state.choose_train)
+    name = controls.plain_markdown(str(problem.split.train.ids[now]))
+    st.markdown(f"**{name}** leaves the training set: what happens to the prediction at every test point?")
+
+
+def _some_tests(problem: Problem) -> None:
+    """A named group, or numbers and ranges; a lasso on the map writes numbers here."""
+    view, groups, test = state.view(), test_groups(problem), problem.split.test
+    words = {"all": "All test points", "wrong": "All misclassified"}
+    words |= {f"class {k}": f"Class {name}" for k, name in enumerate(test.class_names)} | {NUMBERS: "Numbers or lasso"}
+    offered = [name for name, rows in groups.items() if len(rows)] + [NUMBERS]
+    rule, numbers = st.columns([2, 4], vertical_alignment="bottom")
+    with rule:
+        current = view.tests if view.tests in groups else NUMBERS
+        controls.choice("Group", offered, current, "tests-rule", _take_rule, titles=words)
+    with numbers:
+        st.session_state["tests-numbers"] = group_text(rows_of(view.tests, len(test), groups))
+        st.text_input(
+            "Test points, numbers and ranges", key="tests-numbers", on_change=safely(lambda: _take_numbers(len(test)))
+        )
+    asked = rows_of(view.tests, len(test), groups)
+    wrong = int(problem.misclassified[asked].sum())
+    share = f", {wrong:,} of them misclassified" if test.classes else ""
+    st.markdown(f"**{len(asked):,} of {len(test):,} test points**{share}: the mean over them is watched.")
+
+
+def _take_rule(name: str) -> None:
+    if name != NUMBERS:
+        state.look(tests=name)
+    elif not state.view().tests[:1].isdecimal():
+        state.look(tests=str(state.test()))
+
+
+def _take_numbers(m: int) -> None:
+    text = st.session_state["tests-numbers"]
+    try:
+        if not len(rows_of(text, m, {})):
+            raise SettingsError("Group: expected at least one test point, such as 3-9,12.")
+    except SettingsError as error:
+        st.toast(controls.plain_markdown(str(error)), icon=":material/warning:")
+        return
+    state.look(tests=text)
+
+
+def _row() -> Any:
+    """Widgets side by side: one container costs a third of the messages of a row of columns at every click."""
+    return st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+
+
+def _number(label: str, key: str, now: int, count: int, take: Any) -> None:
+    st.session_state[key] = now
+    st.number_input(label, 0, count - 1, key=key, on_change=safely(lambda: take(st.session_state[key])), width=150)
+
+
+def _step(label: str, icon: str, target: int | None, take: Any) -> None:
+    why = None if target is not None else "The model gets every test point right."
+    st.button(label, icon=icon, disabled=target is None, on_click=safely(take), args=(target,), help=why)
+
+
+def _verdict(problem: Problem, j: int) -> str:
+    """What the test point is and what the model says, in one line."""
+    split = problem.split
+    names, prediction = split.test.class_names, problem.predictions[j]
+    name = controls.plain_markdown(str(split.test.ids[j]))
+    if not names:
+        return f"**{name}** · true {split.test.y[j]:.4g} · predicted {prediction[0]:.4g}"
+    true = controls.plain_markdown(names[int(split.test.y[j])])
+    if len(prediction) == 1:
+        guess = names[int(prediction[0] > 0)]
+        return (
+            f"**{name}** · labelled **{true}** · model says {controls.plain_markdown(guess)}, f = {prediction[0]:.2f}"
+        )
+    best = int(prediction.argmax())
+    verdict = "✓" if best == int(split.test.y[j]) else "✗ misclassified"
+    return (
+        f"**{name}** · labelled **{true}** · model says **{controls.plain_markdown(names[best])}** "
+        f"with p = {prediction[best]:.3f} {verdict}"
+    )

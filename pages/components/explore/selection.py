@@ -1,0 +1,57 @@
+"""The selected training point: what is known of it, and what one can do with it; the keyboard twin of a click."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from pages.components.problem.asked import Shown
+from pages.components.session import state
+from pages.components.session.errors import safely
+from pages.components.session.view import group_text
+from pages.components.session.words import signed
+from pages.components.widgets import controls
+
+
+def selection(shown: Shown) -> None:
+    """Number box, facts and actions of the selected training point; nothing more than the box where none is."""
+    if shown.view.ask == "train":
+        return  # the question itself holds the box
+    if shown.view.train is None:
+        _box(shown)
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom", gap="small"):
+        _box(shown)
+        st.button("Ask about it", icon=":material/swap_horiz:", on_click=safely(lambda: state.look(ask="train")))
+        st.button("Add to group", icon=":material/group_remove:", on_click=safely(lambda: _add(shown)))
+        st.button("Deselect", icon=":material/close:", on_click=safely(lambda: state.choose_train(None)))
+        st.markdown(_facts(shown))
+
+
+def _box(shown: Shown) -> None:
+    st.session_state["selected-train"] = shown.view.train
+    st.number_input(
+        "Training point",
+        0,
+        len(shown.analysis.problem.split.train) - 1,
+        key="selected-train",
+        placeholder="click one, or type its number",
+        on_change=safely(lambda: state.choose_train(st.session_state["selected-train"])),
+        help="The same as clicking a training point on a picture: it gets a ring everywhere, and actions of its own.",
+        width=170 if shown.view.train is not None else 290,
+    )
+
+
+def _add(shown: Shown) -> None:
+    state.choose_group(group_text(np.append(shown.group, int(shown.view.train or 0))))
+
+
+def _facts(shown: Shown) -> str:
+    row = int(shown.view.train or 0)
+    text = f"**{controls.plain_markdown(shown.scene.train_labels[row])}** · "
+    score = float(shown.scores[row])
+    word = shown.ends[1 if score > 0 else 0] if score else "no change"
+    text += f"predicted {signed(score)} {shown.unit}, {word}"
+    if shown.measured is not None:
+        text += f" · measured {signed(float(shown.measured[row]))} {shown.own_unit}"
+    return text

@@ -1,0 +1,97 @@
+"""The sidebar: the pages, what is chosen now, the link to it, and the same as a file."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
+
+from influence_core.settings import SettingsError
+from pages.components.browser.copy_link import copy_link
+from pages.components.session import links, state
+from pages.components.session.door import core
+from pages.components.session.errors import safely
+
+PAGES = {
+    "app.py": ("Home", ":material/home:"),
+    "pages/1_Data.py": ("Data", ":material/database:"),
+    "pages/2_Model.py": ("Model", ":material/show_chart:"),
+    "pages/3_Explore.py": ("Explore", ":material/my_location:"),
+    "pages/4_Mislabels.py": ("Mislabels", ":material/fact_check:"),
+    "pages/5_Solvers.py": ("Solvers", ":material/calculate:"),
+    "pages/6_Lessons.py": ("Lessons", ":material/school:"),
+}
+NEWS = "sidebar.news"
+FILE = "settings-file"
+
+
+def draw() -> None:
+    """Links to the pages, the current problem, and three ways to keep or leave it."""
+    current, hidden = state.settings(), state.view().hidden
+    with st.sidebar:
+        for path, (label, icon) in PAGES.items() if "pages" not in hidden else ():
+            with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+                # Without parameters, which would be those of the last full run: a fragment has chosen since.
+                st.page_link(path, label=label, icon=icon)
+        st.divider()
+        st.subheader("Current problem", anchor=False)
+        model = core.MODELS[current.model.name]
+        solver = core.SOLVERS.get(current.solver.name)  # absent for the automatic choice
+        st.markdown(
+            f"**Data** {core.DATASETS[current.data.name].title}  \n"
+            f"**Model** {model.title}, l2 = {current.model.l2:g}  \n"
+            f"**Solver** {solver.title if solver else 'automatic'}  \n"
+            f"**Seed** {current.seed}"
+        )
+        copy_link("copy-link")
+        if hidden:
+            st.button("Show everything", icon=":material/visibility:", on_click=safely(lambda: state.look(hide="")))
+        if "settings" in hidden:
+            return
+        with st.expander("Settings as a file", icon=":material/description:"):
+            _file()
+        if st.button("Start over", help="Back to MNIST 1 versus 7 with default settings.", width="stretch"):
+            state.start_over()
+
+
+def _file() -> None:
+    """The same choices as a JSON file, to keep or for the library; and back."""
+    st.download_button(
+        "Download settings",
+        lambda: links.write_file(state.settings(), state.view()),
+        "settings.json",
+        "application/json",
+        on_click="ignore",
+        icon=":material/download:",
+        width="stretch",
+    )
+    st.file_uploader(
+        "Use settings from a file",
+        type="json",
+        max_upload_size=1,
+        key=FILE,
+        on_change=safely(_take_file),
+        help=f"A settings.json as it is downloaded here, at most {links.LARGEST_FILE // 1024} KB.",
+    )
+
+
+def _take_file() -> None:
+    """Use an uploaded file; whatever is wrong with it is told on the run that follows."""
+    file = st.session_state.get(FILE)
+    if file is None:
+        return
+    try:
+        state.take(links.read_file(file.read(links.LARGEST_FILE + 1)))
+    except SettingsError as error:
+        st.session_state[NEWS] = (f"{error} Nothing was changed.",)
+
+
+def news() -> tuple[str, ...]:
+    """What went wrong with a file on the run before, once.
+
+    Returns:
+        One sentence, or none.
+    """
+    found: tuple[str, ...] = st.session_state.pop(NEWS, ())
+    return found

@@ -1,0 +1,254 @@
+"""The question on screen and its answer: whose points are coloured, by which numbers, and what their sign means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from influence_core.settings import Settings
+from pages.components.browser.loo_scatter import Look
+from pages.components.browser.map import Scene, Side
+from pages.components.problem.scene import scene
+from pages.components.session import state
+from pages.components.session.door import core
+from pages.components.session.view import View, rows_of
+
+if TYPE_CHECKING:
+    from influence_core.agreement import Agreement
+    from influence_core.analysis import Analysis, Problem, Refits
+    from influence_core.data import Dataset
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What the page shows for one question.
+
+    Attributes:
+        analysis: where everything comes from.
+        settings: of this view.
+        view: question, selections and switches.
+        tests: (k,) test points asked about; all of them for the reverse question.
+        scores: predicted change, new minus old: (n,) at the training points, or (m,) at the test points.
+        refits: measured changes, where they exist.
+        scene: the map's constant part.
+    """
+
+    analysis: Analysis
+    settings: Settings
+    view: View
+    tests: Rows
+    scores: np.ndarray
+    refits: Refits | None
+    scene: Scene
+
+    @staticmethod
+    def of(analysis: Analysis, refits: Refits | None) -> Shown:
+        """The answer to the question of this session.
+
+        Returns:
+            What is shown.
+        """
+        view, settings = state.view(), state.settings()
+        tests = asked_tests(analysis.problem, view)
+        if view.ask == "train":
+            scores = analysis.removal(int(view.train or 0))
+        else:
+            scores = analysis.scores(tests, mean=len(tests) > 1)[:, 0]
+        return Shown(analysis, settings, view, tests, scores, refits, scene(settings))
+
+    @property
+    def side(self) -> Side:
+        """Whose points are coloured."""
+        return "test" if self.view.ask == "train" else "train"
+
+    @property
+    def data(self) -> Dataset:
+        """The coloured examples."""
+        split = self.analysis.problem.split
+        return split.test if self.side == "test" else split.train
+
+    @property
+    def labels(self) -> list[str]:
+        """One line for each coloured example."""
+        return self.scene.test_labels if self.side == "test" else self.scene.train_labels
+
+    @property
+    def single(self) -> int | None:
+        """The one test point asked about; None for a group and for the reverse question."""
+        return self.view.test if self.view.ask == "test" else None
+
+    @property
+    def selected(self) -> int | None:
+        """The selected point among the coloured ones."""
+        return self.view.train if self.side == "train" else None
+
+    @property
+    def group(self) -> Rows:
+        """Training points that leave together; empty for none."""
+        problem = self.analysis.problem
+        return rows_of(self.view.group, len(problem.split.train), train_groups(problem))
+
+    @property
+    def own_unit(self) -> str:
+        """Of the watched quantity."""
+        unit: str = self.analysis.quantity.unit or self.analysis.problem.fitted.model.loss.unit
+        return unit
+
+    @property
+    def unit(self) -> str:
+        """Of the scores."""
+        predicts = core.ESTIMATORS[self.settings.estimator].predicts
+        return self.own_unit if predicts else "a ranking without unit"
+
+    @property
+    def orientation(self) -> int:
+        """+1 where a rise is helpful, −1 where a fall is, 0 where neither word applies: a prediction, another class."""
+        return core.wording.orientation(self.settings)
+
+    @property
+    def sign(self) -> int:
+        """−1 where a fall is helpful, else +1."""
+        return -1 if self.orientation < 0 else 1
+
+    @property
+    def helpfulness(self) -> np.ndarray:
+        """Scores turned so that + is helpful: a fall of the margin or of the true class's probability is."""
+        return self.sign * self.scores
+
+    @property
+    def watched(self) -> str:
+        """The quantity in words."""
+        quantity = core.wording.watched(self.settings, self.analysis.problem.split.test.class_names)
+        return quantity if self.view.ask != "tests" else f"mean {quantity} of {len(self.tests):,} test points"
+
+    @cached_property
+    def measured(self) -> np.ndarray | None:
+        """Measured change at the coloured points, where refits exist."""
+        if self.refits is None:
+            return None
+        if self.view.ask == "train":
+            return np.asarray(self.refits.change[int(self.view.train or 0)])
+        return np.asarray(self.refits.change[:, self.tests].mean(1))
+
+    @property
+    def agreed(self) -> Agreement:
+        """Measured against predicted changes at the coloured points; needs refits."""
+        if self.refits is not None and self.side == "train":
+            return self.analysis.agreement(self.refits, self.tests)
+        found: Agreement = core.agreement(self.measured, self.scores)
+        return found
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What the negative and the positive numbers mean."""
+        return core.wording.ENDS[self.orientation]
+
+    def look(self) -> Look:
+        """How the points of the LOO scatter are named and coloured.
+
+        Returns:
+            The look.
+        """
+        same, group = self.unit == self.own_unit, self.group if self.side == "train" else ()
+        noise = self.refits.noise_of(self.tests) if self.refits is not None and self.side == "train" else None
+        look = Look(self.unit, self.own_unit, same, self.sign, self.selected, group, self.ends)
+        return look if noise is None else replace(look, band=2 * noise)
+
+    def pick(self, index: int) -> None:
+        """Select one of the coloured points: a training point, or a test point, which is then asked about."""
+        (state.choose_test if self.side == "test" else state.choose_train)(index)
+
+
+def asked_tests(problem: Problem, view: View) -> Rows:
+    """The test points that the question is about.
+
+    Returns:
+        One, a group, or all of them for the reverse question.
+    """
+    m = len(problem.split.test)
+    if view.ask == "test":
+        return np.array([view.test])
+    return np.arange(m) if view.ask == "train" else rows_of(view.tests, m, test_groups(problem))
+
+
+def test_groups(problem: Problem) -> Mapping[str, Rows]:
+    """Groups of test points that have a name in a link.
+
+    Returns:
+        Their rows.
+    """
+    test = problem.split.test
+    found = {"all": np.arange(len(test)), "wrong": np.flatnonzero(problem.misclassified)}
+    return found | {f"class {k}": np.flatnonzero(test.y == k) for k in range(test.classes)}
+
+
+def train_groups(problem: Problem) -> Mapping[str, Rows]:
+    """Groups of training points that have a name in a link.
+
+    Returns:
+        Their rows.
+    """
+    train = problem.split.train
+    found = {"flipped": np.flatnonzero(problem.split.flipped)}
+    return found | {f"class {k}": np.flatnonzero(train.y == k) for k in range(train.classes)}
+
+
+def definition(shown: Shown) -> str:
+    """The sentence of the method, for the question on screen.
+
+    Returns:
+        What the numbers are, with their sign in words.
+    """
+    if shown.view.ask == "train":
+        return core.wording.meaning(
+            f"{shown.watched} of a test point", shown.orientation, "the selected training point"
+        )
+    return core.wording.meaning(shown.watched, shown.orientation)
+
+
+def table(shown: Shown) -> pd.DataFrame:
+    """Every coloured point with its label, its predicted and, where it exists, its measured change.
+
+    Returns:
+        One row per point, in the order of the data.
+    """
+    data = shown.data
+    columns: dict[str, Any] = {
+        "id": data.ids,
+        "label": np.array(data.class_names, dtype=object)[data.y.astype(int)] if data.class_names else data.y,
+    }
+    if shown.side == "train":
+        columns["flipped"] = shown.analysis.problem.split.flipped
+    columns["predicted change"] = shown.scores
+    if shown.measured is not None and shown.refits is not None:
+        columns["measured change"] = shown.measured
+        columns |= {"certificate": shown.refits.certificate} if shown.side == "train" else {}
+    return pd.DataFrame(columns)
+
+
+def exported(frame: pd.DataFrame, shown: Shown) -> pd.DataFrame:
+    """The table with what each number means in its column's name: a file travels without the caption.
+
+    Returns:
+        The renamed table.
+    """
+    removed = (
+        "removed"
+        if shown.side == "train"
+        else f"{shown.analysis.problem.split.train.ids[shown.view.train or 0]} is removed"
+    )
+    tail = f"of {shown.watched} if {removed}, new minus old, {{unit}}, > 0 {shown.ends[1]}, < 0 {shown.ends[0]}"
+    return frame.rename(
+        columns={
+            "predicted change": "predicted change " + tail.format(unit=shown.unit),
+            "measured change": "measured change " + tail.format(unit=shown.own_unit),
+        }
+    )

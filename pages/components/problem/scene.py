@@ -1,0 +1,141 @@
+"""From a problem to what the map and the gallery show whichever point is selected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from influence_core.settings import Settings
+from pages.components.browser.gallery import Gallery, sprite
+from pages.components.browser.map import Scene
+from pages.components.charts.examples import boundary_ends
+from pages.components.charts.field import Field, level_lines
+from pages.components.session import cached
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Problem
+    from influence_core.data import Dataset
+
+GRID = 80
+
+
+def scene(settings: Settings) -> Scene:
+    """The map's constant part, built once per problem.
+
+    Returns:
+        The scene.
+    """
+    key = settings.key("data", "model", "seed")
+    return _drawn_scene(key, settings) if cached.drawn(settings) else _scene(key, settings)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _drawn_scene(key: str, _settings: Settings) -> Scene:
+    return _build(key, _settings)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _scene(key: str, _settings: Settings) -> Scene:
+    return _build(key, _settings)
+
+
+def _build(key: str, settings: Settings) -> Scene:
+    problem = cached.problem(settings)
+    split, places = problem.split, problem.positions
+    train, test = split.train, split.test
+    classes = train.classes > 0
+    pictures = None
+    if train.images is not None and test.images is not None:
+        pictures = sprite(np.concatenate([train.images, test.images]), columns=80)
+    return Scene(
+        fingerprint=key,
+        train_xy=places.train,
+        test_xy=places.test,
+        train_class=train.y if classes else np.zeros(len(train), int),
+        test_class=test.y if classes else np.zeros(len(test), int),
+        class_names=train.class_names,
+        train_labels=describe(train, split.original_y),
+        test_labels=describe(test),
+        flipped=split.flipped,
+        axis_titles=places.axes,
+        sprite=pictures,
+        field=_field(problem),
+        optimal=_optimal(problem),
+    )
+
+
+def tiles(settings: Settings) -> Gallery | None:
+    """All test images, those the model gets wrong marked.
+
+    Returns:
+        The gallery, or None for data without images.
+    """
+    return _tiles(settings.key("data", "model", "seed"), settings)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _tiles(key: str, _settings: Settings) -> Gallery | None:
+    problem = cached.problem(_settings)
+    test = problem.split.test
+    if test.images is None:
+        return None
+    return Gallery(key, sprite(test.images), describe(test), problem.misclassified)
+
+
+def describe(data: Dataset, original: np.ndarray | None = None) -> list[str]:
+    """One line per example: id, label or target, the source's own text, and the label before it was flipped.
+
+    Returns:
+        n texts.
+    """
+    names = data.class_names
+    words = [names[int(y)] if names else f"{y:.4g}" for y in data.y]
+    lines = [f"{name}: {word}" for name, word in zip(data.ids, words, strict=True)]
+    if data.hover is not None:
+        lines = [f"{line} · {said}" if said else line for line, said in zip(lines, data.hover, strict=True)]
+    if original is None:
+        return lines
+    changed = np.flatnonzero(original != data.y)
+    for i in changed:
+        lines[i] += f" (flipped on purpose, was {names[int(original[i])]})"
+    return lines
+
+
+def _frame(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner of the drawn plane, with a margin."""
+    points = np.concatenate([problem.positions.train, problem.positions.test])
+    low, high = points.min(0), points.max(0)
+    return low - 0.08 * (high - low), high + 0.08 * (high - low)
+
+
+def boundary_after(settings: Settings, theta: np.ndarray) -> list[np.ndarray] | None:
+    """Where the boundary lies at other parameters.
+
+    Returns:
+        (k, 2) points for each line, or None where no boundary is drawn.
+    """
+    field = _field(cached.problem(settings), theta)
+    return None if field is None else level_lines(field, 0.5)
+
+
+def _field(problem: Problem, theta: np.ndarray | None = None) -> Field | None:
+    """P(class 1) of a two-class model of two features; for the hinge (f + 1)/2, so that 0 and 1 are the margins."""
+    split = problem.split
+    if split.train.x.shape[1] != 2 or split.train.classes != 2:
+        return None
+    low, high = _frame(problem)
+    x, y = (np.linspace(low[k], high[k], GRID) for k in range(2))
+    grid = np.stack([axis.ravel() for axis in np.meshgrid(x, y)], 1)
+    f, probability = problem.outputs_at(grid, theta)
+    shown = np.clip((f[:, 0] + 1) / 2, 0, 1) if probability is None else probability[:, 1]
+    return Field(x, y, shown.reshape(GRID, GRID))
+
+
+def _optimal(problem: Problem) -> np.ndarray | None:
+    """End points of the optimal boundary inside the drawn plane."""
+    boundary = problem.split.boundary
+    if boundary is None or problem.split.train.x.shape[1] != 2:
+        return None
+    return boundary_ends(boundary.weights, boundary.offset, *_frame(problem))

@@ -1,0 +1,1 @@
+"""This session: settings, view, link, caches, errors. Nothing else spells its keys."""

@@ -1,0 +1,134 @@
+"""Problems, analyses and refits behind Streamlit's caches, keyed by settings and never by arrays."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from influence_core.settings import Options, Settings
+from pages.components.session.door import annotating, core, figures, was_opened
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Analysis, Problem, Refits
+    from influence_core.annotations import Store
+    from influence_core.teaching.figures import Figure
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def figure(name: str, options: Options) -> Figure:
+    """A published figure with some options, where it takes a moment; long ones are jobs.
+
+    Returns:
+        Its tables and numbers, shared by all sessions.
+    """
+    return figures.compute(name, options)
+
+
+def store() -> Store:
+    """The annotators' database, opened once per server.
+
+    Returns:
+        The store; it is shared by all sessions.
+    """
+    return _store(os.environ.get("INFLUENCE_DB_URL", ""), os.environ.get("INFLUENCE_DATA_DIR", ""))
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda opened: opened.close())
+def _store(url: str, folder: str) -> Store:
+    return annotating.open_store(url)
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """Errors whose message is a sentence for the person in front of the page.
+
+    Returns:
+        Those of the core, and those of the annotators' database once that has been asked for.
+    """
+    known = core.EXPECTED_ERRORS
+    if not was_opened("influence_core.annotations"):
+        return known
+    return (*known, annotating.AnnotationError, annotating.Refused, annotating.StoreUnavailable)
+
+
+def is_store_trouble(error: Exception) -> bool:
+    """Whether the annotators' database is what failed, so that trying again may help and other settings will not.
+
+    Returns:
+        False before that database was ever asked for.
+    """
+    return was_opened("influence_core.annotations") and isinstance(error, annotating.StoreUnavailable)
+
+
+def problem(settings: Settings) -> Problem:
+    """Data and fitted model of the settings, shared by all sessions.
+
+    Returns:
+        The problem; data and fit happen when first asked for.
+    """
+    key = settings.key("data", "model", "seed")
+    return (_drawn_problem if drawn(settings) else _problem)(key, settings)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _problem(key: str, _settings: Settings) -> Problem:
+    return core.Problem(_settings)
+
+
+def drawn(settings: Settings) -> bool:
+    """Whether the data are drawn by hand: every stroke is another problem, and must not push out those of others.
+
+    Returns:
+        True where results belong into a cache of this session.
+    """
+    return settings.data.name == "drawn"
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _drawn_problem(key: str, _settings: Settings) -> Problem:
+    return core.Problem(_settings)
+
+
+def fit(settings: Settings) -> None:
+    """Fit now, where the page shows a spinner, instead of when a result is first asked for."""
+    _ = problem(settings).fitted
+
+
+def analysis(settings: Settings) -> Analysis:
+    """The whole analysis of the settings, shared by all sessions.
+
+    Returns:
+        The analysis; each step happens when first asked for.
+    """
+    return (_drawn_analysis if drawn(settings) else _analysis)(settings.key(), settings)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _analysis(key: str, _settings: Settings) -> Analysis:
+    return core.Analysis(_settings, problem(_settings))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
+def _drawn_analysis(key: str, _settings: Settings) -> Analysis:
+    return core.Analysis(_settings, problem(_settings))
+
+
+def instant_loo(settings: Settings) -> Refits:
+    """Exact LOO where it takes a fraction of a second.
+
+    Returns:
+        Measured changes for all test points.
+    """
+    key = settings.key("data", "model", "quantity", "target", "seed")
+    return (_drawn_loo if drawn(settings) else _loo)(key, settings)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _loo(key: str, _settings: Settings) -> Refits:
+    return problem(_settings).loo(_settings.quantity, _settings.target)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, scope="session")
+def _drawn_loo(key: str, _settings: Settings) -> Refits:
+    return problem(_settings).loo(_settings.quantity, _settings.target)

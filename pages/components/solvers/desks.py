@@ -1,0 +1,167 @@
+"""One system, every solver: each factored and applied once, timed, and kept apart from what the other pages share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from influence_core.settings import Settings, SolverSettings
+from pages.components.session import cached
+from pages.components.session.door import core
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Problem, Task
+    from influence_core.analysis.trials import DampingPath, Prepared, Trial
+    from influence_core.influence.watched import Watched
+
+REST = ("data", "model", "seed")
+FACTORS = 12  # kept of one fit
+
+
+def solver_settings(settings: Settings, name: str, damping: float | None = None) -> SolverSettings:
+    """Solver ``name`` with the damping of the settings, and with their options where it is the chosen one.
+
+    Returns:
+        The solver's settings.
+    """
+    options = settings.solver.options if settings.solver.name == name else ()
+    delta = settings.solver.damping if damping is None else damping
+    return SolverSettings(name, delta, options, settings.solver.curvature)
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """One system and one test point, with what the solvers made of them so far; threads of jobs may add to it.
+
+    Attributes:
+        problem: data and fit.
+        settings: of the whole analysis.
+        test: index of the test point.
+        factors: of this fit, shared by all its desks, by solver settings.
+        found: trials so far, by solver.
+    """
+
+    problem: Problem
+    settings: Settings
+    test: int
+    factors: dict[str, Prepared]
+    found: dict[str, Trial]
+
+    def ask(self, name: str, task: Task | None = None) -> Trial:
+        """Factor where that has not been done, solve, and note the answer.
+
+        Returns:
+            What the solver made of it; a failure is a sentence, not an exception.
+        """
+        if name not in self.found:
+            prepared = self.prepared(name, task)
+            batch = self.problem.test.take(slice(self.test, self.test + 1))
+            watched = core.watch(self.problem.fitted, batch, self.settings.quantity, self.settings.target)
+            self.found[name] = core.trials.trial(prepared, watched, task)
+        return self.found[name]
+
+    def prepared(self, name: str, task: Task | None = None) -> Prepared:
+        """The factor of one solver, computed anew so that its time is its own.
+
+        Returns:
+            The factor and its time.
+        """
+        chosen = solver_settings(self.settings, name)
+        key = replace(self.settings, solver=chosen).key("solver")
+        if key not in self.factors:
+            while len(self.factors) >= FACTORS:
+                self.factors.pop(next(iter(self.factors)))
+            self.factors[key] = core.trials.prepare(self.problem.fitted, chosen, task)
+        return self.factors[key]
+
+
+def desk(settings: Settings, test: int) -> Desk:
+    """The desk of one system and test point, the same for every session.
+
+    Returns:
+        The desk.
+    """
+    plain = replace(settings, estimator="influence")
+    problem = cached.problem(settings)
+    return Desk(problem, plain, test, _factors(settings.key(*REST)), _found(plain.key(), test))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _factors(key: str) -> dict[str, Prepared]:  # noqa: ARG001
+    return {}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _found(key: str, test: int) -> dict[str, Trial]:  # noqa: ARG001
+    return {}
+
+
+def factored(settings: Settings, name: str) -> Prepared:
+    """The factor of one solver.
+
+    Returns:
+        The factor and its time.
+    """
+    return desk(settings, 0).prepared(name)
+
+
+def trial(settings: Settings, name: str, test: int) -> Trial:
+    """Ask one solver about one test point.
+
+    Returns:
+        What it made of it; a failure is a sentence, not an exception.
+    """
+    return desk(settings, test).ask(name)
+
+
+def watch(settings: Settings, test: int) -> Watched:
+    """The watched quantity at one test point.
+
+    Returns:
+        It, with its gradient.
+    """
+    batch = cached.problem(settings).test.take(slice(test, test + 1))
+    found: Watched = core.watch(cached.problem(settings).fitted, batch, settings.quantity, settings.target)
+    return found
+
+
+def damping_path(settings: Settings, test: int, dampings: tuple[float, ...], count: int = 10) -> DampingPath | None:
+    """First-order scores at every damping, from one eigendecomposition.
+
+    Returns:
+        The path, or None where no damping gives a solution.
+    """
+    chosen = replace(settings, solver=solver_settings(settings, "eigh"), estimator="influence")
+    return _path(chosen.key(), test, dampings, count, chosen)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _path(key: str, test: int, dampings: tuple[float, ...], count: int, _settings: Settings) -> DampingPath | None:  # noqa: ARG001
+    columns = [_scores_at(_settings, test, damping) for damping in dampings]
+    n = len(cached.problem(_settings).fitted.train)
+    table = np.stack([np.full(n, np.nan) if column is None else column for column in columns], axis=1)
+    solved = np.flatnonzero(np.isfinite(table).all(axis=0))
+    if not len(solved):
+        return None
+    nearest = solved[np.argmin(np.abs(np.asarray(dampings)[solved] - _settings.solver.damping))]
+    rows = np.argsort(-np.abs(table[:, nearest]), kind="stable")[:count]
+    return core.trials.DampingPath(np.asarray(dampings), rows, table[rows])
+
+
+def _scores_at(settings: Settings, test: int, damping: float) -> NDArray[np.float64] | None:
+    """Two products with the eigenvectors of H; None where H + δI is singular."""
+    prepared = factored(settings, "eigh")
+    if prepared.factor is None:
+        return None
+    kind = settings.solver.curvature
+    chosen = SolverSettings("eigh", damping, curvature=kind)
+    influence = core.Influence(prepared.influence.fitted, chosen, spectrum=prepared.factor)
+    watched = watch(settings, test)
+    try:
+        return np.asarray(core.estimators.scores(influence, watched)[:, 0])
+    except core.SingularError:
+        return None

@@ -1,0 +1,103 @@
+"""A table of examples in which a picked row is the selected example, and the selected example is a picked row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.components.session.errors import safely
+
+ROWS_SENT = 200  # more are in the CSV file; the browser should not wait for rows that nobody scrolls to
+ROWS_SHOWN = 10
+
+
+def linked_table(
+    frame: pd.DataFrame,
+    selected: int | None,
+    on_pick: Callable[[int], None],
+    key: str,
+    changes: Iterable[str] = (),
+) -> None:
+    """Draw the first rows; the selection follows the state, wherever it was made.
+
+    Args:
+        frame: in the order of interest, indexed by the example's number.
+        selected: example whose row is picked; it comes first where it is not among the first rows.
+        on_pick: called with the number of the example whose row was picked.
+        key: of the element.
+        changes: columns whose numbers always have a sign.
+    """
+    rows = top_rows(frame, selected)
+    places = [] if selected is None or selected not in rows.index else [int(rows.index.get_loc(selected))]
+    st.session_state[key] = {"selection": {"rows": places, "columns": [], "cells": []}}
+
+    def picked() -> None:
+        number = picked_row(rows, st.session_state[key])
+        if number is not None:
+            on_pick(number)
+
+    st.dataframe(
+        rows,
+        key=key,
+        on_select=safely(picked),
+        selection_mode="single-row",
+        hide_index=True,
+        column_config=formats(rows, changes),
+        height=36 * (1 + min(len(rows), ROWS_SHOWN)) + 2,
+        alt=f"The first {len(rows)} of {len(frame)} rows; picking one selects that example",
+    )
+
+
+def top_rows(frame: pd.DataFrame, selected: int | None) -> pd.DataFrame:
+    """The rows that travel: the first ones, and above them the selected one if it lies further down.
+
+    Returns:
+        At most ``ROWS_SENT`` + 1 rows.
+    """
+    rows = frame.iloc[:ROWS_SENT]
+    if selected is None or selected in rows.index or selected not in frame.index:
+        return rows
+    return pd.concat([frame.loc[[selected]], rows])
+
+
+def picked_row(rows: pd.DataFrame, event: object) -> int | None:
+    """The example that a selection event of the browser names, or None where it names none.
+
+    Returns:
+        Its number.
+    """
+    chosen = event.get("selection") if isinstance(event, dict) else None
+    places = chosen.get("rows") if isinstance(chosen, dict) else None
+    if not isinstance(places, list) or len(places) != 1:
+        return None
+    place = places[0]
+    return int(rows.index[place]) if type(place) is int and 0 <= place < len(rows) else None
+
+
+def formats(frame: pd.DataFrame, changes: Iterable[str] = ()) -> dict[str, Any]:
+    """Digits that count: a table would show a change of 0.0000041 as 0.
+
+    Args:
+        frame: what is shown.
+        changes: columns whose numbers always have a sign.
+
+    Returns:
+        Column configuration of ``st.dataframe``, for its columns of fractions.
+    """
+    chosen = set(changes)
+    fractions = [name for name, kind in frame.dtypes.items() if pd.api.types.is_float_dtype(kind)]
+    return {
+        str(name): st.column_config.NumberColumn(format="%+.3g" if name in chosen else "%.4g") for name in fractions
+    }
+
+
+def heading(name: str, unit: str, ends: tuple[str, str]) -> str:
+    """A column's name with its unit and its sign in words.
+
+    Returns:
+        For example ``predicted change, nats (− harmful, + helpful)``.
+    """
+    return f"{name}, {unit} (− {ends[0]}, + {ends[1]})"
