@@ -11,7 +11,7 @@ import torch
 from oracles import error, quantity
 from problems import CERTIFICATE, CLASSIFIERS, CPU, DEFINED, LINEAR, TOTALS, examples, fitted_on, problem
 
-from influence_core import retraining
+from influence_core.retraining import certified as retraining
 from influence_core.compute import Cancelled, ResultStore, Task
 from influence_core.data import load
 from influence_core.influence.effects import parameter_change_norm
@@ -280,7 +280,7 @@ KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[2])
 from problems import problem
-from influence_core import retraining
+from influence_core.retraining import certified as retraining
 from influence_core.compute import ResultStore, Task
 from influence_core.retraining import LeaveOneOut, Question
 retraining.BLOCK_BYTES = 8 * 40 * 3 * 10
