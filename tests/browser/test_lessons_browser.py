@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from pages.components.lessons import LESSONS
-from pages.components.lessons.kinds import Lesson
+from pages.components.lessons.parts.kinds import Lesson
 from tests.browser.helpers import no_trouble, settled
 
 pytestmark = pytest.mark.browser

@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.retraining import Repeated
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.lessons import LESSONS, undertrained
-from pages.components.lessons.kinds import Lesson, Setting
-from pages.components.lessons.symbols import SYMBOLS
+from pages.components.lessons import LESSONS
+from pages.components.lessons.parts.kinds import Lesson, Setting
+from pages.components.lessons.parts.symbols import SYMBOLS
+from pages.components.lessons.topics import undertrained
 from pages.components.session import cached, links
 from pages.components.session.view import View
 from tests.lessons.frames import every_picture_has_its_twins

@@ -13,11 +13,10 @@ import streamlit as st
 from influence_core.settings import Option, Settings
 from pages.components.charts.examples import INK, blank
 from pages.components.charts.scale import plain
-from pages.components.lessons import figure_view
 from pages.components.lessons.compared_points import strongest
-from pages.components.lessons.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, words
-from pages.components.lessons.kinds import Picture, Tool, projected
-from pages.components.lessons.tuning import tuned
+from pages.components.lessons.parts.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, words
+from pages.components.lessons.parts.kinds import Picture, Tool, projected
+from pages.components.lessons.parts.shown import pictures, put, replaced, values_of
 from pages.components.problem import suit
 from pages.components.session import cached, state
 from pages.components.session.door import core, teaching
@@ -65,9 +64,7 @@ def draw() -> None:
         cached.fit(state.settings())
     controls.exist(cached.problem(state.settings()).split)
     _loss_only()
-    values, problems = tuned(state.view().tune, OPTIONS)
-    for sentence in problems:
-        st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+    values = values_of(OPTIONS)
     offered = teaching.applicable(cached.analysis(state.settings()))
     second = str(values["second"]) or _default(offered)
     if second not in offered:
@@ -80,7 +77,7 @@ def draw() -> None:
         joined = teaching.joined(cached.analysis(first), cached.analysis(other), state.test())
     names = _names(first, other)
     st.markdown(summary(joined, names))
-    figure_view.pictures([lines(joined, names), scatter(joined, names)])
+    pictures([lines(joined, names), scatter(joined, names)])
     for column, one, name in zip(st.columns(2, gap="medium"), (first, other), names, strict=True):
         with column:
             st.markdown(f"**{controls.plain_markdown(name)}**")
@@ -96,8 +93,8 @@ def _loss_only() -> None:
 
 
 def _instead(second: str, offered: list[str]) -> None:
-    sentence = f"Second model: expected one of {', '.join(offered)}, got {second[:40]!r}. {_default(offered)} is used."
-    st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+    expected = f"Second model: expected one of {', '.join(offered)}, got {second[:40]!r}."
+    replaced(f"{expected} {_default(offered)} is used.")
 
 
 def _controls(offered: list[str], second: str, l2: float) -> None:
@@ -112,11 +109,11 @@ def _controls(offered: list[str], second: str, l2: float) -> None:
         controls.choice("First model", offered, current, "compare.first", _take_first, titles=titles)
     with two:
         controls.choice(
-            "Second model", offered, second, "compare.second", lambda name: figure_view.put({"second": name}, OPTIONS),
+            "Second model", offered, second, "compare.second", lambda name: put({"second": name}, OPTIONS),
             titles=titles,
         )  # fmt: skip
     with penalty:
-        controls.value(OPTIONS[1], l2, "compare.l2", lambda value: figure_view.put({"l2": value}, OPTIONS))
+        controls.value(OPTIONS[1], l2, "compare.l2", lambda value: put({"l2": value}, OPTIONS))
 
 
 def _take_first(name: str) -> None:

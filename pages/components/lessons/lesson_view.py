@@ -6,10 +6,9 @@ import re
 
 import streamlit as st
 
-from pages.components.lessons import figure_view
-from pages.components.lessons.kinds import Lesson, Setting, Step, Words
-from pages.components.lessons.symbols import explained
-from pages.components.lessons.tuning import tuned
+from pages.components.lessons.parts import shown
+from pages.components.lessons.parts.kinds import Lesson, Setting, Step, Words
+from pages.components.lessons.parts.symbols import explained
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -26,9 +25,7 @@ def draw(name: str, lesson: Lesson) -> None:
         if state.view().lesson != name:
             st.rerun()
         state.mirror()
-        values, problems = tuned(state.view().tune, lesson.options)
-        for sentence in problems:
-            st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+        values = shown.values_of(lesson.options)
         at = min(state.view().step, len(lesson.steps) - 1)
         _head(lesson, at)
         setting = Setting(state.settings(), state.test(), values)
@@ -111,26 +108,25 @@ def _step(name: str, lesson: Lesson, at: int, setting: Setting) -> None:
             revealed = _ask(step, place, setting)
         with picture:
             for drawn in step.draw(setting, revealed):
-                figure_view.one(drawn)
+                shown.one(drawn)
 
 
 def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
     for item in lesson.options:
         if item.name not in step.sliders:
             continue
-        key, now = f"tune.{state.view().lesson}.{item.name}", setting.tuned[item.name]
+        now = setting.tuned[item.name]
         if item.name not in lesson.stops:
-            controls.value(item, now, key, lambda value, name=item.name: figure_view.put({name: value}, lesson.options))
+            shown.widget(item, now, lesson.options)
             continue
+        key = shown.key_of(item)
         st.session_state[key] = now
         st.select_slider(
             item.label,
             sorted({*lesson.stops[item.name], now}),
             key=key,
             format_func=lambda value: f"{value:g}",
-            on_change=safely(
-                lambda name=item.name, key=key: figure_view.put({name: st.session_state[key]}, lesson.options)
-            ),
+            on_change=safely(lambda name=item.name, key=key: shown.put({name: st.session_state[key]}, lesson.options)),
         )
 
 
@@ -141,8 +137,8 @@ def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
         Whether the answer is shown.
     """
     predicted: dict[tuple[str, int], int | None] = st.session_state.setdefault(PREDICTED, {})
-    shown: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
-    revealed = not step.ask or place in shown
+    opened: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
+    revealed = not step.ask or place in opened
     if step.ask and revealed:
         answer, guess = step.answer(setting), predicted.get(place)
         verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
@@ -161,10 +157,12 @@ def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if not revealed:
-            st.button("Reveal", type="primary", icon=":material/visibility:", on_click=safely(lambda: shown.add(place)))
+            st.button(
+                "Reveal", type="primary", icon=":material/visibility:", on_click=safely(lambda: opened.add(place))
+            )
         elif step.ask:
             st.button(
-                "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(lambda: shown.discard(place))
+                "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(lambda: opened.discard(place))
             )
         if step.formula:
             with st.popover("What the symbols mean", icon=":material/function:", type="tertiary"):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from influence_core.settings import Option, Options, Value
-from pages.components.lessons.kinds import FigurePage, Picture
-from pages.components.lessons.tuning import tune_text, tuned
+from influence_core.settings import Options
+from pages.components.lessons.parts.kinds import FigurePage
+from pages.components.lessons.parts.shown import pictures, values_of, widget
+from pages.components.lessons.parts.tuning import tune_text
 from pages.components.session import cached, state
 from pages.components.session.door import figures
 from pages.components.widgets import controls, job_panel
-from pages.components.widgets.chart_frame import show, twin
+from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ def draw(page: FigurePage) -> None:
     """The whole figure, its options bound to the link."""
     entry: FigureEntry = figures.FIGURES[page.figure]
     described = (*entry.options, *page.options)
-    values, problems = tuned(state.view().tune, described)
-    for sentence in problems:
-        st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+    values = values_of(described)
     st.markdown(page.text)
     st.caption(f"Source: {entry.source}. Every number below is computed here, on this machine.")
-    sliders(described, values, described)
+    for column, item in zip(st.columns(max(len(described), 3)), described, strict=False):
+        with column:
+            widget(item, values[item.name], described)
     state.mirror()
     chosen = tuple((item.name, values[item.name]) for item in entry.options)
     figure, whole = computed(page, chosen)
@@ -47,28 +48,6 @@ def draw(page: FigurePage) -> None:
     if entry.settings is not None and st.button("Open this problem in Explore", icon=":material/my_location:"):
         state.put(entry.settings)
         st.switch_page("pages/3_Explore.py", query_params=state.link())
-
-
-def sliders(shown: Sequence[Option], values: dict[str, Value], described: Sequence[Option]) -> None:
-    """Widgets next to each other whose values live in the link.
-
-    Args:
-        shown: options that get a widget here.
-        values: of all options.
-        described: all options.
-    """
-    if not shown:
-        return
-    for column, item in zip(st.columns(max(len(shown), 3)), shown, strict=False):
-        with column:
-            key = f"tune.{state.view().lesson}.{item.name}"
-            controls.value(item, values[item.name], key, lambda value, name=item.name: put({name: value}, described))
-
-
-def put(chosen: Mapping[str, Value], described: Sequence[Option]) -> None:
-    """Write some values into the link; the others stay."""
-    values, _ = tuned(state.view().tune, described)
-    state.look(tune=tune_text(values | chosen, described))
 
 
 def computed(page: FigurePage, chosen: Options) -> tuple[Figure | None, bool]:
@@ -99,32 +78,6 @@ def computed(page: FigurePage, chosen: Options) -> tuple[Figure | None, bool]:
         job_panel.panel(work)
         return job_panel.partial(key), False
     return found, True
-
-
-def pictures(found: Sequence[Picture]) -> None:
-    """Pictures below each other where they are wide, else in pairs."""
-    waiting: list[Picture] = []
-    for picture in found:
-        waiting.append(picture)
-        if picture.wide or len(waiting) == 2:
-            _row(waiting)
-            waiting = []
-    if waiting:
-        _row(waiting)
-
-
-def _row(row: Sequence[Picture]) -> None:
-    if len(row) == 1:
-        one(row[0])
-        return
-    for column, picture in zip(st.columns(len(row), gap="medium"), row, strict=True):
-        with column:
-            one(picture)
-
-
-def one(picture: Picture) -> None:
-    """A single picture in its frame."""
-    show(picture.figure, picture.caption, picture.table, picture.name)
 
 
 def numbers(found: Sequence[Number], key: str) -> None:

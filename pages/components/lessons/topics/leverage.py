@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.examples import INK, QUIET, blank
 from pages.components.charts.scale import plain
-from pages.components.lessons import computed
-from pages.components.lessons.drawing import SIGN, Pair, against
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 
 SETTINGS = Settings(DataSettings("diabetes", test_fraction=0.9), ModelSettings("linear", 0.0))
 LOGISTIC = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.01))

@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.examples import INK, QUIET, blank
-from pages.components.lessons import computed, undertrained
-from pages.components.lessons.drawing import SIGN, Pair, against, curves, spread, words
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import SIGN, Pair, against, curves, spread, words
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.topics import undertrained
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))

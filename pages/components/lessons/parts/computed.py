@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Settings
-from pages.components.lessons.kinds import Setting
+from pages.components.lessons.parts.kinds import Setting
 from pages.components.session import cached
 from pages.components.session.door import core, teaching
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import Settings
-from pages.components.lessons.drawing import mark
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
-from pages.components.lessons.plane import plane, table_of, two_features
+from pages.components.lessons.parts.drawing import mark
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step
+from pages.components.lessons.parts.plane import plane, table_of, two_features
 from pages.components.session.door import teaching
 
 TOP, MORE = 6, 30

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.examples import INK, QUIET, blank
-from pages.components.lessons import computed
-from pages.components.lessons.drawing import SIGN, Pair, against
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("breast_cancer"), ModelSettings("logistic", 0.01))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components.lessons import computed
-from pages.components.lessons.drawing import SIGN, Pair, against
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
-from pages.components.lessons.plane import plane, table_of, two_features
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step
+from pages.components.lessons.parts.plane import plane, table_of, two_features
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.01))

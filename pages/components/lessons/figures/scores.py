@@ -13,8 +13,8 @@ from plotly.subplots import make_subplots
 from influence_core.settings import Value
 from pages.components.charts.examples import INK, QUIET, blank
 from pages.components.charts.scale import plain
-from pages.components.lessons.drawing import SIGN, Pair, against, coloured, curves, styled, words
-from pages.components.lessons.kinds import Picture, projected
+from pages.components.lessons.parts.drawing import SIGN, Pair, against, coloured, curves, styled, words
+from pages.components.lessons.parts.kinds import Picture, projected
 
 if TYPE_CHECKING:
     from influence_core.teaching.figures import Figure

@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.charts.examples import CLEAR, INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, line
 from pages.components.charts.scale import colour_limit, marker_sizes, plain
-from pages.components.lessons.kinds import projected
+from pages.components.lessons.parts.kinds import projected
 
 Floats = NDArray[np.floating[Any]]
 NEUTRAL = "#9AA0AC"

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import ModelSettings, SolverSettings
-from pages.components.lessons.drawing import NEUTRAL, SIGN, Pair, against
-from pages.components.lessons.kinds import Picture, Setting
+from pages.components.lessons.parts.drawing import NEUTRAL, SIGN, Pair, against
+from pages.components.lessons.parts.kinds import Picture, Setting
 from pages.components.session.door import core
 
 PERCEPTRON = (("activation", "tanh"), ("batch_size", 32), ("layers", 1), ("learning_rate", 0.02), ("width", 16))

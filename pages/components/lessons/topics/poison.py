@@ -7,10 +7,10 @@ import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.examples import INK
-from pages.components.lessons import computed
-from pages.components.lessons.drawing import curves
-from pages.components.lessons.image_tiles import tiles
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import curves
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step
+from pages.components.lessons.parts.tiles import tiles
 
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))
 COUNTS = (1, 2, 3, 4, 6, 8, 9, 10, 12, 16)

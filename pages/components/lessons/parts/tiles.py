@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from pages.components.charts.examples import CLEAR
 from pages.components.charts.scale import plain
-from pages.components.lessons.kinds import projected
+from pages.components.lessons.parts.kinds import projected
 
 
 def tiles(

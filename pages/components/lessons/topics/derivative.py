@@ -7,11 +7,11 @@ import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.examples import INK
-from pages.components.lessons import computed
-from pages.components.lessons.drawing import curves, dot
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step
-from pages.components.lessons.plane import plane, table_of
-from pages.components.lessons.removing import leaving
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import curves, dot
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step
+from pages.components.lessons.parts.plane import plane, table_of
+from pages.components.lessons.topics.removing import leaving
 from pages.components.session.door import teaching
 
 SETTINGS = Settings(DataSettings("blobs", (("n", 100),)), ModelSettings("logistic", 0.01))

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
-from pages.components.lessons import computed
-from pages.components.lessons.drawing import SIGN, Pair, against, curves
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import SIGN, Pair, against, curves
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("iris"), ModelSettings("hinge", 2 / 90, options=(("t", 0.01),)))

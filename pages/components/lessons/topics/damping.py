@@ -8,9 +8,9 @@ import pandas as pd
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts import solvers
 from pages.components.charts.examples import INK
-from pages.components.lessons import computed
-from pages.components.lessons.drawing import curves, dot
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.drawing import curves, dot
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 from pages.components.session.door import core
 from pages.components.solvers import desks
 

@@ -11,9 +11,9 @@ from plotly.subplots import make_subplots
 
 from pages.components.charts.examples import INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, class_colour, line
 from pages.components.charts.scale import plain
-from pages.components.lessons.drawing import SIGN, Cloud, Pair, against, box, cloud_traces, curves, spread, styled
-from pages.components.lessons.figure_charts import Drawing
-from pages.components.lessons.kinds import Picture, projected
+from pages.components.lessons.figures.scores import Drawing
+from pages.components.lessons.parts.drawing import SIGN, Cloud, Pair, against, box, cloud_traces, curves, spread, styled
+from pages.components.lessons.parts.kinds import Picture, projected
 
 if TYPE_CHECKING:
     from influence_core.teaching.figures import Figure

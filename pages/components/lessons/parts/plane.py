@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.components.lessons.drawing import Cloud, Floats, boundary, cloud, mark
-from pages.components.lessons.kinds import Setting
+from pages.components.lessons.parts.drawing import Cloud, Floats, boundary, cloud, mark
+from pages.components.lessons.parts.kinds import Setting
 
 if TYPE_CHECKING:
     from influence_core.analysis import Problem

@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.examples import INK, QUIET, blank
 from pages.components.charts.scale import plain
-from pages.components.lessons import computed
-from pages.components.lessons.figure_charts_solvers import checked
-from pages.components.lessons.image_tiles import tiles
-from pages.components.lessons.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.figures.solvers import checked
+from pages.components.lessons.parts import computed
+from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts.tiles import tiles
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("digits", flip_fraction=0.1), ModelSettings("logistic", 0.1))

@@ -12,10 +12,10 @@ from influence_core.settings import DataSettings, Settings
 from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.charts.examples import INK, QUIET, blank, log_step
 from pages.components.charts.scale import plain
-from pages.components.lessons.drawing import SIGN, Pair, against
-from pages.components.lessons.figure_charts import Drawing
-from pages.components.lessons.image_tiles import tiles
-from pages.components.lessons.kinds import Picture, projected
+from pages.components.lessons.figures.scores import Drawing
+from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.kinds import Picture, projected
+from pages.components.lessons.parts.tiles import tiles
 from pages.components.session import cached
 from pages.components.session.door import core
 

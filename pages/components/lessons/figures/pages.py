@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from influence_core.settings import Option
-from pages.components.lessons import figure_charts, figure_charts_fits, figure_charts_solvers
-from pages.components.lessons.kinds import FigurePage
+from pages.components.lessons.figures import fits, scores, solvers
+from pages.components.lessons.parts.kinds import FigurePage
 
 FIGURE_PAGES: dict[str, FigurePage] = {
     "figure-a": FigurePage(
@@ -20,7 +20,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "factor −2 at the test point and mixes a summed Hessian with 1/n, so its axes differ from these by a "
         "factor 2n and by "
         "two signs that cancel; the ranking and r are the same.",
-        figure_charts.linear_regression,
+        scores.linear_regression,
     ),
     "figure-b": FigurePage(
         "B",
@@ -38,7 +38,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "turns the sign. *Where the source prints something else:* its pseudo-code adds the Hessian product that "
         "must be "
         "subtracted, and its closed form of ridge lacks a minus.",
-        figure_charts_solvers.ridge,
+        solvers.ridge,
         lambda chosen: 2.5 * float(chosen["runs"]),
         keeps=True,
     ),
@@ -56,7 +56,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "speak of. The paper's 9 084 rows cannot be recovered; these are the bundled images, or the larger set "
         "of the data "
         "folder. Points of both classes lie on both sides of zero.",
-        figure_charts_solvers.logistic,
+        solvers.logistic,
         lambda chosen: 8.0 if chosen["images"] == "bundled" else 120.0,
         keeps=True,
     ),
@@ -70,7 +70,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "pixels. Notice on the left that every point is over-estimated without σ: a point that is fitted well must not "
         "count. Without H⁻¹ on unscaled pixels, which are never negative, the sign only says whether the class is the "
         "same; H⁻¹ is what lets a training point of the same class be harmful.",
-        figure_charts.incomplete_scores,
+        scores.incomplete_scores,
         lambda _chosen: 1.5,
     ),
     "figure-e": FigurePage(
@@ -85,7 +85,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "prints for its one draw lie inside the spread. At t = 0 the Hessian holds nothing but the penalty, and "
         "predictions "
         "are hundreds of times too large.",
-        figure_charts_fits.hinge_smoothing,
+        fits.hinge_smoothing,
         lambda chosen: 0.2 * float(chosen["draws"]),
         keeps=True,
     ),
@@ -99,7 +99,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "of its score. Notice that points far from the boundary have a score of exactly zero for the support "
         "vector machine "
         "and a merely small one for logistic regression.",
-        figure_charts.distances,
+        scores.distances,
     ),
     "figure-g": FigurePage(
         "G",
@@ -116,7 +116,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "minimum. *Where the source prints something else:* the notebook says it averages over training samples "
         "where it "
         "averages over test points, and it takes the Hessian of 100 points for a model trained on thousands.",
-        figure_charts_fits.blobs,
+        fits.blobs,
         lambda _chosen: 3.0,
         (Option("limit", 99.0, "Full colour at this percentile of |score|", 50.0, 100.0),),
     ),
@@ -132,7 +132,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "loss is nearly as good here, and how little the test accuracy gains once most flips are found. The "
         "reproduction "
         "paper announced this experiment and did not do it.",
-        figure_charts_solvers.flipped_labels,
+        solvers.flipped_labels,
         lambda chosen: 4.0 * float(chosen["seeds"]),
         keeps=True,
     ),
@@ -152,7 +152,7 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "an index cannot pay. Times are of this server while it runs: trust ratios only. "
         "*Where the source prints something else:* its sign is the opposite of ours, so its argmax is the most "
         "harmful point.",
-        figure_charts_solvers.shorter_search,
+        solvers.shorter_search,
         lambda chosen: 2.0 * float(chosen["tests"]),
     ),
     "figure-j": FigurePage(
@@ -167,6 +167,6 @@ FIGURE_PAGES: dict[str, FigurePage] = {
         "distribution, (1 − h)F + hδ_z: the Gâteaux derivative of statistics, Hampel's influence function. "
         "Notice that the two "
         "tangents differ only through the penalty, and that h = −1/n is removal only up to terms of order o(1/n).",
-        figure_charts.derivative,
+        scores.derivative,
     ),
 }
