@@ -10,7 +10,7 @@ import pytest
 
 from influence_core.analysis import quality, trials
 from influence_core.data import Dataset
-from pages.components.charts import examples, fits, solvers
+from pages.components.charts import base, examples, fits, solvers
 from pages.components.charts.field import Field
 from pages.components.charts.pixel_map import pixel_map
 from pages.components.widgets import controls
@@ -27,9 +27,9 @@ def cloud(n=30, classes=("a", "b"), flips=(), seed=0):
 
 
 def test_class_colours_never_mean_helpful_or_harmful():
-    assert not RESERVED & {colour.upper() for colour in examples.CLASS_COLOURS}
-    assert len(set(examples.CLASS_COLOURS)) == len(examples.CLASS_COLOURS)
-    looks = {(examples.class_colour(k), examples.SHAPES[k % len(examples.SHAPES)]) for k in range(10)}
+    assert not RESERVED & {colour.upper() for colour in base.CLASS_COLOURS}
+    assert len(set(base.CLASS_COLOURS)) == len(base.CLASS_COLOURS)
+    looks = {(base.class_colour(k), base.SHAPES[k % len(base.SHAPES)]) for k in range(10)}
     assert len(looks) == 10
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.components.charts.examples import INK, QUIET, blank
+from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.scale import plain
 
 if TYPE_CHECKING:

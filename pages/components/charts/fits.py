@@ -10,19 +10,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from pages.components.charts.base import CLEAR, INK, MARGIN, QUIET, blank, line, log_step, scatter_kind
 from pages.components.charts.colours import ramp
-from pages.components.charts.examples import (
-    CLEAR,
-    INK,
-    MARGIN,
-    QUIET,
-    Points,
-    blank,
-    line,
-    log_step,
-    point_traces,
-    scatter_kind,
-)
+from pages.components.charts.examples import Points, point_traces
 from pages.components.charts.field import Field, level_lines, pen_up
 from pages.components.charts.scale import plain
 

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from pages.components.charts.base import CLEAR, INK, MARGIN, QUIET, blank, log_step, scatter_kind
 from pages.components.charts.colours import HARMFUL, HELPFUL
-from pages.components.charts.examples import CLEAR, INK, MARGIN, QUIET, blank, log_step, scatter_kind
 from pages.components.charts.scale import plain
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components.charts.examples import INK, blank
+from pages.components.charts.base import INK, blank
 from pages.components.charts.scale import plain
 from pages.components.lessons.compared_points import strongest
 from pages.components.lessons.parts.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, words

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.components.charts.examples import INK, blank
+from pages.components.charts.base import INK, blank
 from pages.components.charts.scale import plain
 from pages.components.review import opening
 from pages.components.review.administration import title

@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from pages.components.charts.examples import INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, class_colour, line
+from pages.components.charts.base import INK, MARGIN, QUIET, SHAPES, blank, class_colour, line
+from pages.components.charts.examples import boundary_ends
 from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
 from pages.components.lessons.parts.drawing import SIGN, Cloud, Pair, against, box, cloud_traces, curves, spread, styled

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from influence_core.settings import Value
-from pages.components.charts.examples import INK, QUIET, blank
+from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts.drawing import SIGN, Pair, against, coloured, curves, styled, words
 from pages.components.lessons.parts.kinds import Picture, projected

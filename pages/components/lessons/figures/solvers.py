@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, Settings
+from pages.components.charts.base import INK, QUIET, blank, log_step
 from pages.components.charts.colours import HARMFUL, HELPFUL
-from pages.components.charts.examples import INK, QUIET, blank, log_step
 from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
 from pages.components.lessons.parts.drawing import SIGN, Pair, against

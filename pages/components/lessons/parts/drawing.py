@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from pages.components.charts.base import CLEAR, INK, MARGIN, QUIET, SHAPES, blank, line
 from pages.components.charts.colours import HARMFUL, HELPFUL
-from pages.components.charts.examples import CLEAR, INK, MARGIN, QUIET, SHAPES, blank, boundary_ends, line
+from pages.components.charts.examples import boundary_ends
 from pages.components.charts.scale import colour_limit, marker_sizes, plain
 from pages.components.lessons.parts.kinds import projected
 

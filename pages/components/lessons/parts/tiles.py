@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from pages.components.charts.examples import CLEAR
+from pages.components.charts.base import CLEAR
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts.kinds import projected
 

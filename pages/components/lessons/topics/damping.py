@@ -7,7 +7,7 @@ import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts import solvers
-from pages.components.charts.examples import INK
+from pages.components.charts.base import INK
 from pages.components.lessons.parts import computed
 from pages.components.lessons.parts.drawing import curves, dot
 from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected

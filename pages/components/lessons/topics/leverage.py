@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.charts.examples import INK, QUIET, blank
+from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts import computed
 from pages.components.lessons.parts.drawing import SIGN, Pair, against

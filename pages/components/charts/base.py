@@ -1,0 +1,90 @@
+"""What every chart starts with: an empty figure in the house style, its inks, and the look of a class.
+
+Class colours are Okabe–Ito without the blue and the vermillion that mean helpful and harmful.  Where there are more
+classes than colours, colours repeat and shapes differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from pages.components.charts.colours import CLASS_COLOURS
+from pages.components.charts.scale import plain
+
+SHAPES = (
+    "circle", "square", "diamond-tall", "triangle-up", "triangle-down", "cross", "pentagon", "hexagram", "bowtie",
+    "star-square",
+)  # fmt: skip
+INK = "#757C88"  # lines and rings: contrast above 4 on white and on the dark theme
+QUIET = "#8F84C4"  # the one series of a chart without classes or scores
+CLEAR = "rgba(0,0,0,0)"
+CROWD = 2_000  # more points than this are drawn by WebGL
+MARGIN = {"l": 4, "r": 8, "t": 12, "b": 4, "pad": 4}
+
+
+def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
+    """An empty figure in the house style, transparent for light and dark.
+
+    Returns:
+        The figure; titles are plain text.
+    """
+    figure = go.Figure()
+    figure.update_layout(
+        title=plain(title), xaxis_title=plain(x) or None, yaxis_title=plain(y) or None, paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        margin=MARGIN, height=400, hovermode="closest",
+        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "title": None},
+    )  # fmt: skip
+    figure.update_xaxes(automargin=True, exponentformat="power")
+    figure.update_yaxes(automargin=True, exponentformat="power")
+    return figure.update_layout(**layout)
+
+
+def legend_below(figure: go.Figure, y: float = -0.2) -> go.Figure:
+    """The legend under the horizontal axis: a long title of the figure or many names leave no room above."""
+    return figure.update_layout(legend={"orientation": "h", "y": y, "yanchor": "top", "x": 0, "title": None})
+
+
+def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:
+    """SVG for few points, WebGL for many.  All traces of a figure take the same one: WebGL hides SVG below it.
+
+    Returns:
+        The trace class.
+    """
+    return go.Scattergl if count > CROWD else go.Scatter
+
+
+def log_step(values: NDArray[Any]) -> int | str:
+    """Ticks of a logarithmic axis: whole decades where there are several, else 1, 2 and 5 of each.
+
+    Returns:
+        Plotly's ``dtick``.
+    """
+    positive = values[values > 0]
+    decades = np.log10(positive.max() / positive.min()) if len(positive) else 0.0
+    return max(1, round(decades / 6)) if decades >= 2 else "D2"
+
+
+def class_colour(k: int) -> str:
+    """Colour of class k.
+
+    Returns:
+        Hexadecimal.
+    """
+    return CLASS_COLOURS[k % len(CLASS_COLOURS)]
+
+
+def line(ends: Any, name: str, dash: str, kind: Any = go.Scatter) -> go.Scatter | go.Scattergl:
+    """A line through the rows of ``ends`` (k, 2) that does not answer the mouse.
+
+    Returns:
+        The trace.
+    """
+    return kind(
+        x=np.asarray(ends)[:, 0], y=np.asarray(ends)[:, 1], mode="lines", name=plain(name), hoverinfo="skip",
+        line={"color": INK, "dash": dash, "width": 2},
+    )  # fmt: skip
