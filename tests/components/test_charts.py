@@ -194,12 +194,13 @@ def test_coefficient_bars_are_the_largest_first():
 
 
 def test_solver_panels_have_equal_axes_and_a_diagonal():
-    truth = np.array([1.0, -2.0, np.nan])
-    figure = solvers.panels(truth, {"A": np.array([1.0, 4.0, 9.0]), "B": truth}, solvers.Against("exact LOO", "nats"))
+    truth = np.array([np.nan, 1.0, -2.0])
+    figure = solvers.panels(truth, {"A": np.array([9.0, 1.0, 4.0]), "B": truth}, solvers.Against("exact LOO", "nats"))
     diagonal, dots = figure.data[:2]
     np.testing.assert_array_equal(diagonal.x, diagonal.y)
     np.testing.assert_array_equal(dots.x, [1.0, -2.0])
     np.testing.assert_array_equal(dots.y, [1.0, 4.0])
+    assert dots.text == ("training point 1", "training point 2")  # 0 was not measured
     assert figure.layout.xaxis.range == figure.layout.yaxis.range
     assert figure.layout.xaxis2.range == figure.layout.yaxis2.range
     assert figure.layout.xaxis.range[1] > 4 > figure.layout.xaxis2.range[1]

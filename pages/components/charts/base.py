@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.components.charts.colours import CLASS_COLOURS
-from pages.components.charts.scale import plain
+from pages.components.charts.scale import plain, plain_lines
 
 SHAPES = (
     "circle", "square", "diamond-tall", "triangle-up", "triangle-down", "cross", "pentagon", "hexagram", "bowtie",
@@ -29,12 +29,11 @@ MARGIN = {"l": 4, "r": 8, "t": 12, "b": 4, "pad": 4}
 def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
     """An empty figure in the house style, transparent for light and dark.
 
-    Returns:
-        The figure; titles are plain text.
+    Titles are plain text; a line break in the title of an axis stays one.
     """
     figure = go.Figure()
     figure.update_layout(
-        title=plain(title), xaxis_title=plain(x) or None, yaxis_title=plain(y) or None, paper_bgcolor=CLEAR,
+        title=plain(title), xaxis_title=plain_lines(x) or None, yaxis_title=plain_lines(y) or None, paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         margin=MARGIN, height=400, hovermode="closest",
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "title": None},
@@ -42,11 +41,6 @@ def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
     figure.update_xaxes(automargin=True, exponentformat="power")
     figure.update_yaxes(automargin=True, exponentformat="power")
     return figure.update_layout(**layout)
-
-
-def legend_below(figure: go.Figure, y: float = -0.2) -> go.Figure:
-    """The legend under the horizontal axis: a long title of the figure or many names leave no room above."""
-    return figure.update_layout(legend={"orientation": "h", "y": y, "yanchor": "top", "x": 0, "title": None})
 
 
 def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:

@@ -12,9 +12,10 @@ import streamlit as st
 
 from influence_core.settings import Option, Settings
 from pages.components.charts.base import INK, blank
-from pages.components.charts.scale import plain
+from pages.components.charts.colours import HARMFUL, HELPFUL
+from pages.components.charts.scale import DIVERGING, plain
 from pages.components.lessons.compared_points import strongest
-from pages.components.lessons.parts.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, words
+from pages.components.lessons.parts.drawing import SIGN
 from pages.components.lessons.parts.kinds import Picture, Tool, projected
 from pages.components.lessons.parts.shown import pictures, put, replaced, values_of
 from pages.components.problem import suit
@@ -165,8 +166,7 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
     shared, heights = heights_of(joined)
     height = f"score, {joined.units[0]}" if shared else "score ÷ the largest |score| of its model"
     figure = blank("The same training point in both models, joined", place, f"{height}\n{SIGN}")
-    figure.update_xaxes(title=words(place))
-    figure.update_yaxes(title=words(f"{height}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
+    figure.update_yaxes(zeroline=True, zerolinecolor=INK)
     gap = np.full(len(table), np.nan)
     ends = [
         np.column_stack([table["place_first"], table["place_second"], gap]).ravel(),
@@ -180,7 +180,6 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
     )  # fmt: skip
     for k, look in enumerate(zip(names, ("circle", "diamond"), strict=True)):
         figure.add_trace(_marks(table, ("first", "second")[k], look, heights[k], limits(joined)[k]))
-    figure.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0})
     scale = (
         "Colours share one scale."
         if shared
@@ -190,7 +189,7 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
         f"Score = predicted change of the test loss if the training point leaves. Circles: first model; diamonds: "
         f"second. {scale}"
     )
-    return Picture(projected(figure, 460), caption, table, "compare-lines")
+    return Picture(projected(figure, 460, -0.25), caption, table, "compare-lines")
 
 
 def heights_of(joined: Joined) -> tuple[bool, list[np.ndarray]]:
@@ -224,7 +223,8 @@ def scatter(joined: Joined, names: tuple[str, str]) -> Picture:
         One picture.
     """
     table = joined.table
-    figure = blank("Where the two models disagree", f"score of 1, {joined.units[0]}", f"score of 2, {joined.units[1]}")
+    axes = [f"score of {k}, {unit}\n{SIGN}" for k, unit in enumerate(joined.units, 1)]
+    figure = blank("Where the two models disagree", *axes)
     both = np.sign(table["first"]) == np.sign(table["second"])
     for sign, name, colour in (
         (1, "helpful in both", HELPFUL),
@@ -241,13 +241,11 @@ def scatter(joined: Joined, names: tuple[str, str]) -> Picture:
                         "line": {"width": 0.8, "color": INK}},
             )
         )  # fmt: skip
-    figure.update_xaxes(title=words(f"score of 1, {joined.units[0]}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
-    figure.update_yaxes(title=words(f"score of 2, {joined.units[1]}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
-    figure.update_layout(legend={"orientation": "h", "y": -0.28, "yanchor": "top", "x": 0})
+    figure.update_xaxes(zeroline=True, zerolinecolor=INK).update_yaxes(zeroline=True, zerolinecolor=INK)
     caption = (
         f"{names[0]} across, {names[1]} upwards. On a straight line through zero both would rank every point alike."
     )
-    return Picture(projected(figure, 460), caption, table, "compare-scatter")
+    return Picture(projected(figure, 460, -0.28), caption, table, "compare-scatter")
 
 
 COMPARE = Tool(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from pages.components.charts.base import INK, MARGIN, QUIET, SHAPES, blank, class_colour, line
+from pages.components.charts.base import INK, QUIET, SHAPES, blank, class_colour, line
 from pages.components.charts.examples import boundary_ends
+from pages.components.charts.panels import Pair, dressed, multiples, titled
 from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
-from pages.components.lessons.parts.drawing import SIGN, Cloud, Pair, against, box, cloud_traces, curves, spread, styled
+from pages.components.lessons.parts.drawing import SIGN, Cloud, against, box, cloud_traces, curves, spread
 from pages.components.lessons.parts.kinds import Picture, projected
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def _draws(draws: pd.DataFrame) -> Picture:
                    hovertemplate="printed r = %{x}<extra></extra>")
     )  # fmt: skip
     drawn.update_yaxes(tickvals=list(rows_at.values()), ticktext=[f"t = {t:g}" for t in rows_at], range=[-0.5, 1.5])
-    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     caption = (
         "Each mark is one draw of ten test points held out together. Bars: the two values that the paper prints "
         "for its one draw."
@@ -127,7 +126,6 @@ def _clouds(examples: pd.DataFrame, boundaries: pd.DataFrame) -> Picture:
         ends = boundary_ends((row.w1, row.w2), row.offset, low, high)
         if ends is not None:
             drawn.add_trace(line(ends, f"{row.fit}: error {row.error:.1%}", dash))
-    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     caption = (
         "Dashed: the exactly optimal boundary, whose error is the Bayes error. Solid: the minimum of J by "
         "Newton. Dotted: AdamW. "
@@ -153,7 +151,7 @@ def _influence(table: pd.DataFrame, percentile: float) -> Picture:
     names = tuple(sorted(table["class"].unique()))
     classes = table["class"].map(names.index).to_numpy()
     limit = float(np.percentile(table[["direct", "cg"]].abs(), percentile)) or 1.0
-    grid = make_subplots(1, 2, subplot_titles=("Direct solver", "Conjugate gradients"), horizontal_spacing=0.06)
+    grid, places = multiples(("Direct solver", "Conjugate gradients"))
     xy = table[["x1", "x2"]].to_numpy()
     for k, column in enumerate(("direct", "cg"), 1):
         for trace in cloud_traces(Cloud(xy, classes, names, table[column].to_numpy(), limit, table["id"]), k == 2):
@@ -166,15 +164,14 @@ def _influence(table: pd.DataFrame, percentile: float) -> Picture:
                        marker={"symbol": "circle-open", "size": 20, "color": INK, "line": {"width": 2}}),
             1, k,
         )  # fmt: skip
-    grid.update_xaxes(title="x1").update_yaxes(title="x2", col=1)
-    drawn = styled(grid, "Flipped labels stand out, and both solvers agree", 460, legend=True)
-    drawn.update_layout(margin={**MARGIN, "t": 36})
+    titled(grid, places, ("x1", "x2"))
+    drawn = dressed(grid, places, "Flipped labels stand out, and both solvers agree", legend=True)
     caption = (
         "The first 100 training points: predicted change of the mean test loss if the point leaves, nats. Blue "
         "helpful, "
         f"orange harmful, full colour at {limit:.2g} ({percentile:g}th percentile)."
     )
-    return Picture(drawn, caption, table, "figure-g-influence", wide=True)
+    return Picture(projected(drawn, 460, -0.22), caption, table, "figure-g-influence", wide=True)
 
 
 def _confusion(table: pd.DataFrame) -> Picture:
@@ -185,6 +182,5 @@ def _confusion(table: pd.DataFrame) -> Picture:
                    texttemplate="%{y}",
                    marker={"color": QUIET, "pattern": {"shape": pattern, "fgcolor": "#222222", "fillmode": "overlay"}})
         )  # fmt: skip
-    drawn.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0})
     caption = "Confusion matrix as bars: true class → predicted class, counts on the test set."
-    return Picture(projected(drawn, 380), caption, table, "figure-g-confusion", wide=True)
+    return Picture(projected(drawn, 380, -0.25), caption, table, "figure-g-confusion", wide=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from influence_core.settings import Value
 from pages.components.charts.base import INK, QUIET, blank
-from pages.components.charts.scale import plain
-from pages.components.lessons.parts.drawing import SIGN, Pair, against, coloured, curves, styled, words
+from pages.components.charts.panels import Pair, diagonal, dressed, multiples, titled
+from pages.components.charts.scale import coloured, plain
+from pages.components.lessons.parts.drawing import SIGN, against, curves
 from pages.components.lessons.parts.kinds import Picture, projected
 
 if TYPE_CHECKING:
@@ -84,13 +84,10 @@ def incomplete_scores(figure: Figure, drawing: Drawing) -> list[Picture]:
 
 
 def _variants(rows: pd.DataFrame, scaling: str) -> go.Figure:
-    grid = make_subplots(1, 3, subplot_titles=VARIANTS, horizontal_spacing=0.06)
-    for k, name in enumerate(VARIANTS, 1):
-        reach = float(rows["score"].abs().max()) * 1.08
-        grid.add_trace(
-            go.Scatter(x=[-reach, reach], y=[-reach, reach], mode="lines", name="x = y", hoverinfo="skip",
-                       showlegend=k == 1, line={"color": INK, "dash": "dash", "width": 1.5}), 1, k,
-        )  # fmt: skip
+    grid, places = multiples(VARIANTS)
+    for name, (row, k) in zip(VARIANTS, places, strict=True):
+        line = diagonal(float(rows["score"].abs().max()) * 1.08)
+        grid.add_trace(line.update(showlegend=k == 1), row, k)
         for same, named, symbol in ((True, "same class as the test point", "circle"), (False, "other class", "x-thin")):
             part = rows[rows.same_class == same]
             grid.add_trace(
@@ -99,12 +96,11 @@ def _variants(rows: pd.DataFrame, scaling: str) -> go.Figure:
                     text=part["id"].map(plain), hovertemplate="%{text}<br>incomplete %{x:.3g}<br>score %{y:.3g}",
                     marker={"symbol": symbol, "size": 7, "color": QUIET if same else INK, "opacity": 0.75,
                             "line": {"width": 1.5 if symbol == "x-thin" else 0.5, "color": INK}},
-                ), 1, k,
+                ), row, k,
             )  # fmt: skip
-    grid.update_xaxes(title="incomplete score")
-    grid.update_yaxes(title=words(f"score, nats\n{SIGN}"), col=1)
-    drawn = styled(grid, f"Pixels {scaling}: what each factor of the score does", 440, legend=True, nticks=6)
-    return drawn.update_xaxes(nticks=4)
+    titled(grid, places, ("incomplete score", f"score, nats\n{SIGN}"))
+    drawn = dressed(grid, places, f"Pixels {scaling}: what each factor of the score does", legend=True)
+    return projected(drawn.update_yaxes(nticks=6), 440, -0.22)
 
 
 def distances(figure: Figure, drawing: Drawing) -> list[Picture]:
@@ -184,7 +180,6 @@ def _theta_path(path: pd.DataFrame) -> Picture:
         )  # fmt: skip
     at = path[np.isclose(path["step"], 0, atol=1e-12)].iloc[0]
     drawn.add_annotation(x=at["theta1"], y=at["theta2"], text="θ̂", showarrow=True, arrowhead=2)
-    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     return Picture(
         projected(drawn), "Every marker is a refit; the arrow points at the fit itself.", path, "figure-j-theta"
     )

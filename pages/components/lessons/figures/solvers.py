@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 from influence_core.settings import DataSettings, Settings
 from pages.components.charts.base import INK, QUIET, blank, log_step
 from pages.components.charts.colours import HARMFUL, HELPFUL
+from pages.components.charts.panels import Pair
 from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
-from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.drawing import SIGN, against
 from pages.components.lessons.parts.kinds import Picture, projected
 from pages.components.lessons.parts.tiles import tiles
 from pages.components.session import cached
@@ -75,7 +76,6 @@ def _choices(table: pd.DataFrame) -> Picture:
         )  # fmt: skip
     drawn.update_xaxes(type="category")
     drawn.update_yaxes(range=[-1.05, 1.05], zeroline=True, zerolinecolor=INK)
-    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     caption = "r between first-order influence by the explicit inverse and leave-one-out, for several held-out rows."
     return Picture(projected(drawn, 380), caption, table, "figure-b-choices", wide=True)
 
@@ -120,7 +120,6 @@ def _sides(table: pd.DataFrame) -> Picture:
                 marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "#222222", "fillmode": "overlay"}},
             )
         )  # fmt: skip
-    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     caption = "Number of training points with a positive and with a negative predicted change, by class."
     return Picture(projected(drawn, 300), caption, table, "figure-c-sides")
 
@@ -171,7 +170,6 @@ def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figur
             )
         )  # fmt: skip
     drawn.update_xaxes(tickformat=".0%")
-    drawn.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     return projected(drawn)
 
 
@@ -201,13 +199,12 @@ def shorter_search(figure: Figure, drawing: Drawing) -> list[Picture]:
     )  # fmt: skip
     drawn.update_xaxes(type="log", dtick=log_step(1e3 * np.append(table.seconds.to_numpy(), full)))
     drawn.update_yaxes(range=[0, 1.12])
-    drawn.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0})
     bars = blank("What each of the three parts saves", "", "times faster")
     bars.add_trace(go.Bar(x=parts.part, y=parts.times_faster, texttemplate="%{y:.2g}×", marker_color=QUIET, name=""))
     bars.add_hline(1, line={"color": INK, "dash": "dash", "width": 1.5})
     caption = "Numbers at the marks: candidates per test point. Recall: share of the true top ten among them."
     note = "Below the dashed line a part costs more than it saves. Ratios of times on this server."
     return [
-        Picture(projected(drawn, 430), caption, table, "figure-i-recall"),
+        Picture(projected(drawn, 430, -0.25), caption, table, "figure-i-recall"),
         Picture(projected(bars, 430), note, parts, "figure-i-parts"),
     ]

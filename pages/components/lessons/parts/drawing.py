@@ -7,140 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
-from pages.components.charts.base import CLEAR, INK, MARGIN, QUIET, SHAPES, blank, line
-from pages.components.charts.colours import HARMFUL, HELPFUL
+from pages.components.charts import panels
+from pages.components.charts.base import INK, MARGIN, QUIET, SHAPES, blank, line
 from pages.components.charts.examples import boundary_ends
-from pages.components.charts.scale import colour_limit, marker_sizes, plain
+from pages.components.charts.field import Floats
+from pages.components.charts.panels import Look, Pair
+from pages.components.charts.scale import DIVERGING, NEUTRAL, colour_limit, marker_sizes, plain
 from pages.components.lessons.parts.kinds import projected
 
-Floats = NDArray[np.floating[Any]]
-NEUTRAL = "#9AA0AC"
-# Grey in the middle reads on white and on the dark theme; the sign shows well before the full colour.
-DIVERGING = [[0.0, HARMFUL], [0.4, "#C98A5E"], [0.5, NEUTRAL], [0.6, "#6699B8"], [1.0, HELPFUL]]
-ACROSS = 3  # panels next to each other
 SIGN = "← harmful | helpful →"
 
 
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """Two changes of the same points.
-
-    Attributes:
-        measured: x.
-        predicted: y.
-        title: of the panel; empty for one panel.
-        marked: rows with a ring.
-        names: of the points; empty for their numbers.
-    """
-
-    measured: Floats
-    predicted: Floats
-    title: str = ""
-    marked: Sequence[int] = ()
-    names: Sequence[str] = ()
-
-
-def coloured(scores: Floats) -> list[str]:
-    """Blue where helpful, vermillion where harmful, grey at zero.
-
-    Returns:
-        One colour per score.
-    """
-    zero = 1e-12 * float(np.abs(scores).max(initial=0.0))  # rounding is no sign
-    return np.where(scores > zero, HELPFUL, np.where(scores < -zero, HARMFUL, NEUTRAL)).tolist()
-
-
-def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: int = 390) -> go.Figure:
-    """Panels of predicted (y) against measured (x), equal axes in each, the 45° line dashed, cross-hairs at zero.
-
-    Args:
-        pairs: one panel each, next to each other.
-        title: a sentence.
-        axes: what x and y are, with unit and sign in words; a line break where they are long.
-        height: pixels.
-
-    Returns:
-        The figure.
-    """
-    across = min(len(pairs), ACROSS)
-    down = -(-len(pairs) // across)
-    grid = make_subplots(
-        down,
-        across,
-        subplot_titles=[plain(pair.title) for pair in pairs],
-        horizontal_spacing=0.09,
-        vertical_spacing=0.2,
-    )
-    for k, pair in enumerate(pairs):
-        _panel(grid, pair, (k // across + 1, k % across + 1), axes, below=k + across >= len(pairs))
-    return styled(grid, title, height, nticks=(7, 6, 4)[across - 1])
-
-
-def _panel(grid: go.Figure, pair: Pair, place: tuple[int, int], axes: tuple[str, str], below: bool) -> None:
-    known = np.isfinite(pair.measured) & np.isfinite(pair.predicted)
-    x, y = pair.measured[known], pair.predicted[known]
-    reach = 1.08 * max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0))) or 1.0
-    first = place == (1, 1)
-    grid.add_trace(_straight([-reach, reach], [-reach, reach], "predicted = measured", first), *place)
-    names = [str(name) for name in pair.names] or [f"training point {i}" for i in range(len(pair.measured))]
-    grid.add_trace(_dots(x, y, np.asarray(names, dtype=object)[known]), *place)
-    if len(pair.marked):
-        rows = list(pair.marked)
-        grid.add_trace(_rings(pair.measured[rows], pair.predicted[rows], first), *place)
-    row, col = place
-    grid.update_xaxes(range=[-reach, reach], title=words(axes[0]) if below else None, row=row, col=col)
-    grid.update_yaxes(range=[-reach, reach], title=words(axes[1]) if col == 1 else None, row=row, col=col)
-
-
-def words(text: str) -> str:
-    """A title of an axis; a line break stays one.
-
-    Returns:
-        Text for Plotly.
-    """
-    return plain(text).replace("\n", "<br>")
-
-
-def styled(grid: go.Figure, title: str, height: int = 390, legend: bool = False, nticks: int = 4) -> go.Figure:
-    """The house style for a figure with panels.
-
-    Returns:
-        The figure.
-    """
-    crossed = {"zeroline": True, "zerolinecolor": INK, "exponentformat": "power", "nticks": nticks, "automargin": True}
-    grid.update_xaxes(**crossed).update_yaxes(**crossed)
-    grid.update_layout(
-        title=plain(title), showlegend=legend, margin={**MARGIN, "t": 36}, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
-        hovermode="closest", legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "title": None},
-    )  # fmt: skip
-    return projected(grid, height)
-
-
-def _straight(x: Sequence[float], y: Sequence[float], name: str, legend: bool = True) -> go.Scatter:
-    return go.Scatter(
-        x=x, y=y, mode="lines", name=name, hoverinfo="skip", showlegend=legend,
-        line={"color": INK, "dash": "dash", "width": 1.5},
-    )  # fmt: skip
-
-
-def _dots(x: Floats, y: Floats, names: Any) -> go.Scatter:
-    return go.Scatter(
-        x=x, y=y, mode="markers", name="training point", text=[plain(name) for name in names], showlegend=False,
-        marker={"size": 7, "color": coloured(y), "opacity": 0.85, "line": {"width": 0.6, "color": INK}},
-        hovertemplate="%{text}<br>measured %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
-    )  # fmt: skip
-
-
-def _rings(x: Floats, y: Floats, legend: bool) -> go.Scatter:
-    return go.Scatter(
-        x=x, y=y, mode="markers", name="marked", hoverinfo="skip", showlegend=legend,
-        marker={"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 2.5}},
-    )  # fmt: skip
+def against(
+    pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: int = 390, band: float = 0.0
+) -> go.Figure:
+    """Panels of predicted (y) against measured (x) for a projector."""
+    return projected(panels.against(pairs, title, axes, Look(band=band)), height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +58,7 @@ def cloud(points: Cloud, title: str, axes: tuple[str, str] = ("x1", "x2"), heigh
     figure = blank(title, *axes)
     for trace in cloud_traces(points):
         figure.add_trace(trace)
-    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}, margin={**MARGIN, "t": 8})
+    figure.update_layout(margin={**MARGIN, "t": 8})
     return projected(figure, height)
 
 
@@ -279,7 +164,7 @@ def curves(
                 hovertemplate="%{x:.4g}: %{y:.4g}<extra>" + plain(name) + "</extra>",
             )
         )  # fmt: skip
-    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}, margin={**MARGIN, "t": 8})
+    figure.update_layout(margin={**MARGIN, "t": 8})
     return projected(figure)
 
 
@@ -290,12 +175,3 @@ def spread(points: Floats, low: float = 0.0, high: float = 1.0) -> Floats:
         One per point.
     """
     return low + (high - low) * np.random.default_rng(0).random(len(points))
-
-
-def rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """A short table as text with four digits.
-
-    Returns:
-        The table.
-    """
-    return table.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float | np.floating) else cell)

@@ -166,13 +166,12 @@ class Tool:
     draw: Callable[[], None]
 
 
-def projected(figure: go.Figure, height: int = 390) -> go.Figure:
-    """A chart with letters for a projector.
-
-    Returns:
-        The same figure.
-    """
-    figure.update_layout(font_size=FONT, legend_font_size=FONT - 1, height=height)
+def projected(figure: go.Figure, height: int = 390, legend: float = -0.2) -> go.Figure:
+    """The same chart with letters for a projector, and its legend below: long titles leave no room above."""
+    figure.update_layout(
+        font_size=FONT, legend_font_size=FONT - 1, height=height,
+        legend={"orientation": "h", "y": legend, "yanchor": "top", "x": 0, "title": None},
+    )  # fmt: skip
     axes: dict[str, Any] = {"title_font_size": FONT, "tickfont_size": FONT - 2}
     figure.update_xaxes(**axes).update_yaxes(**axes)
     return figure.update_annotations(font_size=FONT)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.components.lessons.parts.drawing import Cloud, Floats, boundary, cloud, mark
+from pages.components.charts.field import Floats
+from pages.components.charts.scale import NEUTRAL
+from pages.components.lessons.parts.drawing import Cloud, boundary, cloud, mark
 from pages.components.lessons.parts.kinds import Setting
 
 if TYPE_CHECKING:
     from influence_core.analysis import Problem
-
-GREY = "#9AA0AC"
 
 
 def two_features(setting: Setting) -> str:
@@ -65,7 +65,7 @@ def plane(
     if after is None:
         boundary(figure, now, "boundary")
     else:
-        boundary(figure, now, "before", "dash", GREY)
+        boundary(figure, now, "before", "dash", NEUTRAL)
         boundary(figure, in_the_source(problem, after), "after")
     mark(figure, places.test[setting.test], "test point", "star", 18)
     if len(train):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from pages.components.charts.base import CLEAR
+from pages.components.charts.panels import multiples
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts.kinds import projected
 
@@ -30,23 +30,16 @@ def tiles(
     Returns:
         The figure.
     """
-    rows = -(-len(images) // columns)
-    grid = make_subplots(
-        rows, columns, subplot_titles=[plain(one).replace("\n", "<br>") for one in titles],
-        vertical_spacing=0.28 / rows if rows > 1 else 0, horizontal_spacing=0.03,
-    )  # fmt: skip
-    for k, image in enumerate(images):
+    grid, places = multiples(titles, columns, 0.03)
+    for image, place in zip(images, places, strict=True):
         grey = np.asarray(image, float)
         grey = grey.reshape(*grey.shape[:2], -1).mean(2)
         limits = {} if low is None else {"zmin": low, "zmax": low + 255.0}
-        drawn = go.Heatmap(z=grey[::-1], colorscale="Greys_r", showscale=False, hoverinfo="skip", **limits)
-        grid.add_trace(drawn, k // columns + 1, k % columns + 1)
-    grid.update_xaxes(showticklabels=False, showgrid=False, constrain="domain")
-    grid.update_layout(title=plain(title), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, margin={"t": 60, "b": 4, "l": 4})
-    projected(grid, 90 + 150 * rows)
-    for k in range(len(images)):  # square pixels: every y axis follows its own x axis
-        number = "" if k == 0 else str(k + 1)
-        grid.layout[f"yaxis{number}"].update(
-            showticklabels=False, showgrid=False, scaleanchor=f"x{number}", constrain="domain"
+        grid.add_trace(
+            go.Heatmap(z=grey[::-1], colorscale="Greys_r", showscale=False, hoverinfo="skip", **limits), *place
         )
-    return grid.update_annotations(font_size=14)
+    hidden = {"showticklabels": False, "showgrid": False, "constrain": "domain"}
+    grid.update_xaxes(**hidden).update_yaxes(**hidden)
+    grid.for_each_yaxis(lambda axis: axis.update(scaleanchor=axis.anchor))  # square pixels
+    grid.update_layout(title=plain(title), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, margin={"t": 60, "b": 4, "l": 4})
+    return projected(grid, 90 + 150 * places[-1][0]).update_annotations(font_size=14)

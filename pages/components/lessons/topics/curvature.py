@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.base import INK, QUIET, blank
+from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed
-from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.drawing import SIGN, against
 from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 from pages.components.session.door import core
 
@@ -103,7 +104,6 @@ def _bars(setting: Setting, revealed: bool) -> list[Picture]:
     for column, name, colour in kinds:
         share = table[column].abs() / table[column].abs().sum()
         figure.add_trace(go.Bar(x=np.arange(1, len(table) + 1), y=share, name=name, marker_color=colour))
-    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     caption = (
         f"Training point {_strongest(setting)}, test point {setting.test}. Eigenvectors of H, eigenvalues from "
         f"{table.eigenvalue.max():.3g} to {table.eigenvalue.min():.3g}."

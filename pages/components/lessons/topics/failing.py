@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.base import INK, QUIET, blank
+from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed
-from pages.components.lessons.parts.drawing import SIGN, Pair, against, curves, spread, words
+from pages.components.lessons.parts.drawing import SIGN, against, curves, spread
 from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 from pages.components.lessons.topics import undertrained
 from pages.components.session.door import core
@@ -91,10 +92,9 @@ def _groups(setting: Setting, order: str, title: str, revealed: bool) -> list[Pi
     figure = curves(
         lines,
         title,
-        ("training points that leave together", f"change of the loss, nats, {SIGN}"),
+        ("training points that leave together", f"change of the loss, nats\n{SIGN}"),
         ("dash", "dot", "solid"),
     )
-    figure.update_yaxes(title=words(f"change of the loss, nats\n{SIGN}"))
     caption = f"Test point {setting.test}. Newton uses H − H_S/n; the refit is certified at every size."
     return [Picture(figure, caption, table, f"fails-{order}")]
 
@@ -154,7 +154,6 @@ def _two_clouds(setting: Setting, revealed: bool) -> list[Picture]:
                 marker={"symbol": "line-ns", "size": 50, "line": {"width": 4, "color": INK}},
             )  # fmt: skip
     figure.update_yaxes(tickvals=[0, 1], ticktext=["with", "without"], range=[-0.5, 1.5])
-    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     caption = (
         f"{int(setting.tuned['epochs'])} epochs of training; training point {_strongest(setting)}, the strongest of "
         f"all; {SEEDS} seeds."

@@ -62,7 +62,6 @@ def _ranks(setting: Setting, revealed: bool) -> list[Picture]:
                 hovertemplate="%{text}<br>place %{x}: %{y:.3g}<extra></extra>",
             )
         )  # fmt: skip
-    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
     table = pd.DataFrame({"place": place, "id": split.train.ids[order], "self_influence": values, "flipped": flipped})
     caption = "Self-influence = predicted change of a point's own loss if it leaves the training set."
     return [Picture(projected(figure), caption, table, "flips-ranks")]

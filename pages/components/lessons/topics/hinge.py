@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
+from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed
-from pages.components.lessons.parts.drawing import SIGN, Pair, against, curves
+from pages.components.lessons.parts.drawing import SIGN, against, curves
 from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 from pages.components.session.door import core
 

@@ -8,9 +8,10 @@ import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.base import INK, QUIET, blank
+from pages.components.charts.panels import Pair
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts import computed
-from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.drawing import SIGN, against
 from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
 
 SETTINGS = Settings(DataSettings("diabetes", test_fraction=0.9), ModelSettings("linear", 0.0))
@@ -25,7 +26,6 @@ def _points(table: pd.DataFrame, figure: go.Figure, y: str) -> None:
             hovertemplate="%{text}<br>leverage %{x:.3f}: %{y:.3g}<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
 
 
 def _sizes(setting: Setting, revealed: bool) -> list[Picture]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
+from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed
-from pages.components.lessons.parts.drawing import SIGN, Pair, against
+from pages.components.lessons.parts.drawing import SIGN, against
 from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step
 from pages.components.lessons.parts.plane import plane, table_of, two_features
 from pages.components.session.door import core

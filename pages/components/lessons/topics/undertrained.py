@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from influence_core.settings import ModelSettings, SolverSettings
-from pages.components.lessons.parts.drawing import NEUTRAL, SIGN, Pair, against
+from pages.components.charts.panels import Pair
+from pages.components.lessons.parts.drawing import SIGN, against
 from pages.components.lessons.parts.kinds import Picture, Setting
 from pages.components.session.door import core
 
@@ -49,10 +50,8 @@ def trained_again(setting: Setting, revealed: bool) -> list[Picture]:
         [Pair(measured, scores)],
         "A network: prediction against training it again",
         (f"measured, nats\n{SIGN}", "predicted, nats"),
+        band=2 * noise * revealed,
     )
-    if revealed:
-        low, high = (np.clip(end * 2 * noise, *figure.layout.xaxis.range) for end in (-1, 1))
-        figure.add_vrect(low, high, fillcolor=NEUTRAL, opacity=0.25, line_width=0, layer="below")
     table = pd.DataFrame({"id": setting.analysis.problem.split.train.ids, "predicted": scores, "measured": measured})
     caption = (
         f"{int(np.isfinite(measured).sum())} of {len(measured)} training points, each left out of a run of its own "
