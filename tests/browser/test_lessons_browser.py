@@ -39,7 +39,7 @@ def test_a_lesson_link_shows_its_chart(tabs: list[Any], app: str, name: str) -> 
     tab.wait_for_function(DRAWN, timeout=120_000)
     if isinstance(entry, Lesson):
         fits(tab)
-        for step in entry.steps[1:]:
+        for step in entry.text.steps[1:]:
             tab.get_by_role("button", name="Next").click()
             tab.get_by_role("heading", name=step.title, exact=True).wait_for(timeout=60_000)
             tab.wait_for_function(DRAWN, timeout=60_000)

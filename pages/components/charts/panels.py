@@ -76,7 +76,8 @@ def _panel(grid: go.Figure, pair: Pair, place: dict[str, int], look: Look) -> No
     rows = np.flatnonzero(np.isfinite(pair.measured) & np.isfinite(pair.predicted))
     x, y = pair.measured[rows], pair.predicted[rows]
     reach = 1.08 * max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0))) or 1.0
-    reach = max(reach, min(1.15 * look.band, 4 * reach))  # a band is one where its edges are seen
+    if 1.15 * look.band < 4 * reach:  # a band is one where its edges are seen, unless the points become a blot
+        reach = max(reach, 1.15 * look.band)
     grid.add_trace(diagonal(reach, look.kind), **place)
     names = [plain(str(name)) for name in pair.names] or [f"training point {i}" for i in range(len(pair.measured))]
     dots = look.kind(

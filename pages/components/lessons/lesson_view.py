@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
 from pages.components.lessons.parts import shown
-from pages.components.lessons.parts.kinds import Lesson, Setting, Step, Words
-from pages.components.lessons.parts.symbols import explained
+from pages.components.lessons.parts.kinds import Answer, Lesson, Setting, Step
+from pages.components.lessons.parts.prose import StepText, explained, filled
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -85,27 +83,17 @@ def _explore() -> None:
     st.session_state["lessons.leave"] = True
 
 
-def said(words: Words, setting: Setting) -> str:
-    """Words that may be computed; negative numbers get a real minus.
-
-    Returns:
-        Markdown.
-    """
-    text = words(setting) if callable(words) else words
-    return re.sub(r"(?<=[\s(*])-(?=[\d.])", "−", text)
-
-
 def _step(name: str, lesson: Lesson, at: int, setting: Setting) -> None:
-    step, place = lesson.steps[at], (name, at)
+    words, step, place = lesson.text.steps[at], lesson.steps[at], (name, at)
     with st.container(key="lesson-step", gap="small"):
-        st.header(step.title, anchor=False)
+        st.header(words.title, anchor=False)
         text, picture = st.columns([4, 5], gap="medium")
         with text:
-            st.markdown(said(step.text, setting))
-            if step.formula:
-                st.latex(step.formula)
+            st.markdown(words.text)
+            if words.formula:
+                st.latex(words.formula)
             _sliders(lesson, step, setting)
-            revealed = _ask(step, place, setting)
+            revealed = _ask(words, step, place, setting)
         with picture:
             for drawn in step.draw(setting, revealed):
                 shown.one(drawn)
@@ -130,41 +118,41 @@ def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
         )
 
 
-def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
-    """The question, and the answer once it is asked for; below it what can be done, so that a screen holds the step.
-
-    Returns:
-        Whether the answer is shown.
-    """
+def _ask(words: StepText, step: Step, place: tuple[str, int], setting: Setting) -> bool:
+    """The question, or its answer once it is asked for, which is returned; below it what can be done next."""
     predicted: dict[tuple[str, int], int | None] = st.session_state.setdefault(PREDICTED, {})
     opened: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
-    revealed = not step.ask or place in opened
-    if step.ask and revealed:
-        answer, guess = step.answer(setting), predicted.get(place)
-        verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
-        with st.container(border=True):
-            st.markdown(f"*{step.ask}*  \n{verdict}**{step.choices[answer]}.** {said(step.reveal, setting)}")
-    elif step.ask:
+    revealed = place in opened
+    if revealed:
+        _answer(words, step.answer(setting), predicted.get(place))
+    else:
         key = f"predict.{place[0]}.{place[1]}"
         st.session_state[key] = predicted.get(place)
         st.radio(
-            step.ask,
-            range(len(step.choices)),
+            words.ask,
+            range(len(words.choices)),
             key=key,
             index=None,
-            format_func=lambda k: step.choices[k],
+            format_func=lambda k: words.choices[k],
             on_change=safely(lambda: predicted.update({place: st.session_state[key]})),
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if not revealed:
+        if revealed:
             st.button(
-                "Reveal", type="primary", icon=":material/visibility:", on_click=safely(lambda: opened.add(place))
+                "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(opened.discard), args=(place,)
             )
-        elif step.ask:
+        else:
             st.button(
-                "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(lambda: opened.discard(place))
+                "Reveal", type="primary", icon=":material/visibility:", on_click=safely(opened.add), args=(place,)
             )
-        if step.formula:
+        if words.formula:
             with st.popover("What the symbols mean", icon=":material/function:", type="tertiary"):
-                st.markdown(explained(step.symbols))
+                st.markdown(explained(words.symbols))
     return revealed
+
+
+def _answer(words: StepText, answer: Answer, guess: int | None) -> None:
+    verdict = "" if guess is None else "**Right.** " if guess == answer.choice else "**Not so.** "
+    said = filled(words.reveal, answer.numbers)
+    with st.container(border=True):
+        st.markdown(f"*{words.ask}*  \n{verdict}**{words.choices[answer.choice]}.** {said}")

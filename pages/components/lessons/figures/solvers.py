@@ -12,20 +12,17 @@ from influence_core.settings import DataSettings, Settings
 from pages.components.charts.base import INK, QUIET, blank, log_step
 from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.charts.panels import Pair
-from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
-from pages.components.lessons.parts.drawing import SIGN, against
+from pages.components.lessons.parts.drawing import SIGN, against, checked
 from pages.components.lessons.parts.kinds import Picture, projected
 from pages.components.lessons.parts.tiles import tiles
 from pages.components.session import cached
-from pages.components.session.door import core
 
 if TYPE_CHECKING:
     from influence_core.data import Split
     from influence_core.teaching.figures import Figure
 
 TITLES = {"cholesky": "Explicit inverse (Cholesky)", "cg": "Conjugate gradients", "taylor": "Full Taylor series"}
-SHADES = ("#009E73", "#E69F00", QUIET, INK)
 
 
 def _panels(table: pd.DataFrame, unit: str, title: str, name: str) -> Picture:
@@ -138,39 +135,6 @@ def flipped_labels(figure: Figure, drawing: Drawing) -> list[Picture]:
         Picture(found, "Labels are checked in the order of each signal. " + note, table, "figure-h-found"),
         Picture(accuracy, "Labels found are put right and the model is refitted. " + note, table, "figure-h-accuracy"),
     ]
-
-
-def signal_title(name: str) -> str:
-    """A mislabel signal as a person knows it.
-
-    Returns:
-        For example ``Self-influence``.
-    """
-    known = core.SIGNALS.get(name)
-    return name if known is None else str(known.title)
-
-
-def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figure:
-    """One curve per signal over the share checked, with whiskers where there is an error.
-
-    Returns:
-        The figure.
-    """
-    drawn = blank(title, "share of the training labels checked", axis)
-    kinds = zip(table.groupby("signal", sort=False), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
-    for (signal, rows), dash, shade in kinds:
-        name = plain(signal_title(str(signal)))
-        errors = rows.get(f"{column}_se")
-        drawn.add_trace(
-            go.Scatter(
-                x=rows.checked, y=rows[column], mode="lines+markers", name=name,
-                error_y=None if errors is None else {"array": errors, "width": 3, "thickness": 1.5},
-                line={"dash": dash, "color": shade, "width": 3}, marker={"size": 7},
-                hovertemplate="%{x:.0%} checked: %{y:.3f}<extra>" + name + "</extra>",
-            )
-        )  # fmt: skip
-    drawn.update_xaxes(tickformat=".0%")
-    return projected(drawn)
 
 
 def shorter_search(figure: Figure, drawing: Drawing) -> list[Picture]:

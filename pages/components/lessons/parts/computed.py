@@ -1,17 +1,17 @@
-"""Experiments of the lessons behind Streamlit's caches, keyed by settings."""
+"""Experiments of the lessons behind Streamlit's caches, keyed by settings and test point."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from influence_core.settings import Settings
 from pages.components.lessons.parts.kinds import Setting
-from pages.components.session import cached
 from pages.components.session.door import core, teaching
 
 if TYPE_CHECKING:
@@ -19,6 +19,27 @@ if TYPE_CHECKING:
     from influence_core.teaching import Path, Poisoned
 
 cache = st.cache_resource(max_entries=48, show_spinner=False)
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _kept(name: str, key: str, test: int, asked: tuple[Any, ...], _compute: Callable[[], Any]) -> Any:
+    return _compute()
+
+
+def experiment(
+    compute: Callable[Concatenate[Setting, Asked], Found],
+) -> Callable[Concatenate[Setting, Asked], Found]:
+    """Computed once for each problem, test point and further arguments; the sliders of the setting do not matter."""
+
+    @wraps(compute)
+    def kept(setting: Setting, *asked: Asked.args, **named: Asked.kwargs) -> Found:
+        key, further = setting.settings.key(), (*asked, *sorted(named.items()))
+        found: Found = _kept(compute.__name__, key, setting.test, further, lambda: compute(setting, *asked, **named))
+        return found
+
+    return kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,190 +50,98 @@ class Spot:
     theta: np.ndarray
 
 
+@experiment
 def removal(setting: Setting, train: int) -> GroupRefit:
-    """The refit without one training point.
-
-    Returns:
-        Changes at all test points and the new θ.
-    """
-    return _removal(setting.settings.key("data", "model", "seed"), train, setting.settings)
+    """The refit without one training point: changes at all test points and the new θ."""
+    return setting.analysis.problem.group_refit([train])
 
 
-@cache
-def _removal(key: str, train: int, _settings: Settings) -> Any:
-    return cached.problem(_settings).group_refit([train])
-
-
+@experiment
 def path(setting: Setting, train: int, way: str) -> Path:
-    """The loss and θ̂ along ``up_weighted`` or ``contaminated``, from −1/n to 3/n.
-
-    Returns:
-        The path.
-    """
-    return _path(setting.settings.key(), train, setting.test, way, setting.settings)
-
-
-@cache
-def _path(key: str, train: int, test: int, way: str, _settings: Settings) -> Any:
-    analysis = cached.analysis(_settings)
-    return getattr(teaching, way)(analysis, train, test, teaching.steps(len(analysis.problem.split.train)))
+    """The loss and θ̂ along ``up_weighted`` or ``contaminated``, from −1/n to 3/n."""
+    found: Path = getattr(teaching, way)(
+        setting.analysis, train, setting.test, teaching.steps(len(setting.split.train))
+    )
+    return found
 
 
+@experiment
 def spot(setting: Setting, train: int, step: float) -> Spot:
-    """One more refit, at any ε.
-
-    Returns:
-        Loss and θ̂ there.
-    """
-    return _spot(setting.settings.key(), train, setting.test, step, setting.settings)
-
-
-@cache
-def _spot(key: str, train: int, test: int, step: float, _settings: Settings) -> Spot:
-    found = teaching.up_weighted(cached.analysis(_settings), train, test, np.array([step]))
+    """One more refit, at any ε."""
+    found = teaching.up_weighted(setting.analysis, train, setting.test, np.array([step]))
     return Spot(float(found.loss[0]), found.theta[0])
 
 
+@experiment
 def stretch(setting: Setting) -> pd.DataFrame:
-    """Leverage against how much farther θ moves than first order says.
-
-    Returns:
-        One row per training point.
-    """
-    return _stretch(setting.settings.key(), setting.settings)
+    """Leverage against how much farther θ moves than first order says, one row per training point."""
+    return teaching.stretch(setting.analysis)
 
 
-@cache
-def _stretch(key: str, _settings: Settings) -> Any:
-    return teaching.stretch(cached.analysis(_settings))
-
-
+@experiment
 def by_direction(setting: Setting, train: int) -> pd.DataFrame:
-    """A score taken apart along the eigenvectors of H.
-
-    Returns:
-        One row per direction.
-    """
-    return _directions(setting.settings.key(), train, setting.test, setting.settings)
+    """A score taken apart along the eigenvectors of H, one row per direction."""
+    return teaching.by_direction(setting.analysis, train, setting.test)
 
 
-@cache
-def _directions(key: str, train: int, test: int, _settings: Settings) -> Any:
-    return teaching.by_direction(cached.analysis(_settings), train, test)
-
-
+@experiment
 def damping_agreement(setting: Setting, dampings: tuple[float, ...]) -> pd.DataFrame:
-    """Scores at many dampings against exact leave-one-out.
-
-    Returns:
-        One row per damping.
-    """
-    return _dampings(setting.settings.key(), setting.test, dampings, setting.settings)
-
-
-@cache
-def _dampings(key: str, test: int, dampings: tuple[float, ...], _settings: Settings) -> Any:
-    measured = cached.instant_loo(_settings).change[:, test]
-    return teaching.damping_agreement(cached.analysis(_settings), test, dampings, measured)
+    """Scores at many dampings against exact leave-one-out, one row per damping."""
+    return teaching.damping_agreement(setting.analysis, setting.test, dampings, setting.measured)
 
 
 @cache
 def exact_hinge(seed: int) -> np.ndarray:
-    """Leave-one-out of the exact hinge on Iris.
-
-    Returns:
-        (90, 10).
-    """
+    """Leave-one-out of the exact hinge on Iris, (90, 10)."""
     found: np.ndarray = teaching.exact_changes(seed)
     return found
 
 
 @cache
 def hinge(t: float, seed: int) -> pd.DataFrame:
-    """Influence through the smoothed hinge against :func:`exact_hinge`.
-
-    Returns:
-        One row per pair.
-    """
-    found: pd.DataFrame = teaching.at_temperature(t, seed, exact_hinge(seed))
-    return found
+    """Influence through the smoothed hinge against :func:`exact_hinge`, one row per pair."""
+    return teaching.at_temperature(t, seed, exact_hinge(seed))
 
 
 def with_estimator(setting: Setting, name: str) -> np.ndarray:
-    """Scores at the test point by another estimator.
-
-    Returns:
-        (n,).
-    """
+    """(n,) scores at the test point by another estimator."""
     analysis = setting.analysis
     found: np.ndarray = core.estimators.scores(analysis.influence, analysis.watched([setting.test]), name)[:, 0]
     return found
 
 
+@experiment
 def review(setting: Setting) -> Review:
-    """What the mislabel signals of the problem are made of.
-
-    Returns:
-        The review, each signal computed once.
-    """
-    return _review(setting.settings.key(), setting.settings)
+    """What the mislabel signals of the problem are made of, each signal computed once."""
+    return core.Review(setting.analysis)
 
 
-@cache
-def _review(key: str, _settings: Settings) -> Any:
-    return core.Review(cached.analysis(_settings))
+@experiment
+def growing(setting: Setting, sizes: tuple[int, ...]) -> pd.DataFrame:
+    """Groups that leave together, the most helpful points first; one row per size."""
+    order = np.argsort(-setting.scores, kind="stable")
+    return teaching.growing(setting.analysis, setting.test, order, sizes)
 
 
-def growing(setting: Setting, order: str, sizes: tuple[int, ...]) -> pd.DataFrame:
-    """Groups that leave together: the ``helpful``, most helpful first, or ``random`` ones.
-
-    Returns:
-        One row per size.
-    """
-    return _growing(setting.settings.key(), setting.test, order, sizes, setting.settings)
+@experiment
+def noise(setting: Setting, row: int, seeds: int) -> pd.DataFrame:
+    """Training with and without one point, one row per seed."""
+    return teaching.training_noise(setting.settings, row, setting.test, range(seeds))
 
 
-@cache
-def _growing(key: str, test: int, order: str, sizes: tuple[int, ...], _settings: Settings) -> Any:
-    analysis = cached.analysis(_settings)
-    scores = analysis.scores([test])[:, 0]
-    rows = (
-        np.argsort(-scores, kind="stable") if order == "helpful" else np.random.default_rng(0).permutation(len(scores))
-    )
-    return teaching.growing(analysis, test, rows, sizes)
-
-
-@cache
-def noise(key: str, row: int, test: int, seeds: int, _settings: Settings) -> pd.DataFrame:
-    """Training with and without one point, once per seed; ``key`` is that of the settings.
-
-    Returns:
-        One row per seed.
-    """
-    found: pd.DataFrame = teaching.training_noise(_settings, row, test, range(seeds))
-    return found
-
-
+@experiment
 def poison(setting: Setting, count: int, bound: float) -> Poisoned:
-    """Some training points moved a little, and the refit.
-
-    Returns:
-        What was moved and what came of it.
-    """
-    return _poison(setting.settings.key(), setting.test, count, bound, setting.settings)
+    """Some training points moved a little, and the refit."""
+    return teaching.poison(setting.analysis, setting.test, count, bound)
 
 
-@cache
-def _poison(key: str, test: int, count: int, bound: float, _settings: Settings) -> Any:
-    return teaching.poison(cached.analysis(_settings), test, count, bound)
-
-
-@st.cache_resource(max_entries=16, show_spinner="Looking for the fewest points …")
-def least_poison(key: str, test: int, bound: float, most: int, _settings: Settings) -> int:
-    """How many points it takes to flip the prediction; ``key`` is that of the settings.
-
-    Returns:
-        The fewest, or 0 where ``most`` do not suffice.
-    """
-    found = teaching.least(cached.analysis(_settings), test, bound, most)
+@experiment
+def _least_poison(setting: Setting, bound: float, most: int) -> int:
+    found = teaching.least(setting.analysis, setting.test, bound, most)
     return 0 if found is None else len(found.rows)
+
+
+def least_poison(setting: Setting, bound: float, most: int) -> int:
+    """The fewest points that flip the prediction, or 0 where ``most`` do not suffice."""
+    with st.spinner("Looking for the fewest points …"):
+        return _least_poison(setting, bound, most)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
@@ -17,8 +18,10 @@ from pages.components.charts.field import Floats
 from pages.components.charts.panels import Look, Pair
 from pages.components.charts.scale import DIVERGING, NEUTRAL, colour_limit, marker_sizes, plain
 from pages.components.lessons.parts.kinds import projected
+from pages.components.session.door import core
 
 SIGN = "← harmful | helpful →"
+SHADES = ("#009E73", "#E69F00", QUIET, INK)
 
 
 def against(
@@ -175,3 +178,23 @@ def spread(points: Floats, low: float = 0.0, high: float = 1.0) -> Floats:
         One per point.
     """
     return low + (high - low) * np.random.default_rng(0).random(len(points))
+
+
+def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figure:
+    """One curve per mislabel signal over the share checked, with whiskers where there is an error."""
+    drawn = blank(title, "share of the training labels checked", axis)
+    kinds = zip(table.groupby("signal", sort=False), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
+    for (signal, rows), dash, shade in kinds:
+        known = core.SIGNALS.get(signal)
+        name = plain(str(signal if known is None else known.title))
+        errors = rows.get(f"{column}_se")
+        drawn.add_trace(
+            go.Scatter(
+                x=rows.checked, y=rows[column], mode="lines+markers", name=name,
+                error_y=None if errors is None else {"array": errors, "width": 3, "thickness": 1.5},
+                line={"dash": dash, "color": shade, "width": 3}, marker={"size": 7},
+                hovertemplate="%{x:.0%} checked: %{y:.3f}<extra>" + name + "</extra>",
+            )
+        )  # fmt: skip
+    drawn.update_xaxes(tickformat=".0%")
+    return projected(drawn)

@@ -11,10 +11,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from influence_core.settings import Option, Settings, Value
+from pages.components.lessons.parts.prose import LessonText
 from pages.components.session import cached
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from influence_core.analysis import Analysis, Refits
+    from influence_core.data import Split
     from influence_core.teaching.figures import Figure
 
 FONT = 16  # pixels inside charts: read from the last row of a lecture hall
@@ -63,44 +67,58 @@ class Setting:
         """Exact leave-one-out; lessons are small enough."""
         return cached.instant_loo(self.settings)
 
-    def number(self, name: str) -> float:
-        """A slider.
+    @property
+    def split(self) -> Split:
+        """The data."""
+        return self.analysis.problem.split
 
-        Returns:
-            Its value.
-        """
+    @property
+    def scores(self) -> np.ndarray:
+        """(n,) predicted changes at the test point."""
+        found: np.ndarray = self.analysis.scores([self.test])[:, 0]
+        return found
+
+    @property
+    def measured(self) -> np.ndarray:
+        """(n,) exact changes at the test point, NaN where a network was not trained again."""
+        found: np.ndarray = self.refits.change[:, self.test]
+        return found
+
+    @property
+    def strongest(self) -> int:
+        """The training point with the largest predicted change."""
+        return int(abs(self.scores).argmax())
+
+    def number(self, name: str) -> float:
+        """Value of a slider."""
         return float(self.tuned[name])
 
 
-Words = str | Callable[[Setting], str]
+@dataclass(frozen=True)
+class Answer:
+    """The right choice, and the numbers of the explanation by their names in its text."""
+
+    choice: int
+    numbers: Mapping[str, object]
+
+
+def right(choice: int, **numbers: object) -> Answer:
+    """An answer in one line."""
+    return Answer(choice, numbers)
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of a lesson: read, predict, reveal.
+    """One step of a lesson beside its words: read, predict, reveal.
 
     Attributes:
-        title: a sentence or less.
-        text: Markdown for a reader who knows calculus and linear regression.
-        formula: LaTeX; empty for none.
-        symbols: names in ``SYMBOLS`` that the formula uses.
-        ask: the question; empty where nothing is to be predicted.
-        choices: possible answers.
-        answer: the right one, computed for the problem at hand.
-        reveal: Markdown, the explanation with its numbers.
         draw: pictures, given whether the answer is revealed.
+        answer: computed for the problem at hand.
         sliders: names of the lesson's options that this step shows.
     """
 
-    title: str
-    text: Words
-    formula: str = ""
-    symbols: tuple[str, ...] = ()
-    ask: str = ""
-    choices: tuple[str, ...] = ()
-    answer: Callable[[Setting], int] = lambda _setting: 0
-    reveal: Words = ""
-    draw: Callable[[Setting, bool], Sequence[Picture]] = lambda _setting, _revealed: ()
+    draw: Callable[[Setting, bool], Sequence[Picture]]
+    answer: Callable[[Setting], Answer] = lambda _setting: right(0)
     sliders: tuple[str, ...] = ()
 
 
@@ -109,18 +127,16 @@ class Lesson:
     """A lesson: a few steps about one problem.
 
     Attributes:
-        title: a sentence or less.
-        question: what one knows in the end.
+        text: its words, as many steps as there are below.
         settings: its own problem, or how the core makes it.
-        test: its own test point.
         steps: in order.
+        test: its own test point.
         options: sliders, by name.
         stops: values of those sliders that move in steps of their own.
         fits: why another problem cannot be used, a sentence; empty where it can.
     """
 
-    title: str
-    question: str
+    text: LessonText
     settings: Settings | Callable[[], Settings]
     steps: tuple[Step, ...]
     test: int = 0
@@ -132,6 +148,16 @@ class Lesson:
     def own(self) -> Settings:
         """Its own problem."""
         return self.settings() if callable(self.settings) else self.settings
+
+    @property
+    def title(self) -> str:
+        """A sentence or less."""
+        return self.text.title
+
+    @property
+    def question(self) -> str:
+        """What one knows in the end."""
+        return self.text.question
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.base import INK
-from pages.components.lessons.parts import computed
+from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import curves, dot
-from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step
+from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, right
 from pages.components.lessons.parts.plane import plane, table_of
 from pages.components.lessons.topics.removing import leaving
 from pages.components.session.door import teaching
+
+if TYPE_CHECKING:
+    from influence_core.teaching import Path
 
 SETTINGS = Settings(DataSettings("blobs", (("n", 100),)), ModelSettings("logistic", 0.01))
 STOPS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -20,32 +25,31 @@ AXIS = "ε in units of 1/n"
 
 
 def _count(setting: Setting) -> int:
-    return len(setting.analysis.problem.split.train)
+    return len(setting.split.train)
+
+
+def _along(setting: Setting, way: str = "up_weighted") -> Path:
+    return computed.path(setting, leaving(setting), way)
 
 
 def _loss_curve(setting: Setting, title: str, tangent: bool, gateaux: bool = False) -> Picture:
     """L(ε) by refits with the place of the slider; its tangent, and the curve of the mixture, where asked for."""
-    n, row = _count(setting), leaving(setting)
-    along = computed.path(setting, row, "up_weighted")
+    n, row, along = _count(setting), leaving(setting), _along(setting)
     x = along.step * n
     lines = {"loss by refits, weighed up by ε": (x, along.loss)}
     table = {"eps_times_n": x, "loss": along.loss, "tangent": along.tangent}
-    dashes = ["solid"]
     if tangent:
         lines["tangent at ε = 0: influence"] = (x, along.tangent)
-        dashes.append("dash")
     if gateaux:
-        mixed = computed.path(setting, row, "contaminated")
+        mixed = _along(setting, "contaminated")
         lines["loss by refits, mixture with share h"] = (x, mixed.loss)
         lines["tangent at h = 0: Gâteaux derivative"] = (x, mixed.tangent)
-        dashes += ["dot", "dashdot"]
         table |= {"loss_mixture": mixed.loss, "tangent_mixture": mixed.tangent}
-    figure = curves(
-        lines, title, (AXIS if not gateaux else "ε or h in units of 1/n", "loss at the test point, nats"), dashes
-    )
-    eps = setting.number("eps")
-    here = computed.spot(setting, row, eps / n)
+    axes = ("ε or h in units of 1/n" if gateaux else AXIS, "loss at the test point, nats")
+    figure = curves(lines, title, axes)
     if not gateaux:
+        eps = setting.number("eps")
+        here = computed.spot(setting, row, eps / n)
         dot(figure, eps, here.loss, f"refit at ε = {eps:g}/n: {here.loss:.4g}")
     figure.add_vline(-1, line={"color": INK, "dash": "dot", "width": 1.5})
     caption = (
@@ -59,21 +63,10 @@ def _weigh(setting: Setting, revealed: bool) -> list[Picture]:
     return [_loss_curve(setting, "The loss at the test point as one training point gains weight", False)]
 
 
-def _rises(setting: Setting) -> int:
-    along = computed.path(setting, leaving(setting), "up_weighted")
-    return 0 if along.slope < 0 else 1
-
-
-def _rises_words(setting: Setting) -> str:
-    along, n = computed.path(setting, leaving(setting), "up_weighted"), _count(setting)
-    change = float(along.loss[0] - along.loss[len(along.loss) // 2])
-    word = "helpful" if change > 0 else "harmful"
-    return (
-        f"Per 1/n of weight the loss changes by about {along.slope / n:+.3g} nats. With the point left out, at "
-        f"the dotted "
-        f"line, it has changed by {change:+.3g}: the point is **{word}**, and what helps when it is gone hurts as "
-        f"it grows."
-    )
+def _rises(setting: Setting) -> Answer:
+    along, (_, change) = _along(setting), _gap(setting)
+    slope = along.slope / _count(setting)
+    return right(0 if slope < 0 else 1, slope=slope, change=change, helps=change > 0)
 
 
 def _tangent(setting: Setting, revealed: bool) -> list[Picture]:
@@ -82,26 +75,19 @@ def _tangent(setting: Setting, revealed: bool) -> list[Picture]:
 
 def _gap(setting: Setting) -> tuple[float, float]:
     """Predicted and measured change of leaving the point out."""
-    along, n = computed.path(setting, leaving(setting), "up_weighted"), _count(setting)
-    return -along.slope / n, float(along.loss[0] - along.loss[len(along.loss) // 2])
+    along = _along(setting)
+    return -along.slope / _count(setting), float(along.loss[0] - along.loss[len(along.loss) // 2])
 
 
-def _over(setting: Setting) -> int:
+def _over(setting: Setting) -> Answer:
     predicted, truth = _gap(setting)
-    return 0 if abs(predicted) < 0.98 * abs(truth) else 1 if abs(predicted) > 1.02 * abs(truth) else 2
-
-
-def _over_words(setting: Setting) -> str:
-    predicted, truth = _gap(setting)
-    return (
-        f"Predicted {predicted:+.4g}, measured {truth:+.4g} nats. The tangent touches the curve at 0 and is read "
-        f"off at "
-        "−1/n, so what is lost is of the order 1/n²: the more data, the better."
-    )
+    size, true_size = abs(predicted), abs(truth)
+    choice = 0 if size < 0.98 * true_size else 1 if size > 1.02 * true_size else 2
+    return right(choice, predicted=predicted, measured=truth)
 
 
 def _theta(setting: Setting, revealed: bool) -> list[Picture]:
-    along, n, row = computed.path(setting, leaving(setting), "up_weighted"), _count(setting), leaving(setting)
+    along, n, row = _along(setting), _count(setting), leaving(setting)
     middle = len(along.step) // 2
     direction = teaching.theta_slope(setting.analysis, row)
     ends = along.theta[middle] + along.step[[0, -1], None] * direction
@@ -130,138 +116,42 @@ def _secant(step: np.ndarray, values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _first_order(setting: Setting) -> str:
-    along = computed.path(setting, leaving(setting), "up_weighted")
-    solved = teaching.theta_slope(setting.analysis, leaving(setting))
-    measured = _secant(along.step, along.theta)
+def _first_order(setting: Setting) -> Answer:
+    along = _along(setting)
+    solved, measured = teaching.theta_slope(setting.analysis, leaving(setting)), _secant(along.step, along.theta)
     error = float(np.linalg.norm(solved - measured) / np.linalg.norm(measured))
-    return (
-        f"Solved from the formula: dθ̂/dε = ({', '.join(f'{v:+.4g}' for v in solved)}). From refits on both sides "
-        f"of 0: "
-        f"({', '.join(f'{v:+.4g}' for v in measured)}); they differ by {error:.1g} of its length."
-    )
+    return right(0, solved=solved, measured=measured, error=error)
 
 
 def _chain(setting: Setting, revealed: bool) -> list[Picture]:
-    row = leaving(setting)
-    figure = plane(setting, "Whose weight changes, and where we look", None, [row])
+    figure = plane(setting, "Whose weight changes, and where we look", None, [leaving(setting)])
     return [Picture(figure, "Diamond: training point i. Star: test point j.", table_of(setting), "derivative-where")]
 
 
-def _chain_words(setting: Setting) -> str:
-    along, (predicted, _) = computed.path(setting, leaving(setting), "up_weighted"), _gap(setting)
-    k = len(along.step) // 2
-    by_refits = float(_secant(along.step, along.loss[:, None])[0])
-    return (
-        f"dm_j/dε is {along.slope:+.4g} by the formula and {by_refits:+.4g} by refits on both sides of ε = 0 (loss "
-        f"{along.loss[k]:.4g} there). Times −1/n: predicted change {predicted:+.4g} nats."
-    )
+def _chain_rule(setting: Setting) -> Answer:
+    along, (predicted, _) = _along(setting), _gap(setting)
+    by_refits, loss = float(_secant(along.step, along.loss[:, None])[0]), along.loss[len(along.step) // 2]
+    return right(0, slope=along.slope, by_refits=by_refits, loss=loss, predicted=predicted)
 
 
 def _mixture(setting: Setting, revealed: bool) -> list[Picture]:
     return [_loss_curve(setting, "Two ways to weigh a point: add to it, or mix it in", True, gateaux=revealed)]
 
 
-def _slopes(setting: Setting) -> tuple[float, float]:
-    row = leaving(setting)
-    return computed.path(setting, row, "up_weighted").slope, computed.path(setting, row, "contaminated").slope
+def _equal(setting: Setting) -> Answer:
+    first, second = _along(setting).slope, _along(setting, "contaminated").slope
+    return right(0 if abs(first - second) > 1e-6 * abs(first) else 1, by_eps=first, by_h=second)
 
 
-def _agree(setting: Setting) -> int:
-    first, second = _slopes(setting)
-    return 0 if abs(first - second) > 1e-6 * abs(first) else 1
-
-
-def _agree_words(setting: Setting) -> str:
-    first, second = _slopes(setting)
-    return (
-        f"Slope by ε {first:+.4g}, by h {second:+.4g}. The mixture also takes weight 1 − h from everybody else, "
-        f"which adds "
-        r"$q_j^\top H^{-1}\bar g$. At the minimum $\bar g = -\lambda\,\hat\theta$ (the intercept aside), so "
-        r"without a penalty both "
-        "are one number: Hampel's **influence function** of statistics. "
-        "And h = −1/n leaves the point a weight of 1/n times 1/n, not 0: removal up to o(1/n)."
-    )
-
-
-SYMBOLS_J = ("J", "loss", "n", "l2", "theta", "eps", "theta_eps")
 DERIVATIVE = Lesson(
-    "Influence is a derivative",
-    "Where does the formula come from, step by step?",
+    prose.lesson("derivative"),
     SETTINGS,
     (
-        Step(
-            "Weigh one training point up by ε",
-            "Add a little extra weight ε on training point i to the objective and fit again. At ε = 0 nothing "
-            "changes; at "
-            "**ε = −1/n** the point's own 1/n is cancelled: it is left out. Move the slider: every position is a "
-            "refit.",
-            r"\hat\theta(\varepsilon) = \arg\min_\theta\; \underbrace{\tfrac1n\textstyle\sum_k \ell_k(\theta) + "
-            r"\tfrac{\lambda}{2}\|\theta\|^2}_{J(\theta)} + \varepsilon\,\ell_i(\theta)",
-            SYMBOLS_J,
-            "The star's loss as the point gains weight (to the right):",
-            ("It falls: the point helps", "It rises: the point harms"),
-            _rises,
-            _rises_words,
-            _weigh,
-            ("eps",),
-        ),
-        Step(
-            "A curve and its tangent",
-            "Leave-one-out reads the curve at ε = −1/n: one refit per training point. If only the **slope at 0** "
-            "were known, "
-            "the tangent could be read there instead:",
-            r"m_j(\hat\theta_{-i}) - m_j(\hat\theta) \;\approx\; -\tfrac1n \left.\frac{d\,m_j(\hat\theta(\varepsilon))}"
-            r"{d\varepsilon}\right|_{\varepsilon=0}",
-            ("m", "theta_out", "theta_hat", "theta_eps", "n", "eps"),
-            "Compared with the curve at −1/n, the tangent says",
-            ("too little change", "too much change", "the same within 2 %"),
-            _over,
-            _over_words,
-            _tangent,
-            ("eps",),
-        ),
-        Step(
-            "The parameters give way: one Taylor step",
-            r"At the minimum the gradient vanishes for every ε: $\nabla J(\hat\theta(\varepsilon)) + "
-            r"\varepsilon\,g_i(\hat\theta("
-            r"\varepsilon)) = 0$. Expand to first order about $\hat\theta$, where $\nabla J(\hat\theta) = 0$: "
-            r"$H\,(\hat\theta(\varepsilon)-\hat\theta) + \varepsilon\,g_i \approx 0$, and so",
-            r"\left.\frac{d\hat\theta}{d\varepsilon}\right|_{0} = -H^{-1} g_i",
-            ("theta_eps", "J", "H", "g", "eps", "theta_hat"),
-            "Why does the path leave its tangent as ε grows?",
-            ("H and the gradient change along the way", "The refits are not exact", "The data change"),
-            lambda _setting: 0,
-            _first_order,
-            _theta,
-            ("eps",),
-        ),
-        Step(
-            "From the parameters to the loss",
-            "The chain rule carries the change of θ̂ to whatever is watched; ε = −1/n turns weighing up into removing. "
-            "That is the formula of this app:",
-            r"\begin{gathered}\frac{d\,m_j}{d\varepsilon}\Big|_0 = -\,q_j^{\top}H^{-1}g_i \quad\text{and so} \\"
-            r"\mathrm{change}_{ij} \approx \tfrac1n\, q_j^{\top} H^{-1} g_i\end{gathered}",
-            ("m", "q", "H", "g", "n", "change"),
-            "The sign of the last formula is + because",
-            ("removing is ε = −1/n, and two minus signs cancel", "losses are positive", "H is positive definite"),
-            lambda _setting: 0,
-            _chain_words,
-            _chain,
-        ),
-        Step(
-            "The same as a Gâteaux derivative",
-            "Statistics sees θ̂ as a function of a **distribution**. Mix a share h of a point mass at z into the "
-            "empirical "
-            "distribution F and differentiate by h:",
-            r"\left.\frac{d}{dh}\,\theta\big((1-h)F + h\,\delta_{z}\big)\right|_{h=0} = -H^{-1}(g_i - \bar g)",
-            ("h_step", "F", "delta_z", "H", "g", "g_bar"),
-            "With a penalty (l2 > 0), are the two slopes equal?",
-            ("No, they differ", "Yes, exactly"),
-            _agree,
-            _agree_words,
-            _mixture,
-        ),
+        Step(_weigh, _rises, ("eps",)),
+        Step(_tangent, _over, ("eps",)),
+        Step(_theta, _first_order, ("eps",)),
+        Step(_chain, _chain_rule),
+        Step(_mixture, _equal),
     ),
     options=(
         Option("train", -1, "Training point (−1: the strongest)", -1, 100_000),

@@ -8,10 +8,11 @@ import plotly.graph_objects as go
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.base import INK, QUIET, blank
+from pages.components.charts.examples import FLIPPED
 from pages.components.charts.scale import plain
-from pages.components.lessons.figures.solvers import checked
-from pages.components.lessons.parts import computed
-from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts import computed, prose
+from pages.components.lessons.parts.drawing import checked
+from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
 from pages.components.lessons.parts.tiles import tiles
 from pages.components.session.door import core
 
@@ -22,14 +23,9 @@ TENTH, SHOWN = 0.1, 8
 
 
 def fits(setting: Setting) -> str:
-    """Why a problem has no flips to find.
-
-    Returns:
-        A sentence; empty where it has some.
-    """
-    return "" if setting.analysis.problem.split.flipped.any() else (
-        "This lesson needs labels that were flipped on purpose: set the flipped share on the Data page above 0."
-    )  # fmt: skip
+    """Why a problem has no flips to find, a sentence; empty where it has some."""
+    wanted = "This lesson needs labels that were flipped on purpose: set the flipped share on the Data page above 0."
+    return "" if setting.split.flipped.any() else wanted
 
 
 def _order(setting: Setting, name: str = "self_influence") -> np.ndarray:
@@ -39,21 +35,14 @@ def _order(setting: Setting, name: str = "self_influence") -> np.ndarray:
 
 
 def _ranks(setting: Setting, revealed: bool) -> list[Picture]:
-    split, order = setting.analysis.problem.split, _order(setting)
+    split, order = setting.split, _order(setting)
     values, flipped = setting.analysis.self_influence[order], split.flipped[order]
     place = np.arange(1, len(order) + 1)
-    figure = blank(
-        "Every training point, the one most on its own first",
-        "place in the order of self-influence",
-        "self-influence, nats",
-    )
-    kinds = [
-        (flipped, "label flipped on purpose", "diamond", "#E69F00"),
-        (~flipped, "label as in the source", "circle", QUIET),
-    ]
-    for rows, name, symbol, colour in (
-        kinds if revealed else [(np.ones(len(order), bool), "training point", "circle", QUIET)]
-    ):
+    title = "Every training point, the one most on its own first"
+    figure = blank(title, "place in the order of self-influence", "self-influence, nats")
+    kinds = [(flipped, FLIPPED, "diamond", "#E69F00"), (~flipped, "label as in the source", "circle", QUIET)]
+    hidden = [(np.ones(len(order), bool), "training point", "circle", QUIET)]
+    for rows, name, symbol, colour in kinds if revealed else hidden:
         figure.add_trace(
             go.Scatter(
                 x=place[rows], y=values[rows], mode="markers", name=f"{name} ({int(rows.sum())})",
@@ -67,29 +56,15 @@ def _ranks(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(projected(figure), caption, table, "flips-ranks")]
 
 
-def _in_front(setting: Setting) -> float:
-    """Share of flips among the first tenth."""
-    flipped = setting.analysis.problem.split.flipped[_order(setting)]
-    return float(flipped[: round(TENTH * len(flipped))].mean())
-
-
-def _where(setting: Setting) -> int:
-    share, all_of = _in_front(setting), float(setting.analysis.problem.split.flipped.mean())
-    return 0 if share > 3 * all_of else 1 if share > 0.5 * all_of else 2
-
-
-def _where_words(setting: Setting) -> str:
-    return (
-        f"Among the most suspicious tenth, {_in_front(setting):.0%} are flipped; overall it is "
-        f"{setting.analysis.problem.split.flipped.mean():.0%}. A flipped label has no company: only the point "
-        f"itself argues for it, "
-        "so without it the model would not believe it."
-    )
+def _where(setting: Setting) -> Answer:
+    flipped = setting.split.flipped[_order(setting)]
+    share, overall = float(flipped[: round(TENTH * len(flipped))].mean()), float(flipped.mean())
+    return right(0 if share > 3 * overall else 1 if share > 0.5 * overall else 2, share=share, overall=overall)
 
 
 def _curves(setting: Setting) -> pd.DataFrame:
     """Share of flips found over the share checked, per signal."""
-    found, flipped = computed.review(setting), setting.analysis.problem.split.flipped
+    found, flipped = computed.review(setting), setting.split.flipped
     tables = []
     for name in SIGNALS:
         recall = core.detection(found.suspicions([name])[name], flipped, found.ties, SHARES).recall
@@ -100,123 +75,42 @@ def _curves(setting: Setting) -> pd.DataFrame:
 def _search(setting: Setting, revealed: bool) -> list[Picture]:
     table = _curves(setting)
     shown = table if revealed else table[table.signal == "random"]
-    figure = checked(
-        shown, "found", "How many flips are found by checking the most suspicious first", "share of the flips found"
-    )
-    return [
-        Picture(
-            figure, "One draw of flips; figure H repeats it over seeds, with standard errors.", table, "flips-curve"
-        )
-    ]
+    title = "How many flips are found by checking the most suspicious first"
+    figure = checked(shown, "found", title, "share of the flips found")
+    caption = "One draw of flips; figure H repeats it over seeds, with standard errors."
+    return [Picture(figure, caption, table, "flips-curve")]
 
 
-def _at_tenth(setting: Setting) -> dict[str, float]:
+def _how_many(setting: Setting) -> Answer:
     table = _curves(setting)
-    return {name: float(rows.found[np.isclose(rows.checked, TENTH)].iloc[0]) for name, rows in table.groupby("signal")}
-
-
-def _how_many(setting: Setting) -> int:
-    share = _at_tenth(setting)["self_influence"]
-    return 0 if share < 0.2 else 1 if share < 0.6 else 2
-
-
-def _how_many_words(setting: Setting) -> str:
-    found = _at_tenth(setting)
-    return (
-        f"Self-influence finds {found['self_influence']:.0%}, the training loss {found['loss']:.0%}, chance "
-        f"{found['random']:.0%}. "
-        "Where labels are the only trouble, the plain loss is often as good: always look at it beside influence."
-    )
+    found = {name: float(rows.found[np.isclose(rows.checked, TENTH)].iloc[0]) for name, rows in table.groupby("signal")}
+    share = found["self_influence"]
+    return right(0 if share < 0.2 else 1 if share < 0.6 else 2, **found)
 
 
 def _first_images(setting: Setting, revealed: bool) -> list[Picture]:
-    split, order = setting.analysis.problem.split, _order(setting)
-    rows = order[:SHOWN]
-    names = split.train.class_names
-    words = []
-    for row in rows:
-        mark = ("\nflipped" if split.flipped[row] else "\nright") if revealed else "\n "
-        words.append(f"labelled {names[int(split.train.y[row])]}{mark}")
-    table = pd.DataFrame(
-        {
-            "id": split.train.ids[rows],
-            "label": [names[int(k)] for k in split.train.y[rows]],
-            "flipped": split.flipped[rows],
-        }
-    )
-    caption = "The eight training points with the largest self-influence."
-    if split.train.images is None:
+    train, rows = setting.split.train, _order(setting)[:SHOWN]
+    if train.images is None:
         return _ranks(setting, revealed)
-    return [
-        Picture(
-            tiles([split.train.images[row] for row in rows], words, "The eight most suspicious labels"),
-            caption,
-            table,
-            "flips-images",
-        )
-    ]
+    flipped, labels = setting.split.flipped[rows], [train.class_names[int(k)] for k in train.y[rows]]
+    marks = np.where(flipped, "flipped", "right") if revealed else [" "] * SHOWN
+    words = [f"labelled {label}\n{mark}" for label, mark in zip(labels, marks, strict=True)]
+    figure = tiles([train.images[row] for row in rows], words, "The eight most suspicious labels")
+    table = pd.DataFrame({"id": train.ids[rows], "label": labels, "flipped": flipped})
+    caption = "The eight training points with the largest self-influence."
+    return [Picture(figure, caption, table, "flips-images")]
 
 
-def _right(setting: Setting) -> int:
-    """How many of the shown are right."""
-    return int((~setting.analysis.problem.split.flipped[_order(setting)[:SHOWN]]).sum())
-
-
-def _all_wrong(setting: Setting) -> int:
-    return 0 if _right(setting) == 0 else 1 if _right(setting) <= SHOWN // 2 else 2
-
-
-def _all_wrong_words(setting: Setting) -> str:
-    split, order = setting.analysis.problem.split, _order(setting)
-    places = np.flatnonzero(~split.flipped[order])
-    return (
-        f"{SHOWN - _right(setting)} of {SHOWN} are flipped. The first right label stands at place "
-        f"{places[0] + 1}: rare but correct "
-        "examples are on their own too. Suspicion asks for a look; a person decides, and *keep* is an expected answer. "
-        "The Mislabels page is where that is done."
-    )
+def _all_wrong(setting: Setting) -> Answer:
+    kept = ~setting.split.flipped[_order(setting)]
+    count = int(kept[:SHOWN].sum())
+    choice = 0 if count == 0 else 1 if count <= SHOWN // 2 else 2
+    return right(choice, flipped=SHOWN - count, shown=SHOWN, place=int(kept.argmax()) + 1)
 
 
 FLIPS = Lesson(
-    "Find your own flipped labels",
-    "How can a model tell which of its own labels are wrong?",
+    prose.lesson("flips"),
     SETTINGS,
-    (
-        Step(
-            "Who stands alone?",
-            "Ten per cent of these handwritten 3s and 8s carry the wrong label, on purpose. Nobody told the "
-            "model. Ask of every "
-            "training point: how much worse would the model predict *it* if it had not been there?",
-            r"\mathrm{self}_i = \tfrac1n\, g_i^{\top} H^{-1} g_i \;\ge\; 0",
-            ("self", "g", "H", "n"),
-            "Where in this order are the flipped labels?",
-            ("Mostly in front", "Everywhere", "Mostly at the end"),
-            _where,
-            _where_words,
-            _ranks,
-        ),
-        Step(
-            "Check the most suspicious tenth",
-            "Looking at every label costs hours. Check them in the order of suspicion and count the flips found "
-            "on the way. The "
-            "straight line is checking at random.",
-            ask="After checking one tenth by self-influence, how many flips are found?",
-            choices=("About a tenth", "About a half", "Most of them"),
-            answer=_how_many,
-            reveal=_how_many_words,
-            draw=_search,
-        ),
-        Step(
-            "Does suspicious mean wrong?",
-            "These are the eight training images with the largest self-influence, under the label that they "
-            "carry. Look at them "
-            "before you reveal which were flipped.",
-            ask="How many of the eight carry a right label?",
-            choices=("None", "Some, up to half", "More than half"),
-            answer=_all_wrong,
-            reveal=_all_wrong_words,
-            draw=_first_images,
-        ),
-    ),
+    (Step(_ranks, _where), Step(_search, _how_many), Step(_first_images, _all_wrong)),
     fits=fits,
 )

@@ -7,14 +7,14 @@ import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.panels import Pair
-from pages.components.lessons.parts import computed
+from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import SIGN, against, curves
-from pages.components.lessons.parts.kinds import Lesson, Picture, Setting, Step, projected
+from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("iris"), ModelSettings("hinge", 2 / 90, options=(("t", 0.01),)))
 STOPS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-TRIED = (0.0, 0.001, 0.01, 0.1, 1.0)
+TRIED = (0.001, 0.01, 0.1, 1.0)  # as the choices say
 
 
 def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
@@ -40,13 +40,18 @@ def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(projected(figure), caption, table, "hinge-loss")]
 
 
-def _numbers(t: float, seed: int = 0) -> tuple[float, float, float, float]:
-    """r, slope, how many times too large, and relative error."""
+def _numbers(t: float, seed: int) -> dict[str, float]:
+    """R, slope, how many times too large, and relative error."""
     pairs = computed.hinge(t, seed)
     truth, guess = pairs["loo_loss_change"].to_numpy(), pairs["loss_change"].to_numpy()
     found, size = core.agreement(truth, guess), float(np.linalg.norm(truth))
-    error = float(np.linalg.norm(guess - truth) / size)
-    return found.r.value or 0.0, found.slope.value or 0.0, float(np.linalg.norm(guess)) / size, error
+    return {
+        "t": t,
+        "r": found.r.value or 0.0,
+        "slope": found.slope.value or 0.0,
+        "times_as_large": float(np.linalg.norm(guess)) / size,
+        "relative_error": float(np.linalg.norm(guess - truth) / size),
+    }
 
 
 def _seed(setting: Setting) -> int:
@@ -59,48 +64,24 @@ def _scatter(setting: Setting, revealed: bool) -> list[Picture]:
     pair = Pair(pairs["loo_loss_change"].to_numpy(), pairs["loss_change"].to_numpy())
     title = f"t = {t:g}: prediction against refits of the exact hinge"
     figure = against([pair], title, (f"measured with the exact hinge\n{SIGN}", "predicted"))
-    r, slope, times, _ = _numbers(t, seed)
+    found = _numbers(t, seed)
     caption = (
-        f"Every pair of one of 90 training and one of 10 test points. r = {r:.2f}, slope {slope:.3g}; predictions "
-        f"are {times:.3g} "
-        "times as large as the measured changes."
+        f"Every pair of one of 90 training and one of 10 test points. r = {found['r']:.2f}, slope "
+        f"{found['slope']:.3g}; predictions are {found['times_as_large']:.3g} times as large as the measured changes."
     )
     return [Picture(figure, caption, pairs, "hinge-scatter")]
 
 
-def _table(setting: Setting) -> pd.DataFrame:
-    rows = [(t, *_numbers(t, _seed(setting))) for t in TRIED]
-    return pd.DataFrame(rows, columns=["t", "r", "slope", "times_as_large", "relative_error"])
+def _best(setting: Setting) -> Answer:
+    found = [_numbers(t, _seed(setting)) for t in TRIED]
+    rows = ", ".join(f"{one['relative_error']:.2f} (r = {one['r']:.2f}) at t = {one['t']:g}" for one in found)
+    return right(int(np.argmin([one["relative_error"] for one in found])), rows=rows)
 
 
-def _best(setting: Setting) -> int:
-    errors = _table(setting).query("t > 0")["relative_error"].to_numpy()
-    return int(errors.argmin())
-
-
-def _best_words(setting: Setting) -> str:
-    table = _table(setting).query("t > 0")
-    rows = ", ".join(f"{row.relative_error:.2f} (r = {row.r:.2f}) at t = {row.t:g}" for row in table.itertuples())
-    return (
-        f"Relative error: {rows}. Too sharp, and only a handful of points feel any curvature; too soft, and it is "
-        "another loss. Another seed draws other test points: the best t changes too."
-    )
-
-
-def _times(setting: Setting) -> int:
-    times = _numbers(0.0, _seed(setting))[2]
-    return 0 if times < 3 else 1 if times < 50 else 2
-
-
-def _times_words(setting: Setting) -> str:
-    r, _, times, _ = _numbers(0.0, _seed(setting))
-    return (
-        f"**{times:.0f} times** too large (r = {r:.2f}). The hinge has no curvature anywhere it can be measured, "
-        f"so H is l2 on the "
-        "weights and 0 on the intercept, and only a damping δ = l2 makes it invertible: the score is a gradient "
-        "dot product over "
-        "2·l2. A test that looked at r alone might not even notice."
-    )
+def _times(setting: Setting) -> Answer:
+    found = _numbers(0.0, _seed(setting))
+    times = found["times_as_large"]
+    return right(0 if times < 3 else 1 if times < 50 else 2, times=times, r=found["r"])
 
 
 def _broken(setting: Setting, revealed: bool) -> list[Picture]:
@@ -108,53 +89,9 @@ def _broken(setting: Setting, revealed: bool) -> list[Picture]:
 
 
 HINGE = Lesson(
-    "The hinge and its temperature",
-    "How can influence work where there is no second derivative?",
+    prose.lesson("hinge"),
     SETTINGS,
-    (
-        Step(
-            "Rounding the corner",
-            "A support vector machine uses the hinge, max(0, 1 − s): straight on both sides of a corner at s = "
-            "1. Influence needs "
-            "curvature, so the corner is rounded with a **temperature** t. Move it, also to 0.",
-            r"\begin{gathered}h_t(s) = t\,\log\!\big(1 + e^{(1-s)/t}\big) \\"
-            r"h_t''(s) = \frac{\sigma(1-\sigma)}{t}, \quad \sigma = \sigma\big(\tfrac{1-s}{t}\big)\end{gathered}",
-            ("h_t", "s", "t", "sigma"),
-            "Where is the second derivative of the hinge itself, t = 0?",
-            ("Nowhere: it is 0 on both sides of the corner", "Everywhere: 1/4", "On the left side only"),
-            lambda _setting: 0,
-            "A point with curvature 0 does not enter H at all. With t > 0 the points near the corner do, with "
-            "σ(1 − σ)/t, "
-            "a bump of height 1/(4t) and width about t.",
-            _shapes,
-            ("t",),
-        ),
-        Step(
-            "Which temperature predicts the sharp machine?",
-            "Iris, versicolor against virginica. The truth comes from the **exact** hinge: a support vector "
-            "machine refitted "
-            "without each training point. The prediction comes from the rounded one.",
-            ask="Which t has the smallest error?",
-            choices=("0.001", "0.01", "0.1", "1"),
-            answer=_best,
-            reveal=_best_words,
-            draw=_scatter,
-            sliders=("t", "seed"),
-        ),
-        Step(
-            "Try to break it: t = 0",
-            "Without any rounding, the Hessian holds nothing but the penalty:",
-            r"\begin{gathered}H = \mathrm{diag}(\lambda, \dots, \lambda, 0) \\"
-            r"(H + \delta I)^{-1} \text{ with } \delta = \lambda\end{gathered}",
-            ("H", "l2", "damping"),
-            "Compared with the refits, the predictions are",
-            ("about the right size", "about ten times too large", "hundreds of times too large"),
-            _times,
-            _times_words,
-            _broken,
-            ("seed",),
-        ),
-    ),
+    (Step(_shapes, sliders=("t",)), Step(_scatter, _best, ("t", "seed")), Step(_broken, _times, ("seed",))),
     options=(Option("t", 0.1, "Temperature t", 0.0, 1.0), Option("seed", 0, "Seed of the ten test points", 0, 1000)),
     stops={"t": STOPS},
 )
