@@ -42,7 +42,7 @@ def test_map_draws_every_point_once_and_rings_the_flipped():
         assert list(trace.text) == [f"row {i}" for i in np.flatnonzero(points.y == k)]
     assert a.marker.symbol != b.marker.symbol
     np.testing.assert_array_equal(np.column_stack([rings.x, rings.y]), points.xy[[3, 7]])
-    assert rings.name == "label changed on purpose (2)"
+    assert rings.name == "label flipped on purpose (2)"
 
 
 def test_map_of_a_target_is_coloured_by_it():

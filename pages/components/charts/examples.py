@@ -13,7 +13,7 @@ from pages.components.charts.base import INK, QUIET, SHAPES, blank, class_colour
 from pages.components.charts.scale import plain
 
 MOST_BINS = 60
-FLIPPED = "label changed on purpose"
+FLIPPED = "label flipped on purpose"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Points:
         y: (n,) class index, or target.
         class_names: c names; empty for regression.
         labels: n hover texts.
-        flipped: (n,) bool, labels changed on purpose.
+        flipped: (n,) bool, labels flipped on purpose.
         target_name: what y means.
     """
 
@@ -127,22 +127,22 @@ def boundary_ends(weights: Any, offset: float, low: Any, high: Any) -> NDArray[n
 
 
 def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tuple[str, ...]) -> go.Figure:
-    """Training examples per class, those whose label was changed on purpose hatched.
+    """Training examples per class, those whose label was flipped on purpose hatched.
 
     Returns:
         The figure.
     """
-    kept, changed = (np.bincount(y[part].astype(int), minlength=len(class_names)) for part in (~flipped, flipped))
+    kept, turned = (np.bincount(y[part].astype(int), minlength=len(class_names)) for part in (~flipped, flipped))
     names = [plain(name) for name in class_names]
     colours = [class_colour(k) for k in range(len(names))]
     figure = blank(
-        balance_in_words(kept + changed, class_names),
+        balance_in_words(kept + turned, class_names),
         "training examples",
         "",
         barmode="stack",
         yaxis={"autorange": "reversed", "type": "category"},
     )
-    for counts, name, pattern in ((kept, "label as in the source", ""), (changed, FLIPPED, "/")):
+    for counts, name, pattern in ((kept, "label as in the source", ""), (turned, FLIPPED, "/")):
         if counts.any():
             figure.add_trace(
                 go.Bar(

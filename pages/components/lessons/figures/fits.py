@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.components.charts.base import INK, QUIET, SHAPES, blank, class_colour, line
-from pages.components.charts.examples import boundary_ends
+from pages.components.charts.examples import FLIPPED, boundary_ends
 from pages.components.charts.panels import Pair, dressed, multiples, titled
 from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
@@ -118,7 +118,7 @@ def _clouds(examples: pd.DataFrame, boundaries: pd.DataFrame) -> Picture:
             )  # fmt: skip
     flipped = examples[examples.flipped]
     drawn.add_trace(
-        go.Scatter(x=flipped.x1, y=flipped.x2, mode="markers", name="flipped on purpose", hoverinfo="skip",
+        go.Scatter(x=flipped.x1, y=flipped.x2, mode="markers", name=FLIPPED, hoverinfo="skip",
                    marker={"symbol": "circle-open", "size": 15, "color": INK, "line": {"width": 2}})
     )  # fmt: skip
     low, high = box(drawn)
@@ -159,7 +159,7 @@ def _influence(table: pd.DataFrame, percentile: float) -> Picture:
             grid.add_trace(trace, 1, k)
         flipped = table[table.flipped]
         grid.add_trace(
-            go.Scatter(x=flipped.x1, y=flipped.x2, mode="markers", name="flipped on purpose", showlegend=k == 1,
+            go.Scatter(x=flipped.x1, y=flipped.x2, mode="markers", name=FLIPPED, showlegend=k == 1,
                        hoverinfo="skip",
                        marker={"symbol": "circle-open", "size": 20, "color": INK, "line": {"width": 2}}),
             1, k,
