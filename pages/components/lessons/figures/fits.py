@@ -13,7 +13,7 @@ from pages.components.charts.examples import FLIPPED, boundary_ends
 from pages.components.charts.panels import Pair, dressed, multiples, titled
 from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
-from pages.components.lessons.parts.drawing import SIGN, Cloud, against, box, cloud_traces, curves, spread
+from pages.components.lessons.parts.drawing import SIGN, Cloud, against, box, cloud_traces, curves, mark, spread
 from pages.components.lessons.parts.kinds import Picture, projected
 
 if TYPE_CHECKING:
@@ -23,11 +23,7 @@ PRINTED = {0.01: 0.8602, 0.1: 0.7700}
 
 
 def hinge_smoothing(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """R of every draw with the printed value, the pairs of the first draw, and the smoothed hinges.
-
-    Returns:
-        Three pictures.
-    """
+    """R of every draw with the printed value, the pairs of the first draw, and the smoothed hinges."""
     pairs = figure.tables["pairs"]
     panels = [
         Pair(rows["loo_loss_change"].to_numpy(), rows["loss_change"].to_numpy(), f"t = {t:g}")
@@ -76,11 +72,7 @@ def _draws(draws: pd.DataFrame) -> Picture:
 
 
 def hinge_picture(curve: pd.DataFrame) -> Picture:
-    """The smoothed hinges h_t and the hinge itself.
-
-    Returns:
-        One picture.
-    """
+    """The smoothed hinges h_t and the hinge itself."""
     lines = {
         "hinge, t = 0" if t == 0 else f"t = {t:g}": (rows["margin"].to_numpy(), rows["loss"].to_numpy())
         for t, rows in curve.groupby("t")
@@ -94,11 +86,7 @@ def hinge_picture(curve: pd.DataFrame) -> Picture:
 
 
 def blobs(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """The clouds with three boundaries, curves, confusion, and influence by both solvers on the plane.
-
-    Returns:
-        Four pictures.
-    """
+    """The clouds with three boundaries, curves, confusion, and influence by both solvers on the plane."""
     return [
         _clouds(figure.tables["examples"], figure.tables["boundaries"]),
         _training(figure.tables["curves"]),
@@ -116,11 +104,7 @@ def _clouds(examples: pd.DataFrame, boundaries: pd.DataFrame) -> Picture:
                            marker={"symbol": SHAPES[k], "size": 7, "color": class_colour(k), "opacity": opacity,
                                    "line": {"width": 0.6, "color": INK}})
             )  # fmt: skip
-    flipped = examples[examples.flipped]
-    drawn.add_trace(
-        go.Scatter(x=flipped.x1, y=flipped.x2, mode="markers", name=FLIPPED, hoverinfo="skip",
-                   marker={"symbol": "circle-open", "size": 15, "color": INK, "line": {"width": 2}})
-    )  # fmt: skip
+    mark(drawn, examples.loc[examples.flipped, ["x1", "x2"]], FLIPPED, "circle-open", 15)
     low, high = box(drawn)
     for row, dash in zip(boundaries.itertuples(), ("dash", "solid", "dot"), strict=True):
         ends = boundary_ends((row.w1, row.w2), row.offset, low, high)
