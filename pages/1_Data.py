@@ -28,11 +28,7 @@ SEED = Option("seed", 0, "Seed", 0, 2**31 - 1, help="Decides every random choice
 
 
 def choose_source() -> Any:
-    """Which data set, and its own options.
-
-    Returns:
-        The chosen source.
-    """
+    """Which data set, and its own options."""
     current = state.settings().data
     titles = {
         name: source.title + (" (not fetched yet)" if source.file and not source.present else "")

@@ -44,40 +44,24 @@ def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
 
 
 def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:
-    """SVG for few points, WebGL for many.  All traces of a figure take the same one: WebGL hides SVG below it.
-
-    Returns:
-        The trace class.
-    """
+    """SVG for few points, WebGL for many.  All traces of a figure take the same one: WebGL hides SVG below it."""
     return go.Scattergl if count > CROWD else go.Scatter
 
 
 def log_step(values: NDArray[Any]) -> int | str:
-    """Ticks of a logarithmic axis: whole decades where there are several, else 1, 2 and 5 of each.
-
-    Returns:
-        Plotly's ``dtick``.
-    """
+    """Plotly's ``dtick`` of a logarithmic axis: whole decades where there are several, else 1, 2 and 5 of each."""
     positive = values[values > 0]
     decades = np.log10(positive.max() / positive.min()) if len(positive) else 0.0
     return max(1, round(decades / 6)) if decades >= 2 else "D2"
 
 
 def class_colour(k: int) -> str:
-    """Colour of class k.
-
-    Returns:
-        Hexadecimal.
-    """
+    """Colour of class k."""
     return CLASS_COLOURS[k % len(CLASS_COLOURS)]
 
 
 def line(ends: Any, name: str, dash: str, kind: Any = go.Scatter) -> go.Scatter | go.Scattergl:
-    """A line through the rows of ``ends`` (k, 2) that does not answer the mouse.
-
-    Returns:
-        The trace.
-    """
+    """A line through the rows of ``ends`` (k, 2) that does not answer the mouse."""
     return kind(
         x=np.asarray(ends)[:, 0], y=np.asarray(ends)[:, 1], mode="lines", name=plain(name), hoverinfo="skip",
         line={"color": INK, "dash": dash, "width": 2},

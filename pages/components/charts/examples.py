@@ -45,9 +45,6 @@ def points_map(points: Points, axes: tuple[str, str], title: str, boundary: Any 
         axes: titles with units.
         title: a sentence.
         boundary: (2, 2) end points of the optimal boundary, or None.
-
-    Returns:
-        The figure.
     """
     figure = blank(title, *axes)
     if boundary is not None:
@@ -57,11 +54,7 @@ def points_map(points: Points, axes: tuple[str, str], title: str, boundary: Any 
 
 
 def point_traces(points: Points) -> list[go.Scatter | go.Scattergl]:
-    """One trace per class (or one coloured by target), then the rings of flipped labels.
-
-    Returns:
-        Traces.
-    """
+    """One trace per class (or one coloured by target), then the rings of flipped labels."""
     kind = scatter_kind(len(points.y))
     if not points.class_names:
         return [_by_target(points, kind)]
@@ -127,11 +120,7 @@ def boundary_ends(weights: Any, offset: float, low: Any, high: Any) -> NDArray[n
 
 
 def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tuple[str, ...]) -> go.Figure:
-    """Training examples per class, those whose label was flipped on purpose hatched.
-
-    Returns:
-        The figure.
-    """
+    """Training examples per class, those whose label was flipped on purpose hatched."""
     kept, turned = (np.bincount(y[part].astype(int), minlength=len(class_names)) for part in (~flipped, flipped))
     names = [plain(name) for name in class_names]
     colours = [class_colour(k) for k in range(len(names))]
@@ -157,11 +146,7 @@ def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tupl
 
 
 def balance_in_words(counts: NDArray[Any], class_names: tuple[str, ...]) -> str:
-    """Which class is the most common, as a title.
-
-    Returns:
-        A sentence.
-    """
+    """Which class is the most common, as a title."""
     if counts.min() == counts.max():
         return "All classes are equally common"
     most = int(counts.argmax())
@@ -169,17 +154,13 @@ def balance_in_words(counts: NDArray[Any], class_names: tuple[str, ...]) -> str:
 
 
 def bins(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Edges of at most 60 equal bins over the values.
-
-    Returns:
-        (k + 1,).
-    """
+    """Edges (k + 1,) of at most 60 equal bins over the values."""
     edges = np.histogram_bin_edges(values, "auto")
     return edges if len(edges) <= MOST_BINS + 1 else np.linspace(edges[0], edges[-1], MOST_BINS + 1)
 
 
 def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...], title: str, unit: str) -> go.Figure:
-    """How often each value occurs, by class where there are classes.
+    """How often each value occurs, by class where there are classes: overlaid for up to three, else stacked.
 
     Args:
         values: (n,) in the unit of the source.
@@ -187,9 +168,6 @@ def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...
         class_names: c names, or none.
         title: a sentence.
         unit: title of the axis.
-
-    Returns:
-        The figure; overlaid for up to three classes, stacked for more.
     """
     edges = bins(values)
     centres, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])

@@ -18,11 +18,7 @@ DIVERGING = [[0.0, HARMFUL], [0.4, "#C98A5E"], [0.5, NEUTRAL], [0.6, "#6699B8"],
 
 
 def plain(text: str) -> str:
-    """Text that Plotly shows as it stands; Plotly reads a subset of HTML in titles and legends.
-
-    Returns:
-        The text with ``&``, ``<`` and ``>`` as entities.
-    """
+    """Text that Plotly shows as it stands; Plotly reads a subset of HTML in titles and legends."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -38,11 +34,7 @@ def coloured(scores: Floats) -> list[str]:
 
 
 def colour_limit(scores: Floats) -> float:
-    """99th percentile of |score|, so that a few extremes do not make all else neutral.
-
-    Returns:
-        A positive number, even where all scores are zero.
-    """
+    """99th percentile of |score|, so that a few extremes do not make all else neutral; positive even for zeros."""
     magnitude = np.abs(scores)
     limit = float(np.percentile(magnitude, CLIP_PERCENTILE)) if magnitude.size else 0.0
     return limit or float(magnitude.max(initial=0.0)) or 1.0

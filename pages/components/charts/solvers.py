@@ -64,9 +64,6 @@ def panels(
         scores: title to (n,) predicted changes.
         words: what the truth is, and the unit.
         meant: sign in words.
-
-    Returns:
-        The figure.
     """
     pairs = [Pair(truth, predicted, title) for title, predicted in scores.items()]
     axes = (f"{words.name}\n{meant.axis}", f"predicted\n{meant.axis}")
@@ -83,9 +80,6 @@ def halves_panels(
         measured: (s,) the watched quantity after training on each half.
         sums: title to (s,) predicted changes.
         found: title to rank correlation.
-
-    Returns:
-        The figure.
     """
     grid, places = multiples([f"{name}: {found[name]:.2f}" for name in sums], COLUMNS)
     for predicted, (row, col) in zip(sums.values(), places, strict=True):
@@ -107,11 +101,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def spectrum(values: NDArray[np.float64], damping: float) -> go.Figure:
-    """Positive eigenvalues of H, largest first, on a logarithmic axis, with the damping as a line.
-
-    Returns:
-        The figure.
-    """
+    """Positive eigenvalues of H, largest first, on a logarithmic axis, with the damping as a line."""
     ordered = np.sort(values)[::-1]
     shown = np.flatnonzero(ordered > 0)
     below = int((values < damping).sum())
@@ -161,9 +151,6 @@ def score_paths(
         damping: marked by a line.
         unit: of the scores.
         meant: sign in words.
-
-    Returns:
-        The figure.
     """
     dampings = path.dampings.tolist()
     places, labelled = damping_ticks(dampings)

@@ -42,11 +42,7 @@ OPTIONS = (
 
 
 def settings_of(second: str, l2: float) -> Settings:
-    """The chosen problem with the second model.
-
-    Returns:
-        The settings.
-    """
+    """The chosen problem with the second model."""
     found: Settings = teaching.second_settings(state.settings(), second)
     return found if l2 == KEEP else replace(found, model=replace(found.model, l2=l2))
 
@@ -128,11 +124,7 @@ def _names(first: Settings, second: Settings) -> tuple[str, str]:
 
 
 def summary(joined: Joined, names: tuple[str, str]) -> str:
-    """How far the two agree, one line of Markdown.
-
-    Returns:
-        Rank correlation, r, common points of the top lists.
-    """
+    """How far the two agree, one line of Markdown."""
     found = joined.agreed
     overlap = "undefined" if found.top_k.value is None else f"{found.top_k.value:.0%}"
     return (
@@ -144,11 +136,7 @@ def summary(joined: Joined, names: tuple[str, str]) -> str:
 
 
 def limits(joined: Joined) -> tuple[float, float]:
-    """|score| of the full colour for each model: one limit for both where they share a unit.
-
-    Returns:
-        Two positive numbers.
-    """
+    """|score| of the full colour for each model: one limit for both where they share a unit."""
     found = [float(np.percentile(joined.table[name].abs(), 99)) or 1.0 for name in ("first", "second")]
     if joined.units[0] == joined.units[1]:
         found = [max(found)] * 2
@@ -156,11 +144,7 @@ def limits(joined: Joined) -> tuple[float, float]:
 
 
 def lines(joined: Joined, names: tuple[str, str]) -> Picture:
-    """Every training point twice, at its place for either model and at the height of its score, joined by a line.
-
-    Returns:
-        One picture.
-    """
+    """Every training point twice, at its place for either model and at the height of its score, joined by a line."""
     table, same = joined.table, joined.places[0] == joined.places[1]
     place = joined.places[0] if same else f"1: {joined.places[0]}\n2: {joined.places[1]}"
     shared, heights = heights_of(joined)
@@ -217,11 +201,7 @@ def _marks(table: pd.DataFrame, which: str, look: tuple[str, str], height: np.nd
 
 
 def scatter(joined: Joined, names: tuple[str, str]) -> Picture:
-    """Second score against first, in the colours of where they agree; rings around the strongest of either.
-
-    Returns:
-        One picture.
-    """
+    """Second score against first, in the colours of where they agree; rings around the strongest of either."""
     table = joined.table
     axes = [f"score of {k}, {unit}\n{SIGN}" for k, unit in enumerate(joined.units, 1)]
     figure = blank("Where the two models disagree", *axes)

@@ -69,11 +69,7 @@ def draw() -> None:
 
 
 def title(entry: Lesson | FigurePage | Tool) -> str:
-    """What a lesson or figure is called.
-
-    Returns:
-        A sentence or less.
-    """
+    """What a lesson or figure is called."""
     if not isinstance(entry, FigurePage):
         return entry.title
     return f"Figure {entry.figure}. {figures.FIGURES[entry.figure].title}"

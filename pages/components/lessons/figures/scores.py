@@ -24,11 +24,7 @@ VARIANTS = ("without σ(−y f)", "without H⁻¹", "without both")
 
 
 def linear_regression(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """Loss changes and parameter changes: influence against LOO, the five largest ringed.
-
-    Returns:
-        Two pictures.
-    """
+    """Loss changes and parameter changes: influence against LOO, the five largest ringed."""
     points = figure.tables["points"]
     top = [points[name].nlargest(5).index.tolist() for name in ("loo_loss_change", "loo_parameter_change_norm")]
     loss = Pair(points["loo_loss_change"].to_numpy(), points["loss_change"].to_numpy(), "", top[0], points["id"])
@@ -63,11 +59,7 @@ def linear_regression(figure: Figure, drawing: Drawing) -> list[Picture]:
 
 
 def incomplete_scores(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """The score against each incomplete form, per scaling; filled circles are of the test point's class.
-
-    Returns:
-        Two pictures.
-    """
+    """The score against each incomplete form, per scaling; filled circles are of the test point's class."""
     points = figure.tables["points"]
     return [
         Picture(
@@ -104,11 +96,7 @@ def _variants(rows: pd.DataFrame, scaling: str) -> go.Figure:
 
 
 def distances(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """Score against signed distance, the same training point in both models joined.
-
-    Returns:
-        One picture.
-    """
+    """Score against signed distance, the same training point in both models joined."""
     points = figure.tables["points"]
     drawn = blank(
         "Far points: exactly unused by the support vector machine, merely small for logistic regression",
@@ -142,11 +130,7 @@ def distances(figure: Figure, drawing: Drawing) -> list[Picture]:
 
 
 def derivative(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """The true curve of the loss along ε and along h with their tangents, and the path of θ̂.
-
-    Returns:
-        Two pictures.
-    """
+    """The true curve of the loss along ε and along h with their tangents, and the path of θ̂."""
     path = figure.tables["path"]
     lines = {}
     for way, rows in path.groupby("way", sort=False):

@@ -45,11 +45,7 @@ def _panels(table: pd.DataFrame, unit: str, title: str, name: str) -> Picture:
 
 
 def ridge(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """Panels of every solver, and r by encoding and held-out row.
-
-    Returns:
-        Two pictures.
-    """
+    """Panels of every solver, and r by encoding and held-out row."""
     panels = figure.tables["panels"].copy()
     runs = panels.solver[panels.solver.str.startswith("lissa")].nunique()
     panels["solver"] = panels.solver.str.replace(r"^lissa.*", f"LiSSA, {runs} runs", regex=True)
@@ -78,11 +74,7 @@ def _choices(table: pd.DataFrame) -> Picture:
 
 
 def logistic(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """Panels of every solver, the easy and the hard image, and how many points lie on each side.
-
-    Returns:
-        Three pictures.
-    """
+    """Panels of every solver, the easy and the hard image, and how many points lie on each side."""
     panels = _panels(figure.tables["panels"], "nats", "Averaging removes the noise of LiSSA, not its bias", "figure-c")
     source = "mnist" if drawing["images"] == "bundled" else "mnist_large"
     split = cached.problem(Settings(DataSettings(source))).split
@@ -90,11 +82,7 @@ def logistic(figure: Figure, drawing: Drawing) -> list[Picture]:
 
 
 def images(table: pd.DataFrame, split: Split) -> Picture:
-    """The test digit, an easy and a hard training image, as they are in the source.
-
-    Returns:
-        One picture.
-    """
+    """The test digit, an easy and a hard training image, as they are in the source."""
     shown = [getattr(split, row.part).images[row.row] for row in table.itertuples()]
     grid = tiles(
         shown, [f"{row.what}\n{row.id}" for row in table.itertuples()], "An easy training image and a hard one", 3
@@ -122,11 +110,7 @@ def _sides(table: pd.DataFrame) -> Picture:
 
 
 def flipped_labels(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """Share of flips found and test accuracy against the share of training labels checked.
-
-    Returns:
-        Two pictures.
-    """
+    """Share of flips found and test accuracy against the share of training labels checked."""
     table = figure.tables["curves"]
     found = checked(table, "found", "Most flips are among the most suspicious tenth", "share of the flips found")
     accuracy = checked(table, "accuracy", "What fixing them does to the test accuracy", "test accuracy after fixing")
@@ -138,11 +122,7 @@ def flipped_labels(figure: Figure, drawing: Drawing) -> list[Picture]:
 
 
 def shorter_search(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """Recall against time by number of candidates, and what each of the three parts saves.
-
-    Returns:
-        Two pictures.
-    """
+    """Recall against time by number of candidates, and what each of the three parts saves."""
     table, parts = figure.tables["sizes"], figure.tables["parts"]
     full = float(parts.seconds_without.iloc[0])
     drawn = blank("Recall of the strongest points against time", "milliseconds per test point, log scale", "recall")

@@ -91,11 +91,7 @@ def numbers(found: Sequence[Number], key: str) -> None:
 
 
 def number_row(number: Number) -> dict[str, str]:
-    """One number as cells.
-
-    Returns:
-        Words, ours, printed, difference and the reason.
-    """
+    """One number as cells: words, ours, printed, difference and the reason."""
     printed = math.isfinite(number.printed)
     return {
         "number": number.words,

@@ -53,11 +53,7 @@ class Cloud:
 
 
 def cloud(points: Cloud, title: str, axes: tuple[str, str] = ("x1", "x2"), height: int = 390) -> go.Figure:
-    """The points, strongest on top.
-
-    Returns:
-        The figure; boundaries and marks are added by :func:`boundary` and :func:`mark`.
-    """
+    """The points, strongest on top; boundaries and marks are added by :func:`boundary` and :func:`mark`."""
     figure = blank(title, *axes)
     for trace in cloud_traces(points):
         figure.add_trace(trace)
@@ -66,11 +62,7 @@ def cloud(points: Cloud, title: str, axes: tuple[str, str] = ("x1", "x2"), heigh
 
 
 def cloud_traces(points: Cloud, bar: bool = True) -> list[go.Scatter]:
-    """One trace per class, areas in proportion to |score|.
-
-    Returns:
-        The traces; the first carries the colour bar.
-    """
+    """One trace per class, areas in proportion to |score|; the first carries the colour bar."""
     traces: list[go.Scatter] = []
     for k, name in enumerate(points.class_names):
         rows = np.flatnonzero(points.y == k)
@@ -116,11 +108,7 @@ def boundary(figure: go.Figure, theta: Floats, name: str, dash: str = "solid", c
 
 
 def box(figure: go.Figure) -> tuple[Floats, Floats]:
-    """Corners of the plane that the points of a figure need, with a margin.
-
-    Returns:
-        Lower and upper corner.
-    """
+    """Lower and upper corner of the plane that the points of a figure need, with a margin."""
     points = [np.column_stack([trace.x, trace.y]) for trace in figure.data if trace.mode == "markers"]
     xy = np.concatenate(points).astype(float)
     low, high = xy.min(0), xy.max(0)
@@ -151,11 +139,7 @@ def dot(figure: go.Figure, x: float, y: float, name: str) -> None:
 def curves(
     lines: Mapping[str, tuple[Floats, Floats]], title: str, axes: tuple[str, str], dashes: Sequence[str] = ()
 ) -> go.Figure:
-    """Lines by name, told apart by dash as well as by shade.
-
-    Returns:
-        The figure.
-    """
+    """Lines by name, told apart by dash as well as by shade."""
     shades = (QUIET, INK, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
     figure = blank(title, *axes)
     for k, (name, (x, y)) in enumerate(lines.items()):
@@ -172,11 +156,7 @@ def curves(
 
 
 def spread(points: Floats, low: float = 0.0, high: float = 1.0) -> Floats:
-    """Numbers from low to high that look random and are always the same, to lay points apart.
-
-    Returns:
-        One per point.
-    """
+    """One number per point from low to high: they look random and are always the same, to lay points apart."""
     return low + (high - low) * np.random.default_rng(0).random(len(points))
 
 

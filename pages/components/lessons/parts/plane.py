@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def two_features(setting: Setting) -> str:
-    """Why a problem cannot be drawn on the plane.
-
-    Returns:
-        A sentence; empty where it can.
-    """
+    """Why a problem cannot be drawn on the plane, a sentence; empty where it can."""
     split, fitted = setting.analysis.problem.split, setting.analysis.problem.fitted
     if split.train.x.shape[1] == 2 and split.train.classes == 2 and fitted.theta.numel() == 3:
         return ""
@@ -33,11 +29,7 @@ def two_features(setting: Setting) -> str:
 
 
 def in_the_source(problem: Problem, theta: Any) -> Floats:
-    """θ of the scaled features as (w₁, w₂, b) of the features as they are.
-
-    Returns:
-        (3,).
-    """
+    """θ of the scaled features as (w₁, w₂, b) of the features as they are."""
     theta, scaling = np.asarray(theta, float), problem.split.scaling
     weights = theta[:2] / scaling.scale
     return np.append(weights, theta[2] - weights @ scaling.mean)
@@ -54,9 +46,6 @@ def plane(
         scores: (n,) colours, or None.
         train: rows with a diamond.
         after: θ after a change: its boundary is solid, the one before it turns dashed grey.
-
-    Returns:
-        The figure.
     """
     problem = setting.analysis.problem
     split, places = problem.split, problem.positions
@@ -74,11 +63,7 @@ def plane(
 
 
 def table_of(setting: Setting, **columns: Any) -> pd.DataFrame:
-    """The training points with their features, labels and more columns.
-
-    Returns:
-        One row per training point.
-    """
+    """The training points with their features, labels and more columns, one row each."""
     train, places = setting.analysis.problem.split.train, setting.analysis.problem.positions.train
     names = np.asarray(train.class_names, dtype=object)[train.y]
     base = {"id": train.ids, "x1": places[:, 0], "x2": places[:, 1], "class": names}

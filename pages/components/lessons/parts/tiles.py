@@ -26,9 +26,6 @@ def tiles(
         title: a sentence.
         columns: pictures in a row.
         low: black; the smallest value of each picture where None, and then its largest is white.
-
-    Returns:
-        The figure.
     """
     grid, places = multiples(titles, columns, 0.03)
     for image, place in zip(images, places, strict=True):

@@ -8,11 +8,7 @@ from influence_core.settings import Option, SettingsError, Value
 
 
 def tuned(text: str, described: Sequence[Option]) -> tuple[dict[str, Value], tuple[str, ...]]:
-    """Values of all options, and a sentence for every part of the text that had to be ignored.
-
-    Returns:
-        The values and the sentences.
-    """
+    """Values of all options, and a sentence for every part of the text that had to be ignored."""
     known = {option.name: option for option in described}
     values: dict[str, Value] = {name: option.default for name, option in known.items()}
     problems = []
@@ -31,9 +27,5 @@ def tuned(text: str, described: Sequence[Option]) -> tuple[dict[str, Value], tup
 
 
 def tune_text(values: Mapping[str, Value], described: Sequence[Option]) -> str:
-    """Inverse of :func:`tuned`; only what differs from the defaults.
-
-    Returns:
-        For example ``t:0.1,seed:3``.
-    """
+    """Inverse of :func:`tuned`; only what differs from the defaults, as in ``t:0.1,seed:3``."""
     return ",".join(f"{item.name}:{values[item.name]}" for item in described if values[item.name] != item.default)
