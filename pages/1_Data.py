@@ -28,11 +28,7 @@ SEED = Option("seed", 0, "Seed", 0, 2**31 - 1, help="Decides every random choice
 
 
 def choose_source() -> Any:
-    """Which data set, and its own options.
-
-    Returns:
-        The chosen source.
-    """
+    """Which data set, and its own options."""
     current = state.settings().data
     titles = {
         name: source.title + (" (not fetched yet)" if source.file and not source.present else "")
@@ -69,7 +65,7 @@ def choose_split(source: Any) -> None:
         percent("Validation share, %", "validation_fraction", 0, 50, "For loss curves only; nothing is fitted on it.")
     with flips:
         percent(
-            "Labels changed on purpose, %",
+            "Labels flipped on purpose, %",
             "flip_fraction",
             0,
             50,
@@ -142,11 +138,11 @@ def draw_map(problem: Any) -> None:
             f"law; its Bayes error is {split.boundary.bayes_error:.2%}."
         )
     if split.flipped.any():
-        caption += f" Ringed: the {split.flipped.sum():,} labels changed on purpose."
+        caption += f" Ringed: the {split.flipped.sum():,} labels flipped on purpose."
     title = "Where the classes lie" if train.classes else "Where high and low targets lie"
     table = pd.DataFrame({"id": train.ids, places.axes[0]: places.train[:, 0], places.axes[1]: places.train[:, 1]})
     table["label"] = named(train, train.y)
-    table["changed on purpose"] = split.flipped
+    table["flipped"] = split.flipped
     show(examples.points_map(points, places.axes, title, ends).update_layout(height=560), caption, table, "data-map")
 
 
@@ -163,7 +159,7 @@ def draw_balance(split: Any) -> None:
     counts["train, before flips"] = np.bincount(split.original_y.astype(int), minlength=train.classes)
     table = pd.DataFrame({"class": train.class_names, **counts})
     words = ", ".join(f"{name}: {count:,}" for name, count in zip(train.class_names, counts["train"], strict=True))
-    hatched = f" Hatched: {split.flipped.sum():,} labels changed on purpose." if split.flipped.any() else ""
+    hatched = f" Hatched: {split.flipped.sum():,} labels flipped on purpose." if split.flipped.any() else ""
     figure = examples.class_balance(train.y, split.flipped, train.class_names)
     show(figure, f"Training examples by their present label. {words}.{hatched}", table, "class-balance")
 

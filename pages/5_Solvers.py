@@ -34,11 +34,7 @@ OPTIONS = 4  # of a solver in a row
 
 
 def choose(problem: Any) -> int:
-    """Test point, damping, and the solver that the other pages use.
-
-    Returns:
-        Index of the test point.
-    """
+    """Test point, damping, and the solver that the other pages use; the index of the test point."""
     settings, m = state.settings(), len(problem.split.test)
     controls.exist(problem.split)
     names = core.applicable_solvers(problem.fitted.size)
@@ -82,11 +78,7 @@ def choose(problem: Any) -> int:
 
 
 def automatic(settings: Settings, problem: Any) -> list[str]:
-    """What was chosen where nobody set it, and why.
-
-    Returns:
-        Sentences.
-    """
+    """What was chosen where nobody set it, and why."""
     fitted, said = problem.fitted, []
     if settings.solver.name == AUTOMATIC:
         said.append(core.why_chosen(fitted.size, fitted.network))
@@ -129,11 +121,7 @@ def draw_accuracy(found: list[Trial]) -> None:
 
 
 def grid(values: np.ndarray) -> tuple[float, ...]:
-    """Zero, and half decades from well below the smallest to above the largest eigenvalue.
-
-    Returns:
-        Ascending dampings.
-    """
+    """Zero, and half decades from well below the smallest to above the largest eigenvalue, ascending."""
     largest = float(values.max())
     smallest = max(float(values[values > 0].min(initial=largest)), 1e-9 * largest)
     low, high = math.floor(math.log10(smallest)) - 2, math.ceil(math.log10(largest)) + 1

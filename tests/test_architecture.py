@@ -120,6 +120,17 @@ def test_page_rooms_import_only_what_lies_below(path: Path) -> None:
             assert other == room or floors[other] < floors[room], f"{room} may not import {name}"
 
 
+def test_lessons_and_figures_are_made_of_parts_and_know_nothing_of_each_other() -> None:
+    floors, top = {"parts": 0, "topics": 1, "figures": 1}, 2
+    lessons = ROOT / "pages" / "components" / "lessons"
+    for path in _modules("pages/components/lessons"):
+        room = path.relative_to(lessons).parts[0]
+        for name in _imports(path, typing_too=True):
+            if name.startswith("pages.components.lessons.") and floors.get(room, top) < top:
+                other = name.split(".")[3]
+                assert other == room or floors.get(other, top) < floors[room], f"{path} imports {name}"
+
+
 def test_no_circle_of_modules_typing_imports_counted() -> None:
     files = {_dotted(path): path for folder in ("influence_core", "pages") for path in _modules(folder)}
     graph = {name: {_module_of(taken, files) for taken in _taken(path)} - {"", name} for name, path in files.items()}

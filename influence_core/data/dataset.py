@@ -133,7 +133,7 @@ class Split:
         train: n examples; their y may hold flipped labels.
         validation: for curves and early stopping; may be empty.
         test: m examples asked about.
-        flipped: (n,) bool, labels corrupted on purpose.
+        flipped: (n,) bool, labels flipped on purpose.
         original_y: (n,) training labels before flipping.
         scaling: the fitted transformation.
         boundary: the optimal boundary in unscaled units, where known.

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from pages.components.lessons import LESSONS
-from pages.components.lessons.kinds import Lesson
+from pages.components.lessons.parts.kinds import Lesson
 from tests.browser.helpers import no_trouble, settled
 
 pytestmark = pytest.mark.browser
@@ -39,7 +39,7 @@ def test_a_lesson_link_shows_its_chart(tabs: list[Any], app: str, name: str) -> 
     tab.wait_for_function(DRAWN, timeout=120_000)
     if isinstance(entry, Lesson):
         fits(tab)
-        for step in entry.steps[1:]:
+        for step in entry.text.steps[1:]:
             tab.get_by_role("button", name="Next").click()
             tab.get_by_role("heading", name=step.title, exact=True).wait_for(timeout=60_000)
             tab.wait_for_function(DRAWN, timeout=60_000)

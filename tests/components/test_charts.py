@@ -10,7 +10,7 @@ import pytest
 
 from influence_core.analysis import quality, trials
 from influence_core.data import Dataset
-from pages.components.charts import examples, fits, solvers
+from pages.components.charts import base, examples, fits, solvers
 from pages.components.charts.field import Field
 from pages.components.charts.pixel_map import pixel_map
 from pages.components.widgets import controls
@@ -27,9 +27,9 @@ def cloud(n=30, classes=("a", "b"), flips=(), seed=0):
 
 
 def test_class_colours_never_mean_helpful_or_harmful():
-    assert not RESERVED & {colour.upper() for colour in examples.CLASS_COLOURS}
-    assert len(set(examples.CLASS_COLOURS)) == len(examples.CLASS_COLOURS)
-    looks = {(examples.class_colour(k), examples.SHAPES[k % len(examples.SHAPES)]) for k in range(10)}
+    assert not RESERVED & {colour.upper() for colour in base.CLASS_COLOURS}
+    assert len(set(base.CLASS_COLOURS)) == len(base.CLASS_COLOURS)
+    looks = {(base.class_colour(k), base.SHAPES[k % len(base.SHAPES)]) for k in range(10)}
     assert len(looks) == 10
 
 
@@ -42,7 +42,7 @@ def test_map_draws_every_point_once_and_rings_the_flipped():
         assert list(trace.text) == [f"row {i}" for i in np.flatnonzero(points.y == k)]
     assert a.marker.symbol != b.marker.symbol
     np.testing.assert_array_equal(np.column_stack([rings.x, rings.y]), points.xy[[3, 7]])
-    assert rings.name == "label changed on purpose (2)"
+    assert rings.name == "label flipped on purpose (2)"
 
 
 def test_map_of_a_target_is_coloured_by_it():
@@ -194,12 +194,13 @@ def test_coefficient_bars_are_the_largest_first():
 
 
 def test_solver_panels_have_equal_axes_and_a_diagonal():
-    truth = np.array([1.0, -2.0, np.nan])
-    figure = solvers.panels(truth, {"A": np.array([1.0, 4.0, 9.0]), "B": truth}, solvers.Against("exact LOO", "nats"))
+    truth = np.array([np.nan, 1.0, -2.0])
+    figure = solvers.panels(truth, {"A": np.array([9.0, 1.0, 4.0]), "B": truth}, solvers.Against("exact LOO", "nats"))
     diagonal, dots = figure.data[:2]
     np.testing.assert_array_equal(diagonal.x, diagonal.y)
     np.testing.assert_array_equal(dots.x, [1.0, -2.0])
     np.testing.assert_array_equal(dots.y, [1.0, 4.0])
+    assert dots.text == ("training point 1", "training point 2")  # 0 was not measured
     assert figure.layout.xaxis.range == figure.layout.yaxis.range
     assert figure.layout.xaxis2.range == figure.layout.yaxis2.range
     assert figure.layout.xaxis.range[1] > 4 > figure.layout.xaxis2.range[1]

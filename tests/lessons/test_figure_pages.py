@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 from influence_core.analysis import Task
 from influence_core.teaching.figures import FIGURES, Figure, compute
 from pages.components.lessons import LESSONS
-from pages.components.lessons.figures import FIGURE_PAGES
-from pages.components.lessons.tuning import tune_text, tuned
+from pages.components.lessons.figures.pages import FIGURE_PAGES
+from pages.components.lessons.parts.tuning import tune_text, tuned
 from pages.components.session.view import View
 from pages.components.widgets.job_panel import jobs
 from tests.lessons.frames import every_picture_has_its_twins

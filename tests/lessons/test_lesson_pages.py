@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.retraining import Repeated
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.lessons import LESSONS, undertrained
-from pages.components.lessons.kinds import Lesson, Setting
-from pages.components.lessons.symbols import SYMBOLS
+from pages.components.lessons import LESSONS
+from pages.components.lessons.parts.kinds import Lesson, Setting
+from pages.components.lessons.parts.prose import SYMBOLS, filled
+from pages.components.lessons.topics import undertrained
 from pages.components.session import cached, links
 from pages.components.session.view import View
 from tests.lessons.frames import every_picture_has_its_twins
@@ -50,41 +51,37 @@ def setting_of(name: str) -> Setting:
 def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(
     monkeypatch: pytest.MonkeyPatch, name: str, at: int
 ) -> None:
-    step = TAUGHT[name].steps[at]
+    words, step = TAUGHT[name].text.steps[at], TAUGHT[name].steps[at]
     app = opened(lesson=name, step=str(at))
     assert not app.exception and not app.error and not app.warning, [w.value for w in app.warning]
     assert app.session_state.settings == TAUGHT[name].own
-    assert app.header[0].value == step.title
+    assert app.header[0].value == words.title
     charts = len(app.get("plotly_chart"))
     assert charts >= 1
     every_picture_has_its_twins(app)
-    if not step.ask:
-        return
     app.radio[0].set_value(0).run()
     assert not app.exception
     button(app, "Reveal").click().run()
     assert not app.exception and not app.error
     assert not [one for one in app.button if one.label == "Reveal"]
     monkeypatch.setattr(cached, "drawn", outside)
-    answer = step.answer(setting_of(name))
+    answer = step.answer(setting_of(name)).choice
     verdict = "**Right.**" if answer == 0 else "**Not so.**"
     [shown] = [text.value for text in app.markdown if verdict in text.value]
-    assert step.choices[answer] in shown
+    assert words.choices[answer] in shown
     assert len(app.get("plotly_chart")) >= charts
 
 
 @pytest.mark.parametrize("name", TAUGHT)
-def test_a_lesson_explains_its_symbols_and_asks_what_can_be_answered(
+def test_a_lesson_explains_its_symbols_and_draws_with_letters_for_a_projector(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(cached, "drawn", outside)
     setting = setting_of(name)
-    for step in TAUGHT[name].steps:
-        assert set(step.symbols) <= set(SYMBOLS)
-        assert bool(step.formula) == bool(step.symbols)
+    for words, step in zip(TAUGHT[name].text.steps, TAUGHT[name].steps, strict=True):
+        assert set(words.symbols) <= set(SYMBOLS)
+        assert bool(words.formula) == bool(words.symbols)
         assert set(step.sliders) <= {item.name for item in TAUGHT[name].options}
-        if step.ask:
-            assert 0 <= step.answer(setting) < len(step.choices) and step.reveal
         for revealed in (False, True):
             for picture in step.draw(setting, revealed):
                 assert len(picture.figure.layout.title.text) > 15 and len(picture.table)
@@ -138,9 +135,10 @@ def test_answers_follow_the_problem() -> None:
     lesson, setting = TAUGHT["remove"], setting_of("remove")
     scores = setting.analysis.scores([setting.test])[:, 0]
     for row, answer in ((int(scores.argmax()), 0), (int(scores.argmin()), 1)):
-        assert lesson.steps[0].answer(replace(setting, tuned={"train": row})) == answer
+        found = lesson.steps[0].answer(replace(setting, tuned={"train": row}))
+        assert found.choice == answer
         change = setting.refits.change[row, setting.test]
-        assert f"{change:+.3g}" in lesson.steps[0].reveal(replace(setting, tuned={"train": row}))
+        assert f"{change:+.3g}".replace("-", "−") in filled(lesson.text.steps[0].reveal, found.numbers)
 
 
 def test_the_boundary_moves_only_when_revealed() -> None:
@@ -168,4 +166,4 @@ def test_the_under_trained_network_is_compared_with_runs_of_its_own(monkeypatch:
     assert picture.table["measured"].notna().sum() == 200
     seeds = np.std([float(problem.fitted.model.losses(f.theta, asked)[0]) for f in Repeated(problem.fitted).members(5)])
     inside = np.mean(np.abs(picture.table["measured"].dropna()) <= 2 * seeds * np.sqrt(5 / 4))
-    assert f"{inside:.0%} of the changes" in TAUGHT["fails"].steps[0].reveal(setting)
+    assert TAUGHT["fails"].steps[0].answer(setting).numbers["inside"] == pytest.approx(inside)

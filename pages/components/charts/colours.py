@@ -36,35 +36,19 @@ THEMES = {
 
 
 def script() -> str:
-    """The colours as one line of JavaScript, for the beginning of a component's module.
-
-    Returns:
-        A constant ``PALETTE``.
-    """
+    """The constant ``PALETTE`` as a line of JavaScript, for the beginning of a component's module."""
     names = {"helpful": HELPFUL, "harmful": HARMFUL, "star": STAR, "mark": MARK, "tints": TINTS, "themes": THEMES}
     return f"const PALETTE = {json.dumps(names)};\n"
 
 
 def style() -> str:
-    """The same for style sheets, as variables.
-
-    Returns:
-        CSS, for pages and for shadow roots.
-    """
+    """The same as variables of style sheets, for pages and for shadow roots."""
     return (
         f":root, :host {{ --if-helpful: {HELPFUL}; --if-harmful: {HARMFUL}; --if-star: {STAR}; --if-mark: {MARK}; }}\n"
     )
 
 
 def ramp(kind: int, strength: float) -> str:
-    """A class's tint as a colour of a Plotly scale.
-
-    Args:
-        kind: class 0 to 4.
-        strength: opacity.
-
-    Returns:
-        ``rgba(…)``.
-    """
+    """The tint of class 0 to 4 at an opacity, as ``rgba(…)`` of a Plotly scale."""
     red, green, blue, _ = TINTS[kind]
     return f"rgba({red},{green},{blue},{strength:g})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.components.charts.examples import INK, QUIET, blank
+from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.scale import plain
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ Box = tuple[float, float, float, float]
 
 
 def accuracy(names: Sequence[str], seconds: Sequence[float], errors: Sequence[float], to: str) -> go.Figure:
-    """Relative error of the scores over the time for one test point, both on log axes: lower left is better.
-
-    Returns:
-        The figure.
-    """
+    """Relative error of the scores over the time for one test point, both on log axes: lower left is better."""
     title = f"Error of the scores against time, reference {to}"
     figure = blank(title, "factor and solve for one test point, seconds, log scale", "relative error, log scale")
     floored, times = np.maximum(np.asarray(errors, dtype=float), FLOOR), np.asarray(seconds, dtype=float)
@@ -94,11 +90,7 @@ def _meet(one: Box, other: Box) -> bool:
 
 
 def recalls(report: FastReport) -> go.Figure:
-    """Share of the true top found over the time per test point, one mark per size of the candidate set.
-
-    Returns:
-        The figure.
-    """
+    """Share of the true top found over the time per test point, one mark per size of the candidate set."""
     title = f"Recall of the {report.top} strongest points against time"
     figure = blank(title, "search and scores for one test point, milliseconds, log scale", "recall", height=360)
     x, y = [1e3 * one.seconds for one in report.sizes], [one.recall for one in report.sizes]

@@ -1,8 +1,4 @@
-"""Figures of the examples themselves: map, class balance, histogram.  Pure functions from arrays to a Plotly figure.
-
-Class colours are Okabe–Ito without the blue and the vermillion that mean helpful and harmful.  Where there are more
-classes than colours, colours repeat and shapes differ.
-"""
+"""Figures of the examples themselves: map, class balance, histogram.  Pure functions from arrays to a Plotly figure."""
 
 from __future__ import annotations
 
@@ -13,20 +9,11 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.components.charts.colours import CLASS_COLOURS
+from pages.components.charts.base import INK, QUIET, SHAPES, blank, class_colour, line, scatter_kind
 from pages.components.charts.scale import plain
 
-SHAPES = (
-    "circle", "square", "diamond-tall", "triangle-up", "triangle-down", "cross", "pentagon", "hexagram", "bowtie",
-    "star-square",
-)  # fmt: skip
-INK = "#757C88"  # lines and rings: contrast above 4 on white and on the dark theme
-QUIET = "#8F84C4"  # the one series of a chart without classes or scores
-CLEAR = "rgba(0,0,0,0)"
-CROWD = 2_000  # more points than this are drawn by WebGL
 MOST_BINS = 60
-MARGIN = {"l": 4, "r": 8, "t": 12, "b": 4, "pad": 4}
-FLIPPED = "label changed on purpose"
+FLIPPED = "label flipped on purpose"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +25,7 @@ class Points:
         y: (n,) class index, or target.
         class_names: c names; empty for regression.
         labels: n hover texts.
-        flipped: (n,) bool, labels changed on purpose.
+        flipped: (n,) bool, labels flipped on purpose.
         target_name: what y means.
     """
 
@@ -50,53 +37,6 @@ class Points:
     target_name: str = "target"
 
 
-def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
-    """An empty figure in the house style, transparent for light and dark.
-
-    Returns:
-        The figure; titles are plain text.
-    """
-    figure = go.Figure()
-    figure.update_layout(
-        title=plain(title), xaxis_title=plain(x) or None, yaxis_title=plain(y) or None, paper_bgcolor=CLEAR,
-        plot_bgcolor=CLEAR,
-        margin=MARGIN, height=400, hovermode="closest",
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "title": None},
-    )  # fmt: skip
-    figure.update_xaxes(automargin=True, exponentformat="power")
-    figure.update_yaxes(automargin=True, exponentformat="power")
-    return figure.update_layout(**layout)
-
-
-def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:
-    """SVG for few points, WebGL for many.  All traces of a figure take the same one: WebGL hides SVG below it.
-
-    Returns:
-        The trace class.
-    """
-    return go.Scattergl if count > CROWD else go.Scatter
-
-
-def log_step(values: NDArray[Any]) -> int | str:
-    """Ticks of a logarithmic axis: whole decades where there are several, else 1, 2 and 5 of each.
-
-    Returns:
-        Plotly's ``dtick``.
-    """
-    positive = values[values > 0]
-    decades = np.log10(positive.max() / positive.min()) if len(positive) else 0.0
-    return max(1, round(decades / 6)) if decades >= 2 else "D2"
-
-
-def class_colour(k: int) -> str:
-    """Colour of class k.
-
-    Returns:
-        Hexadecimal.
-    """
-    return CLASS_COLOURS[k % len(CLASS_COLOURS)]
-
-
 def points_map(points: Points, axes: tuple[str, str], title: str, boundary: Any = None) -> go.Figure:
     """Examples by class (colour and shape) or by target (colour), flipped labels ringed, optimal boundary dashed.
 
@@ -105,9 +45,6 @@ def points_map(points: Points, axes: tuple[str, str], title: str, boundary: Any 
         axes: titles with units.
         title: a sentence.
         boundary: (2, 2) end points of the optimal boundary, or None.
-
-    Returns:
-        The figure.
     """
     figure = blank(title, *axes)
     if boundary is not None:
@@ -117,11 +54,7 @@ def points_map(points: Points, axes: tuple[str, str], title: str, boundary: Any 
 
 
 def point_traces(points: Points) -> list[go.Scatter | go.Scattergl]:
-    """One trace per class (or one coloured by target), then the rings of flipped labels.
-
-    Returns:
-        Traces.
-    """
+    """One trace per class (or one coloured by target), then the rings of flipped labels."""
     kind = scatter_kind(len(points.y))
     if not points.class_names:
         return [_by_target(points, kind)]
@@ -161,18 +94,6 @@ def _by_target(points: Points, kind: Any) -> go.Scatter | go.Scattergl:
     )  # fmt: skip
 
 
-def line(ends: Any, name: str, dash: str, kind: Any = go.Scatter) -> go.Scatter | go.Scattergl:
-    """A line through the rows of ``ends`` (k, 2) that does not answer the mouse.
-
-    Returns:
-        The trace.
-    """
-    return kind(
-        x=np.asarray(ends)[:, 0], y=np.asarray(ends)[:, 1], mode="lines", name=plain(name), hoverinfo="skip",
-        line={"color": INK, "dash": dash, "width": 2},
-    )  # fmt: skip
-
-
 def boundary_ends(weights: Any, offset: float, low: Any, high: Any) -> NDArray[np.float64] | None:
     """Where the line weights·x = offset enters and leaves a box.
 
@@ -199,22 +120,18 @@ def boundary_ends(weights: Any, offset: float, low: Any, high: Any) -> NDArray[n
 
 
 def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tuple[str, ...]) -> go.Figure:
-    """Training examples per class, those whose label was changed on purpose hatched.
-
-    Returns:
-        The figure.
-    """
-    kept, changed = (np.bincount(y[part].astype(int), minlength=len(class_names)) for part in (~flipped, flipped))
+    """Training examples per class, those whose label was flipped on purpose hatched."""
+    kept, turned = (np.bincount(y[part].astype(int), minlength=len(class_names)) for part in (~flipped, flipped))
     names = [plain(name) for name in class_names]
     colours = [class_colour(k) for k in range(len(names))]
     figure = blank(
-        balance_in_words(kept + changed, class_names),
+        balance_in_words(kept + turned, class_names),
         "training examples",
         "",
         barmode="stack",
         yaxis={"autorange": "reversed", "type": "category"},
     )
-    for counts, name, pattern in ((kept, "label as in the source", ""), (changed, FLIPPED, "/")):
+    for counts, name, pattern in ((kept, "label as in the source", ""), (turned, FLIPPED, "/")):
         if counts.any():
             figure.add_trace(
                 go.Bar(
@@ -229,11 +146,7 @@ def class_balance(y: NDArray[Any], flipped: NDArray[np.bool_], class_names: tupl
 
 
 def balance_in_words(counts: NDArray[Any], class_names: tuple[str, ...]) -> str:
-    """Which class is the most common, as a title.
-
-    Returns:
-        A sentence.
-    """
+    """Which class is the most common, as a title."""
     if counts.min() == counts.max():
         return "All classes are equally common"
     most = int(counts.argmax())
@@ -241,17 +154,13 @@ def balance_in_words(counts: NDArray[Any], class_names: tuple[str, ...]) -> str:
 
 
 def bins(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Edges of at most 60 equal bins over the values.
-
-    Returns:
-        (k + 1,).
-    """
+    """Edges (k + 1,) of at most 60 equal bins over the values."""
     edges = np.histogram_bin_edges(values, "auto")
     return edges if len(edges) <= MOST_BINS + 1 else np.linspace(edges[0], edges[-1], MOST_BINS + 1)
 
 
 def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...], title: str, unit: str) -> go.Figure:
-    """How often each value occurs, by class where there are classes.
+    """How often each value occurs, by class where there are classes: overlaid for up to three, else stacked.
 
     Args:
         values: (n,) in the unit of the source.
@@ -259,9 +168,6 @@ def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...
         class_names: c names, or none.
         title: a sentence.
         unit: title of the axis.
-
-    Returns:
-        The figure; overlaid for up to three classes, stacked for more.
     """
     edges = bins(values)
     centres, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])

@@ -39,11 +39,7 @@ def level_lines(field: Field, level: float) -> list[Floats]:
 
 
 def pen_up(lines: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Lines as one, with a gap (NaN) after each: a dash starts anew with every line that is drawn.
-
-    Returns:
-        x and y.
-    """
+    """Lines as one, with a gap (NaN) after each: a dash starts anew with every line that is drawn."""
     gap = np.full((1, 2), np.nan)
     drawn = np.concatenate([np.empty((0, 2)), *(part for line in lines for part in (line, gap))])
     return drawn[:, 0], drawn[:, 1]

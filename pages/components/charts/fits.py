@@ -10,19 +10,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from pages.components.charts.base import CLEAR, INK, MARGIN, QUIET, blank, line, log_step, scatter_kind
 from pages.components.charts.colours import ramp
-from pages.components.charts.examples import (
-    CLEAR,
-    INK,
-    MARGIN,
-    QUIET,
-    Points,
-    blank,
-    line,
-    log_step,
-    point_traces,
-    scatter_kind,
-)
+from pages.components.charts.examples import Points, point_traces
 from pages.components.charts.field import Field, level_lines, pen_up
 from pages.components.charts.scale import plain
 
@@ -56,11 +46,7 @@ def newton_curve(history: Sequence[float]) -> go.Figure:
 
 
 def loss_curves(training: Sequence[float], validation: Sequence[float], unit: str) -> go.Figure:
-    """J on the training part and the mean validation loss after every epoch.
-
-    Returns:
-        The figure.
-    """
+    """J on the training part and the mean validation loss after every epoch."""
     figure = blank(f"The loss over {len(training):,} epochs", "epoch", f"loss, {unit}", height=320)
     for values, name, colour, dash in (
         (training, "training: objective J, penalty included", QUIET, "solid"),
@@ -77,11 +63,7 @@ def loss_curves(training: Sequence[float], validation: Sequence[float], unit: st
 
 
 def confusion_matrix(counts: NDArray[np.int64], class_names: tuple[str, ...]) -> go.Figure:
-    """Test points of each class (rows) by the class the model gives them (columns).
-
-    Returns:
-        The figure.
-    """
+    """Test points of each class (rows) by the class the model gives them (columns)."""
     right, total = int(np.trace(counts)), int(counts.sum())
     names = [plain(name) for name in class_names]
     title = f"The model gets {right:,} of {total:,} test points right"
@@ -101,11 +83,7 @@ def confusion_matrix(counts: NDArray[np.int64], class_names: tuple[str, ...]) ->
 
 
 def residual_plot(predicted: NDArray[Any], target: NDArray[Any], labels: list[str], unit: str) -> go.Figure:
-    """Target minus prediction against the prediction, for test points.
-
-    Returns:
-        The figure.
-    """
+    """Target minus prediction against the prediction, for test points."""
     figure = blank("What the model leaves over on the test points", f"predicted {unit}", "target − predicted")
     kind = scatter_kind(len(target))
     ends = [[predicted.min(), 0], [predicted.max(), 0]]
@@ -129,9 +107,6 @@ def decision_field(field: Field, probability: bool, points: Points, axes: tuple[
         points: training points.
         axes: titles with units.
         optimal: (2, 2) end points of the optimal boundary, or None.
-
-    Returns:
-        The figure.
     """
     f, kind = field.probability, scatter_kind(len(points.y))
     z = 1 / (1 + np.exp(-f)) if probability else np.clip(f, -2, 2)
@@ -171,9 +146,6 @@ def weight_images(weights: NDArray[np.float64], shape: tuple[int, ...], names: l
         weights: (K, d).
         shape: (h, w) with h·w = d, or (h, w, 3) for colours, whose weights are added up.
         names: K titles.
-
-    Returns:
-        The figure.
     """
     columns = min(len(weights), 5)
     rows = -(-len(weights) // columns)
@@ -206,25 +178,12 @@ def weight_images(weights: NDArray[np.float64], shape: tuple[int, ...], names: l
 
 
 def largest(coefficients: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Features with the largest |coefficient|, largest first.
-
-    Returns:
-        At most 20 indices.
-    """
+    """The at most 20 features with the largest |coefficient|, largest first."""
     return np.argsort(-np.abs(coefficients), kind="stable")[:LARGEST]
 
 
 def coefficient_bars(coefficients: NDArray[np.float64], names: Sequence[str], unit: str) -> go.Figure:
-    """The largest coefficients as bars.
-
-    Args:
-        coefficients: (d,) of one output.
-        names: d feature names.
-        unit: title of the axis.
-
-    Returns:
-        The figure.
-    """
+    """The largest of the coefficients (d,) of one output as bars."""
     order = largest(coefficients)
     values = coefficients[order]
     title = "The largest coefficients" if len(order) < len(coefficients) else "All coefficients"

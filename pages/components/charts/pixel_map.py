@@ -18,17 +18,7 @@ BARS = 15
 
 
 def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Figure:
-    """The change per feature: beside the image, or the strongest features as bars.
-
-    Args:
-        change: (d,) predicted change per unit of each feature.
-        train: the training set.
-        row: whose features.
-        unit: of the change.
-
-    Returns:
-        The figure.
-    """
+    """Change (d,) per unit of each feature: beside the image of the row, or the strongest features as bars."""
     if train.images is None or train.images[row].size != len(change):
         return _bars(change, train.feature_names, unit)
     image = train.images[row]
@@ -59,11 +49,7 @@ def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Fig
 
 
 def shows_colours(train: Dataset) -> bool:
-    """Whether the features are pixels of colour pictures, so that three changes make one cell.
-
-    Returns:
-        False for grey pictures, and for pictures that are only shown.
-    """
+    """Whether the features are pixels of colour pictures, not only shown, so that three changes make one cell."""
     return train.images is not None and train.images.ndim == 4 and train.images[0].size == train.x.shape[1]
 
 

@@ -5,29 +5,36 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.charts.field import Floats
 
 CLIP_PERCENTILE = 99.0
 SMALLEST_MARKER = 4.5
 LARGEST_MARKER = 16.0
 CROWD = 500
+NEUTRAL = "#9AA0AC"
+# Grey in the middle reads on white and on the dark theme; the sign shows well before the full colour.
+DIVERGING = [[0.0, HARMFUL], [0.4, "#C98A5E"], [0.5, NEUTRAL], [0.6, "#6699B8"], [1.0, HELPFUL]]
 
 
 def plain(text: str) -> str:
-    """Text that Plotly shows as it stands; Plotly reads a subset of HTML in titles and legends.
-
-    Returns:
-        The text with ``&``, ``<`` and ``>`` as entities.
-    """
+    """Text that Plotly shows as it stands; Plotly reads a subset of HTML in titles and legends."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def colour_limit(scores: Floats) -> float:
-    """99th percentile of |score|, so that a few extremes do not make all else neutral.
+def plain_lines(text: str) -> str:
+    """The same, and a line break stays one."""
+    return plain(text).replace("\n", "<br>")
 
-    Returns:
-        A positive number, even where all scores are zero.
-    """
+
+def coloured(scores: Floats) -> list[str]:
+    """A colour per score: blue where helpful, vermillion where harmful, grey at zero."""
+    zero = 1e-12 * float(np.abs(scores).max(initial=0.0))  # rounding is no sign
+    return np.where(scores > zero, HELPFUL, np.where(scores < -zero, HARMFUL, NEUTRAL)).tolist()
+
+
+def colour_limit(scores: Floats) -> float:
+    """99th percentile of |score|, so that a few extremes do not make all else neutral; positive even for zeros."""
     magnitude = np.abs(scores)
     limit = float(np.percentile(magnitude, CLIP_PERCENTILE)) if magnitude.size else 0.0
     return limit or float(magnitude.max(initial=0.0)) or 1.0

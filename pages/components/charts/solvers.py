@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
+from pages.components.charts.base import INK, QUIET, blank, log_step, scatter_kind
 from pages.components.charts.colours import HARMFUL, HELPFUL
-from pages.components.charts.examples import CLEAR, INK, MARGIN, QUIET, blank, log_step, scatter_kind
+from pages.components.charts.panels import Look, Pair, against, dressed, multiples, titled
 from pages.components.charts.scale import plain
 
 if TYPE_CHECKING:
@@ -64,26 +64,11 @@ def panels(
         scores: title to (n,) predicted changes.
         words: what the truth is, and the unit.
         meant: sign in words.
-
-    Returns:
-        The figure.
     """
-    grid, columns, rows = _multiples(list(scores))
-    kind = scatter_kind(len(truth) * len(scores))
-    known = np.isfinite(truth)
-    for k, predicted in enumerate(scores.values()):
-        place = {"row": k // columns + 1, "col": k % columns + 1}
-        x, y = truth[known], predicted[known]
-        reach = 1.06 * max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)) or 1.0
-        reach = max(reach, min(1.15 * words.band, 4 * reach))  # a band is one where its edges are seen
-        grid.add_trace(_diagonal(reach, kind), **place)
-        grid.add_trace(_dots(x, y, meant.sign, kind), **place)
-        if words.band:
-            grid.add_vrect(-words.band, words.band, fillcolor=INK, opacity=0.18, line_width=0, layer="below", **place)
-        below, beside = (f"{plain(name)}<br>{meant.axis}" for name in (words.name, "predicted"))
-        grid.update_xaxes(range=[-reach, reach], title=below if place["row"] == rows else None, **place)
-        grid.update_yaxes(range=[-reach, reach], title=beside if place["col"] == 1 else None, **place)
-    return _dressed(grid, f"Every solver against {words.name}, {words.unit}", rows)
+    pairs = [Pair(truth, predicted, title) for title, predicted in scores.items()]
+    axes = (f"{words.name}\n{meant.axis}", f"predicted\n{meant.axis}")
+    title = f"Every solver against {words.name}, {words.unit}"
+    return against(pairs, title, axes, Look(COLUMNS, meant.sign, words.band, scatter_kind(truth.size * len(scores))))
 
 
 def halves_panels(
@@ -95,13 +80,9 @@ def halves_panels(
         measured: (s,) the watched quantity after training on each half.
         sums: title to (s,) predicted changes.
         found: title to rank correlation.
-
-    Returns:
-        The figure.
     """
-    grid, columns, rows = _multiples([f"{name}: {found[name]:.2f}" for name in sums])
-    for k, predicted in enumerate(sums.values()):
-        place = {"row": k // columns + 1, "col": k % columns + 1}
+    grid, places = multiples([f"{name}: {found[name]:.2f}" for name in sums], COLUMNS)
+    for predicted, (row, col) in zip(sums.values(), places, strict=True):
         dots = go.Scatter(
             x=_ranks(measured), y=_ranks(predicted), mode="markers",
             customdata=[[k, f"{a:.3g}", f"{b:.3g}"] for k, (a, b) in enumerate(zip(measured, predicted, strict=True))],
@@ -109,10 +90,9 @@ def halves_panels(
             hovertemplate="half %{customdata[0]}<br>"
             "measured %{customdata[1]}<br>predicted %{customdata[2]}<extra></extra>",
         )  # fmt: skip
-        grid.add_trace(dots, **place)
-        grid.update_xaxes(title="rank of the measured" if place["row"] == rows else None, **place)
-        grid.update_yaxes(title="rank of the predicted" if place["col"] == 1 else None, **place)
-    return _dressed(grid, f"Every solver against {len(measured)} random halves: rank correlation (LDS)", rows)
+        grid.add_trace(dots, row, col)
+    titled(grid, places, ("rank of the measured", "rank of the predicted"))
+    return dressed(grid, places, f"Every solver against {len(measured)} random halves: rank correlation (LDS)")
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -120,51 +100,8 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.argsort(np.argsort(values, kind="stable"), kind="stable") + 1
 
 
-def _multiples(titles: list[str]) -> tuple[go.Figure, int, int]:
-    """A grid of small panels, with its numbers of columns and rows."""
-    columns = min(COLUMNS, len(titles))
-    rows = -(-len(titles) // columns)
-    grid = make_subplots(
-        rows,
-        columns,
-        subplot_titles=[plain(name) for name in titles],
-        horizontal_spacing=0.07,
-        vertical_spacing=0.24 / rows,
-    )
-    return grid, columns, rows
-
-
-def _dressed(grid: go.Figure, title: str, rows: int) -> go.Figure:
-    grid.update_xaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
-    grid.update_yaxes(exponentformat="power", zeroline=True, zerolinecolor=INK, nticks=4, title_font_size=12)
-    return grid.update_layout(
-        title=plain(title), showlegend=False, height=330 * rows, margin={**MARGIN, "t": 34}, paper_bgcolor=CLEAR,
-        plot_bgcolor=CLEAR, hovermode="closest",
-    )  # fmt: skip
-
-
-def _diagonal(reach: float, kind: type) -> go.Scatter | go.Scattergl:
-    return kind(
-        x=[-reach, reach], y=[-reach, reach], mode="lines", hoverinfo="skip",
-        line={"color": INK, "dash": "dash", "width": 1.2},
-    )  # fmt: skip
-
-
-def _dots(x: NDArray[np.float64], y: NDArray[np.float64], sign: int, kind: type) -> go.Scatter | go.Scattergl:
-    colour = np.where(sign * y >= 0, HELPFUL, HARMFUL).tolist()
-    return kind(
-        x=x, y=y, mode="markers", customdata=np.arange(len(x)).tolist(),
-        marker={"size": 5, "color": colour, "opacity": 0.85, "line": {"width": 0.5, "color": INK}},
-        hovertemplate="point %{customdata}<br>x %{x:.3g}<br>predicted %{y:.3g}<extra></extra>",
-    )  # fmt: skip
-
-
 def spectrum(values: NDArray[np.float64], damping: float) -> go.Figure:
-    """Positive eigenvalues of H, largest first, on a logarithmic axis, with the damping as a line.
-
-    Returns:
-        The figure.
-    """
+    """Positive eigenvalues of H, largest first, on a logarithmic axis, with the damping as a line."""
     ordered = np.sort(values)[::-1]
     shown = np.flatnonzero(ordered > 0)
     below = int((values < damping).sum())
@@ -214,9 +151,6 @@ def score_paths(
         damping: marked by a line.
         unit: of the scores.
         meant: sign in words.
-
-    Returns:
-        The figure.
     """
     dampings = path.dampings.tolist()
     places, labelled = damping_ticks(dampings)

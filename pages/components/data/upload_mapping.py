@@ -63,11 +63,7 @@ def preview(raw: Raw, columns: Sequence[Column]) -> None:
 
 
 def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) -> ColumnMapping:
-    """Which column is the target, which are features, and which name, part or describe the rows.
-
-    Returns:
-        The mapping as it is chosen now.
-    """
+    """Which column is the target, which are features, and which name, part or describe the rows."""
     st.markdown("**2 · What the columns are for**")
     single = [column.name for column in columns if column.kind != "numbers"]
     target_box, task_box, out_box = st.columns([2, 2, 4])
@@ -89,11 +85,7 @@ def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) 
 
 
 def choose_missing(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[ColumnMapping, bool]:
-    """What happens to missing values, asked only where there are some.
-
-    Returns:
-        The mapping, and whether every question has an answer.
-    """
+    """What happens to missing values, asked only where there are some; and whether every question has an answer."""
     gaps = core.uploads.gaps(columns, mapping)
     asked = [
         ("numbers", f"{gaps.numbers:,} missing numbers become", gaps.numbers, NUMBER_FILLS),

@@ -73,11 +73,7 @@ def open_upload(key: str | None) -> None:
 
 
 def held(key: str) -> dict[str, Any] | None:
-    """What the server knows about the uploaded data; otherwise a sentence says that it does not hold them.
-
-    Returns:
-        The manifest, or None.
-    """
+    """The manifest of the uploaded data, or None with a sentence that the server does not hold them."""
     try:
         found: dict[str, Any] = core.uploads.upload_store().manifest(key)
     except core.EXPECTED_ERRORS:

@@ -44,20 +44,12 @@ class Group:
     why: str = ""
 
     def boundary(self, shown: Shown) -> list[np.ndarray] | None:
-        """Where the boundary of a two-dimensional problem lies after the refit.
-
-        Returns:
-            Its lines, or None before the refit and for other problems.
-        """
+        """Where the boundary of a two-dimensional problem lies after the refit; None before it and elsewhere."""
         return None if self.refit is None else boundary_after(shown.settings, self.refit.theta)
 
 
 def group_of(shown: Shown) -> Group | None:
-    """The selected group with what is predicted and, after a refit, measured.
-
-    Returns:
-        The group, or None where no training point is selected.
-    """
+    """The selected group with what is predicted and, after a refit, measured; None without a training point."""
     rows = shown.group
     if not len(rows):
         return None
@@ -72,11 +64,7 @@ def group_of(shown: Shown) -> Group | None:
 
 
 def dear(shown: Shown, rows: Rows) -> bool:
-    """Whether the Newton step needs seconds: a large group of a large model, for which H is factored anew.
-
-    Returns:
-        True where it should run as a job.
-    """
+    """Whether the Newton step needs seconds: a large group of a large model, for which H is factored anew."""
     fitted = shown.analysis.problem.fitted
     return bool(fitted.size > QUICK and len(rows) * fitted.model.loss.outputs > QUICK // 10)
 

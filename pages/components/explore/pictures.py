@@ -158,11 +158,7 @@ def examples(shown: Shown) -> None:
 
 
 def strongest(shown: Shown) -> str:
-    """What the strips and the tables show.
-
-    Returns:
-        A title.
-    """
+    """What the strips and the tables show."""
     if shown.side == "test":
         return "The test points to which it matters most"
     return "The training points that matter most"
@@ -192,11 +188,7 @@ def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
 
 
 def titles(shown: Shown) -> tuple[str, str]:
-    """What the two ends of the scores mean for the watched quantity.
-
-    Returns:
-        Helpful and harmful, or up and down.
-    """
+    """What the two ends of the scores mean: helpful and harmful, or up and down."""
     if shown.side == "test":
         up, down = (f"removing the training point would {verb} their {shown.watched}" for verb in ("raise", "lower"))
     else:

@@ -65,11 +65,7 @@ def _instead(sentence: str) -> None:
 
 
 def quantities(analysis: Analysis) -> list[str]:
-    """Names of the quantities that this model defines.
-
-    Returns:
-        Keys of ``QUANTITIES``.
-    """
+    """Names in ``QUANTITIES`` of what this model defines."""
     loss = analysis.problem.fitted.model.loss
     return [name for name, entry in core.QUANTITIES.items() if entry.applies(loss)]
 

@@ -9,11 +9,7 @@ from pages.components.browser.way_back import way_back
 
 
 def accounts() -> bool:
-    """Whether an OIDC provider is configured in the secrets, so that everybody needs an account.
-
-    Returns:
-        False without a secrets file.
-    """
+    """Whether an OIDC provider is configured in the secrets, so that everybody needs an account."""
     try:
         return "auth" in st.secrets
     except (StreamlitSecretNotFoundError, FileNotFoundError):

@@ -88,10 +88,6 @@ def _take_file() -> None:
 
 
 def news() -> tuple[str, ...]:
-    """What went wrong with a file on the run before, once.
-
-    Returns:
-        One sentence, or none.
-    """
+    """What went wrong with a file on the run before, once."""
     found: tuple[str, ...] = st.session_state.pop(NEWS, ())
     return found

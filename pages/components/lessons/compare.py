@@ -11,13 +11,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from influence_core.settings import Option, Settings
-from pages.components.charts.examples import INK, blank
-from pages.components.charts.scale import plain
-from pages.components.lessons import figure_view
+from pages.components.charts.base import INK, blank
+from pages.components.charts.colours import HARMFUL, HELPFUL
+from pages.components.charts.scale import DIVERGING, plain
 from pages.components.lessons.compared_points import strongest
-from pages.components.lessons.drawing import DIVERGING, HARMFUL, HELPFUL, SIGN, words
-from pages.components.lessons.kinds import Picture, Tool, projected
-from pages.components.lessons.tuning import tuned
+from pages.components.lessons.parts.drawing import SIGN
+from pages.components.lessons.parts.kinds import Picture, Tool, projected
+from pages.components.lessons.parts.shown import pictures, put, replaced, values_of
 from pages.components.problem import suit
 from pages.components.session import cached, state
 from pages.components.session.door import core, teaching
@@ -42,11 +42,7 @@ OPTIONS = (
 
 
 def settings_of(second: str, l2: float) -> Settings:
-    """The chosen problem with the second model.
-
-    Returns:
-        The settings.
-    """
+    """The chosen problem with the second model."""
     found: Settings = teaching.second_settings(state.settings(), second)
     return found if l2 == KEEP else replace(found, model=replace(found.model, l2=l2))
 
@@ -65,9 +61,7 @@ def draw() -> None:
         cached.fit(state.settings())
     controls.exist(cached.problem(state.settings()).split)
     _loss_only()
-    values, problems = tuned(state.view().tune, OPTIONS)
-    for sentence in problems:
-        st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+    values = values_of(OPTIONS)
     offered = teaching.applicable(cached.analysis(state.settings()))
     second = str(values["second"]) or _default(offered)
     if second not in offered:
@@ -80,7 +74,7 @@ def draw() -> None:
         joined = teaching.joined(cached.analysis(first), cached.analysis(other), state.test())
     names = _names(first, other)
     st.markdown(summary(joined, names))
-    figure_view.pictures([lines(joined, names), scatter(joined, names)])
+    pictures([lines(joined, names), scatter(joined, names)])
     for column, one, name in zip(st.columns(2, gap="medium"), (first, other), names, strict=True):
         with column:
             st.markdown(f"**{controls.plain_markdown(name)}**")
@@ -96,8 +90,8 @@ def _loss_only() -> None:
 
 
 def _instead(second: str, offered: list[str]) -> None:
-    sentence = f"Second model: expected one of {', '.join(offered)}, got {second[:40]!r}. {_default(offered)} is used."
-    st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+    expected = f"Second model: expected one of {', '.join(offered)}, got {second[:40]!r}."
+    replaced(f"{expected} {_default(offered)} is used.")
 
 
 def _controls(offered: list[str], second: str, l2: float) -> None:
@@ -112,11 +106,11 @@ def _controls(offered: list[str], second: str, l2: float) -> None:
         controls.choice("First model", offered, current, "compare.first", _take_first, titles=titles)
     with two:
         controls.choice(
-            "Second model", offered, second, "compare.second", lambda name: figure_view.put({"second": name}, OPTIONS),
+            "Second model", offered, second, "compare.second", lambda name: put({"second": name}, OPTIONS),
             titles=titles,
         )  # fmt: skip
     with penalty:
-        controls.value(OPTIONS[1], l2, "compare.l2", lambda value: figure_view.put({"l2": value}, OPTIONS))
+        controls.value(OPTIONS[1], l2, "compare.l2", lambda value: put({"l2": value}, OPTIONS))
 
 
 def _take_first(name: str) -> None:
@@ -130,11 +124,7 @@ def _names(first: Settings, second: Settings) -> tuple[str, str]:
 
 
 def summary(joined: Joined, names: tuple[str, str]) -> str:
-    """How far the two agree, one line of Markdown.
-
-    Returns:
-        Rank correlation, r, common points of the top lists.
-    """
+    """How far the two agree, one line of Markdown."""
     found = joined.agreed
     overlap = "undefined" if found.top_k.value is None else f"{found.top_k.value:.0%}"
     return (
@@ -146,11 +136,7 @@ def summary(joined: Joined, names: tuple[str, str]) -> str:
 
 
 def limits(joined: Joined) -> tuple[float, float]:
-    """|score| of the full colour for each model: one limit for both where they share a unit.
-
-    Returns:
-        Two positive numbers.
-    """
+    """|score| of the full colour for each model: one limit for both where they share a unit."""
     found = [float(np.percentile(joined.table[name].abs(), 99)) or 1.0 for name in ("first", "second")]
     if joined.units[0] == joined.units[1]:
         found = [max(found)] * 2
@@ -158,18 +144,13 @@ def limits(joined: Joined) -> tuple[float, float]:
 
 
 def lines(joined: Joined, names: tuple[str, str]) -> Picture:
-    """Every training point twice, at its place for either model and at the height of its score, joined by a line.
-
-    Returns:
-        One picture.
-    """
+    """Every training point twice, at its place for either model and at the height of its score, joined by a line."""
     table, same = joined.table, joined.places[0] == joined.places[1]
     place = joined.places[0] if same else f"1: {joined.places[0]}\n2: {joined.places[1]}"
     shared, heights = heights_of(joined)
     height = f"score, {joined.units[0]}" if shared else "score ÷ the largest |score| of its model"
     figure = blank("The same training point in both models, joined", place, f"{height}\n{SIGN}")
-    figure.update_xaxes(title=words(place))
-    figure.update_yaxes(title=words(f"{height}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
+    figure.update_yaxes(zeroline=True, zerolinecolor=INK)
     gap = np.full(len(table), np.nan)
     ends = [
         np.column_stack([table["place_first"], table["place_second"], gap]).ravel(),
@@ -183,7 +164,6 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
     )  # fmt: skip
     for k, look in enumerate(zip(names, ("circle", "diamond"), strict=True)):
         figure.add_trace(_marks(table, ("first", "second")[k], look, heights[k], limits(joined)[k]))
-    figure.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0})
     scale = (
         "Colours share one scale."
         if shared
@@ -193,7 +173,7 @@ def lines(joined: Joined, names: tuple[str, str]) -> Picture:
         f"Score = predicted change of the test loss if the training point leaves. Circles: first model; diamonds: "
         f"second. {scale}"
     )
-    return Picture(projected(figure, 460), caption, table, "compare-lines")
+    return Picture(projected(figure, 460, -0.25), caption, table, "compare-lines")
 
 
 def heights_of(joined: Joined) -> tuple[bool, list[np.ndarray]]:
@@ -221,13 +201,10 @@ def _marks(table: pd.DataFrame, which: str, look: tuple[str, str], height: np.nd
 
 
 def scatter(joined: Joined, names: tuple[str, str]) -> Picture:
-    """Second score against first, in the colours of where they agree; rings around the strongest of either.
-
-    Returns:
-        One picture.
-    """
+    """Second score against first, in the colours of where they agree; rings around the strongest of either."""
     table = joined.table
-    figure = blank("Where the two models disagree", f"score of 1, {joined.units[0]}", f"score of 2, {joined.units[1]}")
+    axes = [f"score of {k}, {unit}\n{SIGN}" for k, unit in enumerate(joined.units, 1)]
+    figure = blank("Where the two models disagree", *axes)
     both = np.sign(table["first"]) == np.sign(table["second"])
     for sign, name, colour in (
         (1, "helpful in both", HELPFUL),
@@ -244,13 +221,11 @@ def scatter(joined: Joined, names: tuple[str, str]) -> Picture:
                         "line": {"width": 0.8, "color": INK}},
             )
         )  # fmt: skip
-    figure.update_xaxes(title=words(f"score of 1, {joined.units[0]}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
-    figure.update_yaxes(title=words(f"score of 2, {joined.units[1]}\n{SIGN}"), zeroline=True, zerolinecolor=INK)
-    figure.update_layout(legend={"orientation": "h", "y": -0.28, "yanchor": "top", "x": 0})
+    figure.update_xaxes(zeroline=True, zerolinecolor=INK).update_yaxes(zeroline=True, zerolinecolor=INK)
     caption = (
         f"{names[0]} across, {names[1]} upwards. On a straight line through zero both would rank every point alike."
     )
-    return Picture(projected(figure, 460), caption, table, "compare-scatter")
+    return Picture(projected(figure, 460, -0.28), caption, table, "compare-scatter")
 
 
 COMPARE = Tool(

@@ -50,11 +50,7 @@ def _images(split: Any, labels: list[str], asked: tuple[str, Joined], rows: tupl
 
 
 def top_table(joined: Joined, which: str, labels: list[str], rows: tuple[list[int], list[int]]) -> pd.DataFrame:
-    """The strongest helpful and harmful points of one model with their rank in the other.
-
-    Returns:
-        One row per point.
-    """
+    """The strongest helpful and harmful points of one model with their rank in the other."""
     other, unit = ("second", joined.units[0]) if which == "first" else ("first", joined.units[1])
     chosen = [*rows[0], *rows[1]]
     return pd.DataFrame(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import streamlit as st
 
-from pages.components.lessons import figure_view
-from pages.components.lessons.kinds import Lesson, Setting, Step, Words
-from pages.components.lessons.symbols import explained
-from pages.components.lessons.tuning import tuned
+from pages.components.lessons.parts import shown
+from pages.components.lessons.parts.kinds import Answer, Lesson, Setting, Step
+from pages.components.lessons.parts.prose import StepText, explained, filled
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -26,9 +23,7 @@ def draw(name: str, lesson: Lesson) -> None:
         if state.view().lesson != name:
             st.rerun()
         state.mirror()
-        values, problems = tuned(state.view().tune, lesson.options)
-        for sentence in problems:
-            st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+        values = shown.values_of(lesson.options)
         at = min(state.view().step, len(lesson.steps) - 1)
         _head(lesson, at)
         setting = Setting(state.settings(), state.test(), values)
@@ -88,85 +83,76 @@ def _explore() -> None:
     st.session_state["lessons.leave"] = True
 
 
-def said(words: Words, setting: Setting) -> str:
-    """Words that may be computed; negative numbers get a real minus.
-
-    Returns:
-        Markdown.
-    """
-    text = words(setting) if callable(words) else words
-    return re.sub(r"(?<=[\s(*])-(?=[\d.])", "−", text)
-
-
 def _step(name: str, lesson: Lesson, at: int, setting: Setting) -> None:
-    step, place = lesson.steps[at], (name, at)
+    words, step, place = lesson.text.steps[at], lesson.steps[at], (name, at)
     with st.container(key="lesson-step", gap="small"):
-        st.header(step.title, anchor=False)
+        st.header(words.title, anchor=False)
         text, picture = st.columns([4, 5], gap="medium")
         with text:
-            st.markdown(said(step.text, setting))
-            if step.formula:
-                st.latex(step.formula)
+            st.markdown(words.text)
+            if words.formula:
+                st.latex(words.formula)
             _sliders(lesson, step, setting)
-            revealed = _ask(step, place, setting)
+            revealed = _ask(words, step, place, setting)
         with picture:
             for drawn in step.draw(setting, revealed):
-                figure_view.one(drawn)
+                shown.one(drawn)
 
 
 def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
     for item in lesson.options:
         if item.name not in step.sliders:
             continue
-        key, now = f"tune.{state.view().lesson}.{item.name}", setting.tuned[item.name]
+        now = setting.tuned[item.name]
         if item.name not in lesson.stops:
-            controls.value(item, now, key, lambda value, name=item.name: figure_view.put({name: value}, lesson.options))
+            shown.widget(item, now, lesson.options)
             continue
+        key = shown.key_of(item)
         st.session_state[key] = now
         st.select_slider(
             item.label,
             sorted({*lesson.stops[item.name], now}),
             key=key,
             format_func=lambda value: f"{value:g}",
-            on_change=safely(
-                lambda name=item.name, key=key: figure_view.put({name: st.session_state[key]}, lesson.options)
-            ),
+            on_change=safely(lambda name=item.name, key=key: shown.put({name: st.session_state[key]}, lesson.options)),
         )
 
 
-def _ask(step: Step, place: tuple[str, int], setting: Setting) -> bool:
-    """The question, and the answer once it is asked for; below it what can be done, so that a screen holds the step.
-
-    Returns:
-        Whether the answer is shown.
-    """
+def _ask(words: StepText, step: Step, place: tuple[str, int], setting: Setting) -> bool:
+    """The question, or its answer once it is asked for, which is returned; below it what can be done next."""
     predicted: dict[tuple[str, int], int | None] = st.session_state.setdefault(PREDICTED, {})
-    shown: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
-    revealed = not step.ask or place in shown
-    if step.ask and revealed:
-        answer, guess = step.answer(setting), predicted.get(place)
-        verdict = "" if guess is None else "**Right.** " if guess == answer else "**Not so.** "
-        with st.container(border=True):
-            st.markdown(f"*{step.ask}*  \n{verdict}**{step.choices[answer]}.** {said(step.reveal, setting)}")
-    elif step.ask:
+    opened: set[tuple[str, int]] = st.session_state.setdefault(REVEALED, set())
+    revealed = place in opened
+    if revealed:
+        _answer(words, step.answer(setting), predicted.get(place))
+    else:
         key = f"predict.{place[0]}.{place[1]}"
         st.session_state[key] = predicted.get(place)
         st.radio(
-            step.ask,
-            range(len(step.choices)),
+            words.ask,
+            range(len(words.choices)),
             key=key,
             index=None,
-            format_func=lambda k: step.choices[k],
+            format_func=lambda k: words.choices[k],
             on_change=safely(lambda: predicted.update({place: st.session_state[key]})),
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if not revealed:
-            st.button("Reveal", type="primary", icon=":material/visibility:", on_click=safely(lambda: shown.add(place)))
-        elif step.ask:
+        if revealed:
             st.button(
-                "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(lambda: shown.discard(place))
+                "Predict again", icon=":material/undo:", type="tertiary", on_click=safely(opened.discard), args=(place,)
             )
-        if step.formula:
+        else:
+            st.button(
+                "Reveal", type="primary", icon=":material/visibility:", on_click=safely(opened.add), args=(place,)
+            )
+        if words.formula:
             with st.popover("What the symbols mean", icon=":material/function:", type="tertiary"):
-                st.markdown(explained(step.symbols))
+                st.markdown(explained(words.symbols))
     return revealed
+
+
+def _answer(words: StepText, answer: Answer, guess: int | None) -> None:
+    verdict = "" if guess is None else "**Right.** " if guess == answer.choice else "**Not so.** "
+    said = filled(words.reveal, answer.numbers)
+    with st.container(border=True):
+        st.markdown(f"*{words.ask}*  \n{verdict}**{words.choices[answer.choice]}.** {said}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.lessons import LESSONS, figure_view, lesson_view
-from pages.components.lessons.kinds import FigurePage, Lesson, Tool
+from pages.components.lessons import LESSONS, lesson_view
+from pages.components.lessons.figures import view as figure_view
+from pages.components.lessons.parts.kinds import FigurePage, Lesson, Tool
+from pages.components.lessons.parts.shown import replaced
 from pages.components.session import state
 from pages.components.session.door import figures
 from pages.components.session.errors import safely
@@ -16,7 +18,7 @@ def settle() -> None:
     """Replace a lesson or a step that does not exist, with a sentence; a plain link brings the lesson's own problem."""
     view = state.view()
     if view.lesson and view.lesson not in LESSONS:
-        _instead(f"Unknown lesson {view.lesson[:40]!r}: expected one of {', '.join(LESSONS)}. All lessons are shown.")
+        replaced(f"Unknown lesson {view.lesson[:40]!r}: expected one of {', '.join(LESSONS)}. All lessons are shown.")
         state.look(lesson="", step=0, tune="")
         return
     entry = LESSONS.get(view.lesson)
@@ -26,12 +28,8 @@ def settle() -> None:
         st.rerun()
     steps = len(entry.steps) if isinstance(entry, Lesson) else 1
     if view.lesson and view.step >= steps:
-        _instead(f"Step {view.step} does not exist: expected 0 to {steps - 1}. The first step is shown.")
+        replaced(f"Step {view.step} does not exist: expected 0 to {steps - 1}. The first step is shown.")
         state.look(step=0)
-
-
-def _instead(sentence: str) -> None:
-    st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
 
 
 def begin(name: str, step: int = 0) -> None:
@@ -71,11 +69,7 @@ def draw() -> None:
 
 
 def title(entry: Lesson | FigurePage | Tool) -> str:
-    """What a lesson or figure is called.
-
-    Returns:
-        A sentence or less.
-    """
+    """What a lesson or figure is called."""
     if not isinstance(entry, FigurePage):
         return entry.title
     return f"Figure {entry.figure}. {figures.FIGURES[entry.figure].title}"

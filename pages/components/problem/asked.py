@@ -51,11 +51,7 @@ class Shown:
 
     @staticmethod
     def of(analysis: Analysis, refits: Refits | None) -> Shown:
-        """The answer to the question of this session.
-
-        Returns:
-            What is shown.
-        """
+        """The answer to the question of this session."""
         view, settings = state.view(), state.settings()
         tests = asked_tests(analysis.problem, view)
         if view.ask == "train":
@@ -152,11 +148,7 @@ class Shown:
         return core.wording.ENDS[self.orientation]
 
     def look(self) -> Look:
-        """How the points of the LOO scatter are named and coloured.
-
-        Returns:
-            The look.
-        """
+        """How the points of the LOO scatter are named and coloured."""
         same, group = self.unit == self.own_unit, self.group if self.side == "train" else ()
         noise = self.refits.noise_of(self.tests) if self.refits is not None and self.side == "train" else None
         look = Look(self.unit, self.own_unit, same, self.sign, self.selected, group, self.ends)
@@ -168,11 +160,7 @@ class Shown:
 
 
 def asked_tests(problem: Problem, view: View) -> Rows:
-    """The test points that the question is about.
-
-    Returns:
-        One, a group, or all of them for the reverse question.
-    """
+    """The test points that the question is about: one, a group, or all of them for the reverse question."""
     m = len(problem.split.test)
     if view.ask == "test":
         return np.array([view.test])
@@ -180,33 +168,21 @@ def asked_tests(problem: Problem, view: View) -> Rows:
 
 
 def test_groups(problem: Problem) -> Mapping[str, Rows]:
-    """Groups of test points that have a name in a link.
-
-    Returns:
-        Their rows.
-    """
+    """Rows of the groups of test points that have a name in a link."""
     test = problem.split.test
     found = {"all": np.arange(len(test)), "wrong": np.flatnonzero(problem.misclassified)}
     return found | {f"class {k}": np.flatnonzero(test.y == k) for k in range(test.classes)}
 
 
 def train_groups(problem: Problem) -> Mapping[str, Rows]:
-    """Groups of training points that have a name in a link.
-
-    Returns:
-        Their rows.
-    """
+    """Rows of the groups of training points that have a name in a link."""
     train = problem.split.train
     found = {"flipped": np.flatnonzero(problem.split.flipped)}
     return found | {f"class {k}": np.flatnonzero(train.y == k) for k in range(train.classes)}
 
 
 def definition(shown: Shown) -> str:
-    """The sentence of the method, for the question on screen.
-
-    Returns:
-        What the numbers are, with their sign in words.
-    """
+    """What the numbers on screen are, with their sign in words: the sentence of the method."""
     if shown.view.ask == "train":
         return core.wording.meaning(
             f"{shown.watched} of a test point", shown.orientation, "the selected training point"
@@ -215,11 +191,7 @@ def definition(shown: Shown) -> str:
 
 
 def table(shown: Shown) -> pd.DataFrame:
-    """Every coloured point with its label, its predicted and, where it exists, its measured change.
-
-    Returns:
-        One row per point, in the order of the data.
-    """
+    """Every coloured point with its label, its predicted and, where it exists, its measured change, in order."""
     data = shown.data
     columns: dict[str, Any] = {
         "id": data.ids,
@@ -235,11 +207,7 @@ def table(shown: Shown) -> pd.DataFrame:
 
 
 def exported(frame: pd.DataFrame, shown: Shown) -> pd.DataFrame:
-    """The table with what each number means in its column's name: a file travels without the caption.
-
-    Returns:
-        The renamed table.
-    """
+    """The table with what each number means in its column's name: a file travels without the caption."""
     removed = (
         "removed"
         if shown.side == "train"

@@ -18,11 +18,7 @@ GRID = 64
 
 
 def places(part: Dataset) -> np.ndarray:
-    """Positions in the drawing, which the ids hold.
-
-    Returns:
-        (n,) int.
-    """
+    """(n,) positions in the drawing, which the ids hold."""
     return np.array([int(name.rpartition("-")[2]) for name in part.ids], dtype=int)
 
 

@@ -57,11 +57,7 @@ class Desk:
 
 
 def current() -> str:
-    """The drawing of this session's settings as text.
-
-    Returns:
-        The option ``points``, or the usual drawing.
-    """
+    """The drawing of this session's settings as text: the option ``points``, or the usual drawing."""
     return str(dict(state.settings().data.options).get("points", core.drawn.DEFAULT))
 
 

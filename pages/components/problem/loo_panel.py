@@ -21,11 +21,7 @@ RATE = 4e10  # floating-point operations per second on two cores
 
 
 def refits(settings: Settings) -> Refits | None:
-    """Measured changes where they exist: cheap enough to compute now, finished by a job, or stored earlier.
-
-    Returns:
-        The refits, or None.
-    """
+    """Measured changes where they exist: cheap enough to compute now, finished by a job, or stored earlier."""
     if cached.problem(settings).refits_are_instant:
         with suppress(core.SingularRefitError):  # the panel says why
             return cached.instant_loo(settings)
@@ -46,11 +42,7 @@ def panel(settings: Settings) -> None:
 
 
 def work(settings: Settings) -> job_panel.Work:
-    """The refits as a job.
-
-    Returns:
-        The work.
-    """
+    """The refits as a job."""
     problem = cached.problem(settings)
     return job_panel.Work(
         _key(settings),

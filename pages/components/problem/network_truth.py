@@ -22,11 +22,7 @@ MOSTLY = 0.8  # share of measured changes within the noise from which single poi
 
 
 def words(shown: Shown) -> str:
-    """What the measured changes are, and whether they rise above the noise of training.
-
-    Returns:
-        One small paragraph of Markdown.
-    """
+    """What the measured changes are, and whether they rise above the noise of training."""
     refits, n = shown.refits, len(shown.analysis.problem.split.train)
     if refits is None:
         return ""
@@ -49,21 +45,13 @@ def words(shown: Shown) -> str:
 
 
 def inside(measured: np.ndarray, noise: float) -> float:
-    """Share of the measured changes that are within ±2σ.
-
-    Returns:
-        From 0 to 1.
-    """
+    """Share of the measured changes that are within ±2σ."""
     known = measured[np.isfinite(measured)]
     return float(np.mean(np.abs(known) <= 2 * noise))
 
 
 def halves(settings: Settings) -> Halves | None:
-    """Networks trained on random halves, where a job has finished or an earlier session stored them.
-
-    Returns:
-        Members and values, or None.
-    """
+    """Networks trained on random halves, where a job has finished or an earlier session stored them."""
     key = _key(settings)
     job = jobs().get(key)
     if job is None:
@@ -93,11 +81,7 @@ def halves_panel(shown: Shown) -> None:
 
 
 def halves_work(settings: Settings) -> job_panel.Work:
-    """Training on random halves as a job.
-
-    Returns:
-        The work.
-    """
+    """Training on random halves as a job."""
     problem = cached.problem(settings)
     return job_panel.Work(
         _key(settings),

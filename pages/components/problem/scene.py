@@ -22,11 +22,7 @@ GRID = 80
 
 
 def scene(settings: Settings) -> Scene:
-    """The map's constant part, built once per problem.
-
-    Returns:
-        The scene.
-    """
+    """The map's constant part, built once per problem."""
     key = settings.key("data", "model", "seed")
     return _drawn_scene(key, settings) if cached.drawn(settings) else _scene(key, settings)
 
@@ -67,11 +63,7 @@ def _build(key: str, settings: Settings) -> Scene:
 
 
 def tiles(settings: Settings) -> Gallery | None:
-    """All test images, those the model gets wrong marked.
-
-    Returns:
-        The gallery, or None for data without images.
-    """
+    """All test images, those the model gets wrong marked; None for data without images."""
     return _tiles(settings.key("data", "model", "seed"), settings)
 
 
@@ -85,11 +77,7 @@ def _tiles(key: str, _settings: Settings) -> Gallery | None:
 
 
 def describe(data: Dataset, original: np.ndarray | None = None) -> list[str]:
-    """One line per example: id, label or target, the source's own text, and the label before it was flipped.
-
-    Returns:
-        n texts.
-    """
+    """One line per example: id, label or target, the source's own text, and the label before it was flipped."""
     names = data.class_names
     words = [names[int(y)] if names else f"{y:.4g}" for y in data.y]
     lines = [f"{name}: {word}" for name, word in zip(data.ids, words, strict=True)]

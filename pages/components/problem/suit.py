@@ -39,11 +39,7 @@ def suit_model(train: Dataset) -> None:
 
 
 def known_options(name: str, options: tuple) -> tuple:
-    """Those options that the model ``name`` has.
-
-    Returns:
-        The options that may be carried over.
-    """
+    """Those options that the model ``name`` has."""
     known = {option.name for option in core.MODELS[name].all_options}
     return tuple(pair for pair in options if pair[0] in known)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.components.charts.examples import INK, blank
+from pages.components.charts.base import INK, blank
 from pages.components.charts.scale import plain
 from pages.components.review import opening
 from pages.components.review.administration import title
@@ -35,7 +35,7 @@ def curve(desk: Desk, fit: Fit) -> None:
     if settings.data.flip_fraction <= 0:
         st.caption(
             "Which labels are wrong is not known for these data, so nobody can draw how many a queue finds. Set a "
-            "flipped share on the Data page, and labels that are wrong on purpose stand in."
+            "flipped share on the Data page, and flipped labels stand in."
         )
         return
     left, right = st.columns(2)

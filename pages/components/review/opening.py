@@ -55,7 +55,7 @@ def ask_name() -> None:
 
 
 def take_demo() -> None:
-    """Digits with wrong labels on purpose, and their queue."""
+    """Digits with flipped labels, and their queue."""
     state.put(DEMO)
     state.look(version=None, place=None, panel="review")
     st.session_state[WANTED] = True

@@ -18,20 +18,12 @@ if TYPE_CHECKING:
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def figure(name: str, options: Options) -> Figure:
-    """A published figure with some options, where it takes a moment; long ones are jobs.
-
-    Returns:
-        Its tables and numbers, shared by all sessions.
-    """
+    """A published figure with some options, where it takes a moment; long ones are jobs."""
     return figures.compute(name, options)
 
 
 def store() -> Store:
-    """The annotators' database, opened once per server.
-
-    Returns:
-        The store; it is shared by all sessions.
-    """
+    """The annotators' database, opened once per server."""
     return _store(os.environ.get("INFLUENCE_DB_URL", ""), os.environ.get("INFLUENCE_DATA_DIR", ""))
 
 
@@ -53,20 +45,12 @@ def expected_errors() -> tuple[type[Exception], ...]:
 
 
 def is_store_trouble(error: Exception) -> bool:
-    """Whether the annotators' database is what failed, so that trying again may help and other settings will not.
-
-    Returns:
-        False before that database was ever asked for.
-    """
+    """Whether the annotators' database is what failed, so that trying again may help and other settings will not."""
     return was_opened("influence_core.annotations") and isinstance(error, annotating.StoreUnavailable)
 
 
 def problem(settings: Settings) -> Problem:
-    """Data and fitted model of the settings, shared by all sessions.
-
-    Returns:
-        The problem; data and fit happen when first asked for.
-    """
+    """Data and fitted model of the settings, made when first asked for and shared by all sessions."""
     key = settings.key("data", "model", "seed")
     return (_drawn_problem if drawn(settings) else _problem)(key, settings)
 
@@ -77,11 +61,7 @@ def _problem(key: str, _settings: Settings) -> Problem:
 
 
 def drawn(settings: Settings) -> bool:
-    """Whether the data are drawn by hand: every stroke is another problem, and must not push out those of others.
-
-    Returns:
-        True where results belong into a cache of this session.
-    """
+    """Whether the data are drawn by hand: every stroke is another problem, and must not push out those of others."""
     return settings.data.name == "drawn"
 
 
@@ -96,11 +76,7 @@ def fit(settings: Settings) -> None:
 
 
 def analysis(settings: Settings) -> Analysis:
-    """The whole analysis of the settings, shared by all sessions.
-
-    Returns:
-        The analysis; each step happens when first asked for.
-    """
+    """The whole analysis of the settings, each step made when first asked for, shared by all sessions."""
     return (_drawn_analysis if drawn(settings) else _analysis)(settings.key(), settings)
 
 
@@ -115,11 +91,7 @@ def _drawn_analysis(key: str, _settings: Settings) -> Analysis:
 
 
 def instant_loo(settings: Settings) -> Refits:
-    """Exact LOO where it takes a fraction of a second.
-
-    Returns:
-        Measured changes for all test points.
-    """
+    """Exact LOO for all test points, where it takes a fraction of a second."""
     key = settings.key("data", "model", "quantity", "target", "seed")
     return (_drawn_loo if drawn(settings) else _loo)(key, settings)
 

@@ -28,11 +28,7 @@ _LOCK = threading.Lock()  # sessions that arrive while the core is imported wait
 
 
 def opened(name: str = CORE) -> ModuleType:
-    """A module of the core, in a thread that is ready to compute: every rerun is a thread.
-
-    Returns:
-        The module, imported when first asked for.
-    """
+    """A module of the core, in a thread that is ready to compute: every rerun is a thread."""
     if name not in _OPEN:
         with _LOCK:
             importlib.import_module("plotly.graph_objects")  # in one fixed order: numpy, pandas and plotly before torch
@@ -46,11 +42,7 @@ def opened(name: str = CORE) -> ModuleType:
 
 
 def was_opened(name: str) -> bool:
-    """Whether a module has been asked for already.
-
-    Returns:
-        False where asking for it now would import it.
-    """
+    """Whether a module has been asked for already."""
     return name in sys.modules
 
 

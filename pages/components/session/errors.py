@@ -17,11 +17,7 @@ log = logging.getLogger("influence_explorer")
 
 
 def number_of(error: BaseException) -> str:
-    """Put an error into the log, once, with the settings of the session that meets it.
-
-    Returns:
-        Its number there.
-    """
+    """Put an error into the log, once, with the settings of the session that meets it; its number there."""
     number: str | None = getattr(error, "number", None)
     if number is None:
         number = uuid.uuid4().hex[:8]
@@ -31,11 +27,7 @@ def number_of(error: BaseException) -> str:
 
 
 def report(error: BaseException) -> str:
-    """An error in words, nothing of it but its number.
-
-    Returns:
-        Two sentences.
-    """
+    """An error in words, nothing of it but its number."""
     return (
         f"This did not work, for a reason nobody foresaw. The server's log has it as {number_of(error)}: whoever runs "
         "this server can look it up."
@@ -47,12 +39,6 @@ def safely(callback: Callable[..., object]) -> Callable[..., None]:
 
     Callbacks run before the page, outside of its net: without this an error would empty the page, and the log would
     hold no number.  The page is drawn as it was, and the words stay until they are read.
-
-    Args:
-        callback: for ``on_click``, ``on_change`` and the like.
-
-    Returns:
-        The callback, safe.
     """
 
     @wraps(callback)

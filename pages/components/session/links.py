@@ -53,23 +53,12 @@ class Chosen:
 
 
 def write(settings: Settings, view: View) -> dict[str, str]:
-    """The choices as URL parameters.
-
-    Returns:
-        Readable and versioned; only what differs from the defaults.
-    """
+    """The choices as URL parameters, readable and versioned; only what differs from the defaults."""
     return to_query(settings) | views.to_query(view)
 
 
 def read(query: Mapping[str, Sequence[str]]) -> Chosen:
-    """The choices of a link; never an exception.
-
-    Args:
-        query: every value of every parameter.
-
-    Returns:
-        The choices; registries are not asked here.
-    """
+    """The choices of a link, given every value of every parameter; never an exception."""
     problems, single = [], {}
     for name, values in query.items():
         if name.split(".")[0] not in NAMES or "." in name and name.split(".")[0] not in PARTS:
@@ -88,20 +77,13 @@ def read(query: Mapping[str, Sequence[str]]) -> Chosen:
 
 
 def write_file(settings: Settings, view: View) -> str:
-    """The choices as a document: the settings as the core writes them, what is looked at under ``view``.
-
-    Returns:
-        JSON text.
-    """
+    """The choices as JSON: the settings as the core writes them, what is looked at under ``view``."""
     looked = {item.name: getattr(view, item.name) for item in fields(view)}
     return json.dumps(json.loads(to_json(settings)) | {"view": looked}, indent=2)
 
 
 def read_file(raw: bytes) -> Chosen:
     """The choices of a settings file.
-
-    Returns:
-        The choices; registries are not asked here.
 
     Raises:
         SettingsError: not such a document.
@@ -173,11 +155,7 @@ def _options(options: Options, described: Sequence[Any], entry: str, problems: l
 
 
 def told(problems: Sequence[str]) -> tuple[str, ...]:
-    """The first few sentences, and how many more there are.
-
-    Returns:
-        At most four sentences.
-    """
+    """The first few sentences, and how many more there are."""
     rest = len(problems) - SHOWN
     more = (f"{rest} more part{'s' * (rest > 1)} of the link could not be used.",) if rest > 0 else ()
     return (*problems[:SHOWN], *more)

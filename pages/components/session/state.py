@@ -59,11 +59,7 @@ def tell_again() -> None:
 
 
 def link() -> dict[str, str]:
-    """The choices of this session as URL parameters.
-
-    Returns:
-        Readable and versioned.
-    """
+    """The choices of this session as URL parameters."""
     return links.write(settings(), view())
 
 
@@ -78,21 +74,13 @@ def mirror() -> None:
 
 
 def settings() -> Settings:
-    """The settings of this session.
-
-    Returns:
-        The current value.
-    """
+    """The settings of this session."""
     current: Settings = st.session_state.settings
     return current
 
 
 def view() -> View:
-    """What this session looks at.
-
-    Returns:
-        The current value.
-    """
+    """What this session looks at."""
     current: View = st.session_state.view
     return current
 
@@ -103,20 +91,12 @@ def look(**values: Any) -> None:
 
 
 def test() -> int:
-    """The selected test point.
-
-    Returns:
-        Its index.
-    """
+    """Index of the selected test point."""
     return view().test
 
 
 def fit_in(train: int, test: int) -> tuple[str, ...]:
-    """Look at points that exist, whatever was asked for.
-
-    Returns:
-        A sentence for every replacement.
-    """
+    """Look at points that exist, whatever was asked for; a sentence for every replacement."""
     st.session_state.view, problems = views.within(view(), train, test)
     return problems
 
@@ -137,11 +117,7 @@ def note(sentence: str) -> None:
 
 
 def notes() -> tuple[str, ...]:
-    """What is to be told, once.
-
-    Returns:
-        Sentences.
-    """
+    """What is to be told, once."""
     found: tuple[str, ...] = st.session_state.pop(NOTES, ())
     return found
 

@@ -102,11 +102,7 @@ class View:
 
 
 def to_query(view: View) -> dict[str, str]:
-    """URL parameters: the test point, and whatever else differs from the defaults.
-
-    Returns:
-        For example ``{"test": "7", "group": "3-9,12"}``.
-    """
+    """URL parameters: the test point, and what else differs from the defaults: ``{"test": "7", "group": "3-9"}``."""
     default = View()
     chosen = {item.name: getattr(view, item.name) for item in fields(view)}
     return {name: str(value) for name, value in chosen.items() if name == "test" or value != getattr(default, name)}
@@ -160,16 +156,7 @@ def _number(name: str, text: str) -> int:
 
 
 def within(view: View, train: int, test: int) -> tuple[View, tuple[str, ...]]:
-    """A view that asks for points which exist; a link, or other data, may have asked for others.
-
-    Args:
-        view: as chosen.
-        train: number of training points.
-        test: number of test points.
-
-    Returns:
-        The view and a sentence for every replacement.
-    """
+    """A view that asks for some of so many points; a link, or other data, may have asked for others."""
     problems = []
     if view.test >= test:
         problems.append(f"Test point {view.test} does not exist: expected 0 to {test - 1}. Test point 0 is shown.")
@@ -230,11 +217,7 @@ def rows_of(text: str, count: int, named: Mapping[str, NDArray[np.int64]]) -> ND
 
 
 def group_text(rows: NDArray[np.int64]) -> str:
-    """Inverse of :func:`rows_of` for row numbers: ranges with commas.
-
-    Returns:
-        For example ``3-9,12``.
-    """
+    """Inverse of :func:`rows_of` for row numbers: ranges with commas, such as ``3-9,12``."""
     ordered = np.unique(rows)
     runs = np.split(ordered, np.flatnonzero(np.diff(ordered) > 1) + 1) if len(ordered) else []
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

@@ -13,9 +13,5 @@ def signed(score: float) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """Text without Markdown meaning: file names, labels and links may hold anything.
-
-    Returns:
-        The text with every mark escaped.
-    """
+    """Text without Markdown meaning: file names, labels and links may hold anything."""
     return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#+!|<>$~:" else mark for mark in text)

@@ -37,11 +37,7 @@ MORE = (
 
 
 def names(settings: Settings) -> list[str]:
-    """The solvers on offer for this model.
-
-    Returns:
-        Names in registry order.
-    """
+    """The solvers on offer for this model, in registry order."""
     found: list[str] = core.applicable_solvers(cached.problem(settings).fitted.size)
     return found
 
@@ -70,11 +66,7 @@ def compared(settings: Settings, test: int, truth: Truth) -> list[Trial]:
 
 
 def running(desk: Desk) -> bool:
-    """Whether a job is at work on this desk.
-
-    Returns:
-        True or False.
-    """
+    """Whether a job is at work on this desk."""
     job = jobs().get(_key(desk))
     return job is not None and job.active
 
@@ -137,11 +129,7 @@ def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
 
 
 def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
-    """A row for every solver that is not offered for so many parameters.
-
-    Returns:
-        Rows with a solver and a reason.
-    """
+    """A row for every solver that is not offered for so many parameters."""
     size, offered = cached.problem(settings).fitted.size, names(settings)
     rest = [entry for name, entry in core.SOLVERS.items() if name not in offered]
     blank = dict.fromkeys(columns(truth), "–")
@@ -152,21 +140,13 @@ def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
 
 
 def columns(truth: Truth) -> tuple[str, ...]:
-    """Of the table.
-
-    Returns:
-        Headings.
-    """
+    """Headings of the table."""
     own = ("solver", "factor", "solve", "products", "residual", "error", "reference")
     return (*own, *truth.columns, "what it says")
 
 
 def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:
-    """What one solver did, as cells.
-
-    Returns:
-        One row.
-    """
+    """What one solver did, as cells."""
     cells = dict.fromkeys(columns(truth), "–")
     cells |= {"solver": one.title, "factor": core.trials.seconds(one.factor_seconds)}
     cells["what it says"] = one.says or "Converged."

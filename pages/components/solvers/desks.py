@@ -23,11 +23,7 @@ FACTORS = 12  # kept of one fit
 
 
 def solver_settings(settings: Settings, name: str, damping: float | None = None) -> SolverSettings:
-    """Solver ``name`` with the damping of the settings, and with their options where it is the chosen one.
-
-    Returns:
-        The solver's settings.
-    """
+    """Solver ``name`` with the damping of the settings, and with their options where it is the chosen one."""
     options = settings.solver.options if settings.solver.name == name else ()
     delta = settings.solver.damping if damping is None else damping
     return SolverSettings(name, delta, options, settings.solver.curvature)
@@ -52,11 +48,7 @@ class Desk:
     found: dict[str, Trial]
 
     def ask(self, name: str, task: Task | None = None) -> Trial:
-        """Factor where that has not been done, solve, and note the answer.
-
-        Returns:
-            What the solver made of it; a failure is a sentence, not an exception.
-        """
+        """Factor where that has not been done, solve, note the answer; a failure is a sentence, not an exception."""
         if name not in self.found:
             prepared = self.prepared(name, task)
             batch = self.problem.test.take(slice(self.test, self.test + 1))
@@ -65,11 +57,7 @@ class Desk:
         return self.found[name]
 
     def prepared(self, name: str, task: Task | None = None) -> Prepared:
-        """The factor of one solver, computed anew so that its time is its own.
-
-        Returns:
-            The factor and its time.
-        """
+        """The factor of one solver, computed anew so that its time is its own."""
         chosen = solver_settings(self.settings, name)
         key = replace(self.settings, solver=chosen).key("solver")
         if key not in self.factors:
@@ -80,11 +68,7 @@ class Desk:
 
 
 def desk(settings: Settings, test: int) -> Desk:
-    """The desk of one system and test point, the same for every session.
-
-    Returns:
-        The desk.
-    """
+    """The desk of one system and test point, the same for every session."""
     plain = replace(settings, estimator="influence")
     problem = cached.problem(settings)
     return Desk(problem, plain, test, _factors(settings.key(*REST)), _found(plain.key(), test))
@@ -101,40 +85,24 @@ def _found(key: str, test: int) -> dict[str, Trial]:  # noqa: ARG001
 
 
 def factored(settings: Settings, name: str) -> Prepared:
-    """The factor of one solver.
-
-    Returns:
-        The factor and its time.
-    """
+    """The factor of one solver, with its time."""
     return desk(settings, 0).prepared(name)
 
 
 def trial(settings: Settings, name: str, test: int) -> Trial:
-    """Ask one solver about one test point.
-
-    Returns:
-        What it made of it; a failure is a sentence, not an exception.
-    """
+    """Ask one solver about one test point; a failure is a sentence, not an exception."""
     return desk(settings, test).ask(name)
 
 
 def watch(settings: Settings, test: int) -> Watched:
-    """The watched quantity at one test point.
-
-    Returns:
-        It, with its gradient.
-    """
+    """The watched quantity at one test point."""
     batch = cached.problem(settings).test.take(slice(test, test + 1))
     found: Watched = core.watch(cached.problem(settings).fitted, batch, settings.quantity, settings.target)
     return found
 
 
 def damping_path(settings: Settings, test: int, dampings: tuple[float, ...], count: int = 10) -> DampingPath | None:
-    """First-order scores at every damping, from one eigendecomposition.
-
-    Returns:
-        The path, or None where no damping gives a solution.
-    """
+    """First-order scores at every damping, from one eigendecomposition; None where no damping gives a solution."""
     chosen = replace(settings, solver=solver_settings(settings, "eigh"), estimator="influence")
     return _path(chosen.key(), test, dampings, count, chosen)
 

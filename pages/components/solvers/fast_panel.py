@@ -54,11 +54,7 @@ def panel(settings: Settings) -> None:
 
 
 def candidates(n: int) -> tuple[int, ...]:
-    """Sizes of the candidate set, three per decade, up to all points.
-
-    Returns:
-        Ascending.
-    """
+    """Sizes of the candidate set, three per decade, up to all points."""
     sizes = {int(round(SMALLEST * 10 ** (k / 3))) for k in range(40)}
     return (*sorted(size for size in sizes if size < n), n)
 
@@ -85,11 +81,7 @@ def draw(report: FastReport, n: int) -> None:
 
 
 def sentences(report: FastReport, n: int) -> tuple[str, str, str]:
-    """What each part saves, and an honest word where it saves nothing.
-
-    Returns:
-        Index, settings, repeats.
-    """
+    """What index, settings and repeats save, each with an honest word where it saves nothing."""
     full, enough = core.trials.seconds(report.full), report.enough(ENOUGH)
     one = enough or report.sizes[-1]
     gain = report.full / one.seconds

@@ -80,11 +80,7 @@ class Truth:
         return network_truth.inside(self.loo, self.noise)
 
     def cells(self, scores: Scores) -> dict[str, str]:
-        """How well some scores agree with it.
-
-        Returns:
-            One text per column.
-        """
+        """How well some scores agree with it, one text per column."""
         first, *lds = self.columns
         cells = {first: "not run" if self.loo is None else self._fitness(scores)}
         return cells | dict.fromkeys(lds, "not run" if self.halves is None else f"{self.lds(scores):.2f}")
@@ -114,31 +110,19 @@ def _exact(settings: Settings, test: int) -> np.ndarray | None:
 
 
 def agreed(measured: Scores, predicted: Scores) -> Agreement:
-    """The agreement of two vectors of changes.
-
-    Returns:
-        Its numbers.
-    """
+    """The agreement of two vectors of changes."""
     found: Agreement = core.agreement(measured, predicted, TOP)
     return found
 
 
 def fitness(found: Agreement, digits: str = ".3g") -> str:
-    """Correlation, rank correlation, slope and the share of the largest changes that is found.
-
-    Returns:
-        Four numbers.
-    """
+    """Correlation, rank correlation, slope and the share of the largest changes that is found."""
     parts = (found.r, found.rho, found.slope, found.top_k)
     return " · ".join("–" if part.value is None else f"{part.value:{digits}}" for part in parts)
 
 
 def reference(found: list[Trial]) -> Trial | None:
-    """Cholesky, or where it is not on offer the solver with the smallest residual of at most 1e-4.
-
-    Returns:
-        Its trial, or None.
-    """
+    """Cholesky's trial, or where it is not on offer that of the solver with the smallest residual of at most 1e-4."""
     solved = [one for one in found if one.scores is not None and one.residual is not None]
     named = next((one for one in solved if one.name == "cholesky"), None)
     good = [one for one in solved if one.residual <= 1e-4 and one.name != "identity"]

@@ -57,11 +57,7 @@ def value(described: Option, current: Value, key: str, put: Callable[[Value], No
 
 
 def place(name: str, count: int, default: int) -> int:
-    """A number of the view that names one of ``count`` things here; another one gives a sentence and the default.
-
-    Returns:
-        An index below ``count``.
-    """
+    """A number of the view that names one of ``count`` things here; another one gives a sentence and the default."""
     chosen = getattr(state.view(), name)
     if chosen is None or chosen < count:
         return default if chosen is None else int(chosen)
@@ -85,11 +81,7 @@ def pick(name: str, chosen: object, count: int) -> None:
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """A table as CSV whose text cells no spreadsheet takes for a formula.
-
-    Returns:
-        UTF-8 bytes.
-    """
+    """A table as CSV whose text cells no spreadsheet takes for a formula."""
     safe = frame.copy()
     for name in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
         text = safe[name].astype(str)

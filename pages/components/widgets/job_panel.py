@@ -33,22 +33,14 @@ KEPT = "Cancelled. Finished blocks are kept; the next run continues from them."
 
 @st.cache_resource(show_spinner=False)
 def jobs() -> Queue:
-    """The one queue of this server: ``submit(key, work, owner=…, cost=seconds)``, ``get(key)``, ``stop(job)``.
-
-    Returns:
-        The queue.
-    """
+    """The one queue of this server: ``submit(key, work, owner=…, cost=seconds)``, ``get(key)``, ``stop(job)``."""
     queue = core.Queue()
     atexit.register(queue.close)
     return queue
 
 
 def owner() -> str:
-    """Whose time the jobs of this browser session use; says nothing about who it is.
-
-    Returns:
-        The same text for the whole session.
-    """
+    """Whose time the jobs of this browser session use; says nothing about who it is."""
     name: str = st.session_state.setdefault("owner", uuid.uuid4().hex)
     return name
 
@@ -81,21 +73,13 @@ class Work:
 
 
 def result(key: str) -> Any:
-    """What the job under ``key`` returned.
-
-    Returns:
-        The result, or None while there is none.
-    """
+    """What the job under ``key`` returned, or None while there is nothing."""
     job = jobs().get(key)
     return job.result if job is not None and job.state == "done" else None
 
 
 def partial(key: str) -> Any:
-    """What the job under ``key`` has finished of its result, also after Cancel.
-
-    Returns:
-        As the core shows it, or None where there is nothing to look at.
-    """
+    """What the job under ``key`` has finished of its result, also after Cancel; None where nothing can be shown."""
     job = jobs().get(key)
     return None if job is None else job.partial
 
@@ -141,11 +125,7 @@ def _offer(work: Work) -> None:
 
 
 def reason(job: Job) -> str:
-    """Why a job failed, in words for its owner: the sentence of an expected error, and nothing of any other.
-
-    Returns:
-        One sentence.
-    """
+    """Why a job failed, in words for its owner: the sentence of an expected error, and nothing of any other."""
     if isinstance(job.error, cached.expected_errors()):
         return str(job.error)
     if isinstance(job.error, MemoryError):
@@ -172,11 +152,7 @@ def _progress(work: Work, job: Job, drawn: Any) -> None:
 
 
 def words(job: Job, units: str) -> str:
-    """How far a job is: its place while it waits, then done of total, rate and time left.
-
-    Returns:
-        Words for the bar.
-    """
+    """How far a job is: its place while it waits, then done of total, rate and time left."""
     if job.state == "waiting":
         before = jobs().before(job)
         return f"waiting, {before} job{'s' if before > 1 else ''} before this one" if before else "waiting for its turn"
@@ -189,22 +165,14 @@ def words(job: Job, units: str) -> str:
 
 
 def resumed(job: Job, units: str) -> str:
-    """What a stopped server's run had finished.
-
-    Returns:
-        One sentence.
-    """
+    """What a stopped server's run had finished."""
     if not job.kept:
         return "Started again after the server stopped."
     return f"Resumed after the server stopped: {job.kept:,} of {_number(job.total)} {units} were kept."
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    Returns:
-        For example ``40 s``, ``12 min`` or ``3.5 h``.
-    """
+    """Seconds as a person says them: ``40 s``, ``12 min`` or ``3.5 h``."""
     if seconds < 100:
         return f"{seconds:,.0f} s"
     return f"{seconds / 60:,.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"

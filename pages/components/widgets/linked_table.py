@@ -52,11 +52,7 @@ def linked_table(
 
 
 def top_rows(frame: pd.DataFrame, selected: int | None) -> pd.DataFrame:
-    """The rows that travel: the first ones, and above them the selected one if it lies further down.
-
-    Returns:
-        At most ``ROWS_SENT`` + 1 rows.
-    """
+    """The rows that travel: the first ones, and above them the selected one if it lies further down."""
     rows = frame.iloc[:ROWS_SENT]
     if selected is None or selected in rows.index or selected not in frame.index:
         return rows
@@ -64,11 +60,7 @@ def top_rows(frame: pd.DataFrame, selected: int | None) -> pd.DataFrame:
 
 
 def picked_row(rows: pd.DataFrame, event: object) -> int | None:
-    """The example that a selection event of the browser names, or None where it names none.
-
-    Returns:
-        Its number.
-    """
+    """The example that a selection event of the browser names, or None where it names none."""
     chosen = event.get("selection") if isinstance(event, dict) else None
     places = chosen.get("rows") if isinstance(chosen, dict) else None
     if not isinstance(places, list) or len(places) != 1:
@@ -78,15 +70,7 @@ def picked_row(rows: pd.DataFrame, event: object) -> int | None:
 
 
 def formats(frame: pd.DataFrame, changes: Iterable[str] = ()) -> dict[str, Any]:
-    """Digits that count: a table would show a change of 0.0000041 as 0.
-
-    Args:
-        frame: what is shown.
-        changes: columns whose numbers always have a sign.
-
-    Returns:
-        Column configuration of ``st.dataframe``, for its columns of fractions.
-    """
+    """Digits that count: a table would show a change of 0.0000041 as 0; columns of changes always have a sign."""
     chosen = set(changes)
     fractions = [name for name, kind in frame.dtypes.items() if pd.api.types.is_float_dtype(kind)]
     return {
@@ -95,9 +79,5 @@ def formats(frame: pd.DataFrame, changes: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def heading(name: str, unit: str, ends: tuple[str, str]) -> str:
-    """A column's name with its unit and its sign in words.
-
-    Returns:
-        For example ``predicted change, nats (− harmful, + helpful)``.
-    """
+    """A column's name with its unit and its sign in words: ``predicted change, nats (− harmful, + helpful)``."""
     return f"{name}, {unit} (− {ends[0]}, + {ends[1]})"

@@ -1,0 +1,1 @@
+"""What lessons and figures are made of."""

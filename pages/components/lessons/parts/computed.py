@@ -1,0 +1,147 @@
+"""Experiments of the lessons behind Streamlit's caches, keyed by settings and test point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from pages.components.lessons.parts.kinds import Setting
+from pages.components.session.door import core, teaching
+
+if TYPE_CHECKING:
+    from influence_core.analysis import GroupRefit, Review
+    from influence_core.teaching import Path, Poisoned
+
+cache = st.cache_resource(max_entries=48, show_spinner=False)
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _kept(name: str, key: str, test: int, asked: tuple[Any, ...], _compute: Callable[[], Any]) -> Any:
+    return _compute()
+
+
+def experiment(
+    compute: Callable[Concatenate[Setting, Asked], Found],
+) -> Callable[Concatenate[Setting, Asked], Found]:
+    """Computed once for each problem, test point and further arguments; the sliders of the setting do not matter."""
+
+    @wraps(compute)
+    def kept(setting: Setting, *asked: Asked.args, **named: Asked.kwargs) -> Found:
+        key, further = setting.settings.key(), (*asked, *sorted(named.items()))
+        found: Found = _kept(compute.__name__, key, setting.test, further, lambda: compute(setting, *asked, **named))
+        return found
+
+    return kept
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """One place on the path of up-weighting."""
+
+    loss: float
+    theta: np.ndarray
+
+
+@experiment
+def removal(setting: Setting, train: int) -> GroupRefit:
+    """The refit without one training point: changes at all test points and the new θ."""
+    return setting.analysis.problem.group_refit([train])
+
+
+@experiment
+def path(setting: Setting, train: int, way: str) -> Path:
+    """The loss and θ̂ along ``up_weighted`` or ``contaminated``, from −1/n to 3/n."""
+    found: Path = getattr(teaching, way)(
+        setting.analysis, train, setting.test, teaching.steps(len(setting.split.train))
+    )
+    return found
+
+
+@experiment
+def spot(setting: Setting, train: int, step: float) -> Spot:
+    """One more refit, at any ε."""
+    found = teaching.up_weighted(setting.analysis, train, setting.test, np.array([step]))
+    return Spot(float(found.loss[0]), found.theta[0])
+
+
+@experiment
+def stretch(setting: Setting) -> pd.DataFrame:
+    """Leverage against how much farther θ moves than first order says, one row per training point."""
+    return teaching.stretch(setting.analysis)
+
+
+@experiment
+def by_direction(setting: Setting, train: int) -> pd.DataFrame:
+    """A score taken apart along the eigenvectors of H, one row per direction."""
+    return teaching.by_direction(setting.analysis, train, setting.test)
+
+
+@experiment
+def damping_agreement(setting: Setting, dampings: tuple[float, ...]) -> pd.DataFrame:
+    """Scores at many dampings against exact leave-one-out, one row per damping."""
+    return teaching.damping_agreement(setting.analysis, setting.test, dampings, setting.measured)
+
+
+@cache
+def exact_hinge(seed: int) -> np.ndarray:
+    """Leave-one-out of the exact hinge on Iris, (90, 10)."""
+    found: np.ndarray = teaching.exact_changes(seed)
+    return found
+
+
+@cache
+def hinge(t: float, seed: int) -> pd.DataFrame:
+    """Influence through the smoothed hinge against :func:`exact_hinge`, one row per pair."""
+    return teaching.at_temperature(t, seed, exact_hinge(seed))
+
+
+def with_estimator(setting: Setting, name: str) -> np.ndarray:
+    """(n,) scores at the test point by another estimator."""
+    analysis = setting.analysis
+    found: np.ndarray = core.estimators.scores(analysis.influence, analysis.watched([setting.test]), name)[:, 0]
+    return found
+
+
+@experiment
+def review(setting: Setting) -> Review:
+    """What the mislabel signals of the problem are made of, each signal computed once."""
+    return core.Review(setting.analysis)
+
+
+@experiment
+def growing(setting: Setting, sizes: tuple[int, ...]) -> pd.DataFrame:
+    """Groups that leave together, the most helpful points first; one row per size."""
+    order = np.argsort(-setting.scores, kind="stable")
+    return teaching.growing(setting.analysis, setting.test, order, sizes)
+
+
+@experiment
+def noise(setting: Setting, row: int, seeds: int) -> pd.DataFrame:
+    """Training with and without one point, one row per seed."""
+    return teaching.training_noise(setting.settings, row, setting.test, range(seeds))
+
+
+@experiment
+def poison(setting: Setting, count: int, bound: float) -> Poisoned:
+    """Some training points moved a little, and the refit."""
+    return teaching.poison(setting.analysis, setting.test, count, bound)
+
+
+@experiment
+def _least_poison(setting: Setting, bound: float, most: int) -> int:
+    found = teaching.least(setting.analysis, setting.test, bound, most)
+    return 0 if found is None else len(found.rows)
+
+
+def least_poison(setting: Setting, bound: float, most: int) -> int:
+    """The fewest points that flip the prediction, or 0 where ``most`` do not suffice."""
+    with st.spinner("Looking for the fewest points …"):
+        return _least_poison(setting, bound, most)
