@@ -6,7 +6,7 @@ Settings -> data -> Split -> model.fit -> FittedModel -> Curvature -> solver -> 
 
 from __future__ import annotations
 
-from influence_core import wording
+from influence_core import cells, wording
 from influence_core.agreement import agreement, linear_datamodelling
 from influence_core.analysis import quality, trials
 from influence_core.analysis.answers import Analysis
@@ -91,6 +91,7 @@ __all__ = [
     "applicable_models",
     "applicable_solvers",
     "cards",
+    "cells",
     "checking_curve",
     "chosen_solver",
     "contents",

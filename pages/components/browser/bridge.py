@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pages.components.charts import colours
+from pages.components.session.door import core
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[2] / "static"
@@ -34,7 +35,8 @@ def ensure_static(folder: Path = STATIC) -> None:
     target = folder / plotly.name
     if not target.exists() or target.stat().st_size != plotly.stat().st_size:
         _put(plotly.read_bytes(), target)
-    module = f"{script('shared/picture_files.js')}\nexport {{ savePicture, saveTable }};\n".encode()
+    rule = f"const FORMULA = new RegExp({json.dumps(core.cells.FORMULA)});"
+    module = f"{rule}\n{script('shared/picture_files.js')}\nexport {{ savePicture, saveTable }};\n".encode()
     target = folder / "picture_files.js"
     if not target.exists() or target.read_bytes() != module:
         _put(module, target)
