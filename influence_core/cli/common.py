@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm import tqdm
 
 from influence_core.analysis import Settings, Task, result_store
 from influence_core.cells import to_csv
 from influence_core.settings import SettingsError, from_json, to_json
 
+BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
 FORMATS = {".csv", ".parquet", ".json"}
 
 
@@ -56,12 +58,17 @@ def task() -> Task:
     Returns:
         The task.
     """
+    bars: list[tqdm[Any]] = []  # one at a time, for the step that runs
 
     def report(done: float, total: float) -> None:
-        print(f"\r{done / total:4.0%}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+        if not bars:
+            bars.append(tqdm(total=1.0, leave=False, disable=None, file=sys.stderr, bar_format=BAR))
+        bars[0].n = min(done / total, 1.0)
+        bars[0].refresh()
+        if done >= total:
+            bars.pop().close()
 
-    store = result_store()
-    return Task(report, store=store) if sys.stderr.isatty() else Task(store=store)
+    return Task(report, store=result_store())
 
 
 def check_output(out: Path) -> None:
