@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,12 +42,8 @@ def ensure_static(folder: Path = STATIC) -> None:
 
 def _put(content: bytes, target: Path) -> None:
     """A file that appears at once and whole, so that servers which start together do not disturb each other."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.chmod(draft, 0o644)
-    os.replace(draft, target)
+    core.write_whole(target, content)
+    target.chmod(0o644)
 
 
 def favicon() -> Image.Image:

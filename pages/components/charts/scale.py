@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ def plain(text: str) -> str:
     Returns:
         The text with ``&``, ``<`` and ``>`` as entities.
     """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return html.escape(text, quote=False)
 
 
 def colour_limit(scores: Floats) -> float:
