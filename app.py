@@ -13,6 +13,7 @@ from pages.components.frame.bootstrap import bootstrap
 from pages.components.frame.presets import PRESETS, Preset
 from pages.components.review import opening
 from pages.components.session import state
+from pages.components.session.net import guarded
 
 
 def card(name: str, preset: Preset) -> None:
@@ -51,24 +52,25 @@ bootstrap(
     "**Which training points shaped this prediction?** Remove one, refit, and the prediction changes. This app "
     "predicts that change for every training point at once, and measures it by exact refits beside it.",
 )
-cards = [*(partial(card, name, preset) for name, preset in PRESETS.items()), review, own_data]
-for start in range(0, len(cards), 3):
-    for column, draw in zip(st.columns(3), cards[start : start + 3], strict=False):
-        with column:
-            draw()
+with guarded():
+    cards = [*(partial(card, name, preset) for name, preset in PRESETS.items()), review, own_data]
+    for start in range(0, len(cards), 3):
+        for column, draw in zip(st.columns(3), cards[start : start + 3], strict=False):
+            with column:
+                draw()
 
-with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
-    st.page_link(
-        "pages/6_Lessons.py",
-        label="Lessons: how influence works, step by step; and published figures, computed again",
-        icon=":material/school:",
+    with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+        st.page_link(
+            "pages/6_Lessons.py",
+            label="Lessons: how influence works, step by step; and published figures, computed again",
+            icon=":material/school:",
+        )
+
+    st.subheader("What the numbers mean", anchor=False)
+    st.markdown(
+        "**change** = test loss without the training point minus test loss with it.  \n"
+        ":blue[**Helpful**] (> 0): removing the point hurts the prediction.  "
+        ":orange[**Harmful**] (< 0): removing it improves the prediction.  \n"
+        "*Influence* and *one-step Newton* predict this change from one factorisation of the Hessian; *exact LOO* "
+        "refits the model without each point, with a certificate per refit."
     )
-
-st.subheader("What the numbers mean", anchor=False)
-st.markdown(
-    "**change** = test loss without the training point minus test loss with it.  \n"
-    ":blue[**Helpful**] (> 0): removing the point hurts the prediction.  "
-    ":orange[**Harmful**] (< 0): removing it improves the prediction.  \n"
-    "*Influence* and *one-step Newton* predict this change from one factorisation of the Hessian; *exact LOO* refits "
-    "the model without each point, with a certificate per refit."
-)

@@ -6,7 +6,7 @@ Settings -> data -> Split -> model.fit -> FittedModel -> Curvature -> solver -> 
 
 from __future__ import annotations
 
-from influence_core import wording
+from influence_core import cells, wording
 from influence_core.agreement import agreement, linear_datamodelling
 from influence_core.analysis import quality, trials
 from influence_core.analysis.answers import Analysis
@@ -19,7 +19,7 @@ from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
 from influence_core.analysis.trust import Trust
-from influence_core.compute import Cancelled, Task, result_store, settle
+from influence_core.compute import Cancelled, Recent, Task, result_store, settle, write_whole
 from influence_core.compute.plugins import join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
@@ -76,6 +76,7 @@ __all__ = [
     "Problem",
     "QuantityError",
     "Queue",
+    "Recent",
     "Refits",
     "Review",
     "Scores",
@@ -91,6 +92,7 @@ __all__ = [
     "applicable_models",
     "applicable_solvers",
     "cards",
+    "cells",
     "checking_curve",
     "chosen_solver",
     "contents",
@@ -117,6 +119,7 @@ __all__ = [
     "watch",
     "why_chosen",
     "wording",
+    "write_whole",
     "search",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.problem import Problem
@@ -14,7 +14,7 @@ from influence_core.compute import FloatArray, Task, numpy
 from influence_core.data import Corrections, DataError
 
 RESAMPLES = 2_000
-BAND = (2.5, 97.5)
+BATCH = 200  # samples in memory
 BOOTSTRAP = (
     "Band: 95 % of 2,000 paired bootstrap samples of the held-out points, which is the noise of a held-out set of this "
     "size."
@@ -144,7 +144,8 @@ def paired_bootstrap(differences: FloatArray, seed: int, resamples: int = RESAMP
     Returns:
         Low and high.
     """
-    m = len(differences)
-    counts: NDArray[np.int64] = np.random.default_rng([seed, 6]).multinomial(m, np.full(m, 1 / m), size=resamples)
-    low, high = np.percentile(counts @ differences / m, BAND)
+    sample = np.resize(differences, max(len(differences), 2))  # SciPy refuses a single point, whose band is itself
+    rng = np.random.default_rng([seed, 6])
+    found = bootstrap((sample,), np.mean, n_resamples=resamples, batch=BATCH, method="percentile", rng=rng)
+    low, high = found.confidence_interval
     return float(low), float(high)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from influence_core.analysis.review import Review, trust_record
 from influence_core.compute import FloatArray
@@ -93,19 +95,13 @@ def duplicate_groups(review: Review, rows: Sequence[int] | NDArray[np.int64]) ->
     """
     asked = np.asarray(rows, dtype=np.int64)
     x = review.analysis.problem.split.train.x
-    root = np.arange(len(x))
-    for row, near in zip(asked, near_duplicates(x, asked, review.neighbour_distance), strict=True):
-        for other in near:
-            a, b = sorted((_find(root, int(row)), _find(root, int(other))))
-            root[b] = a
-    found = np.array([_find(root, row) for row in range(len(x))])
-    return np.where(np.bincount(found, minlength=len(x))[found] > 1, found, -1)
-
-
-def _find(root: NDArray[np.int64], row: int) -> int:
-    while root[row] != row:
-        row = int(root[row])
-    return row
+    near = near_duplicates(x, asked, review.neighbour_distance)
+    ends = np.repeat(asked, [len(others) for others in near]), np.concatenate([*near, asked[:0]])
+    graph = coo_array((np.ones(len(ends[0])), ends), shape=(len(x), len(x)))
+    _, smallest, group, sizes = np.unique(
+        connected_components(graph, directed=False)[1], return_index=True, return_inverse=True, return_counts=True
+    )
+    return np.where(sizes[group] > 1, smallest[group], -1)
 
 
 def _belief(review: Review, unseen: bool) -> FloatArray:

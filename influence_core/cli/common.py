@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm import tqdm
 
 from influence_core.analysis import Settings, Task, result_store
+from influence_core.cells import to_csv
 from influence_core.settings import SettingsError, from_json, to_json
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
 FORMATS = {".csv", ".parquet", ".json"}
 
 
@@ -56,12 +58,17 @@ def task() -> Task:
     Returns:
         The task.
     """
+    bars: list[tqdm[Any]] = []  # one at a time, for the step that runs
 
     def report(done: float, total: float) -> None:
-        print(f"\r{done / total:4.0%}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+        if not bars:
+            bars.append(tqdm(total=1.0, leave=False, disable=None, file=sys.stderr, bar_format=BAR))
+        bars[0].n = min(done / total, 1.0)
+        bars[0].refresh()
+        if done >= total:
+            bars.pop().close()
 
-    store = result_store()
-    return Task(report, store=store) if sys.stderr.isatty() else Task(store=store)
+    return Task(report, store=result_store())
 
 
 def check_output(out: Path) -> None:
@@ -82,29 +89,15 @@ def write_table(table: pd.DataFrame, out: Path | None) -> None:
     In CSV, texts that a spreadsheet would take for formulas get an apostrophe in front.
     """
     if out is None:
-        neutralised(table).to_csv(sys.stdout, index=False)
+        sys.stdout.write(to_csv(table).decode())
     elif out.suffix == ".csv":
-        neutralised(table).to_csv(out, index=False)
+        out.write_bytes(to_csv(table))
     elif out.suffix == ".parquet":
         table.to_parquet(out, index=False)
     elif out.suffix == ".json":
         table.to_json(out, orient="records", indent=1, force_ascii=False)
     else:
         check_output(out)
-
-
-def neutralised(table: pd.DataFrame) -> pd.DataFrame:
-    """Texts that start like a formula, with an apostrophe in front; numbers stay.
-
-    Returns:
-        A new table.
-    """
-
-    def safe(value: Any) -> Any:
-        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
-
-    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    return table.assign(**{str(name): table[name].map(safe) for name in texts})
 
 
 def write_json(document: Mapping[str, Any], out: Path) -> None:

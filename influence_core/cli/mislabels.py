@@ -28,6 +28,7 @@ from influence_core.analysis import (
     outcome,
     scores,
 )
+from influence_core.cells import as_written
 from influence_core.cli import reviewing
 from influence_core.cli.common import add_settings, settings_of, task, write_json, write_table
 from influence_core.settings import to_json
@@ -185,7 +186,7 @@ def read_decisions(path: Path, review: Review) -> Corrections:
         DataError: a missing column, or an id, action or label that does not exist.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = as_written(pd.read_csv(path, dtype=str, keep_default_na=False))
     except (ValueError, UnicodeDecodeError) as error:
         raise DataError(f"{path.name}: expected a CSV file ({str(error)[:80]}).") from None
     missing = {"id", "action", "label"} - set(table.columns)

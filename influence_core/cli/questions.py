@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from influence_core import wording
 from influence_core.analysis import (
@@ -23,9 +21,8 @@ from influence_core.analysis import (
     Task,
     analyse,
     linear_datamodelling,
-    result_store,
 )
-from influence_core.cli.common import add_settings, check_output, settings_of, write_json, write_table
+from influence_core.cli.common import add_settings, check_output, settings_of, task, write_json, write_table
 from influence_core.settings import SettingsError, to_json
 
 PACKAGES = ("influence-explorer", "torch", "numpy", "scipy")
@@ -63,18 +60,10 @@ Table = tuple[pd.DataFrame, Mapping[str, Any]]
 def _run(arguments: argparse.Namespace, make: Callable[[argparse.Namespace, Analysis, Task], Table]) -> None:
     settings = settings_of(arguments)
     check_output(arguments.out)
-    with tqdm(
-        total=1.0, unit="", disable=None, file=sys.stderr, bar_format="{l_bar}{bar}| {elapsed}<{remaining}"
-    ) as bar:
-
-        def report(done: float, total: float) -> None:
-            bar.n = min(done / total, 1.0)
-            bar.refresh()
-
-        task = Task(report, store=result_store())
-        analysis = replace(analyse(settings), task=task)
-        analysis.problem.fit(task)
-        table, facts = make(arguments, analysis, task)
+    running = task()
+    analysis = replace(analyse(settings), task=running)
+    analysis.problem.fit(running)
+    table, facts = make(arguments, analysis, running)
     if arguments.out.suffix == ".parquet":
         table.attrs = {"influence_explorer": _manifest(settings, analysis, table, facts)}  # travels as file metadata
     write_table(table, arguments.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
@@ -56,24 +57,49 @@ class once(Generic[T]):  # noqa: N801 - used like functools.cached_property
 
 
 class Recent(Generic[T]):
-    """The last few results by key, for several threads; one that is asked for twice at the same time is made twice."""
+    """The last few results by key, for several threads; one that is asked for twice at the same time is made twice.
 
-    def __init__(self, size: int) -> None:
-        self.size, self.kept, self.guard = size, dict[object, T](), threading.Lock()
+    Args:
+        size: how many are kept, those first that were used last.
+        room: for what ``takes`` says of all that are kept; the newest stays whatever it takes.
+        takes: of one result.
+    """
+
+    def __init__(self, size: int, room: float = math.inf, takes: Callable[[T], float] = lambda _: 0) -> None:
+        self.size, self.room, self.takes = size, room, takes
+        self.kept, self.guard = dict[object, T](), threading.Lock()
 
     def get(self, key: object, make: Callable[[], T]) -> T:
         """What ``make`` returned for ``key`` last time, where that is still kept.
 
         Returns:
-            The result.
+            The result, which is never None.
+        """
+        found = self.find(key)
+        return self.put(key, make()) if found is None else found
+
+    def find(self, key: object) -> T | None:
+        """What is kept for ``key``, which is the youngest again.
+
+        Returns:
+            None where nothing is kept.
         """
         with self.guard:
             if key in self.kept:
-                value = self.kept[key] = self.kept.pop(key)  # the youngest again
-                return value
-        value = make()
+                self.kept[key] = self.kept.pop(key)
+            return self.kept.get(key)
+
+    def put(self, key: object, value: T) -> T:
+        """Keep a result; others may have to go.
+
+        Returns:
+            The result.
+        """
         with self.guard:
+            self.kept.pop(key, None)
             self.kept[key] = value
-            while len(self.kept) > self.size:
+            while len(self.kept) > 1 and (
+                len(self.kept) > self.size or sum(map(self.takes, self.kept.values())) > self.room
+            ):
                 del self.kept[next(iter(self.kept))]
         return value

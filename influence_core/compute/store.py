@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class ResultStore:
         """Store arrays under ``key``; a reader sees either all of them or nothing."""
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write(self._path(key), buffer.getbuffer())
+        write_whole(self._path(key), buffer.getbuffer())
         evict(self.folder, "*.npz", self.max_bytes)
 
     def _path(self, key: str) -> Path:
@@ -90,7 +91,7 @@ class Wanted:
 
     def add(self, key: str) -> None:
         """Note that the run ``key`` is wanted."""
-        write(self._path(key), json.dumps({"key": key, "server": self.server}).encode())
+        write_whole(self._path(key), json.dumps({"key": key, "server": self.server}).encode())
         for changed, _, path in sorted(_files(self.folder, "*.json"), reverse=True)[NOTES:]:
             _remove(path, changed)
 
@@ -116,8 +117,14 @@ class Wanted:
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
-def write(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that a reader sees all of it or nothing, and so that it survives a crash of the machine."""
+def write_whole(path: Path, content: bytes | memoryview, check: Callable[[Path], object] = lambda _: None) -> None:
+    """Write a file so that a reader sees all of it or nothing, and so that it survives a crash of the machine.
+
+    Args:
+        path: of the file; its folder is made.
+        content: of the file.
+        check: raises where the file, still under another name, is not what it should be.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
@@ -125,6 +132,7 @@ def write(path: Path, content: bytes | memoryview) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        check(Path(temporary))
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from influence_core.compute import Task, data_folder
+from influence_core.compute import Task, data_folder, write_whole
 from influence_core.data.dataset import DataError, Dataset, Table
 from influence_core.data.encoding import encode
 from influence_core.data.images import Bytes, balanced_rows, image_dataset, parse_digits, read_digits
@@ -66,7 +64,7 @@ def fetch(path: Path, read: Callable[[Path], object], download: Download, manual
     if path.is_file():
         return
     try:
-        _store(path, read, download(task))
+        write_whole(path, download(task), read)
     except (OSError, ValueError, RuntimeError, ImportError, HTTPException, KeyError) as error:
         raise DataError(f"{path.name} could not be fetched ({_reason(error)}): {_by_hand(path, manual)}") from None
 
@@ -99,19 +97,6 @@ def _reason(error: Exception) -> str:
     inner = getattr(error, "reason", error)
     inner = getattr(inner, "strerror", None) or inner
     return str(inner)[:80] or type(error).__name__
-
-
-def _store(path: Path, read: Callable[[Path], object], content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        read(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def openml_mnist(task: Task) -> bytes:

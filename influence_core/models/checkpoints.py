@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from influence_core.compute.store import data_folder, evict, write
+from influence_core.compute.store import data_folder, evict, write_whole
 from influence_core.models.fitting import Fit
 
 MOST_BYTES = 2**30
@@ -40,7 +40,7 @@ def save_fit(fit: Fit, key: str, where: Path | None = None) -> Path:
     tensors |= {f"checkpoint.{k}": theta.detach().cpu().clone() for k, (_, theta) in enumerate(fit.checkpoints)}
     facts = {"format": FORMAT, "method": fit.method, "epochs": str(fit.epochs)}
     facts |= {"gradient_norm": repr(fit.gradient_norm), "goal": repr(fit.goal)}
-    write(path, save(tensors, facts))
+    write_whole(path, save(tensors, facts))
     evict(path.parent, "*.safetensors", MOST_BYTES)
     return path
 

@@ -13,8 +13,6 @@ import pandas as pd
 import pytest
 from cleanlab.classification import CleanLearning
 from cleanlab.multiannotator import get_label_quality_multiannotator, get_majority_vote_label
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.label_interface import LabelInterface
 from sklearn.linear_model import LogisticRegression
@@ -36,7 +34,6 @@ from influence_core.annotations import (
     zipped,
 )
 from influence_core.annotations.exports import COLUMNS
-from influence_core.cells import neutral, restored
 from influence_core.data.uploads import read_upload
 from tests.annotations.conftest import queue, samples, serve
 
@@ -200,7 +197,7 @@ def test_the_clean_data_keep_the_uploaded_schema(store: Store, target: list[obje
 
 
 def test_the_clean_data_can_be_uploaded_again(store: Store) -> None:
-    names = ("=up", "-down", "@x")
+    names = ("=up", "-5", "'\n＝x")  # noqa: RUF001
     data = Samples("x", "again", np.array([f"={i}" for i in range(12)]), np.arange(12) % 3, names)
     number = queue(store, data=data).id
     table = pd.DataFrame({"=key": data.ids, "+size": np.arange(12) - 5, "label": np.array(names)[data.labels]})
@@ -273,33 +270,19 @@ def test_one_zip_holds_everything_and_is_the_same_twice(store: Store) -> None:
 
 def test_hostile_names_reach_the_files_harmless_and_come_back(store: Store, tmp_path: Path) -> None:
     names = ("=cmd|' /C calc'!A0", "<b>&\"'\x00\x07", "-1")
-    data = Samples("=x", "hostile", np.array(["=1", "'=1", "@a", "\tb", "-1", "x"]), np.arange(6) % 3, names)
+    data = Samples("=x", "hostile", np.array(["=1", "'=1", "＝a", "\nb", "-1", "x"]), np.arange(6) % 3, names)
     number = queue(store, data=data).id
     decide(store, serve(store, number, "=ann"), Answer("keep"))
     files = export(store, number, "lead")
     for name in ("label_issues.csv", "labels_multiannotator.csv", "dataset_clean.csv"):
-        cells = pd.read_csv(io.BytesIO(files[name]), header=None, dtype=str, keep_default_na=False).to_numpy().ravel()
-        for cell in cells:
-            assert (
-                not cell
-                or cell[0] not in "=@\t\r"
-                and not (cell[0] in "+-" and not cell[1:].replace(".", "").isdigit())
-            )
+        for cell in pd.read_csv(io.BytesIO(files[name]), header=None, dtype=str, keep_default_na=False).to_numpy().flat:
+            assert cell[:1] not in {*"=@＝\t\r\n"} and (cell[:1] not in {"+", "-"} or float(cell)), cell  # noqa: RUF001
+    parquet = pd.read_parquet(io.BytesIO(files["label_issues.parquet"]))  # no spreadsheet runs these: left as they are
+    assert parquet["id"].tolist() == data.ids.tolist() and set(parquet["given_label_name"]) == set(names)
+    assert [one["data"]["id"] for one in json.loads(files["label_studio_tasks.json"])] == data.ids.tolist()
     assert _issues(files)["id"].tolist() == data.ids.tolist()
     assert "=ann" in read_csv(files["labels_multiannotator.csv"]).columns
     assert len(_convert(files, tmp_path)) == 6
-
-
-@given(st.text(alphabet="'=+-@\t\r\n＝ab1.,e ", max_size=8))  # noqa: RUF001
-@settings(max_examples=300, deadline=None)
-def test_every_text_survives_and_none_is_run(text: str) -> None:
-    safe = neutral(text)
-    assert restored(safe) == text
-    assert safe == text or safe.startswith("'")
-    if safe[:1] in ("=", "@", "\t", "\r"):
-        raise AssertionError(safe)
-    if safe[:1] in ("+", "-"):
-        float(safe)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,b\n"1'])

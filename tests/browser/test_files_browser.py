@@ -2,6 +2,7 @@
 
 import csv
 import io
+import random
 import re
 import struct
 import xml.etree.ElementTree as ET
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from influence_core.cells import neutral
 from tests.browser.helpers import settled
+from tests.core.test_cells import LEFT, RUN
 
 pytestmark = pytest.mark.browser
 
@@ -76,3 +79,22 @@ def test_a_drawing_is_a_file_and_a_page_link_carries_the_choices(page: Any, app:
     link = page.locator('[data-testid="stSidebar"] [data-testid="stPageLink-NavLink"]').filter(has_text="Model")
     link.hover()
     assert re.search(r"Model\?v=1&data\.name=drawn&model\.l2=0\.01&test=1$", link.get_attribute("href"))
+
+
+def test_cells_of_the_browser_files_follow_the_one_rule(page: Any, demo: str) -> None:
+    page.goto(f"{demo}/?n=30")
+    page.locator(".if-gallery button.tile").first.wait_for(timeout=60_000)
+    letters = random.Random(0)
+    made = ["".join(letters.choices("'=+-@\t\n＝ab15.e\" \ufeff\u3000", k=4)) for _ in range(2000)]  # noqa: RUF001
+    texts = [*RUN, *LEFT, *made]
+    with page.expect_download() as found:
+        page.evaluate(
+            """async (rows) => {
+                const { saveTable } = await import(new URL('./app/static/picture_files.js', document.baseURI));
+                await saveTable({ rows, file: 'cells' });
+            }""",
+            [["=text", "number"], *([text, -5] for text in texts)],
+        )
+    with found.value.path().open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["'=text", "number"], *([neutral(text), "-5"] for text in texts)]

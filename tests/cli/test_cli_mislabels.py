@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ import pytest
 
 from influence_core.analysis import Review, analyse
 from influence_core.cli import COMMANDS, main
-from influence_core.cli.common import neutralised
+from influence_core.cli.common import write_table
+from influence_core.cli.mislabels import read_decisions
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
 
 DATA = DataSettings("blobs", (("n", 120),), validation_fraction=0.2, flip_fraction=0.1)
@@ -128,10 +130,15 @@ def test_settings_one_by_one(capsys):
     assert len(pd.read_csv(io.StringIO(capsys.readouterr().out))) == 54
 
 
-def test_formulas_are_texts():
-    table = neutralised(pd.DataFrame({"id": ["=1+1", "@x", "plain"], "score": [-1.0, 2.0, 3.0]}))
-    assert table["id"].tolist() == ["'=1+1", "'@x", "plain"]
-    assert table["score"].tolist() == [-1.0, 2.0, 3.0]
+def test_decisions_come_back_as_they_were_written(tmp_path):
+    train = SimpleNamespace(ids=np.array(["=1", "'=1", "-5"]), class_names=("@a", "-1"))
+    review = SimpleNamespace(
+        analysis=SimpleNamespace(problem=SimpleNamespace(split=SimpleNamespace(train=train))), labels=np.zeros(3, int)
+    )
+    table = pd.DataFrame({"id": train.ids, "action": "re-label", "label": ["-1", "@a", "-1"]})
+    write_table(table, tmp_path / "decisions.csv")
+    found = read_decisions(tmp_path / "decisions.csv", review)
+    assert found.rows.tolist() == [0, 1, 2] and found.labels.tolist() == [1, 0, 1]
 
 
 def test_the_module_runs_and_lists_its_commands():

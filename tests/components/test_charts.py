@@ -4,7 +4,6 @@ import html
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -263,16 +262,6 @@ def test_durations_read_well():
 def test_relative_error_of_zero_reference():
     assert trials.relative_error(np.zeros(3), np.zeros(3)) == 0
     assert trials.relative_error(np.array([3.0, 4.0]), np.array([0.0, 5.0])) == pytest.approx(np.sqrt(10) / 5)
-
-
-def test_csv_cells_that_look_like_formulas_are_text():
-    table = pd.DataFrame({"id": ["=1+1", "+2", "-3", "@x", "fine"], "=column": [1.0, -2.0, 3.0, 4.0, 5.0]})
-    lines = controls.csv(table).decode().splitlines()
-    assert lines[0] == "id,'=column"
-    assert [line.split(",")[0] for line in lines[1:]] == ["'=1+1", "'+2", "'-3", "'@x", "fine"]
-    assert lines[2].endswith(",-2.0")
-    wide = pd.DataFrame({"id": ["＝1", "－2", "x"]})
-    assert controls.csv(wide).decode().splitlines()[1:] == ["'＝1", "'－2", "x"]
 
 
 @pytest.mark.parametrize(("current", "step"), [(0.1, 0.01), (0.003, 0.0001), (1000.0, 100.0), (0.0, 0.01), (1.0, 0.1)])

@@ -144,8 +144,9 @@ def test_every_classifier_makes_a_queue_and_cards(name: str) -> None:
     assert reviewing.seconds(fit, given) > 0
 
 
-def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes() -> None:
     shelf, problem = shelves.Shelf(), Problem(ROWS)
+    assert shelf.models.room == shelves.BYTES
     scored = reviewing.score(reviewing.Fit(ROWS), problem, Task())
     n, p = len(problem.split.train), problem.fitted.size
     assert scored.size == 8 * (n * 4 + 2 * p * p)
@@ -154,12 +155,12 @@ def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes(monkeypatch: pyt
         shelf.put(fit, scored)
     assert [fit for fit in fits if shelf.model(fit) is not None] == fits[-shelves.MODELS :]
     shelf.model(fits[3])  # used: it stays longer than the others
-    monkeypatch.setattr(shelves, "BYTES", 2.5 * scored.size)
+    shelf.models.room = 2.5 * scored.size
     shelf.put(fits[0], scored)
     assert [fit for fit in fits if shelf.model(fit) is not None] == [fits[0], fits[3]]
-    monkeypatch.setattr(shelves, "BYTES", 0)
+    shelf.models.room = 0
     shelf.put(fits[1], scored)
-    assert list(shelf.models) == [fits[1].key]  # the one in use stays
+    assert list(shelf.models.kept) == [fits[1].key]  # the one in use stays
 
 
 @pytest.mark.parametrize(

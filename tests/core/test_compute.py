@@ -28,6 +28,7 @@ from influence_core.compute import (
     once,
     product,
     stacked,
+    write_whole,
 )
 from influence_core.compute import store as store_module
 from influence_core.compute.store import STALE_SECONDS
@@ -356,6 +357,28 @@ def test_the_last_few_results_are_kept():
 
     assert [ask(key) for key in (1, 2, 1, 3, 1, 2)] == [10, 20, 10, 30, 10, 20]
     assert made == [1, 2, 3, 2]  # 2 was the oldest when 3 came
+
+
+def test_recent_results_go_where_room_is_short_but_never_the_newest():
+    recent = Recent(9, room=5, takes=len)
+    for key in ("a", "bb", "cc"):
+        assert recent.put(key, key) == key
+    assert recent.find("a") == "a" and recent.find("d") is None  # the youngest again
+    recent.put("ddd", "ddd")
+    assert list(recent.kept) == ["a", "ddd"]
+    recent.put("much", "m" * 9)
+    assert list(recent.kept) == ["much"]
+    recent.put("much", "less")
+    assert recent.find("much") == "less" and len(recent.kept) == 1
+
+
+def test_a_file_that_fails_its_check_leaves_the_old_one(tmp_path):
+    file = tmp_path / "folder" / "file"
+    write_whole(file, b"old")
+    seen = []
+    with pytest.raises(ValueError, match="could not convert"):
+        write_whole(file, b"no number", lambda path: seen.append(path) or float(path.read_text()))
+    assert file.read_bytes() == b"old" and list(file.parent.iterdir()) == [file] and seen[0].parent == file.parent
 
 
 def test_recent_results_of_many_threads_do_not_mix():

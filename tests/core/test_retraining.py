@@ -11,7 +11,6 @@ import torch
 from oracles import error, quantity
 from problems import CERTIFICATE, CLASSIFIERS, CPU, DEFINED, LINEAR, TOTALS, examples, fitted_on, problem
 
-from influence_core.retraining import certified as retraining
 from influence_core.compute import Cancelled, ResultStore, Task
 from influence_core.data import load
 from influence_core.influence.effects import parameter_change_norm
@@ -28,6 +27,7 @@ from influence_core.retraining import (
     minimise,
     refit_changed,
 )
+from influence_core.retraining import certified as retraining
 from influence_core.settings import DataSettings, ModelSettings, SolverSettings
 
 models = pytest.mark.parametrize("name", LINEAR)

@@ -146,6 +146,7 @@ def test_bootstrap_band_covers_as_a_normal_one():
     half = 1.96 * values.std() / 20
     np.testing.assert_allclose([low, high], [values.mean() - half, values.mean() + half], atol=0.15 * half)
     assert paired_bootstrap(np.zeros(10), 0) == (0, 0)
+    assert paired_bootstrap(np.array([0.5]), 0) == (0.5, 0.5)
 
 
 CURVE = replace(SETTINGS, data=replace(SETTINGS.data, options=(("n", 150),)))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block
 
-from pages.components.frame.sidebar import PAGES
 from pages.components.review import opening
 from pages.components.session import cached
+from tests.pages.test_login_first import FILES
 from tests.pages.test_mislabels_page import DIGITS, has, until, words
 
 ROOT = Path(__file__).parents[2]
@@ -34,13 +35,26 @@ def visited(page: str, user: dict[str, object] | None = None, **query: str) -> A
     return app.run()
 
 
-@pytest.mark.parametrize("page", [*PAGES, "pages/4_Mislabels.py"])
+def shown(app: AppTest) -> list[str]:
+    """The kinds of everything on the page and in the sidebar."""
+    assert not app.exception and not app.toast
+    elements = [element for block in (app.main, app.sidebar) for element in block]
+    return sorted(type(element).__name__ for element in elements if not isinstance(element, Block))
+
+
+@pytest.mark.parametrize("page", FILES)
 def test_no_page_shows_anything_without_an_account(page: str) -> None:
     app = visited(page, test="3", data__name="digits")
-    assert not app.exception
-    assert [button.key for button in app.button] == ["log-in"]
+    assert shown(app) == ["Button", "Markdown", "Title", "UnknownElement"]  # the last brings one back after the login
+    assert app.title[0].value == "Influence Explorer" and app.button[0].key == "log-in"
     assert words(app) == "This server is for people with an account."
     assert "settings" not in app.session_state
+
+
+def test_a_page_that_forgets_the_login_would_be_seen(tmp_path: Path) -> None:
+    page = tmp_path / "7_Forgotten.py"
+    page.write_text("import streamlit as st\nst.caption('secret')\n", encoding="utf-8")
+    assert shown(visited(str(page))) == ["Caption"]
 
 
 def test_an_account_is_the_name_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

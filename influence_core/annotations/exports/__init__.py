@@ -1,7 +1,6 @@
 """Exports: files that cleanlab, Label Studio and spreadsheets read, with a manifest that says what they are."""
 
-from influence_core.annotations.exports.cells import read_csv
-from influence_core.annotations.exports.files import Context, export, zipped
+from influence_core.annotations.exports.files import Context, export, read_csv, zipped
 from influence_core.annotations.exports.frames import COLUMNS, Original
 from influence_core.annotations.exports.reading import export_counts
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from influence_core.annotations.annotator_agreement import agreement_of
 from influence_core.annotations.errors import AnnotationError
-from influence_core.annotations.exports.cells import to_csv
 from influence_core.annotations.exports.frames import (
     COLUMNS,
     Original,
@@ -34,8 +33,10 @@ from influence_core.annotations.exports.reading import Material, read_material
 from influence_core.annotations.people import record
 from influence_core.annotations.records import SIGN
 from influence_core.annotations.store import Store
+from influence_core.cells import as_written, to_csv
 
 FORMAT = 1
+READ = 200 * 2**20  # bytes
 PACKAGES = ("numpy", "torch", "scikit-learn", "cleanlab", "sqlalchemy", "pandas", "pyarrow")
 Selection = Literal["all", "decided"] | NDArray[np.int64]
 
@@ -106,6 +107,23 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
     return buffer.getvalue()
+
+
+def read_csv(content: bytes) -> pd.DataFrame:
+    """An exported CSV as it was before its cells were made harmless.
+
+    Returns:
+        The table.
+
+    Raises:
+        AnnotationError: too large, or no such file.
+    """
+    if len(content) > READ:
+        raise AnnotationError(f"Expected a file of at most {READ >> 20} MB, got {len(content) >> 20} MB.")
+    try:
+        return as_written(pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=[""], low_memory=False))
+    except (ValueError, UnicodeError, pd.errors.ParserError):
+        raise AnnotationError("Expected a CSV file in UTF-8, as it was exported: export it again.") from None
 
 
 def _chosen(material: Material, rows: Selection) -> Rows:

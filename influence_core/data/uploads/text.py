@@ -11,7 +11,7 @@ from contextlib import suppress
 import pandas as pd
 from pandas.api import types
 
-from influence_core.cells import restored
+from influence_core.cells import as_written, restored
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import CELLS, COLUMNS, ROWS, at_most, plain_text, quoted
 from influence_core.data.uploads.raw import Raw, column_names
@@ -38,9 +38,9 @@ def read_text(content: bytes) -> Raw:
     headers = [restored(name) for name in records[0]]
     names, name_notes = column_names([""] * len(headers) if headless else headers)
     comma = separator == ";" and bool(_DECIMAL_COMMA.search(head)) and not _DECIMAL_POINT.search(head)
-    frame = _parse(content, separator, headless, "," if comma else ".").set_axis(names, axis=1)
+    frame = as_written(_parse(content, separator, headless, "," if comma else ".")).set_axis(names, axis=1)
     at_most("rows", ROWS, len(frame), "take a random part of the rows")
-    frame, further = _mended(_as_exported(frame))
+    frame, further = _mended(frame)
     notes = (
         encoding_note,
         f"Fields are separated by {SEPARATORS[separator]}." if separator != "," else "",
@@ -132,16 +132,6 @@ def _parse(content: bytes, separator: str, headless: bool, decimal: str) -> pd.D
         ) from None
     if frame.shape[1] != width or not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"Expected {width} fields in every line as in the first, got more in line 2: mend that line.")
-    return frame
-
-
-def _as_exported(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without the apostrophes that our exports put before cells that a spreadsheet would run."""
-    for name in frame.columns:
-        if not types.is_numeric_dtype(frame[name].dtype) and not types.is_bool_dtype(frame[name].dtype):
-            marked = frame[name].astype(str).str.startswith("'")
-            if marked.any():
-                frame = frame.assign(**{name: frame[name].where(~marked, frame[name].astype(str).map(restored))})
     return frame
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pages.components.charts import colours
+from pages.components.session.door import core
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[2] / "static"
@@ -34,7 +33,8 @@ def ensure_static(folder: Path = STATIC) -> None:
     target = folder / plotly.name
     if not target.exists() or target.stat().st_size != plotly.stat().st_size:
         _put(plotly.read_bytes(), target)
-    module = f"{script('shared/picture_files.js')}\nexport {{ savePicture, saveTable }};\n".encode()
+    rule = f"const FORMULA = new RegExp({json.dumps(core.cells.FORMULA)});"
+    module = f"{rule}\n{script('shared/picture_files.js')}\nexport {{ savePicture, saveTable }};\n".encode()
     target = folder / "picture_files.js"
     if not target.exists() or target.read_bytes() != module:
         _put(module, target)
@@ -42,12 +42,8 @@ def ensure_static(folder: Path = STATIC) -> None:
 
 def _put(content: bytes, target: Path) -> None:
     """A file that appears at once and whole, so that servers which start together do not disturb each other."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.chmod(draft, 0o644)
-    os.replace(draft, target)
+    core.write_whole(target, content)
+    target.chmod(0o644)
 
 
 def favicon() -> Image.Image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ DIVERGING = [[0.0, HARMFUL], [0.4, "#C98A5E"], [0.5, NEUTRAL], [0.6, "#6699B8"],
 
 def plain(text: str) -> str:
     """Text that Plotly shows as it stands; Plotly reads a subset of HTML in titles and legends."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return html.escape(text, quote=False)
 
 
 def plain_lines(text: str) -> str:

@@ -63,7 +63,7 @@ def _table(shown: Shown) -> None:
     asked = {"test": f"test-{shown.view.test}", "tests": "tests", "train": f"removing-{shown.view.train}"}
     st.download_button(
         f"Download all {len(frame):,} rows as CSV",
-        lambda: controls.csv(exported(ranked, shown)),
+        lambda: core.cells.to_csv(exported(ranked, shown)),
         f"influence-{shown.settings.data.name}-{asked[shown.view.ask]}.csv",
         "text/csv",
         on_click="ignore",

@@ -30,9 +30,9 @@ def bootstrap(title: str, lead: str) -> None:
         st.markdown(lead)
         if st.session_state.get("newcomer"):
             tour(title)
-        ensure_static()
         with st.spinner("Loading the numerical libraries: about five seconds, once per server start …", show_time=True):
             opened()
+        ensure_static()
         for sentence in (*sidebar.news(), *state.settle()):
             st.warning(plain_markdown(sentence), icon=":material/link_off:")
         sidebar.draw()

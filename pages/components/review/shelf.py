@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -18,7 +17,7 @@ from pages.components.widgets import job_panel
 from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Card, Task
+    from influence_core.analysis import Card, Recent, Task
     from influence_core.reviewing import Fit, Scored
 
 log = logging.getLogger("influence_explorer")
@@ -32,18 +31,14 @@ AHEAD = 5
 class Shelf:
     """Models and cards in memory, the least recently used go first; one thread makes cards ahead."""
 
-    models: OrderedDict[str, Scored] = field(default_factory=OrderedDict)
-    cards: OrderedDict[tuple[str, int], Card] = field(default_factory=OrderedDict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    models: Recent[Scored] = field(default_factory=lambda: core.Recent(MODELS, BYTES, lambda scored: scored.size))
+    cards: Recent[Card] = field(default_factory=lambda: core.Recent(CARDS))
     computing: threading.Lock = field(default_factory=threading.Lock)
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "cards"))
 
     def put(self, fit: Fit, scored: Scored) -> None:
         """Keep a model that was just scored."""
-        with self.lock:
-            _keep(self.models, fit.key, scored, MODELS)
-            while len(self.models) > 1 and sum(kept.size for kept in self.models.values()) > BYTES:
-                self.models.popitem(last=False)
+        self.models.put(fit.key, scored)
 
     def model(self, fit: Fit) -> Scored | None:
         """A model that is here.
@@ -51,11 +46,7 @@ class Shelf:
         Returns:
             None where it has to be fitted (again).
         """
-        with self.lock:
-            found = self.models.get(fit.key)
-            if found is not None:
-                self.models.move_to_end(fit.key)
-            return found
+        return self.models.find(fit.key)
 
     def card(self, fit: Fit, scored: Scored, position: int) -> Card | None:
         """Evidence about one training point, from memory if it was made ahead.
@@ -64,8 +55,7 @@ class Shelf:
             None for a point that has left the training set.
         """
         self._make(fit, scored, [position])
-        with self.lock:
-            return self.cards.get((fit.key, position))
+        return self.cards.find((fit.key, position))
 
     def ahead(self, fit: Fit, scored: Scored, positions: Sequence[int]) -> None:
         """Make the cards of these points in the background."""
@@ -86,26 +76,17 @@ class Shelf:
             wanted = [(p, scored.row(p)) for p in self._missing(fit, positions)]
             rows = [row for _, row in wanted if row is not None]
             made = iter(core.cards(scored.review, rows, _told(scored)) if rows else ())
-            with self.lock:
-                for position, row in wanted:
-                    if row is not None:
-                        _keep(self.cards, (fit.key, position), next(made), CARDS)
+            for position, row in wanted:
+                if row is not None:
+                    self.cards.put((fit.key, position), next(made))
 
     def _missing(self, fit: Fit, positions: Iterable[int]) -> list[int]:
-        with self.lock:
-            return [position for position in positions if (fit.key, position) not in self.cards]
+        return [position for position in positions if self.cards.find((fit.key, position)) is None]
 
 
 def _told(scored: Scored) -> tuple[str, ...]:
     """Confident learning brings probabilities of models that have not seen the point, where they are there."""
     return ("confident_learning",) if "confident_learning" in scored.signals else ()
-
-
-def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > most:
-        kept.popitem(last=False)
 
 
 @st.cache_resource(show_spinner=False)

@@ -14,7 +14,7 @@ from pages.components.session import cached
 from pages.components.session.door import core
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Problem, Task
+    from influence_core.analysis import Problem, Recent, Task
     from influence_core.analysis.trials import DampingPath, Prepared, Trial
     from influence_core.influence.watched import Watched
 
@@ -44,7 +44,7 @@ class Desk:
     problem: Problem
     settings: Settings
     test: int
-    factors: dict[str, Prepared]
+    factors: Recent[Prepared]
     found: dict[str, Trial]
 
     def ask(self, name: str, task: Task | None = None) -> Trial:
@@ -60,11 +60,7 @@ class Desk:
         """The factor of one solver, computed anew so that its time is its own."""
         chosen = solver_settings(self.settings, name)
         key = replace(self.settings, solver=chosen).key("solver")
-        if key not in self.factors:
-            while len(self.factors) >= FACTORS:
-                self.factors.pop(next(iter(self.factors)))
-            self.factors[key] = core.trials.prepare(self.problem.fitted, chosen, task)
-        return self.factors[key]
+        return self.factors.get(key, lambda: core.trials.prepare(self.problem.fitted, chosen, task))
 
 
 def desk(settings: Settings, test: int) -> Desk:
@@ -75,8 +71,8 @@ def desk(settings: Settings, test: int) -> Desk:
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _factors(key: str) -> dict[str, Prepared]:  # noqa: ARG001
-    return {}
+def _factors(key: str) -> Recent[Prepared]:  # noqa: ARG001
+    return core.Recent(FACTORS)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.components.browser.pictures import pictures
 from pages.components.charts.colours import THEMES
+from pages.components.session.door import core
 from pages.components.widgets import controls
 from pages.components.widgets.linked_table import formats
 
@@ -63,7 +64,7 @@ def twin(table: pd.DataFrame, key: str, title: str | None = None) -> None:
         )
         st.download_button(
             "Download CSV",
-            lambda: controls.csv(table),
+            lambda: core.cells.to_csv(table),
             f"{key}.csv",
             "text/csv",
             key=f"{key}-csv",

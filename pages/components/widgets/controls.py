@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from influence_core.settings import Option, SettingsError, Value
@@ -19,8 +17,6 @@ from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.data import Split
-
-_FORMULA = r"=+\-@\t\r\n＝＋－＠"  # first characters that a spreadsheet runs, the full-width ones too
 
 
 def option(part: str, described: Option) -> None:
@@ -78,16 +74,6 @@ def pick(name: str, chosen: object, count: int) -> None:
     """Put a number into the view where it names one of ``count`` things."""
     if is_index(chosen, count):
         state.look(**{name: chosen})
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """A table as CSV whose text cells no spreadsheet takes for a formula."""
-    safe = frame.copy()
-    for name in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
-        text = safe[name].astype(str)
-        safe[name] = text.where(~text.str.match(f"[{_FORMULA}]"), "'" + text)
-    safe.columns = [f"'{name}" if re.match(f"[{_FORMULA}]", str(name)) else name for name in safe.columns]
-    return safe.to_csv(index=False).encode()
 
 
 def _bound(limit: float | None, kind: type) -> int | float | None:

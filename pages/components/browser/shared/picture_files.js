@@ -150,11 +150,12 @@ async function savePicture(kind, { node, title, file }) {
   URL.revokeObjectURL(address);
 }
 
-// Text cells that a spreadsheet would take for a formula get an apostrophe, as in every CSV of this app.
+// Text cells that a spreadsheet would take for a formula get an apostrophe, as in every CSV of this app: FORMULA is the
+// rule of influence_core/cells.py, put before this module when it is served.
 function csvOf(rows) {
   const cell = (value) => {
-    const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value ?? '');
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    const text = typeof value === 'string' && FORMULA.test(value) ? `'${value}` : String(value ?? '');
+    return /[",\n\r]|^ /.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return rows.map((row) => row.map(cell).join(',')).join('\n') + '\n';
 }
