@@ -108,7 +108,7 @@ class Scored:
         """Bytes, about: the rows, and of a linear predictor the matrix of its curvature with its factor."""
         fitted, train = self.review.fitted, self.split.train
         n, d = len(train), len(train.feature_names)
-        return 8 * (n * d + (0 if fitted.network else 2 * fitted.size**2))
+        return 8 * (n * d + (0 if fitted.kind.products_only else 2 * fitted.size**2))
 
     def row(self, position: int) -> int | None:
         """Row of the model's training set.

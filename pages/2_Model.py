@@ -26,6 +26,7 @@ from pages.components.widgets.chart_frame import show
 if TYPE_CHECKING:
     from influence_core.analysis.quality import Quality
 
+ROW = 5  # options side by side
 METHODS = {"newton": "Newton (to the minimum)", "sgd": "SGD with momentum", "adamw": "AdamW"}
 L2 = Option("l2", 0.1, "Penalty l2", 0.0, 1e9, help="J(θ) = mean loss + (l2/2)‖θ‖²; the intercept is never penalised.")
 
@@ -45,10 +46,10 @@ def choose_model(split: Any) -> None:
         controls.choice(
             "Fitted by", fits, current.fit, "model.fit", lambda v: state.change("model", fit=v), titles=METHODS
         )
-        if core.MODELS[current.name].network:
-            st.caption("Biases are not penalised. Training is repeated exactly for every refit.")
-        else:
+        if core.MODELS[current.name].kind.closed_form:
             choose_switches()
+        else:
+            st.caption("Biases are not penalised. Training is repeated exactly for every refit.")
     st.latex(core.MODELS[current.name].formula)  # over the whole width: in a column of a tablet it would be cut
     choose_options(core.MODELS[current.name], current.fit)
 
@@ -66,11 +67,10 @@ def choose_switches() -> None:
 
 def take_model(name: str) -> None:
     """Another model keeps the options it knows; between linear predictors and networks the usual penalty differs."""
-    registry, current = core.MODELS, state.settings().model
-    old, new = registry[current.name], registry[name]
-    l2 = current.l2 if old.network == new.network else new.l2
-    fit = current.fit if current.fit in new.fits else "auto"
-    state.change("model", name=name, l2=l2, fit=fit, options=known_options(name, current.options))
+    current = state.settings().model
+    fit = current.fit if current.fit in core.MODELS[name].fits else "auto"
+    options = known_options(name, current.options)
+    state.change("model", name=name, l2=core.usual_penalty(current, name), fit=fit, options=options)
 
 
 def choose_penalty(n: int) -> None:
@@ -85,28 +85,14 @@ def choose_penalty(n: int) -> None:
         controls.value(L2, current.l2, "model.l2", lambda v: state.change("model", l2=v))
     down.button("÷10", key="l2.down", on_click=safely(scale_l2), args=(0.1,), width="stretch", disabled=current.l2 == 0)
     up.button("×10", key="l2.up", on_click=safely(scale_l2), args=(10.0,), width="stretch")
-    network = core.MODELS[current.name].network
-    st.caption(f"n·l2 = {n * current.l2:.4g}" if network else equivalent(current.name, n, current.l2))
+    total, elsewhere = n * current.l2, core.MODELS[current.name].elsewhere(n * current.l2)
+    st.caption(f"n·l2 = {total:.4g}" + f" · scikit-learn: {elsewhere}" * bool(elsewhere))
 
 
 def scale_l2(factor: float) -> None:
     """Ten times more or less; from zero to a small penalty."""
     current = state.settings().model.l2
     state.change("model", l2=float(f"{min(current * factor, 1e9):.6g}") if current else 1e-4)
-
-
-def equivalent(name: str, n: int, l2: float) -> str:
-    """n·l2, and what the same penalty is called in scikit-learn.
-
-    Returns:
-        One line.
-    """
-    total = n * l2
-    if name == "ridge":
-        return f"n·l2 = {total:.4g} · scikit-learn: Ridge(alpha = n·l2/2 = {total / 2:.4g})"
-    where = "SVC(kernel='linear')" if name == "hinge" else "LogisticRegression"
-    words = f"C = 1/(n·l2) = {1 / total:.3g}" if total else "C = ∞, no penalty"
-    return f"n·l2 = {total:.4g} · scikit-learn: {where} with {words}"
 
 
 def switch(name: str, label: str, words: str) -> None:
@@ -119,14 +105,15 @@ def switch(name: str, label: str, words: str) -> None:
 
 
 def choose_options(entry: Any, fit: str) -> None:
-    """Options of the model; those of AdamW only where it is used, those of a network's training on request."""
-    shown = entry.all_options if fit == "adamw" and not entry.network else entry.options
-    draw_options(shown)
-    if entry.network:
-        with st.expander("Training"):
-            rest = [option for option in entry.all_options if option not in entry.options]
-            draw_options(rest[:5])
-            draw_options(rest[5:])
+    """Options of the model and of what fits it: in the same row, or where they are many on request."""
+    rest = entry.training(fit)
+    if len(rest) <= ROW:
+        draw_options([*entry.options, *rest])
+        return
+    draw_options(entry.options)
+    with st.expander("Training"):
+        draw_options(rest[:ROW])
+        draw_options(rest[ROW:])
 
 
 def draw_options(shown: Sequence[Option]) -> None:
@@ -225,10 +212,10 @@ def draw_field(problem: Any) -> None:
 def draw_weights(problem: Any) -> None:
     """Weights as pictures for images, as bars for named features."""
     train, fitted = problem.split.train, problem.fitted
-    if fitted.network:
-        return
     d = train.x.shape[1]
     weights = core.quality.weights(fitted, d)
+    if weights is None:
+        return
     names = list(train.class_names) if len(weights) > 1 else [f"output f, above 0: {(train.class_names or ('',))[-1]}"]
     per = "per standard deviation" if state.settings().data.standardise else "per unit"
     table = pd.DataFrame(weights.T, columns=names if len(weights) > 1 else ["weight"])
@@ -270,7 +257,7 @@ with guarded():
     suit_model(problem_now.split.train)
     with st.container(border=True):
         choose_model(problem_now.split)
-        if state.settings().model.fit == "adamw" or core.MODELS[state.settings().model.name].network:
+        if core.MODELS[state.settings().model.name].training(state.settings().model.fit):
             describe_adamw(len(problem_now.split.train))
     train_panel.wait(state.settings())
     with st.spinner("Fitting …"):

@@ -44,7 +44,7 @@ class Review:
         """Which of ``NEEDS`` these data and this model have."""
         split, loss = self.analysis.problem.split, self.fitted.model.loss
         there = {
-            "linear": not self.fitted.network,
+            "linear": self.fitted.kind.closed_form,
             "classes": split.train.classes > 0,
             "probabilities": QUANTITIES["probability"].applies(loss),
             "validation": len(split.validation) > 0,

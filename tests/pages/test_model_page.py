@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.data import load
-from influence_core.models import MODELS, applicable_models
+from influence_core.models import LINEAR, MODELS, applicable_models
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.session.view import View
 
@@ -21,7 +21,7 @@ CASES = [
     (data, name)
     for data in KINDS.values()
     for name in applicable_models(load(data, 0).train)
-    if not MODELS[name].network
+    if MODELS[name].kind is LINEAR
 ]
 NETWORKS = [
     (KINDS["binary"], ModelSettings("mlp", 0.001, options=(("epochs", 5), ("width", 8)))),
