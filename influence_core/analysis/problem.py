@@ -21,10 +21,12 @@ from influence_core.data import Split, load
 from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.neighbours import copies, remoteness
 from influence_core.data.positions import Positions, positions
+from influence_core.influence.diagnostics import Diagnostics, defined, deletion_diagnostics
+from influence_core.influence.watched import Influence
 from influence_core.models import Batch, FittedModel, fit, training_cost
 from influence_core.retraining import Refits
-from influence_core.settings import Settings
-from influence_core.solvers import EighFactor, eigh
+from influence_core.settings import Settings, SolverSettings
+from influence_core.solvers import SPECTRAL, SPECTRUM_IS_CHEAP, EighFactor, eigh
 
 DEFAULT_MODELS = 5
 _TASK: ContextVar[Task] = ContextVar("fitting")  # of the thread that fits
@@ -114,6 +116,14 @@ class Problem:
     def spectrum(self) -> EighFactor:
         """H = QΛQᵀ, factored once for every damping."""
         return eigh(exact_hessian(self.fitted))
+
+    @once
+    def diagnostics(self) -> Diagnostics | None:
+        """Deletion diagnostics of plain least squares with few parameters; None for everything else."""
+        spectrum = self.spectrum_up_to(SPECTRUM_IS_CHEAP) if defined(self.fitted) else None
+        if spectrum is None:
+            return None
+        return deletion_diagnostics(Influence(self.fitted, SolverSettings(SPECTRAL), spectrum=spectrum))
 
     def spectrum_up_to(self, limit: int) -> EighFactor | None:
         """The spectrum, where H has one form and there are at most ``limit`` parameters.

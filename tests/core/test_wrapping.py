@@ -181,7 +181,7 @@ def make(options, seed):
     ids = np.array([f"own-{k}" for k in range(40)])
     return Table(Dataset(x, x @ [1.0, -1.0], ids, ("a", "b"), ()))
 
-spiral = Source("Own data", "made up", "regression", make)
+spiral = Source(title="Own data", summary="made up", task="regression", make=make)
 """
 ASK = """
 from influence_core.analysis import DATASETS, MODELS, analyse
