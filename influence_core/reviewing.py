@@ -108,7 +108,7 @@ class Scored:
         """Bytes, about: the rows, and of a linear predictor the matrix of its curvature with its factor."""
         fitted, train = self.review.fitted, self.split.train
         n, d = len(train), len(train.feature_names)
-        return 8 * (n * d + (0 if fitted.network else 2 * fitted.size**2))
+        return 8 * (n * d + (0 if fitted.kind.products_only else 2 * fitted.size**2))
 
     def row(self, position: int) -> int | None:
         """Row of the model's training set.
@@ -164,8 +164,7 @@ def seconds(fit: Fit, given: Problem) -> float:
     train = given.split.train
     n, p = len(train), (len(train.feature_names) + 1) * max(1, train.classes - 1)
     work = FACTORS * (p**3 / 3 + float(n) * p * p)
-    more = 5 * ("confident_learning" in fit.signals) + ("newton_self_influence" in fit.signals)
-    return 1.0 + work * (1 + more) / RATE
+    return 1.0 + work * (1 + sum(SIGNALS[name].fits for name in fit.signals if name in SIGNALS)) / RATE
 
 
 def samples(split: Split, name: str) -> Samples:

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any
 
 Value = str | int | float | bool
@@ -153,10 +154,13 @@ class Settings:
         Returns:
             16 hexadecimal digits.
         """
-        known: dict[tuple[str, ...], str] = self.__dict__.setdefault("_keys", {})  # asked for ten times a click
-        if parts not in known:
-            known[parts] = self._hash(parts)
-        return known[parts]
+        if parts not in self._keys:
+            self._keys[parts] = self._hash(parts)
+        return self._keys[parts]
+
+    @cached_property
+    def _keys(self) -> dict[tuple[str, ...], str]:
+        return {}  # asked for ten times a click
 
     def _hash(self, parts: tuple[str, ...]) -> str:
         chosen = {name: value for name, value in asdict(self).items() if not parts or name in parts}

@@ -19,8 +19,8 @@ def orientation(settings: Settings) -> int:
     Returns:
         +1 where a rise is helpful, −1 where a fall is, 0 for a plain prediction or the probability of another class.
     """
-    other_class = settings.quantity == "probability" and settings.target >= 0
-    return 0 if other_class else QUANTITIES[settings.quantity].helpful
+    entry = QUANTITIES[settings.quantity]
+    return 0 if entry.other and settings.target >= 0 else entry.helpful
 
 
 def watched(settings: Settings, class_names: tuple[str, ...]) -> str:
@@ -29,9 +29,8 @@ def watched(settings: Settings, class_names: tuple[str, ...]) -> str:
     Returns:
         For example ``test loss`` or ``probability of class 7``.
     """
-    if settings.quantity == "probability" and settings.target >= 0:
-        return f"probability of class {class_names[settings.target]}"
-    return QUANTITIES[settings.quantity].title
+    entry = QUANTITIES[settings.quantity]
+    return entry.other.format(class_names[settings.target]) if entry.other and settings.target >= 0 else entry.title
 
 
 def meaning(what: str, direction: int, without: str = "the training point") -> str:

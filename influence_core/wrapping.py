@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from influence_core.analysis import Analysis, Problem, Settings
+from influence_core.analysis.problem import Given
 from influence_core.compute import choose_device, fingerprint
 from influence_core.data import Dataset, Split
 from influence_core.data.split import identity_scaling
 from influence_core.models import FittedModel, ModelEntry, Network, Optimiser, Program
-from influence_core.models.losses import Loss, Squared
+from influence_core.models.kinds import NETWORK
 from influence_core.models.registry import GIVEN, train_now
 from influence_core.models.wrapped import Criterion, Risk, module_network, risk_network
 from influence_core.settings import ModelSettings, SettingsError, SolverSettings, Value
@@ -56,16 +57,12 @@ class Wrapped:
     @property
     def entry(self) -> ModelEntry:
         """An entry for ``MODELS``, so that the app offers it; the app's penalty and options take the place of these."""
-
-        def unknown(_options: object, _classes: int) -> Loss:
-            return Squared()
-
         return ModelEntry(
-            f"{type(self.source).__name__} (own model)",
-            r"\ell(\theta, x, y)",
-            unknown,
-            lambda _dataset: True,
+            title=f"{type(self.source).__name__} (own model)",
+            formula=r"\ell(\theta, x, y)",
+            applies=lambda _dataset: True,
             make=lambda settings, dataset, _options, _seed: self.network(dataset, None, settings.l2),
+            kind=NETWORK,
             fits=(self.fit,),
             l2=self.l2,
         )
@@ -107,7 +104,7 @@ class Wrapped:
         found = train_now(program, network.batch(split.validation, device))
         fitted = FittedModel(network, program.batch, found, None if self.fit == GIVEN else program)
         key = fingerprint(split.fingerprint, network.start().numpy(), repr(optimiser))
-        return Analysis(chosen, Problem.of(chosen, split, fitted, key))
+        return Analysis(chosen, Problem(chosen, device.type, given=Given(split, fitted, key)))
 
 
 def wrap(

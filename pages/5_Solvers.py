@@ -39,8 +39,8 @@ def choose(problem: Any) -> int:
     controls.exist(problem.split)
     names = core.applicable_solvers(problem.fitted.size)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
-    network = problem.fitted.network
-    test, damping, solver, *rest = st.columns([3, 3, 4, 4] if network else [3, 3, 4], vertical_alignment="bottom")
+    curvatures = core.applicable_curvatures(problem.fitted)
+    test, damping, solver, *rest = st.columns([3, 3, 4, 4] if curvatures else [3, 3, 4], vertical_alignment="bottom")
     st.session_state["solvers.test"] = state.test()
     test.number_input(
         f"Test point, 0 to {m - 1}",
@@ -59,11 +59,11 @@ def choose(problem: Any) -> int:
         with place:
             controls.choice(
                 "Matrix in the place of H",
-                list(core.CURVATURES),
+                list(curvatures),
                 settings.solver.curvature,
                 "solver.curvature",
                 lambda kind: state.change("solver", curvature=kind),
-                titles=core.CURVATURES | {AUTOMATIC: "Automatic"},
+                titles=curvatures | {AUTOMATIC: "Automatic"},
             )
     entry = core.SOLVERS.get(settings.solver.name)
     described = entry.options if entry else ()
@@ -81,8 +81,8 @@ def automatic(settings: Settings, problem: Any) -> list[str]:
     """What was chosen where nobody set it, and why."""
     fitted, said = problem.fitted, []
     if settings.solver.name == AUTOMATIC:
-        said.append(core.why_chosen(fitted.size, fitted.network))
-    if not fitted.network:
+        said.append(core.why_chosen(fitted.size, fitted.kind.products_only))
+    if not core.applicable_curvatures(fitted):
         return said
     curvature = cached.analysis(settings).influence.curvature
     if settings.solver.curvature == AUTOMATIC and curvature.name == "Gauss–Newton":
@@ -133,7 +133,7 @@ def damping_view(test: int, unit: str) -> None:
     """The spectrum with a live damping; the slider reruns this part only."""
     with guarded():
         settings = state.settings()
-        prepared = desks.factored(settings, "eigh")
+        prepared = desks.factored(settings, core.SPECTRAL)
         if prepared.factor is None:
             st.caption(controls.plain_markdown(prepared.error))
             return
@@ -214,7 +214,7 @@ with guarded():
         truth.section(current, chosen_test, everyone, truth_now)
     fast_panel.panel(current)
     st.subheader("Spectrum and damping", anchor=False)
-    if now.fitted.size > core.SOLVERS["eigh"].limit:
+    if now.fitted.size > core.SOLVERS[core.SPECTRAL].limit:
         st.caption(f"The eigendecomposition is not offered for {now.fitted.size:,} parameters.")
-    elif "eigh" in {one.name for one in everyone}:
+    elif core.SPECTRAL in {one.name for one in everyone}:
         damping_view(chosen_test, truth.unit(current))

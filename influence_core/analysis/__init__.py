@@ -14,16 +14,18 @@ from influence_core.analysis.cards import Card, Witness, cards
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
-from influence_core.analysis.networks import HALVES, LEFT_OUT, SEEDS, Draw, Halves, run_cost
+from influence_core.analysis.halves import HALVES, Draw, Halves
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
 from influence_core.analysis.trust import Trust
+from influence_core.analysis.truth import Truth
 from influence_core.compute import Cancelled, Recent, Task, result_store, settle, write_whole
 from influence_core.compute.plugins import join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
 from influence_core.curvature import KINDS as CURVATURES
+from influence_core.curvature import applicable_curvatures
 from influence_core.data import DATASETS, Corrections, DataError, Source, contents, drawn, load, task_of, uploads
 from influence_core.influence import estimators, search
 from influence_core.influence.estimators import ESTIMATORS
@@ -37,10 +39,11 @@ from influence_core.models import (
     NoMinimumError,
     QuantityError,
     applicable_models,
+    usual_penalty,
 )
 from influence_core.retraining import Refits, SingularRefitError
 from influence_core.settings import Settings, SettingsError
-from influence_core.solvers import SOLVERS, SingularError, applicable_solvers, chosen_solver, why_chosen
+from influence_core.solvers import SOLVERS, SPECTRAL, SingularError, applicable_solvers, why_chosen
 from influence_core.wording import SENTENCE
 
 __all__ = [
@@ -51,13 +54,12 @@ __all__ = [
     "EXPECTED_ERRORS",
     "FIT_METHODS",
     "HALVES",
-    "LEFT_OUT",
     "MODELS",
     "QUANTITIES",
-    "SEEDS",
     "SENTENCE",
     "SIGNALS",
     "SOLVERS",
+    "SPECTRAL",
     "Analysis",
     "BeforeAfter",
     "Cancelled",
@@ -86,15 +88,16 @@ __all__ = [
     "SingularRefitError",
     "Task",
     "Trust",
+    "Truth",
     "Witness",
     "agreement",
     "analyse",
+    "applicable_curvatures",
     "applicable_models",
     "applicable_solvers",
     "cards",
     "cells",
     "checking_curve",
-    "chosen_solver",
     "contents",
     "corrected_review",
     "detection",
@@ -102,20 +105,19 @@ __all__ = [
     "duplicate_groups",
     "estimators",
     "quality",
-    "search",
     "interactive",
     "linear_datamodelling",
     "load",
     "mean_and_error",
     "outcome",
     "result_store",
-    "run_cost",
     "scores",
     "settle",
     "task_of",
     "trials",
     "trust_record",
     "uploads",
+    "usual_penalty",
     "watch",
     "why_chosen",
     "wording",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,15 +16,23 @@ from influence_core.analysis.trust import Ground, Trust, trust
 from influence_core.compute import FloatArray, Recent, Task, numpy, once
 from influence_core.data import DataError
 from influence_core.influence import effects, estimators
-from influence_core.influence.estimators import ESTIMATORS
+from influence_core.influence.estimators import ESTIMATORS, Estimator
 from influence_core.influence.watched import Influence, Watched, watch
 from influence_core.models import QUANTITIES, Quantity
 from influence_core.retraining import Refits
 from influence_core.settings import Settings
-from influence_core.solvers import AUTOMATIC, SOLVERS, SPECTRUM_IS_CHEAP, SingularError, Solution, chosen_solver
+from influence_core.solvers import (
+    AUTOMATIC,
+    SOLVERS,
+    SPECTRAL,
+    SPECTRUM_IS_CHEAP,
+    SingularError,
+    Solution,
+    chosen_solver,
+    solver_entry,
+)
 
 KEPT = 8  # clicks of several sessions on one analysis, between scores and trust
-DIRECT = ("cholesky", "eigh")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +59,26 @@ class Analysis:
     @once
     def influence(self) -> Influence:
         """θ̂ with its factored curvature."""
-        fitted = self.problem.fitted
-        reuse = self.problem.spectrum if self.solver == "eigh" and self._dense_offered and not fitted.network else None
-        kept = self.task if self.task.store else None
-        return Influence(fitted, self.settings.solver, self.task, reuse, lambda: self.problem.members(kept))
+        entry, kept = solver_entry(self.solver), self.task if self.task.store else None
+        reuse = self.problem.spectrum_up_to(entry.limit) if entry.spectral else None
+        members = partial(self.problem.members, kept)
+        return Influence(self.problem.fitted, self.settings.solver, self.task, reuse, members)
 
     @property
     def solver(self) -> str:
         """The solver in use, ``auto`` resolved."""
-        return chosen_solver(self.settings.solver.name, self.problem.fitted.size, self.problem.fitted.network)
+        fitted = self.problem.fitted
+        return chosen_solver(self.settings.solver.name, fitted.size, fitted.kind.products_only)
 
     @property
-    def _dense_offered(self) -> bool:
-        return self.problem.fitted.size <= SOLVERS["eigh"].limit
+    def estimator(self) -> Estimator:
+        """The estimator in use."""
+        return ESTIMATORS[self.settings.estimator]
+
+    @property
+    def _idle(self) -> bool:
+        """Whether a solve would cost seconds and no score use it."""
+        return self.problem.fitted.kind.products_only and not self.estimator.curvature
 
     def watched(self, test: Sequence[int] | None = None, mean: bool = False) -> Watched:
         """The quantity at some test points (default: all), or its mean over them.
@@ -102,8 +118,8 @@ class Analysis:
         watched = self.watched(rows, mean=len(rows) != 1)
         scores = estimators.scores(self.influence, watched, self.settings.estimator)
         scores.setflags(write=False)
-        if self.problem.fitted.network and not ESTIMATORS[self.settings.estimator].curvature:
-            nothing = watched.gradient.new_zeros(watched.gradient.shape[1])  # a solve that no score uses costs seconds
+        if self._idle:
+            nothing = watched.gradient.new_zeros(watched.gradient.shape[1])
             return Asked(scores, Solution(watched.gradient, nothing, 0, True))
         return Asked(scores, self.influence.solved(watched))
 
@@ -119,7 +135,7 @@ class Analysis:
     @once
     def self_influence(self) -> FloatArray:
         """(n,) predicted loss_change of every training point on itself."""
-        return estimators.self_influence(self.influence, self.settings.estimator == "newton")
+        return self.estimator.own(self.influence)
 
     @once
     def leverage(self) -> FloatArray:
@@ -190,39 +206,39 @@ class Analysis:
     @once
     def ground(self) -> Ground:
         """What the scores at every test point stand on."""
-        entry, fitted = ESTIMATORS[self.settings.estimator], self.problem.fitted
+        entry = self.estimator
         return Ground(
-            fitted,
+            self.problem.fitted,
             self.influence.curvature.damping,
             self._eigenvalues,
             self._exact_leverage,
             self.problem.copies,
             entry.curvature,
-            entry.first_order and self.solver != "identity",
+            entry.first_order and solver_entry(self.solver).kind != "baseline",
             self.influence.curvature.reason if entry.curvature else "",
+            self.problem.truth.way.name,
         )
 
     @property
     def _eigenvalues(self) -> FloatArray | None:
         """Of H without the damping, where they cost little or the solver has them."""
-        if self.problem.fitted.size <= SPECTRUM_IS_CHEAP and not self.problem.fitted.network:
-            return numpy(self.problem.spectrum.eigenvalues)
-        if self.problem.fitted.network and not ESTIMATORS[self.settings.estimator].curvature:
-            return None
-        values = self.influence.solve.eigenvalues
+        if (cheap := self.problem.spectrum_up_to(SPECTRUM_IS_CHEAP)) is not None:
+            return numpy(cheap.eigenvalues)
+        values = None if self._idle else self.influence.solve.eigenvalues
         return None if values is None else numpy(values)
 
     @property
     def _exact_leverage(self) -> FloatArray | None:
         """(n,) by a direct solver, whatever solves for the scores; None where that is too large or singular."""
-        if not self._dense_offered or self.problem.fitted.network:
+        fitted = self.problem.fitted
+        if not fitted.kind.closed_form or fitted.size > SOLVERS[SPECTRAL].limit:
             return None
-        if self.solver in DIRECT:
+        if solver_entry(self.solver).dense:
             return self.leverage
         settings = replace(self.settings.solver, name=AUTOMATIC, options=())
-        spectrum = self.problem.spectrum if self.problem.fitted.size <= SPECTRUM_IS_CHEAP else None
         try:
-            return numpy(Influence(self.problem.fitted, settings, self.task, spectrum).leverage)
+            spectrum = self.problem.spectrum_up_to(SPECTRUM_IS_CHEAP)
+            return numpy(Influence(fitted, settings, self.task, spectrum).leverage)
         except SingularError:
             return None
 

@@ -109,7 +109,7 @@ def _accuracy_fixed(problem: Problem, checked: Rows, reached: dict[bytes, float]
 def _refitted(problem: Problem, rows: Rows) -> float:
     """Test accuracy with the original labels at ``rows``; Newton starts at θ̂, which changes nothing but the time."""
     labels, fitted = problem.split.original_y[rows].astype(np.int64), problem.fitted
-    if fitted.network or fitted.fit.method != "newton":
+    if not fitted.unique:
         fixed = replace(problem, corrections=Corrections(rows, labels, np.zeros(len(rows), dtype=bool)))
         return 1 - float(fixed.misclassified.mean())
     y = fitted.train.y.clone()

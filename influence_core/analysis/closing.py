@@ -116,8 +116,7 @@ def outcome(before: Review, after: Review) -> Outcome:
     kept = int((corrections.labels == before.labels[rows])[stays].sum())
     differed = int((corrections.labels != before.predicted[rows])[stays].sum())
     counts = kept, int(stays.sum()) - kept, int(corrections.excluded.sum()), differed
-    unique = before.fitted.fit.method == "newton" and not before.fitted.network
-    how = f"{BOOTSTRAP} {UNIQUE if unique else SEEDED}"
+    how = f"{BOOTSTRAP} {UNIQUE if before.fitted.unique else SEEDED}"
     return Outcome(_compared(old[0], new[0], seed), _compared(old[1], new[1], seed), *counts, how)
 
 

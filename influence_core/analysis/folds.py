@@ -48,7 +48,7 @@ def cross_validated(problem: Problem, task: Task, count: int = FOLDS) -> FloatAr
     fold = torch.from_numpy(folds(numpy(fitted.train.y).astype(np.int64), seed, count)).to(fitted.theta.device)
     parts = []
     for number in range(count):
-        theta = _trained(problem, fold != number) if fitted.network else _without(fitted, fold != number)
+        theta = _trained(problem, fold != number) if fitted.kind.seeded else _without(fitted, fold != number)
         found = fitted.model.loss.probabilities(fitted.model.outputs(theta, fitted.train.x[fold == number]))
         if found is None:
             raise ValueError("Expected a model with class probabilities: choose logistic or softmax regression.")

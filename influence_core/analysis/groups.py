@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from influence_core.compute import FloatArray, numpy, product
 from influence_core.data import DataError, Dataset
 from influence_core.influence.effects import group_step
-from influence_core.influence.estimators import quantity_change
+from influence_core.influence.one_step import quantity_change
 from influence_core.influence.watched import Influence, Watched
 from influence_core.solvers import SingularError
 

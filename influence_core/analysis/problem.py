@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,32 +13,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.analysis.groups import GroupRefit, checked_group
-from influence_core.analysis.networks import (
-    DRAW,
-    LEFT_OUT,
-    SEEDS,
-    Draw,
-    Halves,
-    collected,
-    leave_out,
-    on_halves,
-    refit_without,
-    run_cost,
-)
-from influence_core.compute import FloatArray, Task, numpy, once, result_store
+from influence_core.analysis.networks import TRAINED
+from influence_core.analysis.truth import CERTIFIED, Truth, collected, looking
+from influence_core.compute import FloatArray, Recent, Task, known, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
 from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.neighbours import copies, remoteness
 from influence_core.data.positions import Positions, positions
+from influence_core.influence.diagnostics import Diagnostics, defined, deletion_diagnostics
+from influence_core.influence.watched import Influence
 from influence_core.models import Batch, FittedModel, fit, training_cost
-from influence_core.models.losses import Squared
-from influence_core.retraining import LeaveOneOut, Question, Refits, Repeated
-from influence_core.settings import Settings
-from influence_core.solvers import EighFactor, eigh
+from influence_core.retraining import Refits
+from influence_core.settings import Settings, SolverSettings
+from influence_core.solvers import SPECTRAL, SPECTRUM_IS_CHEAP, EighFactor, eigh
 
-DEFAULT_MODELS, HALF = 5, 0.5
-INSTANT = 2e10  # floating-point operations of a LOO run that is shown without being asked, about 0.3 s on two cores
+DEFAULT_MODELS = 5
+_TASK: ContextVar[Task] = ContextVar("fitting")  # of the thread that fits
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Data, and perhaps a fitted model, in place of those that the settings name.
+
+    Attributes:
+        split: train and test.
+        fitted: the model; None where it is fitted by the settings.
+        key: names them in the store; empty where the settings do.
+    """
+
+    split: Split
+    fitted: FittedModel | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,43 +55,30 @@ class Problem:
         settings: of the whole analysis; only data, model and seed matter here.
         device: where the model lives.
         corrections: what people decided about training labels, or None.
-        given: names data and model that settings do not name; empty for those that they do.
+        given: data, and perhaps a model, that are at hand.
     """
 
     settings: Settings
     device: str = "auto"
     corrections: Corrections | None = None
-    given: str = ""
-
-    @staticmethod
-    def of(settings: Settings, split: Split, fitted: FittedModel, key: str) -> Problem:
-        """A problem whose data and fitted model are at hand, not named by settings.
-
-        Returns:
-            The problem; ``key`` names data and model in the store.
-        """
-        problem = Problem(settings, fitted.theta.device.type, given=key)
-        problem.__dict__.update(split=split, fitted=fitted)
-        return problem
+    given: Given | None = None
 
     @once
     def split(self) -> Split:
         """Train and test, flipped labels included, what people decided about training labels applied."""
-        found = load(self.settings.data, self.settings.seed)
+        found = self.given.split if self.given else load(self.settings.data, self.settings.seed)
         return found if self.corrections is None else corrected(found, self.corrections)
 
     @once
     def fitted(self) -> FittedModel:
         """The model at θ̂; where training points were excluded, the total penalty n·l2 stays what it was."""
+        if self.given and self.given.fitted and self.corrections is None:
+            return self.given.fitted
         model, chosen = self.settings.model, self.corrections
         if chosen is not None and chosen.excluded.any() and not model.fold_penalty:
             left = len(self.split.train)
             model = replace(model, l2=model.l2 * (left + int(chosen.excluded.sum())) / left)
-        return fit(model, self.split, self.settings.seed, self.device, self._task)
-
-    @once
-    def _task(self) -> Task:
-        return Task()
+        return fit(model, self.split, self.settings.seed, self.device, _TASK.get(Task()))
 
     def fit(self, task: Task) -> FittedModel:
         """Fit now, as a job that can be cancelled.
@@ -91,27 +86,26 @@ class Problem:
         Returns:
             The fitted model.
         """
-        self.__dict__["_task"] = task
+        token = _TASK.set(task)
         try:
             return self.fitted
         finally:
-            self.__dict__.pop("_task", None)
+            _TASK.reset(token)
 
     @property
     def fit_cost(self) -> float:
         """Training a network that is neither here nor on disk, in floating-point operations; 0 for other models."""
-        if "fitted" in self.__dict__:
-            return 0.0
-        return training_cost(self.settings.model, self.split, self.settings.seed, self.device)
+        here = known(self, "fitted") or bool(self.given and self.given.fitted)
+        return 0.0 if here else training_cost(self.settings.model, self.split, self.settings.seed, self.device)
 
-    def key(self, *parts: str) -> str:
-        """Content hash of the named parts of the settings, and of the corrections where there are some.
+    def key(self, *parts: str, **changed: Any) -> str:
+        """Content hash of the named parts of the settings, some of them changed, and of the corrections there are.
 
         Returns:
             A text that names stored results.
         """
         extra = "" if self.corrections is None else f":{self.corrections.fingerprint}"
-        return self.settings.key(*parts) + extra + self.given
+        return replace(self.settings, **changed).key(*parts) + extra + (self.given.key if self.given else "")
 
     @once
     def test(self) -> Batch:
@@ -122,6 +116,22 @@ class Problem:
     def spectrum(self) -> EighFactor:
         """H = QΛQᵀ, factored once for every damping."""
         return eigh(exact_hessian(self.fitted))
+
+    @once
+    def diagnostics(self) -> Diagnostics | None:
+        """Deletion diagnostics of plain least squares with few parameters; None for everything else."""
+        spectrum = self.spectrum_up_to(SPECTRUM_IS_CHEAP) if defined(self.fitted) else None
+        if spectrum is None:
+            return None
+        return deletion_diagnostics(Influence(self.fitted, SolverSettings(SPECTRAL), spectrum=spectrum))
+
+    def spectrum_up_to(self, limit: int) -> EighFactor | None:
+        """The spectrum, where H has one form and there are at most ``limit`` parameters.
+
+        Returns:
+            It, or None.
+        """
+        return self.spectrum if self.fitted.kind.closed_form and self.fitted.size <= limit else None
 
     @once
     def positions(self) -> Positions:
@@ -175,50 +185,19 @@ class Problem:
         """
         return 1 - float(self._wrong(theta).mean()) if self.split.test.classes else None
 
-    @property
-    def refit_cost(self) -> float:
-        """A full LOO run in floating-point operations, roughly: two passes of two products per refit.
-
-        Exponentials and the like cost about as much as 4,000 operations of a product for every output (measured).
-        """
-        n, p, outputs = len(self.fitted.train), self.fitted.size, self.fitted.model.loss.outputs
-        if self.fitted.network:
-            return (min(n, LEFT_OUT) + SEEDS) * run_cost(self.fitted)
-        per_refit = 2.0 * p * p if isinstance(self.fitted.model.loss, Squared) else n * (8.0 * p + 4_000.0 * outputs)
-        return n * per_refit + 4.0 * p**3 / 3
-
-    @property
-    def refits_are_instant(self) -> bool:
-        """Whether exact LOO is cheap enough to be shown without being asked; far from the minimum it never is."""
-        return self.refit_cost <= INSTANT and self.fitted.fit.converged and not self.fitted.network
+    @once
+    def truth(self) -> Truth:
+        """What really happens without some training points, by the way that suits the model."""
+        way = TRAINED if self.fitted.kind.seeded else CERTIFIED
+        return Truth(way, self.fitted, self.test, self.settings.seed, self._run_key, self._asked_key)
 
     def loo(self, quantity: str = "loss", target: int = -1, task: Task | None = None) -> Refits:
-        """Exact LOO for every training point and all test points; with a store, blocks are kept and resumed.
+        """Leave-one-out for every training point and all test points: :meth:`Truth.loo`.
 
         Returns:
             (n, m) measured changes with certificates; for a network those of a sample, with the noise of refitting.
         """
-        if self.fitted.network:
-            return leave_out(
-                self.fitted, self._question(quantity, target), self.settings.seed, task or Task(), self._run_key
-            )
-        return self._refits(quantity, target, task or Task()).run(self._question(quantity, target))
-
-    def stored_loo(self, quantity: str = "loss", target: int = -1, partial: bool = False) -> Refits | None:
-        """A LOO run that an earlier session finished and stored.
-
-        Args:
-            quantity: watched.
-            target: its class.
-            partial: also what a run of a network that goes on, or was stopped, has finished so far.
-
-        Returns:
-            The refits, or None.
-        """
-        if not self.fitted.network:
-            return self._refits(quantity, target, Task(store=result_store())).stored(self._question(quantity, target))
-        found = self.loo(quantity, target, _looking())
-        return found if found.certified.sum() >= (1 if partial else min(len(self.fitted.train), LEFT_OUT)) else None
+        return self.truth.loo(quantity, target, task)
 
     def group_refit(
         self, rows: Iterable[int], quantity: str = "loss", target: int = -1, task: Task | None = None
@@ -230,28 +209,10 @@ class Problem:
             ``DataError``.
         """
         group = checked_group(rows, self.split.train)
-        found = refit_without(self.fitted, self._question(quantity, target), group, task or Task(), self._run_key)
+        found = self.truth.group(group, quantity, target, task)
         theta = torch.as_tensor(np.asarray(found.parameters)[0]).to(self.fitted.theta)
         before, after = self.accuracy(self.fitted.theta), self.accuracy(theta)
         return GroupRefit(group, found.change[0], numpy(theta), bool(found.certified[0]), before, after)
-
-    def halves(self, quantity: str = "loss", target: int = -1, task: Task | None = None, draw: Draw = DRAW) -> Halves:
-        """Train on random halves, for the linear datamodelling score; with a store, finished blocks are kept.
-
-        Returns:
-            Members and values.
-        """
-        question, seed = self._question(quantity, target), self.settings.seed
-        return on_halves(self.fitted, question, draw, seed, self._run_key)(task or Task())
-
-    def stored_halves(self, quantity: str = "loss", target: int = -1, partial: bool = False) -> Halves | None:
-        """The halves that an earlier session trained on and stored, or those of them that are ready by now.
-
-        Returns:
-            Members and values, or None.
-        """
-        found = self.halves(quantity, target, _looking())
-        return found if len(found.members) >= (1 if partial else DRAW.subsets) else None
 
     def members(self, task: Task | None = None) -> tuple[FittedModel, ...]:
         """Networks of other seeds, each on its own random half (Park et al. 2023), for projection scores.
@@ -259,12 +220,12 @@ class Problem:
         Returns:
             Fitted models; with a store they are kept.
         """
-        found = self.__dict__.get("_members")
-        if found is None:  # another thread may train them too, and finds them in the store
-            repeated = Repeated(self.fitted, task or Task(store=result_store()), self._run_key)
-            found = tuple(replace(self.fitted, fit=fit) for fit in repeated.members(self.other_seeds, HALF))
-            self.__dict__["_members"] = found
-        return found
+        truth, chosen = self.truth, task or Task(store=result_store())
+        return self._members.get("members", lambda: truth.way.members(truth, self.other_seeds, chosen))
+
+    @once
+    def _members(self) -> Recent[tuple[FittedModel, ...]]:
+        return Recent(1)
 
     @property
     def other_seeds(self) -> int:
@@ -274,24 +235,14 @@ class Problem:
     @property
     def members_are_ready(self) -> bool:
         """Whether these networks are trained, here or on disk; every other model has them always."""
-        return not self.fitted.network or bool(collected([lambda: self.members(_looking())]))
+        return bool(collected([lambda: self.members(looking())]))
 
     @property
     def _run_key(self) -> str:
-        """Names the training run of a network, whatever the number of networks for projection scores."""
+        """Names a training run, whatever the number of networks for projection scores."""
         model = self.settings.model
         own = replace(model, options=tuple(pair for pair in model.options if pair[0] != "models"))
-        return replace(self, settings=replace(self.settings, model=own)).key("data", "model", "seed")
+        return self.key("data", "model", "seed", model=own)
 
-    def _question(self, quantity: str, target: int) -> Question:
-        return Question(self.test, quantity, target)
-
-    def _refits(self, quantity: str, target: int, task: Task) -> LeaveOneOut:
-        asked = replace(self, settings=replace(self.settings, quantity=quantity, target=target))
-        key = asked.key("data", "model", "quantity", "target", "seed")
-        return LeaveOneOut(self.fitted, task, key)
-
-
-def _looking() -> Task:
-    """A task that finds what is stored and computes nothing."""
-    return Task(store=result_store(finished=True))
+    def _asked_key(self, quantity: str, target: int) -> str:
+        return self.key("data", "model", "quantity", "target", "seed", quantity=quantity, target=target)

@@ -119,11 +119,13 @@ def frame(problem: Problem) -> tuple[FloatArray, FloatArray]:
     return low - FRAME * (high - low), high + FRAME * (high - low)
 
 
-def weights(fitted: FittedModel, d: int) -> FloatArray:
+def weights(fitted: FittedModel, d: int) -> FloatArray | None:
     """Θ without the intercepts, per unit of the (scaled) features.
 
     Returns:
-        (K, d).
+        (K, d); None where f is not linear in the features.
     """
+    if not fitted.kind.closed_form:
+        return None
     theta = fitted.theta.detach().cpu().numpy()
     return theta.reshape(fitted.model.loss.outputs, -1)[:, :d]

@@ -44,7 +44,7 @@ class Review:
         """Which of ``NEEDS`` these data and this model have."""
         split, loss = self.analysis.problem.split, self.fitted.model.loss
         there = {
-            "linear": not self.fitted.network,
+            "linear": self.fitted.kind.closed_form,
             "classes": split.train.classes > 0,
             "probabilities": QUANTITIES["probability"].applies(loss),
             "validation": len(split.validation) > 0,
@@ -150,13 +150,13 @@ class Review:
     def suspicions(self, names: Sequence[str] | None = None) -> dict[str, FloatArray]:
         """Several signals (default: all that are defined here); long steps tick the analysis' task.
 
-        The Newton form comes first where it is asked for, because it leaves behind what first order needs.
+        Dear ones come first, because they leave behind what others need.
 
         Returns:
             (n,) per name, in registry order.
         """
         chosen = set(self.signals if names is None else names)
-        for name in sorted(chosen, key=lambda name: name != "newton_self_influence"):
+        for name in sorted(chosen, key=lambda name: -SIGNALS[name].fits if name in SIGNALS else 0):
             self.suspicion(name)
         return {name: self.suspicion(name) for name in SIGNALS if name in chosen}
 
@@ -186,7 +186,7 @@ class Review:
     @once
     def predicted(self) -> NDArray[np.int64]:
         """(n,) class with the largest cross-validated probability; without those, what the model says at θ̂."""
-        if "confident_learning" in self.signals:
+        if self.offers >= {"classes", "probabilities"}:
             return np.asarray(self.probabilities.argmax(1))
         if self.fitted_probabilities is not None:
             return np.asarray(self.fitted_probabilities.argmax(1))

@@ -19,10 +19,11 @@ from influence_core.influence.watched import Influence, Watched
 from influence_core.models import FittedModel, Network
 from influence_core.models.chain import activations
 from influence_core.settings import SettingsError, SolverSettings
-from influence_core.solvers import SOLVERS, Factor, SingularError, Solution, factor
+from influence_core.solvers import SOLVERS, Factor, Load, SingularError, Solution, factor
 
 T = TypeVar("T")
 ACCURATE, SINGLE = 1e-8, 1e-4  # relative residuals that count as solved, in double and in single precision
+PERCEPTRON = 1e-10  # seconds of a product per example and parameter
 REPEATS, QUICK = 3, 0.05  # solves that take less than this many seconds are timed again
 
 
@@ -87,6 +88,14 @@ class Trial:
     scores: FloatArray | None = None
     note: str = ""
     spread: float | None = None
+
+    def solved(self, accurate: float) -> bool:
+        """Whether it solved the system to a relative residual; a baseline never does, whatever its residual.
+
+        Returns:
+            True or False.
+        """
+        return self.residual is not None and self.residual <= accurate and SOLVERS[self.name].kind != "baseline"
 
 
 def prepare(fitted: FittedModel, settings: SolverSettings, task: Task | None = None) -> Prepared:
@@ -186,18 +195,17 @@ def expected_seconds(fitted: FittedModel, name: str) -> float:
     Returns:
         Seconds.
     """
-    n, p = float(len(fitted.train)), float(fitted.size)
-    model = fitted.model
+    n, p, kind, model = float(len(fitted.train)), float(fitted.size), fitted.kind, fitted.model
     # A perceptron shares its matrix products between examples; convolutions repeat theirs at every position.
-    each = 1e-9 if not isinstance(model, Network) else 1e-10 if activations(model) is not None else 3e-8
-    product = max(5e-4, each * n * p)
-    if name in {"cholesky", "eigh"}:
-        dense = n * p * p * (model.loss.outputs / 5e10 if fitted.network else 1 / 2e10)
-        return dense + (0.4 if name == "cholesky" else 10.0) * p**3 / 2e10
-    if fitted.network and name == "lissa":  # thousands of products with a few examples each, one after the other
-        return 0.01 * n + 100 * product
-    cg = 30 if fitted.network else 100
-    return {"cg": cg, "taylor": 800, "lissa": 100, "arnoldi": 120, "nystrom": 150}.get(name, 10) * product
+    shared = isinstance(model, Network) and activations(model) is not None
+    load = Load(
+        form=n * p * p * kind.dense_seconds(model.loss.outputs),
+        cube=p**3 / 2e10,
+        product=max(5e-4, (PERCEPTRON if shared else kind.product_seconds) * n * p),
+        draws=n * kind.draw_seconds,
+        searched=kind.cg_products,
+    )
+    return SOLVERS[name].seconds(load)
 
 
 def cheapest(trials: list[Trial], tests: int, accurate: float = ACCURATE) -> Trial | None:
@@ -206,8 +214,7 @@ def cheapest(trials: list[Trial], tests: int, accurate: float = ACCURATE) -> Tri
     Returns:
         Its trial, or None where no solver is that accurate.
     """
-    good = [one for one in trials if one.residual is not None and one.residual <= accurate and one.name != "identity"]
-    return min(good, key=lambda one: cost(one, tests), default=None)
+    return min((one for one in trials if one.solved(accurate)), key=lambda one: cost(one, tests), default=None)
 
 
 def cost(one: Trial, tests: int) -> float:

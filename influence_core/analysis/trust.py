@@ -97,6 +97,7 @@ class Ground:
         curvature: whether the scores use the Hessian at all.
         first_order: whether they ignore that the Hessian changes when a point leaves.
         reason: why this damping was chosen, where nobody set it.
+        truth: what the scores may be compared with.
     """
 
     fitted: FittedModel
@@ -107,6 +108,7 @@ class Ground:
     curvature: bool = True
     first_order: bool = True
     reason: str = ""
+    truth: str = "exact LOO"
 
     @once
     def caveats(self) -> tuple[Caveat, ...]:
@@ -155,7 +157,7 @@ def trust(
         agreed,
         ground.caveats + tuple(caveat for caveat in clicked if caveat),
         ground.reason,
-        "training without a point" if ground.fitted.network else "exact LOO",
+        ground.truth,
     )
 
 
@@ -163,7 +165,7 @@ def _fit(fitted: FittedModel) -> Caveat | None:
     fit = fitted.fit
     if fit.converged:
         return None
-    if fitted.network:
+    if fitted.kind.seeded:
         return Caveat(
             "network",
             f"Training stopped at ‖∇J‖ = {fit.gradient_norm:.1e}: a network is at no exact minimum, and another run "

@@ -142,7 +142,7 @@ def _lds(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table
         raise SettingsError("--subsets and --seeds: expected at least 3 subsets and 1 seed.")
     tests, settings = _tests(arguments, analysis), analysis.settings
     draw = Draw(arguments.subsets, arguments.seeds)
-    halves = analysis.problem.halves(settings.quantity, settings.target, task, draw)
+    halves = analysis.problem.truth.halves(settings.quantity, settings.target, task, draw)
     scores = analysis.scores(tests).reshape(len(analysis.problem.split.train), -1)
     found = linear_datamodelling(halves.values[:, tests], scores, halves.members)
     ids = analysis.problem.split.test.ids[tests].astype(object)

@@ -1,6 +1,6 @@
 """Where and how numbers are computed: device and precision, products, lazy steps, tasks, the result store."""
 
-from influence_core.compute.lazy import Recent, fingerprint, once
+from influence_core.compute.lazy import Recent, fingerprint, known, once
 from influence_core.compute.products import (
     FloatArray,
     Workspace,
@@ -28,6 +28,7 @@ __all__ = [
     "data_folder",
     "fingerprint",
     "gram",
+    "known",
     "numpy",
     "once",
     "product",

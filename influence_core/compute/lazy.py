@@ -56,6 +56,15 @@ class once(Generic[T]):  # noqa: N801 - used like functools.cached_property
         return value
 
 
+def known(instance: object, name: str) -> bool:
+    """Whether a step has been computed already, or may not be asked for without computing it.
+
+    Returns:
+        False before it was first asked for.
+    """
+    return name in instance.__dict__
+
+
 class Recent(Generic[T]):
     """The last few results by key, for several threads; one that is asked for twice at the same time is made twice.
 

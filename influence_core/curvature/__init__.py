@@ -5,7 +5,7 @@ from __future__ import annotations
 from influence_core.curvature.linear import exact_hessian
 from influence_core.curvature.matrix import Curvature, Layered, Samples, roots
 from influence_core.curvature.network import automatic_damping, network_curvature
-from influence_core.models import FittedModel, Network
+from influence_core.models import FittedModel
 from influence_core.settings import SettingsError, SolverSettings
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Curvature",
     "Layered",
     "Samples",
+    "applicable_curvatures",
     "automatic_damping",
     "curvature_of",
     "exact_hessian",
@@ -26,6 +27,15 @@ KINDS = {
     "exact": "Hessian",
     "gauss_newton": "Gauss–Newton",
 }
+
+
+def applicable_curvatures(fitted: FittedModel) -> dict[str, str]:
+    """The matrices that may stand for H, by name.
+
+    Returns:
+        Titles; none where Hessian and Gauss–Newton are the same.
+    """
+    return {} if fitted.kind.closed_form else KINDS
 
 
 def curvature_of(fitted: FittedModel, settings: SolverSettings) -> Curvature:
@@ -42,7 +52,7 @@ def curvature_of(fitted: FittedModel, settings: SolverSettings) -> Curvature:
     """
     if settings.curvature not in KINDS:
         raise SettingsError(f"Curvature: expected one of {', '.join(KINDS)}, got {settings.curvature[:40]!r}.")
-    if not isinstance(fitted.model, Network):
+    if fitted.kind.closed_form:
         return exact_hessian(fitted, settings.damping)
     if settings.curvature != AUTOMATIC:
         return network_curvature(fitted, settings.curvature, settings.damping)

@@ -46,7 +46,7 @@ class Curvature:
         samples: products with single examples; None where the model offers none.
         ridge: () -> (p,) the diagonal part of A known in closed form, l2·D + δ; None where it is the damping alone.
         layered: () -> layer inputs and output gradients, for Kronecker factors; None without a layer description.
-        network: whether only products are cheap.
+        products_only: whether the matrix itself is dear to form.
         name: of H, for people.
         reason: why this damping was chosen; empty where it was set by hand.
         null: () -> (p, j) orthonormal columns whose projector was added to a singular H; None where none was.
@@ -61,7 +61,7 @@ class Curvature:
     samples: Samples | None = None
     ridge: Callable[[], Tensor] | None = None
     layered: Callable[[], Layered] | None = None
-    network: bool = False
+    products_only: bool = False
     name: str = "Hessian"
     reason: str = ""
     null: Callable[[], Tensor] | None = None

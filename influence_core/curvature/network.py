@@ -74,7 +74,7 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         Samples(len(train), sampled, (lambda: _traces(fitted)) if gauss else None),
         lambda: ridge,
         (lambda: layered) if layered.layers else None,
-        network=True,
+        products_only=True,
         name="Gauss–Newton" if gauss else "Hessian",
         reason=reason,
     )

@@ -20,7 +20,7 @@ Chosen = Mapping[str, Value]
 HELD_OUT = Option("held_out", -1, "Held-out row", -1, 10**6, help="This row alone is the test set; -1: random split.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """One entry of ``DATASETS``.
 

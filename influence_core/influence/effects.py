@@ -14,7 +14,8 @@ from torch import Tensor
 
 from influence_core.compute import FloatArray, numpy, product
 from influence_core.curvature import exact_hessian, roots
-from influence_core.influence.estimators import newton_steps, quantity_change, scores, stepped
+from influence_core.influence.estimators import scores
+from influence_core.influence.one_step import newton_steps, quantity_change, stepped
 from influence_core.influence.watched import Influence, Watched, rank_corrected, training_gradients
 from influence_core.models import Network
 from influence_core.solvers import SingularError, cholesky
@@ -74,7 +75,7 @@ def group_step(influence: Influence, rows: Tensor, newton: bool = False) -> Tens
     total = training_gradients(influence, rows).sum(1)
     if not newton:
         return influence.solve(total[:, None]).value[:, 0] / n
-    if fitted.network:
+    if not fitted.kind.closed_form:
         raise SingularError(
             "One Newton step is offered for models with a linear predictor. Compare with the real refit."
         )

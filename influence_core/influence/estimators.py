@@ -8,19 +8,23 @@ For the loss: > 0 means removing i hurts the prediction, so i is helpful; < 0 me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from influence_core.compute import FloatArray, blocks, numpy, product
+from influence_core.compute import FloatArray, numpy, product
 from influence_core.influence.networks import projection, tracin
+from influence_core.influence.one_step import newton_change, newton_row, penalty_change
 from influence_core.influence.watched import Influence, Watched, training_gradients
-from influence_core.models import QUANTITIES, FittedModel
+from influence_core.models import LINEAR, NETWORK, FittedModel, Kind
 from influence_core.settings import SettingsError
 
 ALL = slice(None)
+Row = Callable[[Influence, Watched, int], Tensor]
+Length = Callable[[Watched, Tensor, Tensor, int], Tensor]
 
 
 def dots(influence: Influence, columns: Tensor, rows: Tensor | slice = ALL) -> Tensor:
@@ -65,91 +69,6 @@ def loss_change(influence: Influence, watched: Watched) -> Tensor:
     return dots(influence, influence.solved(watched).value)
 
 
-def newton_change(influence: Influence, watched: Watched) -> Tensor:
-    """One Newton step of J(·; 1 − e_i) from θ̂: m_j(θ̂ + δθ_i) − m_j(θ̂), δθ_i = (H + δI − H_i/n)⁻¹ g_i / n.
-
-    Exact for squared loss.  The leverage of i enters through the c×c Woodbury form.
-
-    Returns:
-        (n, m), in the unit of the watched quantity.
-    """
-    changes = stepped(influence, watched, influence.newton_residuals, influence.drift)
-    if influence.fitted.model.fold_penalty and watched.quantity is QUANTITIES["loss"]:
-        changes += penalty_change(influence)[:, None]
-    return changes if watched.combine is None else product(changes, watched.combine)
-
-
-def stepped(influence: Influence, watched: Watched, rho: Tensor, drift: Tensor) -> Tensor:
-    """m_j(θ̂ + A⁻¹(K_i ρ_i)/n + drift/n) − m_j(θ̂) for all i, j: one solve per test output and one product.
-
-    Returns:
-        (n, m).
-    """
-    fitted, n = influence.fitted, len(influence.fitted.train)
-    model, m = fitted.linear, len(watched.batch)
-    base = watched.quantity.values(model.loss, watched.outputs, watched.batch.y, watched.target)
-    shared = model.outputs(drift, watched.batch.x) / n
-    columns = _output_columns(watched.batch.x, model.loss.outputs)
-    solved = influence.removal_solve(columns).value
-    parts = []
-    for part in blocks(n, 8.0 * 4 * m * model.loss.outputs):
-        moved = model.gradient_dot(fitted.train.x[part], rho[part], solved, 1 / n).view(-1, m, model.loss.outputs)
-        f = moved + shared + watched.outputs
-        parts.append(watched.quantity.values(model.loss, f, watched.batch.y, watched.target) - base)
-    return torch.cat(parts)
-
-
-def _output_columns(x: Tensor, outputs: int) -> Tensor:
-    """K_j = I_c ⊗ x̃_j for every test point, (p, m·K), the K outputs of a point next to each other."""
-    columns = x.new_zeros(outputs, x.shape[1], len(x), outputs)
-    for k in range(outputs):
-        columns[k, :, :, k] = x.T
-    return columns.view(outputs * x.shape[1], -1)
-
-
-def penalty_change(influence: Influence) -> Tensor:
-    """Change of the penalty's share in a loss under ``fold_penalty``: (l2/2)(‖θ̂ + δθ_i‖² − ‖θ̂‖²).
-
-    Returns:
-        (n,).
-    """
-    fitted = influence.fitted
-    weight = fitted.model.l2 * fitted.model.penalised(fitted.train.x)
-    parts = [
-        (weight[:, None] * step * (fitted.theta[:, None] + step / 2)).sum(0) for _, step in newton_steps(influence)
-    ]
-    return torch.cat(parts)
-
-
-def newton_steps(influence: Influence) -> Iterator[tuple[slice, Tensor]]:
-    """One-step Newton changes of θ in blocks of training points.
-
-    Yields:
-        Pairs of rows and δθ (p, block).
-    """
-    fitted, n = influence.fitted, len(influence.fitted.train)
-    for part in blocks(n, 32.0 * fitted.size):
-        right = fitted.linearised.pullback(fitted.train.x[part], influence.newton_residuals[part]) + influence.folded
-        yield part, influence.removal_solve(right.T.contiguous()).value / n
-
-
-def quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
-    """m_j(θ̂ + δθ) − m_j(θ̂) for columns δθ (p, g).
-
-    Returns:
-        (g, m).
-    """
-    fitted, batch = influence.fitted, watched.batch
-    loss = fitted.model.loss
-    base = watched.quantity.values(loss, watched.outputs, batch.y, watched.target)
-    moved = torch.stack([fitted.linearised.moved(step, batch.x) for step in steps.T])
-    change = watched.quantity.values(loss, moved, batch.y, watched.target) - base
-    if fitted.model.fold_penalty and watched.quantity is QUANTITIES["loss"]:
-        weight = (fitted.model.l2 * fitted.model.penalised(batch.x))[:, None]
-        change += (weight * steps * (fitted.theta[:, None] + steps / 2)).sum(0)[:, None]
-    return change if watched.combine is None else product(change, watched.combine)
-
-
 def theta_relative(influence: Influence, watched: Watched) -> Tensor:
     """Influence divided by ‖(H + δI)⁻¹ g_i‖: a ranking that ignores how far θ moves (Barshan et al. 2020).
 
@@ -171,29 +90,32 @@ def loss_relative(influence: Influence, watched: Watched) -> Tensor:
 
 
 def removal_change(influence: Influence, watched: Watched, row: int, estimator: str = "influence") -> FloatArray:
-    """The same change[i, j] for one training point i and everything watched: one solve for g_i instead of all q_j.
+    """The same change[i, j] for one training point i and everything watched.
 
     Returns:
         (m,), a row of :func:`scores`.
     """
-    entry, n, here = _entry(estimator, influence.fitted), len(influence.fitted.train), slice(row, row + 1)
-    if entry.needs == "network":
-        return numpy(entry.scores(influence, watched)[row])
-    if entry.scores is newton_change:
-        rho = influence.newton_residuals[here]
-        right = influence.fitted.linearised.pullback(influence.fitted.train.x[here], rho) + influence.folded
-        step = influence.removal_solve(right.T.contiguous()).value / n
-        return numpy(quantity_change(influence, watched, step)[0])
-    g = training_gradients(influence, here)
-    solved = influence.solve(g).value if entry.curvature else g
-    dots = product(watched.gradient.T, solved)[:, 0] / n
-    lengths = {
-        "gradient_cosine": g.norm() * watched.gradient.norm(dim=0) / n,
-        "theta_relative": solved.norm(),
-        "loss_relative": (g * solved).sum().clamp(min=0).sqrt(),
-    }
-    length = lengths.get(estimator)
-    return numpy(dots if length is None else torch.where(length > 0, dots / length.clamp(min=1e-300), 0.0))
+    return numpy(_entry(estimator, influence.fitted).one(influence, watched, row))
+
+
+def first_order(length: Length | None = None, curvature: bool = True) -> Row:
+    """A row of q_jᵀ v_i / n, by one solve for v_i = (H + δI)⁻¹ g_i, or with g_i itself, over a length of it.
+
+    Returns:
+        What makes it for one training point.
+    """
+
+    def one(influence: Influence, watched: Watched, row: int) -> Tensor:
+        g = training_gradients(influence, slice(row, row + 1))
+        v = influence.solve(g).value if curvature else g
+        n = len(influence.fitted.train)
+        found = product(watched.gradient.T, v)[:, 0] / n
+        if length is None:
+            return found
+        size = length(watched, g, v, n)
+        return torch.where(size > 0, found / size.clamp(min=1e-300), 0.0)
+
+    return one
 
 
 def self_influence(influence: Influence, newton: bool = False) -> FloatArray:
@@ -211,7 +133,7 @@ def self_influence(influence: Influence, newton: bool = False) -> FloatArray:
     return numpy(change + penalty_change(influence) if fitted.model.fold_penalty else change)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimator:
     """One way to predict the change.
 
@@ -219,29 +141,41 @@ class Estimator:
         title: for people.
         scores: (n, m) from the linearised model and what is watched.
         exact: where it is exact.
+        row: (m,) of one training point, where that is cheaper than a row of ``scores``.
+        own: (n,) predicted loss_change of every training point on itself.
         predicts: False for rankings whose values are not changes.
         curvature: whether it uses the Hessian.
         first_order: whether it keeps the Hessian when a point leaves, so that high leverage is under-estimated.
-        needs: ``linear`` or ``network`` where it is for one kind of model only.
+        kinds: of the models that it is for.
         seeds: whether it averages over networks of other seeds, which must be trained first.
     """
 
     title: str
     scores: Callable[[Influence, Watched], Tensor]
     exact: str
+    row: Row | None = None
+    own: Callable[[Influence], FloatArray] = self_influence
     predicts: bool = True
     curvature: bool = True
     first_order: bool = True
-    needs: str = ""
+    kinds: tuple[Kind, ...] = (LINEAR, NETWORK)
     seeds: bool = False
 
+    def one(self, influence: Influence, watched: Watched, row: int) -> Tensor:
+        """The change at everything watched when one training point leaves.
+
+        Returns:
+            (m,).
+        """
+        return self.scores(influence, watched)[row] if self.row is None else self.row(influence, watched, row)
+
     def applies(self, fitted: FittedModel) -> bool:
-        """Whether this kind of model has what it needs.
+        """Whether it is for this kind of model.
 
         Returns:
             True or False.
         """
-        return self.needs in {"", "network" if fitted.network else "linear"}
+        return fitted.kind in self.kinds
 
 
 def scores(influence: Influence, watched: Watched, estimator: str = "influence") -> FloatArray:
@@ -272,18 +206,64 @@ def _entry(estimator: str, fitted: FittedModel) -> Estimator:
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    "influence": Estimator("Influence (first order)", loss_change, "as n grows"),
-    "newton": Estimator("One-step Newton", newton_change, "squared loss", first_order=False, needs="linear"),
+    "influence": Estimator(title="Influence (first order)", scores=loss_change, row=first_order(), exact="as n grows"),
+    "newton": Estimator(
+        title="One-step Newton",
+        scores=newton_change,
+        row=newton_row,
+        own=partial(self_influence, newton=True),
+        exact="squared loss",
+        first_order=False,
+        kinds=(LINEAR,),
+    ),
     "gradient_dot": Estimator(
-        "Gradient dot product", gradient_dot, "nowhere (a baseline)", curvature=False, first_order=False
+        title="Gradient dot product",
+        scores=gradient_dot,
+        row=first_order(curvature=False),
+        exact="nowhere (a baseline)",
+        curvature=False,
+        first_order=False,
     ),
     "gradient_cosine": Estimator(
-        "Gradient cosine", gradient_cosine, "nowhere (a baseline)", False, curvature=False, first_order=False
+        title="Gradient cosine",
+        scores=gradient_cosine,
+        row=first_order(lambda watched, g, _v, n: g.norm() * watched.gradient.norm(dim=0) / n, curvature=False),
+        exact="nowhere (a baseline)",
+        predicts=False,
+        curvature=False,
+        first_order=False,
     ),
-    "theta_relative": Estimator("θ-relative influence", theta_relative, "a ranking", predicts=False),
-    "loss_relative": Estimator("ℓ-relative influence", loss_relative, "a ranking", predicts=False),
-    "tracin": Estimator("TracIn over checkpoints", tracin, "a ranking", False, False, False, "network"),
+    "theta_relative": Estimator(
+        title="θ-relative influence",
+        scores=theta_relative,
+        row=first_order(lambda _watched, _g, v, _n: v.norm()),
+        exact="a ranking",
+        predicts=False,
+    ),
+    "loss_relative": Estimator(
+        title="ℓ-relative influence",
+        scores=loss_relative,
+        row=first_order(lambda _watched, g, v, _n: (g * v).sum().clamp(min=0).sqrt()),
+        exact="a ranking",
+        predicts=False,
+    ),
+    "tracin": Estimator(
+        title="TracIn over checkpoints",
+        scores=tracin,
+        exact="a ranking",
+        predicts=False,
+        curvature=False,
+        first_order=False,
+        kinds=(NETWORK,),
+    ),
     "projection": Estimator(
-        "Random projections (TRAK)", projection, "a ranking", False, False, False, "network", seeds=True
+        title="Random projections (TRAK)",
+        scores=projection,
+        exact="a ranking",
+        predicts=False,
+        curvature=False,
+        first_order=False,
+        kinds=(NETWORK,),
+        seeds=True,
     ),
 }

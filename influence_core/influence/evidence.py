@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.compute import FloatArray, numpy
-from influence_core.influence.estimators import quantity_change
+from influence_core.influence.one_step import quantity_change
 from influence_core.influence.watched import Influence, Watched, rank_corrected
 from influence_core.models import QUANTITIES, QuantityError
 
@@ -91,8 +91,8 @@ def evidence(
     if watched is None:
         return Evidence(chosen, quantity, numpy(change), None, None)
     first = _relabel(influence, watched, members, classes)
-    linear = not (fitted.network or fitted.model.fold_penalty)
-    newton = _relabel_newton(influence, watched, members, (classes, solved)) if linear else None
+    one_step = fitted.kind.closed_form and not fitted.model.fold_penalty
+    newton = _relabel_newton(influence, watched, members, (classes, solved)) if one_step else None
     return Evidence(chosen, quantity, numpy(change), first, newton)
 
 

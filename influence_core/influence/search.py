@@ -39,12 +39,8 @@ def features(fitted: FittedModel, x: Tensor) -> FloatArray:
     if not fitted.linearised.layers:
         return numpy(fitted.model.outputs(fitted.theta, x))
     read = torch.cat([fitted.linearised.tap(part).inputs[-1][:, 0] for part in torch.split(x, PASS)])
-    constant = fitted.linearised.layers[-1].bias is not None or _intercept(fitted)
+    constant = fitted.linearised.layers[-1].bias is not None or fitted.model.intercept
     return numpy(read[:, :-1] if constant else read)
-
-
-def _intercept(fitted: FittedModel) -> bool:
-    return not fitted.network and fitted.linear.intercept
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from influence_core.compute import Task, blocks, once, product
+from influence_core.compute import Task, blocks, known, once, product
 from influence_core.curvature import Curvature, curvature_of, exact_hessian, roots
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
@@ -62,7 +62,7 @@ def watch(
     entry = QUANTITIES[quantity]
     f = model.outputs(fitted.theta, batch.x)
     gradient = fitted.linearised.pullback(batch.x, entry.residuals(model.loss, f, batch.y, target))
-    if quantity == "loss":
+    if entry.penalised:
         gradient += model.folded(fitted.theta, batch.x)
     columns = gradient.T.contiguous()
     return Watched(entry, batch, f, columns if combine is None else product(columns, combine), target, combine)
@@ -75,13 +75,13 @@ class Influence:
     fitted: FittedModel
     settings: SolverSettings
     task: Task = field(default_factory=Task)
-    spectrum: EighFactor | None = None  # an eigendecomposition of the same H, where one is at hand
+    spectrum: EighFactor | None = None  # of the same H, where it is at hand and the solver is to use it
     members: Callable[[], tuple[FittedModel, ...]] = tuple  # of other seeds, on halves; trained when asked for
 
     @once
     def solve(self) -> Factor:
         """(H + δI)⁻¹, factored once."""
-        if self.spectrum is not None and self.solver == "eigh":
+        if self.spectrum is not None:
             return replace(self.spectrum, curvature=self.curvature)
         return factor(self.settings, self.curvature)
 
@@ -93,7 +93,7 @@ class Influence:
     @property
     def solver(self) -> str:
         """The solver in use, ``auto`` resolved."""
-        return chosen_solver(self.settings.name, self.fitted.size, self.fitted.network)
+        return chosen_solver(self.settings.name, self.fitted.size, self.fitted.kind.products_only)
 
     @once
     def _solutions(self) -> WeakKeyDictionary[Watched, Solution]:
@@ -178,7 +178,7 @@ class Influence:
     def energies(self) -> Tensor:
         """(n,) g_iᵀA⁻¹g_i = n·r_iᵀM_i r_i where M_i is at hand, else by half a solve for every training gradient."""
         n, r = len(self.fitted.train), self.fitted.residuals
-        if "spread" in self.__dict__ and not self.fitted.model.fold_penalty:
+        if known(self, "spread") and not self.fitted.model.fold_penalty:
             return torch.einsum("na,nab,nb->n", r, self.spread, r) * n
         parts = []
         for part in blocks(n, 16.0 * self.fitted.size):

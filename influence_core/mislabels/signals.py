@@ -77,7 +77,7 @@ class Measured(Protocol):
         """(n,) of another signal, computed once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Signal:
     """One way to suspect labels.
 
@@ -87,6 +87,7 @@ class Signal:
         suspicion: (n,) from what was measured; higher = more suspicious.
         needs: keys of ``NEEDS``.
         cheap: whether the fitted model is enough, without further fits or a p × p inverse.
+        fits: what it takes beyond that, in about so many Newton fits.
         votes: whether ``agreement`` counts it.
     """
 
@@ -95,6 +96,7 @@ class Signal:
     suspicion: Callable[[Measured], FloatArray]
     needs: tuple[str, ...] = ()
     cheap: bool = True
+    fits: int = 0
     votes: bool = True
 
 
@@ -152,40 +154,53 @@ def _random(measured: Measured) -> FloatArray:
 
 SIGNALS: dict[str, Signal] = {
     "self_influence": Signal(
-        "Self-influence",
-        "Without it the model would predict this point worse: it had to be learnt by itself.",
-        lambda m: m.self_influence,
+        title="Self-influence",
+        meaning="Without it the model would predict this point worse: it had to be learnt by itself.",
+        suspicion=lambda m: m.self_influence,
     ),
     "newton_self_influence": Signal(
-        "Self-influence, one-step Newton",
-        "Self-influence corrected by the leverage of the point.",
-        lambda m: m.newton_self_influence,
-        ("linear",),
+        title="Self-influence, one-step Newton",
+        meaning="Self-influence corrected by the leverage of the point.",
+        suspicion=lambda m: m.newton_self_influence,
+        needs=("linear",),
         cheap=False,
+        fits=1,
         votes=False,
     ),
     "validation_influence": Signal(
-        "Harm to validation",
-        "Removing it is predicted to lower the mean loss of the trusted validation split.",
-        lambda m: -m.validation_change,
-        ("validation",),
+        title="Harm to validation",
+        meaning="Removing it is predicted to lower the mean loss of the trusted validation split.",
+        suspicion=lambda m: -m.validation_change,
+        needs=("validation",),
     ),
-    "loss": Signal("Training loss", "The fitted model gives its label a low probability.", lambda m: m.losses),
-    "gradient_norm": Signal("Gradient norm", "It pulls hard at the parameters.", lambda m: m.gradient_norms),
-    "margin": Signal("Negative margin", "The fitted model prefers another class.", lambda m: -m.margins, ("classes",)),
+    "loss": Signal(
+        title="Training loss",
+        meaning="The fitted model gives its label a low probability.",
+        suspicion=lambda m: m.losses,
+    ),
+    "gradient_norm": Signal(
+        title="Gradient norm", meaning="It pulls hard at the parameters.", suspicion=lambda m: m.gradient_norms
+    ),
+    "margin": Signal(
+        title="Negative margin",
+        meaning="The fitted model prefers another class.",
+        suspicion=lambda m: -m.margins,
+        needs=("classes",),
+    ),
     "confident_learning": Signal(
-        "Confident learning",
-        "Models fitted without it give its label a low probability (1 − cleanlab's label score).",
-        lambda m: 1 - label_quality(m.labels, m.probabilities),
-        ("classes", "probabilities"),
+        title="Confident learning",
+        meaning="Models fitted without it give its label a low probability (1 − cleanlab's label score).",
+        suspicion=lambda m: 1 - label_quality(m.labels, m.probabilities),
+        needs=("classes", "probabilities"),
         cheap=False,
+        fits=5,
     ),
     "agreement": Signal(
-        "Signals that agree",
-        f"So many signals have it in their top {FLAGGED:.0%}; decimals: its mean percentile.",
-        _agreement,
+        title="Signals that agree",
+        meaning=f"So many signals have it in their top {FLAGGED:.0%}; decimals: its mean percentile.",
+        suspicion=_agreement,
         cheap=False,
         votes=False,
     ),
-    "random": Signal("Random", "Nothing: the order to compare with.", _random, votes=False),
+    "random": Signal(title="Random", meaning="Nothing: the order to compare with.", suspicion=_random, votes=False),
 }

@@ -2,6 +2,7 @@
 
 from influence_core.models.fitted import FittedModel
 from influence_core.models.fitting import Fit, NoMinimumError
+from influence_core.models.kinds import LINEAR, NETWORK, Kind
 from influence_core.models.linear import LinearModel
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
@@ -15,16 +16,20 @@ from influence_core.models.registry import (
     fit,
     fit_method,
     training_cost,
+    usual_penalty,
 )
 from influence_core.models.training import Optimiser, Program
 
 __all__ = [
     "FIT_METHODS",
+    "LINEAR",
     "MODELS",
+    "NETWORK",
     "QUANTITIES",
     "Batch",
     "Fit",
     "FittedModel",
+    "Kind",
     "LinearModel",
     "ModelEntry",
     "Network",
@@ -38,4 +43,5 @@ __all__ = [
     "fit",
     "fit_method",
     "training_cost",
+    "usual_penalty",
 ]

@@ -9,6 +9,7 @@ from torch import Tensor
 from influence_core.compute import once
 from influence_core.data.dataset import Dataset
 from influence_core.models.fitting import Fit
+from influence_core.models.kinds import Kind
 from influence_core.models.linear import LinearModel
 from influence_core.models.linearised import linearised
 from influence_core.models.network import Network
@@ -37,9 +38,14 @@ class FittedModel:
         return len(self.fit.theta)
 
     @property
-    def network(self) -> bool:
-        """Whether f is no linear function of θ, so that everything per example is linearised at θ̂."""
-        return isinstance(self.model, Network)
+    def kind(self) -> Kind:
+        """What is asked about all models of its kind."""
+        return self.model.kind
+
+    @property
+    def unique(self) -> bool:
+        """Whether θ̂ is the only minimum of J, found by Newton's method, so that no seed has a say in it."""
+        return self.kind.closed_form and self.fit.method == "newton"
 
     @property
     def start(self) -> Tensor:

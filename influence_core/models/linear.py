@@ -7,12 +7,14 @@ Per example g_i = r_i ⊗ x̃_i with r_i = ∂ℓ/∂f (K,), and H_i = C_i ⊗ x
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from influence_core.compute import blocks, gram, product
 from influence_core.data.dataset import Dataset
+from influence_core.models.kinds import LINEAR, Kind
 from influence_core.models.losses import Loss, Softmax
 from influence_core.models.protocol import Batch
 
@@ -31,6 +33,7 @@ class LinearModel:
     l2: float = 0.0
     intercept: bool = True
     fold_penalty: bool = False
+    kind: ClassVar[Kind] = LINEAR
 
     def batch(self, dataset: Dataset, device: torch.device) -> Batch:
         """Examples as float64 tensors on ``device``, with the intercept column.

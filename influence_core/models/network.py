@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from torch.func import functional_call, grad, vjp, vmap
 from influence_core.compute import blocks, once
 from influence_core.data.dataset import Dataset
 from influence_core.models.forward import pushed
+from influence_core.models.kinds import NETWORK, Kind
 from influence_core.models.layers import find_layers, initialise
 from influence_core.models.losses import Loss
 from influence_core.models.protocol import Batch, Layer
@@ -48,6 +50,8 @@ class Network:
     dtype: torch.dtype = torch.float32
     fold_penalty: bool = False
     targets_inside: bool = False
+    kind: ClassVar[Kind] = NETWORK
+    intercept: ClassVar[bool] = False  # a constant is the bias of a layer
     _ready: nn.Module = field(init=False, repr=False)
     _local: threading.local = field(default_factory=threading.local, repr=False)
 

@@ -14,9 +14,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from influence_core.data.dataset import Dataset
-from influence_core.models.losses import Loss
-
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -106,46 +103,3 @@ class Linearised(Protocol):
 
     def moved(self, step: Tensor, x: Tensor) -> Tensor:
         """F at θ + ``step``, shape (n, K)."""
-
-
-class Model(Protocol):
-    """J(θ; a) = (1/n) Σ a_i ℓ(y_i, f(x_i; θ)) + (l2/2) ‖θ_penalised‖²."""
-
-    @property
-    def loss(self) -> Loss:
-        """ℓ as a function of the outputs."""
-
-    @property
-    def l2(self) -> float:
-        """The penalty."""
-
-    @property
-    def fold_penalty(self) -> bool:
-        """Whether the penalty belongs to every example's loss."""
-
-    def batch(self, dataset: Dataset, device: torch.device) -> Batch:
-        """Examples as tensors of the model's precision on ``device``."""
-
-    def features(self, x: Tensor) -> Tensor:
-        """Scaled features (n, d) as the model takes them."""
-
-    def start(self, batch: Batch) -> Tensor:
-        """θ before fitting, shape (p,)."""
-
-    def penalised(self, x: Tensor) -> Tensor:
-        """1 where θ is penalised, else 0, shape (p,)."""
-
-    def penalty(self, weights: Tensor | None) -> float:
-        """The effective l2 of J(·; weights)."""
-
-    def folded(self, theta: Tensor, x: Tensor) -> Tensor:
-        """What ``fold_penalty`` adds to every example's gradient, shape (p,)."""
-
-    def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        """F, shape (n, K)."""
-
-    def losses(self, theta: Tensor, batch: Batch) -> Tensor:
-        """ℓ_i(θ), the penalty not included, shape (n,)."""
-
-    def objective(self, theta: Tensor, batch: Batch, weights: Tensor | None = None) -> tuple[float, Tensor]:
-        """J(θ; weights) and its gradient (p,)."""

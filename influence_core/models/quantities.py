@@ -20,19 +20,30 @@ class QuantityError(ValueError):
     """A quantity that this model does not define."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """m(f, y): title for charts, the function, and the sign that makes its change helpful.
+    """m(f, y), and the words beside it.
 
-    ``helpful`` is +1 where a rise on removal means the removed point was helpful (loss), −1 where a fall does
-    (margin, probability of the true class), 0 where neither word applies (a plain prediction).
+    Attributes:
+        title: for charts.
+        values: (loss, f, y, class) to m; differentiable in f.
+        helpful: +1 where a rise on removal means the removed point was helpful (loss), −1 where a fall does (margin,
+            probability of the true class), 0 where neither word applies (a plain prediction).
+        unit: of m; empty for that of the loss.
+        needs: the Loss method that must not return None.
+        penalised: whether it carries its example's share of the penalty under ``fold_penalty``.
+        default: who class −1 is, with {} for the last class; empty where there is no class to choose.
+        other: its title for another class {}, of which no change is helpful; empty where the title serves.
     """
 
     title: str
-    helpful: int
     values: Values
+    helpful: int = 0
     unit: str = ""
-    needs: str = ""  # the Loss method that must not return None
+    needs: str = ""
+    penalised: bool = False
+    default: str = ""
+    other: str = ""
 
     def applies(self, loss: Loss) -> bool:
         """Whether ``loss`` defines what this quantity needs.
@@ -89,8 +100,18 @@ def _prediction(loss: Loss, f: Tensor, y: Tensor, target: int) -> Tensor:
 
 
 QUANTITIES: dict[str, Quantity] = {
-    "loss": Quantity("test loss", +1, _loss),
-    "margin": Quantity("margin (log-odds of the true class)", -1, _margin, "log-odds", needs="margins"),
-    "probability": Quantity("probability of the true class", -1, _probability, "probability", needs="probabilities"),
-    "prediction": Quantity("prediction", 0, _prediction),
+    "loss": Quantity(title="test loss", values=_loss, helpful=+1, penalised=True),
+    "margin": Quantity(
+        title="margin (log-odds of the true class)", values=_margin, helpful=-1, unit="log-odds", needs="margins"
+    ),
+    "probability": Quantity(
+        title="probability of the true class",
+        values=_probability,
+        helpful=-1,
+        unit="probability",
+        needs="probabilities",
+        default="the true class",
+        other="probability of class {}",
+    ),
+    "prediction": Quantity(title="prediction", values=_prediction, default="default ({})"),
 }

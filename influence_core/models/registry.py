@@ -11,12 +11,13 @@ from influence_core.data.dataset import Dataset, Split
 from influence_core.models.checkpoints import folder, load_fit, save_fit
 from influence_core.models.fitted import FittedModel
 from influence_core.models.fitting import AdamW, Fit, adamw, newton
+from influence_core.models.kinds import LINEAR, NETWORK, Kind
 from influence_core.models.linear import LinearModel
 from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
 from influence_core.models.training import GOAL, Optimiser, Program, train
-from influence_core.models.zoo import CONVOLUTIONAL, PERCEPTRON, TRAINING, Make, convolutional, is_picture, perceptron
+from influence_core.models.zoo import CONVOLUTIONAL, PERCEPTRON, convolutional, is_picture, perceptron
 from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
 
 AUTOMATIC = "auto"
@@ -24,37 +25,49 @@ GIVEN = "given"  # the parameters a network came with
 FIT_METHODS = (AUTOMATIC, "newton", "adamw", "sgd", GIVEN)
 STEP = 2e6  # operations that a step of training costs beside its products, on the clock of those
 MOST_STEPS = 100_000  # about ten seconds
-_ADAMW_OPTIONS = (
-    Option("epochs", 50, "Epochs (AdamW)", 1, 2_000),
-    Option("learning_rate", 0.05, "Learning rate (AdamW)", 1e-6, 10.0),
-    Option("schedule", "cosine", "Schedule (AdamW)", choices=("cosine", "constant")),
-    Option("batch_size", 256, "Batch size (AdamW)", 1, 100_000),
-)
+Make = Callable[[ModelSettings, Dataset, Mapping[str, Value], int], LinearModel | Network]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """One model on offer: for which task, how its loss is made, and its own options."""
+    """One model on offer.
+
+    Attributes:
+        title: for people.
+        formula: of its loss or outputs, in LaTeX.
+        applies: whether it is for such data.
+        make: the unfitted model from settings, data, options and a seed.
+        kind: what it shares with others.
+        options: its own.
+        penalty: whether it has an l2.
+        fits: ways of fitting; the first is taken unless another is asked for.
+        l2: a usual penalty.
+        elsewhere: what scikit-learn calls the penalty n·l2; empty where it has no such model.
+    """
 
     title: str
     formula: str
-    loss: Callable[[Mapping[str, Value], int], Loss]
     applies: Callable[[Dataset], bool]
+    make: Make
+    kind: Kind = LINEAR
     options: tuple[Option, ...] = ()
     penalty: bool = True
-    make: Make | None = None  # a network in place of a linear predictor
-    fits: tuple[str, ...] = ("newton", "adamw")  # the first is taken unless another is asked for
-    l2: float = 0.1  # a usual penalty
-
-    @property
-    def network(self) -> bool:
-        """Whether it is no linear predictor."""
-        return self.make is not None
+    fits: tuple[str, ...] = ("newton", "adamw")
+    l2: float = 0.1
+    elsewhere: Callable[[float], str] = lambda _total: ""
 
     @property
     def all_options(self) -> tuple[Option, ...]:
         """Its own options and those of the first-order optimiser."""
-        return self.options + (TRAINING if self.network else _ADAMW_OPTIONS)
+        return self.options + self.kind.training
+
+    def training(self, fit: str) -> tuple[Option, ...]:
+        """Options of the optimiser behind a way of fitting.
+
+        Returns:
+            The options; none for a predictor that goes to its minimum.
+        """
+        return self.kind.training if self.kind.seeded or fit == "adamw" else ()
 
 
 def build(settings: ModelSettings, dataset: Dataset, seed: int = 0) -> LinearModel | Network:
@@ -74,10 +87,18 @@ def build(settings: ModelSettings, dataset: Dataset, seed: int = 0) -> LinearMod
         offered = ", ".join(applicable_models(dataset))
         raise SettingsError(f"{entry.title} does not fit data with {kind}: choose one of {offered}.")
     options = resolve(settings.options, entry.all_options)
-    if entry.make is not None:
-        return entry.make(settings, dataset, options, seed)
-    l2 = settings.l2 if entry.penalty else 0.0
-    return LinearModel(entry.loss(options, dataset.classes), l2, settings.intercept, settings.fold_penalty)
+    chosen = settings if entry.penalty else replace(settings, l2=0.0)
+    return entry.make(chosen, dataset, options, seed)
+
+
+def usual_penalty(current: ModelSettings, name: str) -> float:
+    """l2 for another model: the one that is set, where that is of the same kind; else what suits it.
+
+    Returns:
+        The penalty.
+    """
+    first, second = MODELS[current.name], MODELS[name]
+    return current.l2 if first.kind is second.kind else second.l2
 
 
 def fit_method(settings: ModelSettings) -> str:
@@ -112,7 +133,7 @@ def fit(
     Raises:
         SettingsError: an unknown method of fitting, or more steps than a page can wait for.
     """
-    if settings.name in MODELS and MODELS[settings.name].network:
+    if settings.name in MODELS and MODELS[settings.name].kind.seeded:
         program, key = _network_run(settings, split, seed, device, task)
         validation = program.network.batch(split.validation, program.batch.x.device)
         found = _kept(key, program, validation)
@@ -148,7 +169,7 @@ def training_cost(settings: ModelSettings, split: Split, seed: int = 0, device: 
     Returns:
         About 6 per parameter and example of every epoch; 0 for other models, and for networks found on disk.
     """
-    if settings.name not in MODELS or not MODELS[settings.name].network:
+    if settings.name not in MODELS or not MODELS[settings.name].kind.seeded:
         return 0.0
     program, key = _network_run(settings, split, seed, device, Task())
     if (folder() / f"{key}.safetensors").exists():
@@ -192,56 +213,83 @@ def applicable_models(dataset: Dataset) -> list[str]:
     return [name for name, entry in MODELS.items() if entry.applies(dataset)]
 
 
+def predictor(loss: Callable[[Mapping[str, Value], int], Loss]) -> Make:
+    """A linear predictor with the loss of some options and a number of classes.
+
+    Returns:
+        What makes it.
+    """
+
+    def make(settings: ModelSettings, dataset: Dataset, options: Mapping[str, Value], _seed: int) -> LinearModel:
+        made = loss(options, dataset.classes)
+        return LinearModel(made, settings.l2, settings.intercept, settings.fold_penalty)
+
+    return make
+
+
+def inverse_penalty(where: str) -> Callable[[float], str]:
+    """C = 1/(n·l2), as classifiers of scikit-learn have it.
+
+    Returns:
+        What says so for n·l2.
+    """
+    return lambda total: f"{where} with " + (f"C = 1/(n·l2) = {1 / total:.3g}" if total else "C = ∞, no penalty")
+
+
 MODELS: dict[str, ModelEntry] = {
     "logistic": ModelEntry(
-        "Logistic regression",
-        r"\ell = \log(1 + e^{f}) - y f",
-        lambda _options, _classes: Logistic(),
-        lambda data: data.classes == 2,
+        title="Logistic regression",
+        formula=r"\ell = \log(1 + e^{f}) - y f",
+        applies=lambda data: data.classes == 2,
+        make=predictor(lambda _options, _classes: Logistic()),
+        elsewhere=inverse_penalty("LogisticRegression"),
     ),
     "softmax": ModelEntry(
-        "Softmax regression",
-        r"\ell = -\log \mathrm{softmax}(f)_y",
-        lambda _options, classes: Softmax(classes),
-        lambda data: data.classes >= 2,
+        title="Softmax regression",
+        formula=r"\ell = -\log \mathrm{softmax}(f)_y",
+        applies=lambda data: data.classes >= 2,
+        make=predictor(lambda _options, classes: Softmax(classes)),
+        elsewhere=inverse_penalty("LogisticRegression"),
     ),
     "hinge": ModelEntry(
-        "Linear SVC (smoothed hinge)",
-        r"\ell = t \log(1 + e^{(1 - y f)/t})",
-        lambda options, _classes: SmoothedHinge(float(options["t"])),
-        lambda data: data.classes == 2,
-        (Option("t", 0.1, "Smoothing t of the hinge", 1e-3, 10.0),),
+        title="Linear SVC (smoothed hinge)",
+        formula=r"\ell = t \log(1 + e^{(1 - y f)/t})",
+        applies=lambda data: data.classes == 2,
+        make=predictor(lambda options, _classes: SmoothedHinge(float(options["t"]))),
+        options=(Option("t", 0.1, "Smoothing t of the hinge", 1e-3, 10.0),),
+        elsewhere=inverse_penalty("SVC(kernel='linear')"),
     ),
     "ridge": ModelEntry(
-        "Ridge regression",
-        r"\ell = (f - y)^2",
-        lambda _options, _classes: Squared(),
-        lambda data: data.classes == 0,
+        title="Ridge regression",
+        formula=r"\ell = (f - y)^2",
+        applies=lambda data: data.classes == 0,
+        make=predictor(lambda _options, _classes: Squared()),
+        elsewhere=lambda total: f"Ridge(alpha = n·l2/2 = {total / 2:.4g})",
     ),
     "linear": ModelEntry(
-        "Linear regression (no penalty)",
-        r"\ell = (f - y)^2",
-        lambda _options, _classes: Squared(),
-        lambda data: data.classes == 0,
+        title="Linear regression (no penalty)",
+        formula=r"\ell = (f - y)^2",
+        applies=lambda data: data.classes == 0,
+        make=predictor(lambda _options, _classes: Squared()),
         penalty=False,
     ),
     "mlp": ModelEntry(
-        "Multilayer perceptron",
-        r"f = W_L\,h(\dots h(W_1 x + b_1)\dots) + b_L",
-        lambda _options, classes: Softmax(classes) if classes else Squared(),
-        lambda _data: True,
-        PERCEPTRON,
+        title="Multilayer perceptron",
+        formula=r"f = W_L\,h(\dots h(W_1 x + b_1)\dots) + b_L",
+        applies=lambda _data: True,
         make=perceptron,
+        kind=NETWORK,
+        options=PERCEPTRON,
         fits=("sgd", "adamw"),
         l2=0.001,
     ),
     "cnn": ModelEntry(
-        "Convolutional network",
-        r"f = W\,h(K_2 * h(K_1 * x + b_1) + b_2) + b_3",
-        lambda _options, classes: Softmax(classes) if classes else Squared(),
-        is_picture,
-        CONVOLUTIONAL,
+        title="Convolutional network",
+        formula=r"f = W\,h(K_2 * h(K_1 * x + b_1) + b_2) + b_3",
+        applies=is_picture,
         make=convolutional,
+        kind=NETWORK,
+        options=CONVOLUTIONAL,
         fits=("sgd", "adamw"),
         l2=0.001,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -14,24 +14,6 @@ from influence_core.models.losses import Loss, Softmax, Squared
 from influence_core.models.network import Network
 from influence_core.settings import ModelSettings, Option, SettingsError, Value
 
-TRAINING = (
-    Option("epochs", 50, "Epochs", 1, 2_000),
-    Option("learning_rate", 0.05, "Learning rate", 1e-6, 10.0, help="Of the first epoch; AdamW wants about 0.003."),
-    Option("batch_size", 64, "Batch size", 1, 100_000),
-    Option("momentum", 0.9, "Momentum (SGD)", 0.0, 0.999),
-    Option("schedule", "cosine", "Schedule", choices=("cosine", "constant")),
-    Option("patience", 0, "Patience of early stopping, epochs", 0, 2_000, help="0: no early stopping."),
-    Option("checkpoints", 5, "Checkpoints kept (TracIn)", 1, 50),
-    Option(
-        "models",
-        5,
-        "Networks for projection scores",
-        1,
-        100,
-        help="Of other seeds, each on a random half; trained when asked for.",
-    ),
-    Option("precision", "float32", "Precision", choices=("float32", "float64")),
-)
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 PERCEPTRON = (
     Option("layers", 2, "Hidden layers", 1, 6),
@@ -43,7 +25,6 @@ CONVOLUTIONAL = (
     Option("activation", "relu", "Activation", choices=tuple(ACTIVATIONS)),
 )
 Chosen = Mapping[str, Value]
-Make = Callable[[ModelSettings, Dataset, Chosen, int], Network]
 
 
 def network_loss(dataset: Dataset) -> Loss:

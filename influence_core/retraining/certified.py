@@ -208,7 +208,7 @@ def _changes(fitted: FittedModel, question: Question | None, theta: Tensor) -> T
     f = product(batch.x, theta.reshape(-1, batch.x.shape[1]).T).view(len(batch), len(theta), -1)
     moved = quantity.values(model.loss, f, batch.y[:, None], question.target)
     change = (moved - base[:, None]).T.contiguous()
-    return change + _penalty_change(fitted, theta)[:, None] if question.quantity == "loss" else change
+    return change + _penalty_change(fitted, theta)[:, None] if quantity.penalised else change
 
 
 def _penalty_change(fitted: FittedModel, theta: Tensor) -> Tensor:

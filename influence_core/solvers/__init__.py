@@ -4,22 +4,26 @@ from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, e
 from influence_core.solvers.iterative import AUTOMATIC, PRECONDITIONERS
 from influence_core.solvers.registry import (
     SOLVERS,
+    SPECTRAL,
     SPECTRUM_IS_CHEAP,
     applicable_solvers,
     chosen_solver,
     factor,
+    solver_entry,
     why_chosen,
 )
-from influence_core.solvers.solution import Factor, SingularError, Solution, SolverEntry, energies
+from influence_core.solvers.solution import Factor, Load, SingularError, Solution, SolverEntry, energies
 
 __all__ = [
     "AUTOMATIC",
     "PRECONDITIONERS",
     "SOLVERS",
+    "SPECTRAL",
     "SPECTRUM_IS_CHEAP",
     "CholeskyFactor",
     "EighFactor",
     "Factor",
+    "Load",
     "SingularError",
     "Solution",
     "SolverEntry",
@@ -29,5 +33,6 @@ __all__ = [
     "eigh",
     "energies",
     "factor",
+    "solver_entry",
     "why_chosen",
 ]

@@ -56,7 +56,7 @@ class ConjugateGradients:
         """
         if self.preconditioner != AUTOMATIC:
             return self.preconditioner
-        if self.curvature.network:
+        if self.curvature.products_only:
             return "leading" if Leading(self.curvature).layered is not None else "none"
         return "none" if self.curvature.diagonal is None else "diagonal"
 

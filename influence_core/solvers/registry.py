@@ -13,7 +13,22 @@ from influence_core.solvers.solution import Factor, SolverEntry
 from influence_core.solvers.taylor import Taylor
 
 SPECTRUM_IS_CHEAP = 1_500
+DENSE = 20_000  # parameters of one dense factor
 LARGE = 20_000_000  # parameters of solvers that need products only
+
+
+def solver_entry(name: str) -> SolverEntry:
+    """The solver of that name.
+
+    Returns:
+        Its entry.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if name not in SOLVERS:
+        raise SettingsError(f"Unknown solver {name[:40]!r}: expected {AUTOMATIC} or one of {', '.join(SOLVERS)}.")
+    return SOLVERS[name]
 
 
 def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
@@ -25,10 +40,7 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
     Raises:
         SettingsError: an unknown solver, or one that is too expensive for this many parameters.
     """
-    name = chosen_solver(settings.name, curvature.size, curvature.network)
-    if name not in SOLVERS:
-        raise SettingsError(f"Unknown solver {name[:40]!r}: expected {AUTOMATIC} or one of {', '.join(SOLVERS)}.")
-    entry = SOLVERS[name]
+    entry = solver_entry(chosen_solver(settings.name, curvature.size, curvature.products_only))
     if curvature.size > entry.limit:
         offered = ", ".join(applicable_solvers(curvature.size))
         raise SettingsError(
@@ -38,36 +50,29 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
     return entry.factor(curvature, resolve(settings.options, entry.options))
 
 
-def chosen_solver(name: str, size: int, network: bool = False) -> str:
+def chosen_solver(name: str, size: int, products_only: bool = False) -> str:
     """What ``auto`` means for ``size`` parameters: the spectrum while it costs little, else a Cholesky factor.
 
-    A network's matrix is dear to form and many parameters make it too large: there conjugate gradients.
+    Where only products are cheap, or many parameters make the matrix too large, conjugate gradients.
 
     Returns:
         A name of ``SOLVERS`` for ``auto``, any other name as it is.
     """
-    if name != AUTOMATIC:
-        return name
-    if size <= SPECTRUM_IS_CHEAP:
-        return "eigh"
-    return "cg" if network or size > SOLVERS["cholesky"].limit else "cholesky"
+    return _automatic(size, products_only)[0] if name == AUTOMATIC else name
 
 
-def why_chosen(size: int, network: bool = False) -> str:
+def why_chosen(size: int, products_only: bool = False) -> str:
     """Why ``auto`` means what :func:`chosen_solver` says.
 
     Returns:
         The title of the solver and the reason, as one sentence.
     """
-    name = chosen_solver(AUTOMATIC, size, network)
-    why = {
-        "eigh": f"up to {SPECTRUM_IS_CHEAP:,} parameters the spectrum costs little, and then any damping is free",
-        "cholesky": "one dense factor is exact and serves every test point",
-        "cg": "it needs products only, and a network's matrix is dear to form"
-        if network
-        else "there are too many parameters for a dense factor",
-    }
-    return f"The automatic solver here is {SOLVERS[name].title}: {why[name]} (p = {size:,})."
+    name, why = _automatic(size, products_only)
+    return f"The automatic solver here is {SOLVERS[name].title}: {why} (p = {size:,})."
+
+
+def _automatic(size: int, products_only: bool) -> tuple[str, str]:
+    return next((name, why) for name, entry in SOLVERS.items() if (why := entry.suits(size, products_only)))
 
 
 def applicable_solvers(size: int) -> list[str]:
@@ -79,46 +84,81 @@ def applicable_solvers(size: int) -> list[str]:
     return [name for name, entry in SOLVERS.items() if size <= entry.limit]
 
 
+def _one_factor_serves(size: int, products_only: bool) -> str:
+    middle = SPECTRUM_IS_CHEAP < size <= DENSE and not products_only
+    return "one dense factor is exact and serves every test point" if middle else ""
+
+
+def _spectrum_is_cheap(size: int, _products_only: bool) -> str:
+    why = f"up to {SPECTRUM_IS_CHEAP:,} parameters the spectrum costs little, and then any damping is free"
+    return why if size <= SPECTRUM_IS_CHEAP else ""
+
+
+def _products_are_all(_size: int, products_only: bool) -> str:
+    """For every size that is left: the dense solvers stand before it."""
+    if products_only:
+        return "it needs products only, and a network's matrix is dear to form"
+    return "there are too many parameters for a dense factor"
+
+
 _SCALE = Option("scale", 0.0, "Scale s (0 = automatic)", 0.0, 1e12)
 _RANK = Option("rank", 0, "Rank (0 = automatic)", 0, 5_000)
 
 SOLVERS: dict[str, SolverEntry] = {
-    "cholesky": SolverEntry("Cholesky", lambda a, _options: cholesky(a), "dense factor, O(np² + p³)"),
+    "cholesky": SolverEntry(
+        title="Cholesky",
+        factor=lambda a, _options: cholesky(a),
+        source="dense factor, O(np² + p³)",
+        limit=DENSE,
+        dense=True,
+        seconds=lambda load: load.form + 0.4 * load.cube,
+        suits=_one_factor_serves,
+    ),
     "eigh": SolverEntry(
-        "Eigendecomposition", lambda a, _options: eigh(a), "any damping for two matrix products", limit=3_000
+        title="Eigendecomposition",
+        factor=lambda a, _options: eigh(a),
+        source="any damping for two matrix products",
+        limit=3_000,
+        dense=True,
+        spectral=True,
+        seconds=lambda load: load.form + 10 * load.cube,
+        suits=_spectrum_is_cheap,
     ),
     "cg": SolverEntry(
-        "Conjugate gradients",
-        lambda a, options: ConjugateGradients(
+        title="Conjugate gradients",
+        factor=lambda a, options: ConjugateGradients(
             a, float(options["tolerance"]), int(options["max_products"]), str(options["preconditioner"])
         ),
-        "Martens 2010; Hessian products only",
-        (
+        source="Martens 2010; Hessian products only",
+        options=(
             Option("tolerance", 1e-10, "Tolerance (relative residual)", 1e-14, 1.0),
             Option("max_products", 1_000, "Most products per right-hand side", 1, 100_000),
             Option("preconditioner", AUTOMATIC, "Preconditioner", choices=(AUTOMATIC, *PRECONDITIONERS)),
         ),
         limit=LARGE,
+        seconds=lambda load: load.searched * load.product,
+        suits=_products_are_all,
     ),
     "taylor": SolverEntry(
-        "Taylor series",
-        lambda a, options: Taylor(
+        title="Taylor series",
+        factor=lambda a, options: Taylor(
             a, float(options["scale"]), float(options["tolerance"]), int(options["max_products"])
         ),
-        "Koh & Liang 2017; full products",
-        (
+        source="Koh & Liang 2017; full products",
+        options=(
             _SCALE,
             Option("tolerance", 1e-3, "Tolerance (relative residual)", 1e-14, 1.0),
             Option("max_products", 2_000, "Most products per right-hand side", 0, 100_000),
         ),
-        kind="iterative",
         limit=LARGE,
+        kind="iterative",
+        seconds=lambda load: 800 * load.product,
     ),
     "lissa": SolverEntry(
-        "LiSSA (sampled Taylor series)",
-        lambda a, options: Lissa(a, LissaSettings.of(options)),
-        "Agarwal et al. 2017; drawn examples",
-        (
+        title="LiSSA (sampled Taylor series)",
+        factor=lambda a, options: Lissa(a, LissaSettings.of(options)),
+        source="Agarwal et al. 2017; drawn examples",
+        options=(
             _SCALE,
             Option("depth", 0, "Steps per round (0 = automatic)", 0, 1_000_000),
             Option("batch", 0, "Examples per step (0 = automatic)", 0, 10_000),
@@ -128,36 +168,48 @@ SOLVERS: dict[str, SolverEntry] = {
             Option("tolerance", 1e-3, "Tolerance (relative residual)", 1e-14, 1.0),
             Option("draw", 0, "Seed of the draws", 0, 2**31 - 1),
         ),
-        kind="iterative",
         limit=LARGE,
+        kind="iterative",
+        seconds=lambda load: load.draws + 100 * load.product,
     ),
     "arnoldi": SolverEntry(
-        "Arnoldi (dominant eigenspace)",
-        lambda a, options: Arnoldi(a, int(options["rank"])),
-        "Schioppa et al. 2022; the rest is dropped",
-        (_RANK,),
-        kind="approximate",
+        title="Arnoldi (dominant eigenspace)",
+        factor=lambda a, options: Arnoldi(a, int(options["rank"])),
+        source="Schioppa et al. 2022; the rest is dropped",
+        options=(_RANK,),
         limit=LARGE,
+        kind="approximate",
+        seconds=lambda load: 120 * load.product,
     ),
     "nystrom": SolverEntry(
-        "Nyström sketch",
-        lambda a, options: Nystrom(a, int(options["rank"])),
-        "Frangella et al. 2021; Hataya & Yamada 2023",
-        (_RANK,),
-        kind="approximate",
+        title="Nyström sketch",
+        factor=lambda a, options: Nystrom(a, int(options["rank"])),
+        source="Frangella et al. 2021; Hataya & Yamada 2023",
+        options=(_RANK,),
         limit=LARGE,
+        kind="approximate",
+        seconds=lambda load: 150 * load.product,
     ),
     "kfac": SolverEntry(
-        "K-FAC", lambda a, _options: Kronecker(a, False), "Martens & Grosse 2015", kind="approximate", limit=LARGE
+        title="K-FAC",
+        factor=lambda a, _options: Kronecker(a, False),
+        source="Martens & Grosse 2015",
+        limit=LARGE,
+        kind="approximate",
     ),
     "ekfac": SolverEntry(
-        "EK-FAC", lambda a, _options: Kronecker(a, True), "Grosse et al. 2023", kind="approximate", limit=LARGE
+        title="EK-FAC",
+        factor=lambda a, _options: Kronecker(a, True),
+        source="Grosse et al. 2023",
+        limit=LARGE,
+        kind="approximate",
     ),
     "identity": SolverEntry(
-        "Identity (no solve)",
-        lambda a, _options: Identity(a),
-        "gradient dot product, a baseline",
-        kind="baseline",
+        title="Identity (no solve)",
+        factor=lambda a, _options: Identity(a),
+        source="gradient dot product, a baseline",
         limit=LARGE,
+        kind="baseline",
     ),
 }
+SPECTRAL = next(name for name, entry in SOLVERS.items() if entry.spectral)

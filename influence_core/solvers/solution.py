@@ -57,15 +57,51 @@ class Factor(Protocol):
 
 
 @dataclass(frozen=True)
+class Load:
+    """What a solve is expected to be made of, in seconds on two cores.
+
+    Attributes:
+        form: to write A down as a matrix.
+        cube: p³ operations of a factorisation.
+        product: one product with A.
+        draws: the products with a few examples each that a sampling solver takes one after the other.
+        searched: number of products that conjugate gradients need.
+    """
+
+    form: float
+    cube: float
+    product: float
+    draws: float
+    searched: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SolverEntry:
-    """One solver on offer."""
+    """One solver on offer.
+
+    Attributes:
+        title: for people.
+        factor: the damped curvature and resolved options to what solves.
+        source: of the method, or what it costs.
+        options: its own.
+        limit: largest p for which it is offered.
+        kind: ``exact``, ``iterative`` (to a tolerance), ``approximate`` (of fixed quality) or ``baseline``.
+        dense: whether it factors the matrix itself, so that all of A⁻¹ is at hand and exact.
+        spectral: whether it knows all eigenvalues of H, and one factor serves every damping.
+        seconds: rough time of one right-hand side.
+        suits: why ``auto`` takes it for p parameters, where H may be dear to form; empty where it does not.
+    """
 
     title: str
     factor: Callable[[Curvature, dict[str, Value]], Factor]
     source: str
     options: tuple[Option, ...] = ()
-    limit: int = 20_000  # largest p for which it is offered
-    kind: str = "exact"  # exact, iterative (to a tolerance), approximate (of fixed quality) or baseline
+    limit: int = 20_000
+    kind: str = "exact"
+    dense: bool = False
+    spectral: bool = False
+    seconds: Callable[[Load], float] = lambda load: 10 * load.product
+    suits: Callable[[int, bool], str] = lambda _size, _products_only: ""
 
 
 def dense_inverse(solve: Callable[[Tensor], Solution], curvature: Curvature, strict: bool = True) -> Tensor:

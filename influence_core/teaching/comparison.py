@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from influence_core.agreement import Agreement, agreement
 from influence_core.analysis import Analysis
 from influence_core.compute import FloatArray, numpy
-from influence_core.models import MODELS, applicable_models
+from influence_core.models import applicable_models, usual_penalty
 from influence_core.settings import ModelSettings, Settings
 
 
@@ -62,9 +62,7 @@ def second_settings(settings: Settings, name: str) -> Settings:
     """
     if name == settings.model.name:
         return settings
-    first, second = MODELS[settings.model.name], MODELS[name]
-    l2 = settings.model.l2 if first.network == second.network else second.l2
-    return replace(settings, model=ModelSettings(name, l2), quantity="loss", target=-1)
+    return replace(settings, model=ModelSettings(name, usual_penalty(settings.model, name)), quantity="loss", target=-1)
 
 
 def place(analysis: Analysis) -> tuple[FloatArray, str]:

@@ -15,6 +15,7 @@ from influence_core.influence import estimators
 from influence_core.influence.effects import parameter_change
 from influence_core.influence.watched import Influence, training_gradients
 from influence_core.settings import SettingsError, SolverSettings
+from influence_core.solvers import SPECTRAL
 
 
 def by_direction(analysis: Analysis, train: int, test: int) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def damping_agreement(analysis: Analysis, test: int, dampings: Sequence[float], 
     fitted, watched, rows = analysis.problem.fitted, analysis.watched([test]), []
     dot = estimators.scores(analysis.influence, watched, "gradient_dot")[:, 0]
     for damping in dampings:
-        influence = Influence(fitted, SolverSettings("eigh", damping), spectrum=analysis.problem.spectrum)
+        influence = Influence(fitted, SolverSettings(SPECTRAL, damping), spectrum=analysis.problem.spectrum)
         scores = estimators.scores(influence, watched)[:, 0]
         found = agreement(measured, scores)
         error = float(np.linalg.norm(scores - measured) / np.linalg.norm(measured))

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from influence_core.agreement import linear_datamodelling
 from influence_core.analysis import Analysis, Draw, Task, analyse, result_store
+from influence_core.analysis.problem import Given
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 
 FULL = {"size": 5_500, "test": 500, "epochs": 50, "subsets": 50, "seeds": 5, "models": 50, "width": 128}
@@ -54,10 +55,8 @@ def scored(analysis: Analysis, name: str, models: int) -> np.ndarray:
     estimator, solver = ROWS[name]
     settings = replace(analysis.settings, estimator=estimator, solver=solver)
     settings = replace(settings, model=with_models(settings.model, models))
-    problem = replace(analysis.problem, settings=settings)
-    problem.__dict__.update(
-        {key: value for key, value in analysis.problem.__dict__.items() if key in {"split", "fitted"}}
-    )
+    given = Given(analysis.problem.split, analysis.problem.fitted)
+    problem = replace(analysis.problem, settings=settings, given=given)
     here, m = Analysis(settings, problem, analysis.task), len(analysis.problem.split.test)
     if estimator == "projection":
         return here.scores()
@@ -87,7 +86,7 @@ def main() -> None:
     analysis.problem.fit(task)
     fitted = analysis.problem.fitted
     print(f"n = {len(fitted.train):,}, m = {len(analysis.problem.test)}, p = {fitted.size:,}, {plan}", flush=True)
-    halves = analysis.problem.halves(task=task, draw=Draw(plan["subsets"], plan["seeds"]))
+    halves = analysis.problem.truth.halves(task=task, draw=Draw(plan["subsets"], plan["seeds"]))
     rows: dict[str, Any] = {}
     counts = sorted({1, plan["models"]})
     for name in ROWS:

@@ -12,6 +12,7 @@ import pytest
 from scipy.linalg.blas import dtrsm
 
 from influence_core.analysis import SIGNALS, Analysis, Problem, Review, cards
+from influence_core.analysis.problem import Given
 from influence_core.compute import numpy
 from influence_core.curvature import exact_hessian
 from influence_core.data import DATASETS
@@ -106,8 +107,8 @@ def test_cheap_signals_of_100000_rows(versus, benchmark) -> None:
     x = random.normal(size=(112_500, 100))
     y = (x @ random.normal(size=100) + 3 * random.normal(size=len(x)) > 0).astype(np.int64)
     blobs = Problem(Settings(DataSettings("blobs", (("n", 400),), validation_fraction=0.1, flip_fraction=0.1)))
-    problem = Problem(replace(blobs.settings, model=ModelSettings("logistic", 0.01)))
-    problem.__dict__["split"] = _grown(blobs.split, x, y)
+    settings = replace(blobs.settings, model=ModelSettings("logistic", 0.01))
+    problem = Problem(settings, given=Given(_grown(blobs.split, x, y)))
     _ = problem.fitted
     square = random.normal(size=(100, 100))
 

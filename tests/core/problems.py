@@ -10,6 +10,7 @@ from oracles import Reference
 from influence_core.data import Dataset
 from influence_core.influence.estimators import ESTIMATORS
 from influence_core.influence.watched import Influence, watch
+from influence_core.models import LINEAR as LINEAR_KIND
 from influence_core.models import MODELS, QUANTITIES, Batch, FittedModel, build
 from influence_core.models.fitting import newton
 from influence_core.models.losses import Logistic, SmoothedHinge, Softmax, Squared
@@ -19,8 +20,8 @@ CPU = torch.device("cpu")
 T = 0.5
 # A new model is tested everywhere as soon as its loss has a slow reference in oracles.py and a line here.
 KINDS = {Squared: "squared", Logistic: "logistic", SmoothedHinge: "hinge", Softmax: "softmax"}
-LINEAR = [name for name, entry in MODELS.items() if not entry.network]  # networks have tests of their own
-ESTIMATES = [name for name, entry in ESTIMATORS.items() if entry.needs != "network"]
+LINEAR = [name for name, entry in MODELS.items() if entry.kind is LINEAR_KIND]  # networks have tests of their own
+ESTIMATES = [name for name, entry in ESTIMATORS.items() if LINEAR_KIND in entry.kinds]
 CLASSIFIERS = [name for name in LINEAR if name not in {"ridge", "linear"}]
 TOTALS = (1, 10, 1000)  # n·l2
 CERTIFICATE = 1e-6
@@ -113,8 +114,7 @@ def problem(name, total=10.0, n=40, d=3, seed=0, m=6, t=T, **settings):
 # Which quantities each model defines.
 DEFINED = [
     (name, key)
-    for name, entry in MODELS.items()
-    if not entry.network
+    for name in LINEAR
     for key, quantity in QUANTITIES.items()
-    if quantity.applies(entry.loss({"t": T}, 3))
+    if quantity.applies(build(ModelSettings(name), fitting_data(name)).loss)
 ]

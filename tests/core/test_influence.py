@@ -337,13 +337,13 @@ def test_the_two_forms_of_logistic_regression_agree_and_the_classic_slips_do_not
 
 @models
 def test_blocks_do_not_change_results(name, monkeypatch):
-    from influence_core.influence import estimators as estimators_module
+    from influence_core.influence import one_step as one_step_module
     from influence_core.influence import watched as influence_module
 
     example = problem(name, fold_penalty=True)
     expected = {e: scores(example.influence(), example.watch(), e) for e in ESTIMATES}
     own = self_influence(example.influence(), newton=True)
-    for module in (estimators_module, influence_module):
+    for module in (one_step_module, influence_module):
         whole = module.blocks
         monkeypatch.setattr(module, "blocks", lambda total, item, w=whole: w(total, item, 7 * item))
     for estimator, values in expected.items():

@@ -16,8 +16,9 @@ from influence_core.data import load
 from influence_core.influence.effects import parameter_change_norm
 from influence_core.influence.estimators import scores
 from influence_core.influence.watched import Influence, watch
-from influence_core.models import MODELS, Batch, FittedModel, fit
+from influence_core.models import Batch, FittedModel, fit
 from influence_core.models.linear import LinearModel
+from influence_core.models.losses import Squared
 from influence_core.retraining import (
     LeaveOneOut,
     Question,
@@ -470,7 +471,7 @@ def test_a_perfectly_fitted_example_certifies_by_the_floor():
     """A regression without noise: every gradient is zero, so there is nothing to change."""
     data = examples(0)
     exact = type(data)(data.x, data.x @ [1.0, 2.0, 3.0] + 1, data.ids, data.feature_names, ())
-    model = LinearModel(MODELS["linear"].loss({}, 0))
+    model = LinearModel(Squared())
     train = model.batch(exact, CPU)
     fitted = fitted_on("linear", exact)
     found = leave_one_out(FittedModel(model, train, fitted.fit), Question(train))

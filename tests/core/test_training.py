@@ -11,13 +11,13 @@ from torch import nn
 from influence_core.compute import Cancelled, ResultStore, Task
 from influence_core.data import Dataset, Split, load
 from influence_core.data.split import identity_scaling
-from influence_core.models import MODELS, NoMinimumError, build, fit
+from influence_core.models import MODELS, NETWORK, NoMinimumError, build, fit
 from influence_core.models.checkpoints import load_fit, save_fit
 from influence_core.models.training import Optimiser, Program, train
 from influence_core.retraining import Question, Repeated
 from influence_core.settings import DataSettings, ModelSettings, SettingsError
 
-NETWORKS = [name for name, entry in MODELS.items() if entry.network]
+NETWORKS = [name for name, entry in MODELS.items() if entry.kind is NETWORK]
 CPU = torch.device("cpu")
 OPTIONS = {"epochs": 6, "batch_size": 8, "precision": "float64", "checkpoints": 3}
 OWN = {"mlp": {"layers": 2, "width": 5, "activation": "tanh"}, "cnn": {"channels": 2, "activation": "tanh"}}

@@ -46,7 +46,7 @@ def register(monkeypatch):
         data = Dataset(x, y, np.array([f"row-{k}" for k in range(n)]), tuple(f"x{k}" for k in range(d)), names)
         parts = {} if train is None else {"train": np.arange(train), "test": np.arange(train, n)}
         table = Table(data, **parts)
-        source = Source("Made here", "for a test.", "classification", lambda _options, _seed: table)
+        source = Source(title="Here", summary="A test.", task="classification", make=lambda _options, _seed: table)
         monkeypatch.setitem(DATASETS, "made", source)
         return DataSettings("made", standardise=False)
 

@@ -14,6 +14,7 @@ from torch import nn
 from influence_core import wrap
 from influence_core.analysis import MODELS
 from influence_core.influence.effects import perturbation_change, relabel_change
+from influence_core.models import NETWORK
 from influence_core.models.losses import Softmax, Squared
 from influence_core.models.wrapped import OwnLoss
 from influence_core.settings import SettingsError
@@ -180,7 +181,7 @@ def make(options, seed):
     ids = np.array([f"own-{k}" for k in range(40)])
     return Table(Dataset(x, x @ [1.0, -1.0], ids, ("a", "b"), ()))
 
-spiral = Source("Own data", "made up", "regression", make)
+spiral = Source(title="Own data", summary="made up", task="regression", make=make)
 """
 ASK = """
 from influence_core.analysis import DATASETS, MODELS, analyse
@@ -216,5 +217,5 @@ def test_a_package_adds_models_and_data_through_entry_points(tmp_path):
 def test_the_wrapped_entry_is_a_model_of_the_registry():
     entry = wrap(poisson, np.zeros(3), l2=L2).entry
     assert isinstance(entry, type(MODELS["mlp"]))
-    assert entry.network
+    assert entry.kind is NETWORK
     assert (entry.fits, entry.l2) == (("newton",), L2)

@@ -24,6 +24,7 @@ from influence_core.analysis import (
     scores,
 )
 from influence_core.analysis.closing import paired_bootstrap
+from influence_core.analysis.problem import Given
 from influence_core.compute import ResultStore
 from influence_core.data import corrected
 from influence_core.settings import DataSettings, ModelSettings, Settings
@@ -225,8 +226,7 @@ def test_groups_of_near_duplicates_chain():
     x[5] = x[9] = x[2]
     x[7] = x[4] + 1e-9
     train = replace(found.analysis.problem.split.train, x=x)
-    problem = replace(found.analysis.problem)
-    problem.__dict__["split"] = replace(found.analysis.problem.split, train=train)
+    problem = Problem(SETTINGS, given=Given(replace(found.analysis.problem.split, train=train)))
     groups = duplicate_groups(Review(Analysis(SETTINGS, problem)), [9, 7])
     assert groups[[2, 5, 9]].tolist() == [2, 2, 2]
     assert groups[[4, 7]].tolist() == [4, 4]

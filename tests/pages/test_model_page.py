@@ -3,11 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from statsmodels.api import OLS, add_constant
+from statsmodels.stats.outliers_influence import OLSInfluence
 from streamlit.testing.v1 import AppTest
 
 from influence_core.data import load
-from influence_core.models import MODELS, applicable_models
+from influence_core.models import LINEAR, MODELS, applicable_models
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.session.view import View
 
@@ -21,7 +24,7 @@ CASES = [
     (data, name)
     for data in KINDS.values()
     for name in applicable_models(load(data, 0).train)
-    if not MODELS[name].network
+    if MODELS[name].kind is LINEAR
 ]
 NETWORKS = [
     (KINDS["binary"], ModelSettings("mlp", 0.001, options=(("epochs", 5), ("width", 8)))),
@@ -49,7 +52,7 @@ def test_every_applicable_model_fits_and_says_that_it_converged(data, name):
     labels = [metric.label for metric in app.metric]
     assert any("Test accuracy" in label or "Test R²" in label for label in labels)
     plane = data.name == "blobs"
-    assert len(app.get("plotly_chart")) == 3 + plane
+    assert len(app.get("plotly_chart")) == 3 + plane + (name == "linear")
 
 
 @pytest.mark.parametrize(("data", "model"), NETWORKS, ids=["sgd", "adamw", "cnn"])
@@ -128,3 +131,35 @@ def test_a_model_for_other_data_is_replaced_with_a_sentence():
     assert_fine(app)
     assert app.session_state.settings.model.name == "ridge"
     assert "Ridge regression" in app.info[0].value
+
+
+def deletion(app):
+    """The table behind the chart of deletion diagnostics, where there is one."""
+    return next((frame.value for frame in app.dataframe if "Cook's distance" in frame.value.columns), None)
+
+
+def test_least_squares_has_the_deletion_diagnostics_of_statsmodels():
+    data = DataSettings("linear_example")
+    app = opened(Settings(data=data, model=ModelSettings("linear")))
+    assert_fine(app)
+    table, train = deletion(app), load(data, 0).train
+    expected = OLSInfluence(OLS(train.y, add_constant(train.x, prepend=False)).fit())
+    near = {"rtol": 1e-6, "atol": 1e-9}
+    np.testing.assert_allclose(table["leverage"], expected.hat_matrix_diag, **near)
+    np.testing.assert_allclose(table["studentised residual"], expected.resid_studentized_external, **near)
+    np.testing.assert_allclose(table["Cook's distance"], expected.cooks_distance[0], **near)
+    np.testing.assert_allclose(table["DFFITS"], expected.dffits[0], **near)
+    names = [f"DFBETAS {name}" for name in (*train.feature_names, "intercept")]
+    np.testing.assert_allclose(table[names], expected.dfbetas, **near)
+    top = expected.cooks_distance[0].argmax()
+    said = next(caption.value for caption in app.caption if "Cook's distance" in caption.value)
+    assert f"{expected.cooks_distance[0][top]:.3g} ({train.ids[top]})" in said.replace("\\", "")
+
+
+def test_deletion_diagnostics_need_least_squares_without_a_penalty():
+    for model in (ModelSettings("ridge", 0.1), ModelSettings("linear", fit="adamw")):
+        app = opened(Settings(data=DataSettings("linear_example"), model=model))
+        assert_fine(app)
+        assert deletion(app) is None
+    app.selectbox(key="model.fit").set_value("newton").run()
+    assert deletion(app) is not None

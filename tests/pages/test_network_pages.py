@@ -10,7 +10,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from influence_core import wrap
-from influence_core.analysis import ESTIMATORS, MODELS, Cancelled, Task, analyse, networks, result_store
+from influence_core.analysis import ESTIMATORS, MODELS, Cancelled, Task, analyse, result_store
+from influence_core.analysis.truth import FEWEST
+from influence_core.models import NETWORK
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components.problem import network_truth, train_panel
 from pages.components.problem.asked import Shown
@@ -59,7 +61,7 @@ def click(app, label):
     next(button for button in app.button if button.label.startswith(label)).click().run()
 
 
-@pytest.mark.parametrize("estimator", [name for name, entry in ESTIMATORS.items() if entry.needs != "linear"])
+@pytest.mark.parametrize("estimator", [name for name, entry in ESTIMATORS.items() if NETWORK in entry.kinds])
 def test_every_estimator_of_a_network_opens(estimator):
     app = explore(changed(MOONS, estimator=estimator))
     if ESTIMATORS[estimator].seeds:  # a job, which starts by itself where it takes a moment
@@ -106,12 +108,12 @@ def test_what_an_earlier_server_measured_is_shown_at_once():
     """Other options of nothing that matters: this server's queue has never heard of it, the store has."""
     settings = changed(MOONS, seed=3)
     problem, task = analyse(settings).problem, Task(store=result_store())
-    assert problem.stored_loo() is problem.stored_halves() is None
+    assert problem.truth.stored() is problem.truth.stored_halves() is None
     assert not problem.members_are_ready
     done = problem.loo(task=task)
-    problem.halves(task=task)
-    np.testing.assert_array_equal(problem.stored_loo().change, done.change)
-    np.testing.assert_array_equal(problem.stored_loo().noise, done.noise)
+    problem.truth.halves(task=task)
+    np.testing.assert_array_equal(problem.truth.stored().change, done.change)
+    np.testing.assert_array_equal(problem.truth.stored().noise, done.noise)
     assert not problem.members_are_ready  # those that measured the noise have seen every point
     problem.members(task)
     assert analyse(settings).problem.members_are_ready
@@ -123,11 +125,11 @@ def test_what_an_earlier_server_measured_is_shown_at_once():
 
 
 def test_a_cancelled_run_of_a_network_leaves_what_it_finished(monkeypatch):
-    monkeypatch.setattr(networks, "PIECE", 0.0)
+    monkeypatch.setattr("influence_core.analysis.truth.PIECE", 0.0)
     problem = analyse(changed(MOONS, seed=4)).problem
     for run, look, least in (
-        (problem.loo, lambda: problem.stored_loo(partial=True).certified, networks.FEWEST),
-        (problem.halves, lambda: problem.stored_halves(partial=True).members, networks.FEWEST),
+        (problem.loo, lambda: problem.truth.stored(partial=True).certified, FEWEST),
+        (problem.truth.halves, lambda: problem.truth.stored_halves(partial=True).members, FEWEST),
     ):
         task = Task(store=result_store())
         stopping = replace(task, report=lambda done, _all, task=task: task.cancel.set() if done >= 25 else None)
@@ -135,7 +137,7 @@ def test_a_cancelled_run_of_a_network_leaves_what_it_finished(monkeypatch):
             run(task=stopping)
         kept = int(look().sum()) if look().ndim == 1 else len(look())
         assert least <= kept < 48
-    assert problem.stored_loo() is problem.stored_halves() is None
+    assert problem.truth.stored() is problem.truth.stored_halves() is None
 
 
 def test_the_band_is_two_standard_deviations_of_other_seeds():

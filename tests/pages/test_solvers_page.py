@@ -12,7 +12,9 @@ from streamlit.testing.v1 import AppTest
 from influence_core import analysis
 from influence_core.agreement import linear_datamodelling
 from influence_core.analysis import Halves, trials
+from influence_core.analysis.networks import TRAINED
 from influence_core.analysis.trials import Trial
+from influence_core.analysis.truth import CERTIFIED
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
 from influence_core.solvers import SOLVERS
 from pages.components.session import cached
@@ -155,7 +157,7 @@ def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_p
     run.click().run()
     until(app, lambda app: "not run" not in set(rows(app)["LDS"]))
     found = desks.trial(settings, "cholesky", 0)
-    halves = cached.problem(settings).stored_halves()
+    halves = cached.problem(settings).truth.stored_halves()
     lds = linear_datamodelling(halves.values[:, [0]], found.scores[:, None], halves.members).mean.value
     table = rows(app).set_index("solver")
     assert table.loc["Cholesky", "LDS"] == f"{lds:.2f}"
@@ -216,16 +218,16 @@ def test_the_verdict_is_what_the_numbers_say():
     dear = Trial("cholesky", "Cholesky", 5.0, 1.0, 1e-15, scores=exact)
     close = Trial("nystrom", "Nyström", 0.0, 0.1, 0.3, scores=exact + 0.01 * random.normal(size=40))
     wrong = Trial("identity", "Identity", 0.0, 0.0, 2.0, scores=random.normal(size=40))
-    truth = Truth(True, halves=halves)
+    truth = Truth(TRAINED, halves=halves)
     said = verdict([dear, close, wrong], truth)
     assert "Nyström reaches 1.00 in 100\u00a0ms instead of 6\u00a0s. The difference, 0.00 ± 0.00," in said
     assert "No solver that is clearly cheaper" in verdict([dear, wrong], truth)
     blind = replace(dear, scores=wrong.scores)
     assert "hardly more than chance" in verdict([blind], truth)
-    noisy = Truth(True, loo=exact, noise=10.0)
+    noisy = Truth(TRAINED, loo=exact, noise=10.0)
     assert "100% of the changes" in verdict([dear], noisy) and "means nothing here" in verdict([dear], noisy)
-    assert "r = 1.000 and slope = 1.000" in verdict([dear], Truth(True, loo=exact, noise=1e-9))
-    assert verdict([dear], Truth(False)) == ""
+    assert "r = 1.000 and slope = 1.000" in verdict([dear], Truth(TRAINED, loo=exact, noise=1e-9))
+    assert verdict([dear], Truth(CERTIFIED)) == ""
 
 
 def test_advice_names_the_cheapest_accurate_solver():

@@ -98,6 +98,35 @@ def residual_plot(predicted: NDArray[Any], target: NDArray[Any], labels: list[st
     return figure.update_layout(height=360)
 
 
+def deletion_plot(
+    leverage: NDArray[Any], studentised: NDArray[Any], distance: NDArray[Any], labels: list[str]
+) -> go.Figure:
+    """Studentised residual against leverage of training points, sized by Cook's distance.
+
+    Returns:
+        The figure.
+    """
+    figure = blank("Leverage and residual together make influence", "leverage h", "studentised residual")
+    kind, right = scatter_kind(len(leverage)), float(leverage.max())
+    top = max(2.5, float(np.abs(studentised).max()))
+    for ends, name, dash in (
+        ([[0, 2], [right, 2]], "±2", "dash"),
+        ([[0, -2], [right, -2]], "", "dash"),
+        ([[2 * leverage.mean(), -top], [2 * leverage.mean(), top]], "2p/n", "dot"),
+    ):
+        figure.add_trace(line(ends, name, dash, kind).update(showlegend=bool(name)))
+    size = 5 + 25 * np.sqrt(distance / (distance.max() or 1.0))
+    words = [f"{plain(text)}<br>Cook's distance {d:.3g}" for text, d in zip(labels, distance, strict=True)]
+    figure.add_trace(
+        kind(
+            x=leverage, y=studentised, mode="markers", name="training point", text=words,
+            marker={"size": size, "color": QUIET, "opacity": 0.7, "line": {"width": 0.7, "color": INK}},
+            hovertemplate="%{text}<br>leverage %{x:.3g}, studentised residual %{y:.3g}<extra></extra>",
+        )
+    )  # fmt: skip
+    return figure.update_layout(height=420)
+
+
 def decision_field(field: Field, probability: bool, points: Points, axes: tuple[str, str], optimal: Any) -> go.Figure:
     """P(class 1), or the margin, over two features with its boundary, margins and the training points.
 

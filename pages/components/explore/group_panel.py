@@ -216,6 +216,6 @@ def _refit(shown: Shown, rows: Rows) -> job_panel.Work:
         "Refit without the group",
         "groups",
         lambda task: problem.group_refit(rows, settings.quantity, settings.target, task),
-        problem.refit_cost / RATE / max(len(problem.fitted.train), 1),
+        problem.truth.cost / RATE / max(len(problem.fitted.train), 1),
         button=f"Refit without these {len(rows):,} points",
     )

@@ -21,7 +21,7 @@ DAMPINGS = (0.0, *(float(f"{m}e{e}") for e in range(-6, 3) for m in (1, 3)))
 def measure(analysis: Analysis) -> None:
     """Watched quantity, estimator, damping and switches."""
     settings = state.settings()
-    classes = settings.quantity in {"probability", "prediction"} and analysis.problem.split.test.classes > 0
+    classes = core.QUANTITIES[settings.quantity].default and analysis.problem.split.test.classes
     widths = [2, 1.5, 2.4, 2.6, 2] if classes else [2, 2.4, 2.6, 2]
     what, *whose, how, damp, switches = st.columns(widths, vertical_alignment="bottom")
     with what:
@@ -46,7 +46,7 @@ def measure(analysis: Analysis) -> None:
             titles={name: entry.title for name, entry in core.ESTIMATORS.items()},
         )
     with damp:
-        _damping(analysis.problem.fitted.network)
+        _damping(automatic=not analysis.problem.fitted.kind.closed_form)
     with switches:
         _switch("lock", "Lock colour scale", "The same limits for every test point.")
         _switch("symlog", "Symmetric log scale")
@@ -58,15 +58,15 @@ def _switch(name: str, label: str, words: str | None = None) -> None:
     st.checkbox(label, key=name, help=words, on_change=safely(lambda: state.look(**{name: st.session_state[name]})))
 
 
-def _damping(network: bool) -> None:
-    """A slider in log steps; a damping that came from a link is a step of its own."""
+def _damping(automatic: bool) -> None:
+    """A slider in log steps, where 0 may stand for one that suits; a damping that came from a link is a step too."""
     current = state.settings().solver.damping
     st.session_state["damping"] = current
     st.select_slider(
         "Damping δ of (H + δI)⁻¹",
         sorted({*DAMPINGS, current}),
         key="damping",
-        format_func=lambda value: "automatic" if network and not value else f"{value:g}",
+        format_func=lambda value: "automatic" if automatic and not value else f"{value:g}",
         on_change=safely(lambda: state.change("solver", damping=st.session_state["damping"])),
         help="Moves only the solve, not the fit. Live: with the eigendecomposition another δ costs two products.",
     )
@@ -75,7 +75,7 @@ def _damping(network: bool) -> None:
 def _class_choice(analysis: Analysis) -> None:
     """Whose probability is watched; −1 is the true class, or the last one for a plain prediction."""
     settings, names = state.settings(), analysis.problem.split.test.class_names
-    default = "the true class" if settings.quantity == "probability" else f"default ({names[-1]})"
+    default = core.QUANTITIES[settings.quantity].default.format(names[-1])
     targets = [str(k) for k in range(-1, len(names))]
     controls.choice(
         "of class",

@@ -100,16 +100,16 @@ def _alt(shown: Shown) -> str:
 
 def draw_truth(shown: Shown) -> None:
     """LOO scatter, or the way to it."""
-    network = shown.analysis.problem.fitted.network
-    st.markdown(f"**Predicted change against {'training runs without a point' if network else 'exact leave-one-out'}**")
+    way = shown.analysis.problem.truth.way
+    st.markdown(f"**Predicted change against {way.runs}**")
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
     pairs = Pairs(shown.measured, shown.scores, shown.side)
     loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
-    below = network_truth.words(shown) if network else _certified(shown)
+    below = network_truth.words(shown) if way.noisy else _certified(shown)
     st.markdown(f"{summary(shown.agreed)}  \n:small[{below}]")  # one element less to send at every click
-    if network:
+    if way.noisy:
         network_truth.halves_panel(shown)
 
 

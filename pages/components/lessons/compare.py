@@ -49,7 +49,7 @@ def settings_of(second: str, l2: float) -> Settings:
 
 def _default(offered: list[str]) -> str:
     """Another model than the first where there is one; a network, which has to be trained, comes last."""
-    quick = sorted(reversed(offered), key=lambda name: core.MODELS[name].network)
+    quick = sorted(reversed(offered), key=lambda name: core.MODELS[name].kind.seeded)
     return next((name for name in quick if name != state.settings().model.name), offered[0])
 
 

@@ -51,7 +51,7 @@ def _refusal(lesson: Lesson, setting: Setting) -> str:
         return controls.plain_markdown(str(error))
     if setting.test >= len(problem.split.test):
         return f"Test point {setting.test} does not exist: expected 0 to {len(problem.split.test) - 1}."
-    if not problem.refits_are_instant:
+    if not problem.truth.instant:
         return "This lesson refits the model without each training point, and the chosen problem is too large for that."
     return lesson.fits(setting)
 

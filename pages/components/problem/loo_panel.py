@@ -14,7 +14,7 @@ from pages.components.widgets import controls, job_panel
 from pages.components.widgets.job_panel import jobs
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Refits
+    from influence_core.analysis import Refits, Truth
 
 PARTS = ("data", "model", "quantity", "target", "seed")
 RATE = 4e10  # floating-point operations per second on two cores
@@ -22,20 +22,20 @@ RATE = 4e10  # floating-point operations per second on two cores
 
 def refits(settings: Settings) -> Refits | None:
     """Measured changes where they exist: cheap enough to compute now, finished by a job, or stored earlier."""
-    if cached.problem(settings).refits_are_instant:
+    if cached.problem(settings).truth.instant:
         with suppress(core.SingularRefitError):  # the panel says why
             return cached.instant_loo(settings)
         return None
     job = jobs().get(_key(settings))
     if job is None:
-        stored = cached.problem(settings).stored_loo(settings.quantity, settings.target)
+        stored = cached.problem(settings).truth.stored(settings.quantity, settings.target)
         job = None if stored is None else jobs().keep(_key(settings), stored)
     return job.result if job is not None and job.state == "done" else None
 
 
 def panel(settings: Settings) -> None:
     """Offer the refits as a job, or say why they cannot be had."""
-    if cached.problem(settings).refits_are_instant:
+    if cached.problem(settings).truth.instant:
         _why_not(settings)
         return
     job_panel.panel(work(settings))
@@ -43,15 +43,15 @@ def panel(settings: Settings) -> None:
 
 def work(settings: Settings) -> job_panel.Work:
     """The refits as a job."""
-    problem = cached.problem(settings)
+    truth = cached.problem(settings).truth
     return job_panel.Work(
         _key(settings),
-        "Training without a point" if problem.fitted.network else "Exact leave-one-out",
+        truth.way.title,
         "refits",
-        lambda task: problem.loo(settings.quantity, settings.target, task),
-        problem.refit_cost / RATE,
-        _lead(settings),
-        "Train without each point" if problem.fitted.network else "Run exact leave-one-out",
+        lambda task: truth.loo(settings.quantity, settings.target, task),
+        truth.cost / RATE,
+        _lead(truth),
+        truth.way.button,
     )
 
 
@@ -59,23 +59,10 @@ def _key(settings: Settings) -> str:
     return f"loo:{settings.key(*PARTS)}"
 
 
-def _lead(settings: Settings) -> str:
-    problem = cached.problem(settings)
-    n, cost = len(problem.fitted.train), job_panel.duration(problem.refit_cost / RATE)
-    if problem.fitted.network:
-        many = min(n, core.LEFT_OUT)
-        which = (
-            f"a random sample of {many:,} of the {n:,} training points" if many < n else f"the {n:,} training points"
-        )
-        return (
-            f"**Measure the truth.** Train the network again without each of {which}, and {core.SEEDS} times "
-            f"from other seeds to see the noise.  \n:small[About {cost} on two cores, once, many networks at a time.]"
-        )
-    lead = (
-        f"**Measure the truth.** Refit the model without each of the {n:,} training points.  \n"
-        f":small[About {cost} on two cores, once; the result is kept for every session.]"
-    )
-    if problem.fitted.fit.converged:
+def _lead(truth: Truth) -> str:
+    about = f"About {job_panel.duration(truth.cost / RATE)} on two cores, {truth.way.once}."
+    lead = f"**Measure the truth.** {truth.way.does(truth)}  \n:small[{about}]"
+    if truth.way.noisy or truth.fitted.fit.converged:
         return lead
     return (
         f"{lead}  \n:small[The fit has not converged, but every refit goes to its minimum: all measured changes share "

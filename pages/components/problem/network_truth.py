@@ -55,7 +55,7 @@ def halves(settings: Settings) -> Halves | None:
     key = _key(settings)
     job = jobs().get(key)
     if job is None:
-        stored = cached.problem(settings).stored_halves(settings.quantity, settings.target)
+        stored = cached.problem(settings).truth.stored_halves(settings.quantity, settings.target)
         job = None if stored is None else jobs().keep(key, stored)
     return job.result if job is not None and job.state == "done" else None
 
@@ -82,13 +82,13 @@ def halves_panel(shown: Shown) -> None:
 
 def halves_work(settings: Settings) -> job_panel.Work:
     """Training on random halves as a job."""
-    problem = cached.problem(settings)
+    truth = cached.problem(settings).truth
     return job_panel.Work(
         _key(settings),
         "Training on random halves",
         "networks",
-        lambda task: problem.halves(settings.quantity, settings.target, task),
-        core.HALVES * core.run_cost(problem.fitted) / RATE,
+        lambda task: truth.halves(settings.quantity, settings.target, task),
+        core.HALVES * truth.run_cost / RATE,
         f"**Linear datamodelling score.** Train on {core.HALVES} random halves of the training points, and see "
         "whether the scores rank what happens.",
         f"Train on {core.HALVES} random halves",

@@ -41,7 +41,7 @@ def wait_for_members(settings: Settings) -> None:
     if not core.ESTIMATORS[settings.estimator].seeds or problem.members_are_ready:
         return
     count = problem.other_seeds
-    seconds = count * core.run_cost(problem.fitted) / RATE
+    seconds = count * problem.truth.run_cost / RATE
     work = job_panel.Work(
         f"members:{settings.key('data', 'model', 'seed')}",
         "Training from other seeds",

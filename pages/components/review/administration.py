@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from influence_core.reviewing import Fit
 
 KEY = "review.plan"
-DEAR = ("newton_self_influence", "confident_learning")  # signals that take another few fits, or an inverse
 
 
 def administration(desk: Desk, fit: Fit) -> None:
@@ -72,7 +71,7 @@ def form() -> tuple[Plan, list[str]]:
     with three:
         limit = st.number_input("Cards at most, 0 for all", 0, 10_000_000, 0, key=f"{KEY}.limit")
         share = st.slider("Random controls, %", 5, 10, 8, key=f"{KEY}.controls")
-    dear = [name for name in DEAR if name in offered]
+    dear = [name for name in offered if core.SIGNALS[name].fits]
     extra = st.multiselect("Signals that take longer", dear, format_func=title, key=f"{KEY}.extra")
     plan = annotating.Plan(
         strategy=state.view().strategy if state.view().strategy in offered else offered[0],

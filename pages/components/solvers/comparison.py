@@ -120,7 +120,7 @@ def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
     st.table(table.map(lambda cell: controls.plain_markdown(str(cell))), hide_index=True)
     if len(found) < len(wanted):
         return
-    st.caption(CAPTION + MORE * truth.network)
+    st.caption(CAPTION + MORE * truth.way.noisy)
     chosen = [f"* **{one.title}.** {controls.plain_markdown(one.note)}" for one in found.values() if one.note]
     with st.expander("What the solvers chose themselves, and why"):
         st.markdown("\n".join(chosen))

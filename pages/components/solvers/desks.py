@@ -99,7 +99,7 @@ def watch(settings: Settings, test: int) -> Watched:
 
 def damping_path(settings: Settings, test: int, dampings: tuple[float, ...], count: int = 10) -> DampingPath | None:
     """First-order scores at every damping, from one eigendecomposition; None where no damping gives a solution."""
-    chosen = replace(settings, solver=solver_settings(settings, "eigh"), estimator="influence")
+    chosen = replace(settings, solver=solver_settings(settings, core.SPECTRAL), estimator="influence")
     return _path(chosen.key(), test, dampings, count, chosen)
 
 
@@ -118,11 +118,11 @@ def _path(key: str, test: int, dampings: tuple[float, ...], count: int, _setting
 
 def _scores_at(settings: Settings, test: int, damping: float) -> NDArray[np.float64] | None:
     """Two products with the eigenvectors of H; None where H + δI is singular."""
-    prepared = factored(settings, "eigh")
+    prepared = factored(settings, core.SPECTRAL)
     if prepared.factor is None:
         return None
     kind = settings.solver.curvature
-    chosen = SolverSettings("eigh", damping, curvature=kind)
+    chosen = SolverSettings(core.SPECTRAL, damping, curvature=kind)
     influence = core.Influence(prepared.influence.fitted, chosen, spectrum=prepared.factor)
     watched = watch(settings, test)
     try:

@@ -22,8 +22,9 @@ from pages.components.widgets.job_panel import jobs
 
 if TYPE_CHECKING:
     from influence_core.agreement import Agreement
-    from influence_core.analysis import Halves
+    from influence_core.analysis import Halves, Refits
     from influence_core.analysis.trials import Trial
+    from influence_core.analysis.truth import Way
 
 TOP = 20
 KINDS = {"solver": "The most accurate solver", "loo": "Training without a point (LOO)", "lds": "Random halves (LDS)"}
@@ -35,13 +36,13 @@ class Truth:
     """What really happens at one test point, as far as it was measured.
 
     Attributes:
-        network: whether it was measured by training again.
+        way: of measuring it.
         loo: (n,) change without each training point, NaN where that was not measured; None for not run.
         noise: standard deviation over other seeds of the watched quantity; None for refits to a minimum.
         halves: training on random halves, with values (s, 1) at this test point; None for not run.
     """
 
-    network: bool
+    way: Way
     loo: np.ndarray | None = None
     noise: float | None = None
     halves: Halves | None = None
@@ -53,24 +54,19 @@ class Truth:
         Returns:
             The truth; a model whose refits are refused has none, and a sentence on the page says why.
         """
-        problem, asks = cached.problem(settings), (settings.quantity, settings.target)
-        if not problem.fitted.network:
-            return Truth(False, _exact(settings, test))
-        refits = problem.stored_loo(*asks, partial=True) if partial else loo_panel.refits(settings)
-        halves = problem.stored_halves(*asks, partial=True) if partial else network_truth.halves(settings)
+        truth, asks = cached.problem(settings).truth, (settings.quantity, settings.target)
+        refits = truth.stored(*asks, partial=True) if partial else _refits(settings)
         change, noise = (None, None) if refits is None else (refits.change[:, test], refits.noise_of([test]))
+        if not truth.way.noisy:
+            return Truth(truth.way, change)
+        halves = truth.stored_halves(*asks, partial=True) if partial else network_truth.halves(settings)
         one = None if halves is None else replace(halves, values=halves.values[:, [test]])
-        return Truth(True, change, noise, one)
-
-    @property
-    def name(self) -> str:
-        """Of single-point refits."""
-        return "training without a point" if self.network else "exact LOO"
+        return Truth(truth.way, change, noise, one)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Headings of its columns in the table of solvers."""
-        return ("to LOO", "LDS") if self.network else ("to exact LOO",)
+        return (self.way.column, "LDS") if self.way.noisy else (self.way.column,)
 
     @property
     def buried(self) -> float:
@@ -88,7 +84,7 @@ class Truth:
     def _fitness(self, scores: Scores) -> str:
         """Two digits where the truth itself is noisy."""
         assert self.loo is not None
-        return fitness(agreed(self.loo, scores), ".2f" if self.network else ".3g")
+        return fitness(agreed(self.loo, scores), ".2f" if self.way.noisy else ".3g")
 
     def lds(self, scores: Scores) -> float:
         """The linear datamodelling score at this test point; NaN where it is undefined or was not measured."""
@@ -98,15 +94,14 @@ class Truth:
         return float("nan") if value is None else float(value)
 
 
-def _exact(settings: Settings, test: int) -> np.ndarray | None:
+def _refits(settings: Settings) -> Refits | None:
     """Measured changes where they are instant or known; a refusal is a sentence, not the end."""
     try:
         with st.spinner("Refitting without each training point …"):
-            refits = loo_panel.refits(settings)
+            return loo_panel.refits(settings)
     except core.EXPECTED_ERRORS as error:
         st.warning("Exact LOO: " + controls.plain_markdown(str(error)), icon="⚠️")
         return None
-    return None if refits is None else np.asarray(refits.change[:, test])
 
 
 def agreed(measured: Scores, predicted: Scores) -> Agreement:
@@ -124,8 +119,8 @@ def fitness(found: Agreement, digits: str = ".3g") -> str:
 def reference(found: list[Trial]) -> Trial | None:
     """Cholesky's trial, or where it is not on offer that of the solver with the smallest residual of at most 1e-4."""
     solved = [one for one in found if one.scores is not None and one.residual is not None]
-    named = next((one for one in solved if one.name == "cholesky"), None)
-    good = [one for one in solved if one.residual <= 1e-4 and one.name != "identity"]
+    named = next((one for one in solved if core.SOLVERS[one.name].dense), None)
+    good = [one for one in solved if one.solved(1e-4)]
     return named or min(good, key=lambda one: one.residual, default=None)
 
 
@@ -142,16 +137,16 @@ def verdict(found: list[Trial], truth: Truth) -> str:
         return _against_halves(found, best, truth)
     if truth.buried >= network_truth.MOSTLY:
         return (
-            f"{truth.buried:.0%} of the changes measured by {truth.name} lie within what another seed alone changes: "
-            "agreement with them means nothing here. Compare with random halves (LDS)."
+            f"{truth.buried:.0%} of the changes measured by {truth.way.name} lie within what another seed alone "
+            "changes: agreement with them means nothing here. Compare with random halves (LDS)."
         )
     if truth.loo is not None:
         numbers = agreed(truth.loo, best.scores)
         return (
-            f"Against {truth.name} {best.title} has r = {numbers.r} and slope = {numbers.slope}: what is missing there "
-            "is the error of first order, which no solver mends."
+            f"Against {truth.way.name} {best.title} has r = {numbers.r} and slope = {numbers.slope}: what is missing "
+            "there is the error of first order, which no solver mends."
         )
-    return "" if not truth.network else "How far any of them is from what happens is not measured yet: see below."
+    return "" if not truth.way.noisy else "How far any of them is from what happens is not measured yet: see below."
 
 
 def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
@@ -180,7 +175,7 @@ def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
 
 def section(settings: Settings, test: int, found: list[Trial], truth: Truth) -> None:
     """Small multiples of every solver against one truth; a network's is chosen, and measured on request."""
-    if not truth.network:
+    if not truth.way.noisy:
         draw(settings, found, truth, "solver" if truth.loo is None else "loo")
         return
     kind = state.view().against or ("lds" if truth.halves is not None else "solver")
@@ -225,7 +220,7 @@ def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> Non
     best = reference(found)
     base, words = (None, "") if best is None else (best.scores, best.title)
     if kind == "loo":
-        base, words = truth.loo, truth.name
+        base, words = truth.loo, truth.way.name
     if base is None or not scores:
         if kind == "solver":
             st.caption("There is nothing to compare with: neither exact LOO nor an accurate solver gave a result.")
@@ -239,7 +234,7 @@ def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> Non
             f" {np.isfinite(base).sum():,} of {len(base):,} training points were left out, one at a time. Grey: ±2σ of "
             f"other seeds, in which {truth.buried:.0%} of the measured changes lie."
         )
-    elif kind == "solver" and not truth.network:
+    elif kind == "solver" and not truth.way.noisy:
         caption += " Exact LOO has not been run for this problem: run it on the Explore page."
     look = solvers.Against(words, unit(settings), band)
     show(solvers.panels(base, scores, look, meant(settings)), caption, table, "solver-scores")

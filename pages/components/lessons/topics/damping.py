@@ -123,7 +123,7 @@ DAMPING = Lesson(
     stops={"damping": STOPS},
     fits=lambda setting: (
         ""
-        if setting.analysis.problem.fitted.theta.numel() <= core.SOLVERS["eigh"].limit
+        if setting.analysis.problem.fitted.theta.numel() <= core.SOLVERS[core.SPECTRAL].limit
         else "The eigendecomposition is not offered for so many parameters: choose a smaller model."
     ),
 )
