@@ -18,6 +18,7 @@ from pages.components.lessons.symbols import SYMBOLS
 from pages.components.session import cached, links
 from pages.components.session.view import View
 from tests.lessons.frames import every_picture_has_its_twins
+from tests.waiting import PATIENCE
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "6_Lessons.py")
 TAUGHT = {name: entry for name, entry in LESSONS.items() if isinstance(entry, Lesson)}
@@ -25,7 +26,7 @@ STEPS = [(name, at) for name, lesson in TAUGHT.items() for at in range(len(lesso
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name.replace("__", ".")] = value
     return app.run()
