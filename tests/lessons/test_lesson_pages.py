@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,4 +170,5 @@ def test_the_under_trained_network_is_compared_with_runs_of_its_own(monkeypatch:
     assert picture.table["measured"].notna().sum() == 200
     seeds = np.std([float(problem.fitted.model.losses(f.theta, asked)[0]) for f in Repeated(problem.fitted).members(5)])
     inside = np.mean(np.abs(picture.table["measured"].dropna()) <= 2 * seeds * np.sqrt(5 / 4))
-    assert f"{inside:.0%} of the changes" in TAUGHT["fails"].steps[0].reveal(setting)
+    said = re.search(r"(\d+)% of the changes", TAUGHT["fails"].steps[0].reveal(setting))
+    assert said is not None and float(said[1]) == pytest.approx(100 * inside, abs=1.6)  # a change may lie on the edge
