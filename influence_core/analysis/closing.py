@@ -15,6 +15,7 @@ from influence_core.data import Corrections, DataError
 
 RESAMPLES = 2_000
 BATCH = 200  # samples in memory
+ROUNDING = 1e-9  # of a share or in nats: fits end at a gradient of 1e-10
 BOOTSTRAP = (
     "Band: 95 % of 2,000 paired bootstrap samples of the held-out points, which is the noise of a held-out set of this "
     "size."
@@ -49,8 +50,8 @@ class BeforeAfter:
 
     @property
     def clear(self) -> bool:
-        """Whether the band leaves zero out."""
-        return self.low > 0 or self.high < 0
+        """Whether the band leaves zero out, and what the same fit gives when its sums are rounded otherwise."""
+        return self.low > ROUNDING or self.high < -ROUNDING
 
 
 @dataclass(frozen=True, eq=False)

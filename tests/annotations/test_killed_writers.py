@@ -7,7 +7,6 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from influence_core.annotations import Answer, Store, StoreUnavailable, decide, next_card, open_store, serving
 from influence_core.annotations.tables import decision, lease, task
 from tests.annotations.conftest import queue
+from tests.waiting import until
 
 WRITERS, KILLS, STEP = 8, 10, 6
 FORK = multiprocessing.get_context("fork")  # they start at once: everything is imported
@@ -67,7 +67,7 @@ def test_killed_writers_lose_and_double_nothing(shared: tuple[Store, str], tmp_p
     try:
         for _ in range(KILLS):
             enough = _confirmed(logs) + STEP
-            _until(lambda enough=enough: _confirmed(logs) >= enough)  # type: ignore[misc]
+            until(lambda enough=enough: _confirmed(logs) >= enough)  # type: ignore[misc]
             time.sleep(rng.uniform(0.0, 0.02))
             k = rng.randrange(WRITERS)
             writers[k].kill()
@@ -93,10 +93,3 @@ def test_killed_writers_lose_and_double_nothing(shared: tuple[Store, str], tmp_p
 
 def _confirmed(logs: list[Path]) -> int:
     return sum(log.read_bytes().count(b"\n") for log in logs if log.exists())
-
-
-def _until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the writers stand still"
-        time.sleep(0.02)

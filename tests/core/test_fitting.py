@@ -132,12 +132,15 @@ def test_weights_of_zero_leave_examples_out(name):
 
 @pytest.mark.parametrize("name", ["logistic", "softmax", "hinge"])
 def test_many_parameters_take_another_path_to_the_same_fit(name, monkeypatch):
-    data = examples(3 if name == "softmax" else 2, n=60, d=8)
+    data, factored, factor = examples(3 if name == "softmax" else 2, n=60, d=8), [], torch.linalg.cholesky_ex
+    monkeypatch.setattr(torch.linalg, "cholesky_ex", lambda h: (factored.append(len(h)), factor(h))[1])
     dense = fitted_on(name, data, l2=0.05)
+    assert len(dense.theta) in factored
+    factored.clear()
     monkeypatch.setattr(fitting, "DENSE_LIMIT", 3)
     iterative = fitted_on(name, data, l2=0.05)
     assert iterative.fit.converged
-    assert not torch.equal(iterative.theta, dense.theta)
+    assert len(dense.theta) not in factored
     np.testing.assert_allclose(iterative.theta, dense.theta, atol=1e-8)
 
 
@@ -213,10 +216,13 @@ def test_adamw_is_repeatable_and_its_options_count():
         options = tuple(options.items())
         return fit(ModelSettings(fit="adamw", options=options), parts(), seed=seed).theta
 
-    assert torch.equal(theta(), theta())
-    assert not torch.equal(theta(batch_size=16), theta(batch_size=16, seed=2))
+    def apart(one, other):
+        return float((one - other).abs().max())
+
+    assert apart(theta(), theta()) < 1e-12
+    assert apart(theta(batch_size=16), theta(batch_size=16, seed=2)) > 1e-6
     for changed in ({"epochs": 5}, {"learning_rate": 0.01}, {"schedule": "constant"}, {"batch_size": 16}):
-        assert not torch.equal(theta(), theta(**changed)), changed
+        assert apart(theta(), theta(**changed)) > 1e-6, changed
 
 
 def test_adamw_at_its_fixed_point_minimises_the_data_term_only_up_to_the_decay():
@@ -232,7 +238,7 @@ def test_adamw_at_its_fixed_point_minimises_the_data_term_only_up_to_the_decay()
     free = adamw(bare, batch, AdamW(epochs=2, schedule="constant", learning_rate=0.1, batch_size=40), 0).theta
     # The decay of the second step takes lr·l2 = 5 % of the penalised coordinates, the intercept is spared.
     np.testing.assert_allclose(two[:3] - free[:3], -0.05 * found[:3], rtol=1e-9)
-    assert two[3] == free[3]
+    assert float(two[3]) == pytest.approx(float(free[3]), rel=1e-9)
 
 
 def test_without_a_validation_set_there_is_no_curve():

@@ -248,7 +248,6 @@ def test_ekfac_can_save_products_but_is_no_automatic_choice():
     assert "EK-FAC" in better.note
     assert better.products < 0.9 * plain.products
     assert best.products < better.products
-    assert chosen.products == best.products
     assert chosen.note == best.note.replace(
         "set by hand", "they hold most of a network's curvature and cost no product"
     )

@@ -76,7 +76,7 @@ def test_layers_cover_all_parameters_and_their_factors_make_the_gradients(kind, 
     for layer, a, g in zip(at.layers, tap.inputs, gradients, strict=True):
         assert (a.shape[2], g.shape[2]) == (layer.inputs, layer.outputs)
         layer.put(columns, (g[3].T @ a[3])[:, :, None])
-        np.testing.assert_array_equal(layer.matrix(columns)[:, :, 0], g[3].T @ a[3])
+        np.testing.assert_allclose(layer.matrix(columns)[:, :, 0], g[3].T @ a[3], rtol=1e-12)
     np.testing.assert_allclose(columns[:, 0], case.gradients(fitted.train)[3], atol=1e-8)
 
 
@@ -397,7 +397,7 @@ def test_threads_do_not_meet_in_forward_mode():
     alone = a.matvec(v)
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _k: a.matvec(v), range(40)):
-            np.testing.assert_array_equal(found, alone)
+            np.testing.assert_allclose(found, alone, rtol=1e-10, atol=1e-12)
 
 
 def test_what_has_no_forward_mode_goes_backward_twice():

@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from influence_core.compute import ResultStore
+from influence_core.compute import ResultStore, turns
 from influence_core.compute.queue import KEPT, SHORT, STARTED, STARTED_LONG, Queue
 from influence_core.compute.store import Wanted
-from influence_core.compute.turns import OVERDUE, SLICE, Gate, Turns, Worker
+from influence_core.compute.turns import OVERDUE, PAUSE, SLICE, Gate, Turns, Worker
+from tests.waiting import PATIENCE, until
 
 STEP = SLICE / 3
 
@@ -33,6 +34,9 @@ class Bench:
         self.queue = Queue(lambda: ResultStore(tmp_path), self.clock)
         self.go, self.runs = threading.Event(), []
 
+    def held(self, _task=None):
+        self.go.wait(PATIENCE)
+
     def work(self, name, steps, first=lambda: None):
         def run(task):
             self.runs.append(name)
@@ -52,7 +56,7 @@ class Bench:
     def all_at_once(self, *jobs):
         """The first job holds the turn until all are submitted."""
         first, *rest = jobs
-        started = [self.submit(*first, first=lambda: self.go.wait(10))]
+        started = [self.submit(*first, first=self.held)]
         until(lambda: self.runs)
         started += [self.submit(*job) for job in rest]
         until(lambda: len(self.queue._turns._ready) == len(rest))
@@ -60,13 +64,6 @@ class Bench:
         for job in started:
             until(lambda job=job: not job.active)
         return started
-
-
-def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -124,7 +121,7 @@ def test_nobody_catches_up_on_time_when_he_was_not_there(bench):
 
 
 def test_identical_requests_share_one_run(bench):
-    first = bench.submit("same", 5, first=lambda: bench.go.wait(10))
+    first = bench.submit("same", 5, first=bench.held)
     assert bench.submit("same", 5) is first
     bench.go.set()
     until(lambda: first.state == "done")
@@ -153,7 +150,7 @@ def test_started_jobs_are_bounded_and_short_ones_start_at_once(bench):
 
 
 def test_cancel_while_waiting_and_while_running(bench):
-    running = bench.submit("running", 10**6, first=lambda: bench.go.wait(10))
+    running = bench.submit("running", 10**6, first=bench.held)
     until(lambda: bench.runs)
     ready = bench.submit("ready", 5)  # has a thread, waits for the turn
     others = [bench.submit(f"long{i}", 5, cost=100.0) for i in range(STARTED_LONG + 1)]  # the last one has none
@@ -173,7 +170,7 @@ def test_cancel_while_waiting_and_while_running(bench):
 
 
 def test_a_job_that_ends_after_its_cancel_stays_cancelled(bench):
-    job = bench.queue.submit("deaf", lambda _task: bench.go.wait(10))
+    job = bench.queue.submit("deaf", bench.held)
     until(lambda: job.state == "running")
     bench.queue.stop(job)
     bench.go.set()
@@ -194,19 +191,22 @@ def test_a_failure_is_kept_frees_the_turn_and_can_be_tried_again(bench):
     assert again is not job
 
 
-def test_a_job_that_does_not_tick_loses_its_turn(tmp_path):
-    queue, go, ended = Queue(lambda: ResultStore(tmp_path)), threading.Event(), []
-    deaf = queue.submit("deaf", lambda _task: go.wait(20))
+def test_a_job_that_does_not_tick_loses_its_turn(bench):
+    deaf = bench.queue.submit("deaf", bench.held)
     until(lambda: deaf.state == "running")
-    other = queue.submit("other", lambda _task: ended.append(1))
-    until(lambda: other.state == "done", OVERDUE + 5)
+    other = bench.submit("other", 1)
+    until(lambda: bench.queue._turns._ready)
+    bench.clock.now += 0.9 * OVERDUE
+    assert not bench.runs
+    bench.clock.now += 0.2 * OVERDUE
+    until(lambda: other.state == "done")
     assert deaf.state == "running"
-    go.set()
+    bench.go.set()
     until(lambda: deaf.state == "done")
 
 
 def test_work_that_only_waits_needs_no_turn(bench):
-    holder = bench.submit("holder", 3, first=lambda: bench.go.wait(10))
+    holder = bench.submit("holder", 3, first=bench.held)
     until(lambda: bench.runs)
     fetch = bench.queue.submit("fetch", lambda task: task.tick(1, 1) or "here", computes=False)
     until(lambda: fetch.state == "done")
@@ -227,7 +227,7 @@ def test_the_rate_leaves_out_what_was_in_the_store(bench):
         task.tick(400, 1000)
         bench.clock.now += 10.0
         task.tick(600, 1000)
-        bench.go.wait(10)
+        bench.held()
 
     job = bench.queue.submit("loo", work)
     until(lambda: job.done == 600)
@@ -238,70 +238,84 @@ def test_the_rate_leaves_out_what_was_in_the_store(bench):
 # --- the gate
 
 
+class Pauses(Gate):
+    """A gate whose pauses move the clock and take no time; ``held`` has their lengths."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.held, self._free.wait_for = [], self._pass
+
+    def _pass(self, _free, longest):
+        self.held.append(longest)
+        self._clock.now += longest
+
+
 def test_clicks_hold_jobs_back_but_not_for_ever():
-    gate, clock = Gate(time.monotonic), time.monotonic
+    clock = Clock()
+    gate = Pauses(clock)
     assert not gate.wait()
-    time.sleep(0.1)
+    clock.now += 0.1
     with gate():
-        start = clock()
         assert gate.wait()  # nobody leaves: the pause is as long as the work before it
-        assert 0.05 < clock() - start < 0.6
-        start = clock()
+        assert gate.wait()  # no work since: no pause
+        clock.now += 100 * PAUSE
         assert gate.wait()
-        assert clock() - start < 0.05  # no work since: no pause
     assert not gate.wait()
+    assert gate.held == pytest.approx([0.1, 0.0, PAUSE])
 
 
-def test_a_held_job_goes_on_as_soon_as_the_click_is_answered():
-    gate, entered, went_on = Gate(), threading.Event(), []
+def test_a_held_job_goes_on_as_soon_as_the_click_is_answered(monkeypatch):
+    monkeypatch.setattr(turns, "PAUSE", PATIENCE)
+    clock, entered, waits, answered = Clock(), threading.Event(), threading.Event(), []
+    gate = Gate(clock)
+    clock.now += 2 * PATIENCE
+    held = gate._free.wait_for
+    monkeypatch.setattr(gate._free, "wait_for", lambda free, longest: (waits.set(), held(free, longest)))
 
     def click():
         with gate():
             entered.set()
-            time.sleep(0.05)
-        went_on.append(time.monotonic())
+            waits.wait(PATIENCE)
+            answered.append(time.monotonic())
 
-    time.sleep(0.3)
     thread = threading.Thread(target=click)
     thread.start()
-    entered.wait()
+    entered.wait(PATIENCE)
     assert gate.wait()
+    assert time.monotonic() - answered[0] < PATIENCE / 2  # and not the whole pause
     thread.join()
-    assert time.monotonic() - went_on[0] < 0.1
 
 
-def test_a_job_in_turns_pauses_for_clicks(bench):
-    gate = Gate()
-    turns, worker, ticks = Turns(gate=gate), Worker(), []
-    turns.join(worker)
-
-    def run():
-        for _ in range(3):
-            time.sleep(0.1)
-            turns.tick(worker)
-            ticks.append(time.monotonic())
-
-    thread, start = threading.Thread(target=run), time.monotonic()
+def test_a_job_in_turns_pauses_for_clicks_and_is_not_charged_for_it():
+    clock, worker = Clock(), Worker()
+    gate = Pauses(clock)
+    queue = Turns(clock, gate)
+    queue.join(worker)
     with gate():
-        thread.start()
-        thread.join()
-    assert time.monotonic() - start > 0.5  # 0.3 s of work, about 0.3 s of pauses
-    turns.leave(worker)
+        for _ in range(4):
+            queue.tick(worker)
+            clock.now += 0.1
+    assert gate.held == pytest.approx([0, 0.1, 0.1, 0.1])
+    queue.leave(worker)
+    assert worker.used == pytest.approx(0.4)
+    assert clock.now == pytest.approx(0.7)
 
 
 # --- what outlives a server
 
 
 def test_wanted_runs_are_noted_until_they_end(bench, tmp_path):
-    job = bench.submit("loo:x", 3, first=lambda: bench.go.wait(10))
+    job = bench.submit("loo:x", 3, first=bench.held)
     until(lambda: bench.runs)
     assert len(list((tmp_path / "wanted").glob("*.json"))) == 1
     assert not bench.queue.was_interrupted("loo:x")
     bench.go.set()
     until(lambda: job.state == "done")
     assert not list((tmp_path / "wanted").iterdir())
-    cancelled = bench.submit("loo:y", 3, first=lambda: time.sleep(0.05))
+    bench.go.clear()
+    cancelled = bench.submit("loo:y", 3, first=bench.held)
     bench.queue.stop(cancelled)
+    bench.go.set()
     failed = bench.queue.submit("loo:z", lambda _task: 1 / 0)
     until(lambda: failed.state == "failed")
     assert not list((tmp_path / "wanted").iterdir())
@@ -316,7 +330,7 @@ def test_the_next_server_finds_what_a_killed_one_was_asked_for(bench, tmp_path):
         "queue.submit('loo:x', lambda task: os.kill(os.getpid(), signal.SIGKILL))\n"
         "signal.pause()\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60)
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=PATIENCE)
     assert ended.returncode == -9
     assert bench.queue.was_interrupted("loo:x")
     assert not bench.queue.was_interrupted("loo:y")
@@ -330,7 +344,7 @@ def test_the_next_server_finds_what_a_killed_one_was_asked_for(bench, tmp_path):
 def test_a_server_that_is_stopped_leaves_its_runs_to_the_next_one(bench, tmp_path):
     jobs = [bench.submit(f"loo:{i}", 10**7, cost=100.0) for i in range(STARTED_LONG + 1)]  # the last one waits
     until(lambda: jobs[0].done)
-    bench.queue.close()
+    bench.queue.close(PATIENCE)
     assert not bench.queue._started
     assert not bench.ends
     after = Queue(lambda: ResultStore(tmp_path))

@@ -23,13 +23,14 @@ from influence_core.retraining import (
     LeaveOneOut,
     Question,
     SingularRefitError,
+    certified,
     leave_groups_out,
     leave_one_out,
     minimise,
     refit_changed,
 )
-from influence_core.retraining import certified as retraining
 from influence_core.settings import DataSettings, ModelSettings, SolverSettings
+from tests.waiting import PATIENCE
 
 models = pytest.mark.parametrize("name", LINEAR)
 totals = pytest.mark.parametrize("total", TOTALS)
@@ -150,7 +151,7 @@ def test_other_quantities_and_rows(name, which, target, fold):
 def test_small_blocks_give_the_same(name, fold, monkeypatch):
     example = problem(name, total=1, fold_penalty=fold)
     whole = leave_one_out(example.fitted, ask(example), keep=True)
-    monkeypatch.setattr(retraining, "BLOCK_BYTES", 8 * 40 * 3 * 7)
+    monkeypatch.setattr(certified, "BLOCK_BYTES", 8 * 40 * 3 * 7)
     monkeypatch.setattr(minimise, "PASS_BYTES", 8 * 40 * 3)
     reports = []
     task = Task(report=lambda done, total: reports.append((done, total)))
@@ -236,7 +237,7 @@ def test_a_singular_fit_is_named():
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(retraining, "BLOCK_BYTES", 8 * 40 * 3 * 10)
+    monkeypatch.setattr(certified, "BLOCK_BYTES", 8 * 40 * 3 * 10)
 
 
 def counted(monkeypatch):
@@ -281,10 +282,9 @@ KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[2])
 from problems import problem
-from influence_core.retraining import certified as retraining
 from influence_core.compute import ResultStore, Task
-from influence_core.retraining import LeaveOneOut, Question
-retraining.BLOCK_BYTES = 8 * 40 * 3 * 10
+from influence_core.retraining import LeaveOneOut, Question, certified
+certified.BLOCK_BYTES = 8 * 40 * 3 * 10
 example = problem("softmax")
 kill = lambda done, total: os.kill(os.getpid(), signal.SIGKILL) if done >= 20 else None
 task = Task(report=kill, store=ResultStore(pathlib.Path(sys.argv[1])))
@@ -294,7 +294,7 @@ LeaveOneOut(example.fitted, task, "key").run(Question(example.test))
 
 def test_a_run_whose_server_was_killed_resumes_at_its_first_missing_block(tmp_path, monkeypatch, small_blocks):
     tests = str(Path(__file__).parent)
-    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), tests], timeout=100).returncode == -9
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), tests], timeout=PATIENCE).returncode == -9
     example, calls, kept = problem("softmax"), counted(monkeypatch), []
     found = LeaveOneOut(example.fitted, Task(store=ResultStore(tmp_path), reused=kept.append), "key").run(ask(example))
     assert calls == list(range(20, 40))
@@ -320,7 +320,7 @@ def test_a_damaged_store_is_computed_again(tmp_path):
     for damage in (b"", b"PK\x03\x04 cut off", b"no archive"):
         for path in tmp_path.glob("*.npz"):
             path.write_bytes(damage)
-        np.testing.assert_array_equal(run.run(ask(example)).change, first.change)
+        assert error(run.run(ask(example)).change, first.change) < 1e-6
 
 
 # --- groups and other changes
@@ -367,7 +367,7 @@ def test_a_group_whose_removal_separates_the_classes():
 def test_finished_groups_are_read_back(tmp_path, monkeypatch):
     example, task = problem("logistic"), Task(store=ResultStore(tmp_path))
     first = leave_groups_out(example.fitted, ask(example), GROUPS, task, "key")
-    monkeypatch.setattr(retraining, "newton", None)  # nothing is left to refit
+    monkeypatch.setattr(certified, "newton", None)  # nothing is left to refit
     second = leave_groups_out(example.fitted, ask(example), GROUPS, task, "key")
     np.testing.assert_array_equal(first.change, second.change)
     np.testing.assert_array_equal(first.certified, second.certified)
@@ -380,12 +380,12 @@ def test_leaving_nothing_out_is_refused():
 
 def test_a_group_refit_that_is_not_certified_is_nan(monkeypatch):
     example = problem("logistic")
-    unfinished = retraining.newton
+    unfinished = certified.newton
 
     def stopped(*arguments):
         return replace(unfinished(*arguments), gradient_norm=1.0)
 
-    monkeypatch.setattr(retraining, "newton", stopped)
+    monkeypatch.setattr(certified, "newton", stopped)
     found = leave_groups_out(example.fitted, ask(example), GROUPS)
     assert not found.certified.any()
     assert np.isnan(found.change).all()

@@ -129,7 +129,7 @@ def test_a_fit_comes_back_from_safetensors_and_nothing_else_is_read(tmp_path):
     assert [rate for rate, _ in again.checkpoints] == [rate for rate, _ in first.fit.checkpoints]
     path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     assert load_fit(path.stem, CPU) is None
-    assert torch.equal(fit(settings("mlp"), parts).theta, first.theta)
+    np.testing.assert_allclose(fit(settings("mlp"), parts).theta, first.theta, atol=1e-10)
     save_fit(first.fit, "other", tmp_path)
     assert torch.equal(load_fit("other", CPU, tmp_path).theta, first.theta)
 
@@ -264,4 +264,4 @@ def test_many_models_at_a_time_equal_one_at_a_time(name):
     many = program.run(start, weights)
     for k in range(4):
         np.testing.assert_allclose(program.run(start[:1], weights[k : k + 1])[0], many[k], atol=1e-12)
-    assert train(program).theta.equal(fitted.theta)
+    np.testing.assert_allclose(train(program).theta, fitted.theta, atol=1e-12)

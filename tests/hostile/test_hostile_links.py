@@ -18,6 +18,7 @@ from pages.components.browser.map import clicked_point
 from pages.components.session.door import opened
 from pages.components.session.links import LARGEST_FILE, SHOWN, known, read, write
 from tests.hostile.links import EVENTS, FILES, INDICES, LINKS, Link, SettingsFile
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 5.0
@@ -31,7 +32,7 @@ def _imported() -> None:
 
 
 def page(name: str) -> AppTest:
-    return AppTest.from_file(str(ROOT / ("app.py" if name == "app" else f"pages/{name}.py")), default_timeout=60)
+    return AppTest.from_file(str(ROOT / ("app.py" if name == "app" else f"pages/{name}.py")), default_timeout=PATIENCE)
 
 
 def sentences(app: AppTest) -> list[str]:

@@ -14,13 +14,14 @@ from influence_core.settings import DataSettings, ModelSettings, Settings, to_qu
 from pages.components.lessons import compare
 from pages.components.session import links, view
 from pages.components.session.view import HIDABLE, View
+from tests.waiting import PATIENCE
 
 PAGES = Path(__file__).parents[2] / "pages"
 BLOBS = Settings(DataSettings("blobs", (("n", 60),)), ModelSettings("logistic", 0.05))
 
 
 def opened(page: str, settings: Settings, **query: str) -> AppTest:
-    app = AppTest.from_file(str(PAGES / page), default_timeout=60)
+    app = AppTest.from_file(str(PAGES / page), default_timeout=PATIENCE)
     for name, value in (to_query(settings) | query).items():
         app.query_params[name] = value
     return app.run()

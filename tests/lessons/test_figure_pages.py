@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from pages.components.lessons.parts.tuning import tune_text, tuned
 from pages.components.session.view import View
 from pages.components.widgets.job_panel import jobs
 from tests.lessons.frames import every_picture_has_its_twins
+from tests.waiting import PATIENCE, until
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "6_Lessons.py")
 QUICK = {
@@ -43,7 +43,7 @@ HERE = [
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name.replace("__", ".")] = value
     return app.run()
@@ -79,11 +79,7 @@ def test_every_figure_of_the_core_has_a_page() -> None:
 def test_a_figure_opens_from_its_link_with_charts_numbers_and_no_error(name: str) -> None:
     tune = ",".join(f"{option}:{value}" for option, value in QUICK.get(FIGURE_PAGES[name].figure, ()))
     app = opened(lesson=name, **({"tune": tune} if tune else {}))
-    for _ in range(600):
-        active = [job for job in jobs()._jobs.values() if job.active]
-        if not active:
-            break
-        time.sleep(0.1)
+    until(lambda: not any(job.active for job in jobs()._jobs.values()))
     app.run()
     assert not app.exception and not app.error and not app.warning
     assert len(app.get("plotly_chart")) == len(pictures(name))

@@ -23,7 +23,7 @@ from influence_core.analysis import (
     outcome,
     scores,
 )
-from influence_core.analysis.closing import paired_bootstrap
+from influence_core.analysis.closing import BeforeAfter, paired_bootstrap
 from influence_core.analysis.problem import Given
 from influence_core.compute import ResultStore
 from influence_core.data import corrected
@@ -119,9 +119,16 @@ def test_keeping_everything_changes_nothing():
     before = review()
     rows = np.arange(5)
     found = outcome(before, corrected_review(before, decisions(rows, before.labels[rows])))
-    assert found.accuracy.difference == found.loss.difference == 0
+    assert found.accuracy.difference == 0
+    assert found.loss.difference == pytest.approx(0, abs=1e-9)
     assert not found.loss.clear
     assert (found.kept, found.relabelled) == (5, 0)
+
+
+@pytest.mark.parametrize(("size", "clear"), [(0.0, False), (1e-15, False), (1e-6, True)])
+def test_rounding_alone_is_no_clear_change(size, clear):
+    for low, high in ((0.9 * size, 1.1 * size), (-1.1 * size, -0.9 * size)):
+        assert BeforeAfter(0.5, 0.5 + (low + high) / 2, low, high).clear == clear
 
 
 def test_a_band_without_the_noise_of_seeds_says_so():
@@ -187,7 +194,7 @@ def test_finished_seeds_are_kept_and_a_cancelled_run_goes_on(tmp_path):
     assert kept == []
     again = checking_curve(CURVE, seeds=[0, 1, 2], fractions=[0.1], task=task)
     assert kept == [1, 1]
-    np.testing.assert_array_equal(again.found["loss"][:2], first.found["loss"])
+    np.testing.assert_allclose(again.found["loss"][:2], first.found["loss"])
     task.cancel.set()
     with pytest.raises(Cancelled):
         checking_curve(CURVE, seeds=[7], fractions=[0.1], task=task)

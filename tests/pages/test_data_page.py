@@ -1,7 +1,6 @@
 """The Data page in AppTest: every source renders, widgets change the settings, missing files are offered."""
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from influence_core.data.external import FIRES_COLUMNS
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.session.view import View
 from pages.components.widgets.job_panel import jobs
+from tests.waiting import PATIENCE, until
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "1_Data.py")
 ROWS = "".join(f"{1 + k % 9},5,mar,fri,86.2,26.2,94.3,5.1,{k % 7},51,6.7,0,{k % 5}\n" for k in range(60))
@@ -21,7 +21,7 @@ PRESENT = [name for name, source in DATASETS.items() if source.present]
 
 
 def opened(settings=None):
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     if settings is not None:
         app.session_state.settings, app.session_state.view = settings, View()
     return app.run()
@@ -105,7 +105,7 @@ def test_missing_file_is_offered_fetched_as_a_job_and_its_error_shown(monkeypatc
     answers, asked = [OSError("no network"), b"X,Y"], threading.Event()
 
     def download(task):
-        asked.wait(20)
+        asked.wait(PATIENCE)
         task.tick(0.5, 2.0)
         answer = answers.pop(0) if answers else TABLE
         if isinstance(answer, Exception):
@@ -139,8 +139,5 @@ def labelled(app, words):
 
 def ended(app, state):
     """The job has ended and the page has seen it."""
-    end = time.monotonic() + 20
-    while jobs().get("fetch:forest_fires").state != state:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: jobs().get("fetch:forest_fires").state == state)
     app.run()

@@ -17,6 +17,7 @@ from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.view import View
 from tests.pages.test_explore_page import explore, in_link, words
+from tests.waiting import PATIENCE
 
 FEW = "a-100_0.a-200_100.a-120_-90.b100_0.b200_-100.b90_110.A-50_20.B60_-10"
 BASE = Settings(data=DataSettings("drawn", (("points", FEW),)), model=ModelSettings("logistic", 0.01))
@@ -172,7 +173,7 @@ def test_edit_by_hand_says_why_it_cannot_and_keeps_away_from_other_data() -> Non
 
 
 def test_data_page_opens_explore_and_takes_a_text() -> None:
-    app = AppTest.from_file("../../app.py", default_timeout=120)
+    app = AppTest.from_file("../../app.py", default_timeout=PATIENCE)
     app.query_params["data.name"] = "drawn"
     app.query_params["model.l2"] = "0.01"
     app.run()

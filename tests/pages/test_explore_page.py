@@ -14,12 +14,13 @@ from influence_core.settings import DataSettings, ModelSettings, Settings, to_qu
 from pages.components.frame.presets import PRESETS
 from pages.components.problem.asked import Shown, exported, table
 from pages.components.session.view import View
+from tests.waiting import PATIENCE
 
 APP = str(Path(__file__).parents[2] / "app.py")
 
 
 def explore(settings: Settings | None = None, **query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120)
+    app = AppTest.from_file(APP, default_timeout=PATIENCE)
     for name, value in ((to_query(settings) if settings else {}) | query).items():
         app.query_params[name] = value
     app.run()
@@ -48,7 +49,7 @@ def words(app: AppTest) -> str:
 
 
 def test_home_shows_the_question_and_every_preset() -> None:
-    app = AppTest.from_file(APP, default_timeout=120).run()
+    app = AppTest.from_file(APP, default_timeout=PATIENCE).run()
     assert not app.exception
     assert "Which training points shaped this prediction?" in words(app)
     for preset in PRESETS.values():

@@ -13,6 +13,7 @@ from pages.components.review import opening
 from pages.components.session import cached
 from tests.pages.test_login_first import FILES
 from tests.pages.test_mislabels_page import DIGITS, has, until, words
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PROVIDER = {"auth": {"client_id": "x", "server_metadata_url": "https://login.example/.well-known/openid-configuration"}}
@@ -27,7 +28,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def visited(page: str, user: dict[str, object] | None = None, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / page), default_timeout=120)
+    app = AppTest.from_file(str(ROOT / page), default_timeout=PATIENCE)
     app.secrets = PROVIDER
     app.user = user or {"is_logged_in": False}
     for name, value in query.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,8 @@ from pages.components.review import opening
 from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.session.view import View
+from tests import waiting
+from tests.waiting import PATIENCE
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "4_Mislabels.py")
 DIGITS = Settings(
@@ -44,7 +45,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
 
 def opened(settings: Settings = DIGITS, name: str = "Ada", **view: Any) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     app.session_state.settings, app.session_state.view = settings, View(**view)
     app.run()
     if name:
@@ -59,11 +60,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def until(app: AppTest, ready: Callable[[AppTest], bool]) -> AppTest:
-    end = time.monotonic() + 60
-    while not ready(app):
-        assert time.monotonic() < end, words(app)
-        time.sleep(0.05)
-        app.run()
+    waiting.until(lambda: ready(app) or ready(app.run()), lambda: words(app), pause=0.05)
     assert not app.exception
     return app
 
@@ -565,7 +562,7 @@ def test_an_annotator_narrows_what_is_served_and_the_link_says_so() -> None:
 
 def test_links_name_version_strategy_and_place() -> None:
     with_queue()
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     for name, value in {"version": "1", "place": "3", "strategy": "loss", "panel": "review"}.items():
         app.query_params[name] = value
     app.session_state["settings"], app.session_state["view"] = DIGITS, View(version=1, place=3, strategy="loss")

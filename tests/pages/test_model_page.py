@@ -13,6 +13,7 @@ from influence_core.data import load
 from influence_core.models import LINEAR, MODELS, applicable_models
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.session.view import View
+from tests.waiting import PATIENCE
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "2_Model.py")
 KINDS = {
@@ -34,7 +35,7 @@ NETWORKS = [
 
 
 def opened(settings):
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     app.session_state.settings, app.session_state.view = settings, View()
     return app.run()
 

@@ -1,6 +1,5 @@
 """Explore with a network: every estimator, training runs without a point with their noise band, and random halves."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from pages.components.problem import network_truth, train_panel
 from pages.components.problem.asked import Shown
 from pages.components.session.door import core
 from pages.components.session.view import View
+from tests import waiting
+from tests.waiting import PATIENCE
 
 APP = str(Path(__file__).parents[2] / "app.py")
 OPTIONS = (("epochs", 8), ("layers", 1), ("width", 4), ("models", 2))
@@ -30,7 +31,7 @@ def _own_folder(monkeypatch, tmp_path):
 
 
 def explore(settings, **query):
-    app = AppTest.from_file(APP, default_timeout=120)
+    app = AppTest.from_file(APP, default_timeout=PATIENCE)
     for name, value in (to_query(settings) | query).items():
         app.query_params[name] = value
     app.run()
@@ -48,12 +49,7 @@ def changed(settings, **values):
 
 def until(app, sentence):
     """Run the page again until it says so, as its polling fragments do."""
-    for _ in range(200):
-        if sentence in words(app):
-            break
-        time.sleep(0.1)
-        app.run()
-    assert sentence in words(app)
+    waiting.until(lambda: sentence in words(app) or sentence in words(app.run()), lambda: words(app), pause=0.1)
     assert not app.exception
 
 

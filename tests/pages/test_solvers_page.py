@@ -1,7 +1,6 @@
 """The Solvers page in AppTest: a row for every solver, failures as sentences, live damping."""
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +20,15 @@ from pages.components.session import cached
 from pages.components.session.view import View
 from pages.components.solvers import desks
 from pages.components.solvers.truth import Truth, verdict
+from tests import waiting
+from tests.waiting import PATIENCE
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "5_Solvers.py")
 BLOBS = DataSettings("blobs", (("n", 150),))
 
 
 def opened(settings):
-    app = AppTest.from_file(PAGE, default_timeout=90)
+    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
     app.session_state.settings, app.session_state.view = settings, View()
     return app.run()
 
@@ -134,12 +135,7 @@ def moons(**more):
 
 def until(app, ready):
     """Run the page again until it is so, as its polling fragments do."""
-    for _ in range(300):
-        if ready(app):
-            return
-        time.sleep(0.1)
-        app.run()
-    raise AssertionError("never ready")
+    waiting.until(lambda: ready(app) or ready(app.run()), pause=0.1)
 
 
 def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_path):

@@ -18,6 +18,7 @@ from pages.components.session.errors import report
 from pages.components.session.links import write_file
 from pages.components.session.view import View
 from pages.components.solvers import desks
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
@@ -25,7 +26,7 @@ SECRET = "/srv/secret/path.py says 42"
 
 
 def opened(page: str | None = None, **query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120)
+    app = AppTest.from_file(APP, default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name.replace("__", ".")] = value
     app.run()
@@ -179,7 +180,7 @@ def test_only_a_session_that_came_without_a_link_gets_the_tour() -> None:
 
 
 def test_a_sentence_about_the_link_outlives_the_change_of_model_that_the_data_need() -> None:
-    app = AppTest.from_file(str(ROOT / "pages" / "2_Model.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages" / "2_Model.py"), default_timeout=PATIENCE)
     for name, value in {"data.name": "iris", "data.classes": "3", "seed": "x"}.items():
         app.query_params[name] = value
     app.run()

@@ -13,6 +13,7 @@ from influence_core.data import load, uploads
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.problem.scene import describe
 from pages.components.session.view import View
+from tests.waiting import PATIENCE
 
 PAGES = Path(__file__).parents[2] / "pages"
 HTML = "<img src=x onerror=alert(1)>"
@@ -25,7 +26,7 @@ def folder(monkeypatch, tmp_path):
 
 
 def opened(page="1_Data.py", model="logistic", **options):
-    app = AppTest.from_file(str(PAGES / page), default_timeout=60)
+    app = AppTest.from_file(str(PAGES / page), default_timeout=PATIENCE)
     data = DataSettings("upload", tuple(options.items()))
     app.session_state.settings, app.session_state.view = Settings(data=data, model=ModelSettings(model)), View()
     return app.run()
