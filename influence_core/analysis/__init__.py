@@ -20,7 +20,7 @@ from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
 from influence_core.analysis.trust import Trust
 from influence_core.compute import Cancelled, Task, result_store, settle
-from influence_core.compute.plugins import join
+from influence_core.compute.plugins import MissingPackageError, join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
 from influence_core.curvature import KINDS as CURVATURES
@@ -122,6 +122,7 @@ __all__ = [
 
 EXPECTED_ERRORS = (
     SettingsError,
+    MissingPackageError,
     DataError,
     NoMinimumError,
     SingularError,
