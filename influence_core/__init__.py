@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from influence_core.version import __version__
+
 if TYPE_CHECKING:
     from influence_core.wrapping import wrap
 
-__all__ = ["wrap"]
+__all__ = ["__version__", "wrap"]
 
 
 def __getattr__(name: str) -> Any:

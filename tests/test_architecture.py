@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEVELS = (
-    {"settings", "cells", "compute"},
+    {"version", "settings", "cells", "compute"},
     {"data"},
     {"models"},
     {"curvature"},
@@ -26,7 +26,7 @@ LEVELS = (
 ASIDE = {
     "retraining": {"settings", "compute", "data", "models"},
     "agreement": {"compute"},
-    "annotations": {"settings", "cells", "compute"},
+    "annotations": {"version", "settings", "cells", "compute"},
     "mislabels": {"compute", "agreement"},
     "wording": {"settings", "models"},
 }

@@ -1,4 +1,4 @@
-"""The README's promises: the lines that start and test the project, and the library example."""
+"""What the README and the guide promise: lines that start and test it, examples that run, links that lead on."""
 
 import re
 import subprocess
@@ -9,6 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAPERS = ("README.md", ".github/GUIDE.md", ".github/CONTRIBUTING.md", ".docker/README.md", "tests/benchmarks/README.md")
+
+
+def test_a_newcomer_reads_it_whole() -> None:
+    assert len(README.splitlines()) <= 180
 
 
 def test_the_library_example_runs_and_is_short() -> None:
@@ -24,7 +29,8 @@ def test_the_library_example_runs_and_is_short() -> None:
 
 @pytest.mark.parametrize("mark", ["own module", "own risk"])
 def test_a_model_of_ones_own_takes_ten_lines(mark: str) -> None:
-    (example,) = re.findall(rf"<!-- {mark} -->\n```python\n(.*?)```", README, re.S)
+    guide = (ROOT / ".github" / "GUIDE.md").read_text(encoding="utf-8")
+    (example,) = re.findall(rf"<!-- {mark} -->\n```python\n(.*?)```", guide, re.S)
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
     done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -40,6 +46,17 @@ def test_each_command_is_one_line_that_names_existing_files(mark: str) -> None:
         assert (ROOT / name).exists()
 
 
-def test_pictures_and_links_exist() -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("paper", PAPERS)
+def test_pictures_links_and_headings_exist(paper: str) -> None:
+    path = ROOT / paper
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", path.read_text(encoding="utf-8")):
+        name, _, heading = target.partition("#")
+        found = path.parent / name if name else path
+        assert found.exists(), target
+        assert not heading or heading in _headings(found), target
+
+
+def _headings(path: Path) -> set[str]:
+    """The anchors that a Markdown file offers, as code hosts make them."""
+    titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}

@@ -21,7 +21,7 @@ from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, sco
 from influence_core.analysis.trust import Trust
 from influence_core.analysis.truth import Truth
 from influence_core.compute import Cancelled, Recent, Task, result_store, settle, write_whole
-from influence_core.compute.plugins import join
+from influence_core.compute.plugins import MissingPackageError, join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
 from influence_core.curvature import KINDS as CURVATURES
@@ -127,6 +127,7 @@ __all__ = [
 
 EXPECTED_ERRORS = (
     SettingsError,
+    MissingPackageError,
     DataError,
     NoMinimumError,
     SingularError,

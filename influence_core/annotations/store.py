@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from influence_core.annotations.errors import AnnotationError, named
 from influence_core.annotations.migrations import upgrade
 from influence_core.compute import data_folder
+from influence_core.compute.plugins import optional
 
 WAIT = 5.0  # seconds for a lock
 TRIES = 50
@@ -96,6 +97,7 @@ def _address(url: str) -> URL:
 
 
 def _postgres(address: URL) -> Engine:
+    optional("psycopg", "postgres")
     chosen = address.query.get("options", "")
     before = chosen if isinstance(chosen, str) else " ".join(chosen)
     options = f"{before} -c lock_timeout={WAIT * 1000:.0f} -c synchronous_commit=on"

@@ -1,4 +1,4 @@
-"""The command line: the same core without a browser.  COMMANDS lists the words after ``python -m influence_core``."""
+"""The command line: the same core without a browser.  COMMANDS lists its words."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from influence_core.analysis import EXPECTED_ERRORS, Cancelled
 from influence_core.annotations import AnnotationError, Refused, StoreUnavailable
 from influence_core.cli import mislabels, questions
+from influence_core.version import __version__
 
 FAILED, INTERRUPTED = 2, 130
+SCRIPT = "influence-explorer"  # what an installed package is called
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    parser = argparse.ArgumentParser("python -m influence_core", description="Influence Explorer without a browser.")
+    script = Path(sys.argv[0]).stem == SCRIPT
+    parser = argparse.ArgumentParser(
+        SCRIPT if script else "python -m influence_core", description="Influence Explorer without a browser."
+    )
+    parser.add_argument("--version", action="version", version=f"{SCRIPT} {__version__}")
     words = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         command.add(words.add_parser(name, help=command.help, description=command.help))

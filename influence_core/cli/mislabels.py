@@ -32,6 +32,7 @@ from influence_core.cells import as_written
 from influence_core.cli import reviewing
 from influence_core.cli.common import add_settings, settings_of, task, write_json, write_table
 from influence_core.settings import to_json
+from influence_core.version import versions
 
 CHECKED = (0.1, 0.2)
 
@@ -108,6 +109,7 @@ def _manifest(review: Review, arguments: argparse.Namespace, rows: int, trust: o
         "sign": SENTENCE,
         "trust": trust,
         "metrics": review.metrics,
+        "versions": versions(),
     }
 
 

@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from influence_core.analysis import (
 )
 from influence_core.cli.common import add_settings, check_output, settings_of, task, write_json, write_table
 from influence_core.settings import SettingsError, to_json
-
-PACKAGES = ("influence-explorer", "torch", "numpy", "scipy")
+from influence_core.version import versions
 
 
 def add_scores(parser: argparse.ArgumentParser) -> None:
@@ -82,18 +80,11 @@ def _manifest(settings: Settings, analysis: Analysis, table: pd.DataFrame, facts
         "settings": json.loads(to_json(settings)),
         "settings_key": settings.key(),
         "data_fingerprint": analysis.problem.split.fingerprint,
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": versions(),
         "gradient_norm": fitted.fit.gradient_norm,
         "rows": len(table),
         **facts,
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _tests(arguments: argparse.Namespace, analysis: Analysis) -> list[int]:

@@ -1,7 +1,8 @@
-"""Registry entries that installed packages bring through entry points: code is imported, nothing is unpickled."""
+"""Other packages: entries that they bring to registries through entry points, and those the core can do without."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 from importlib.metadata import entry_points
 from typing import Any
@@ -9,11 +10,38 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
+class MissingPackageError(ImportError):
+    """A package that only some questions need is not installed; the message says how to install it."""
+
+
+def optional(module: str, extra: str) -> Any:
+    """A module of a package that only some questions need, imported when one of them is asked.
+
+    Args:
+        module: its name.
+        extra: the extra of this package that brings it.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingPackageError: it is not installed, or broken.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"This needs the package {module}, which could not be imported ({error}): "
+            f"pip install 'influence-explorer[{extra}]'."
+        ) from error
+
+
 def join(group: str, registry: dict[str, Any], kind: type) -> list[str]:
     """Add what installed packages offer under ``group`` to a registry, built-in names first.
 
     An entry point names an object of ``kind``, or one whose ``entry`` is of that kind.  What cannot be loaded, or has
-    a name that is taken, is left out with a warning in the log: a broken package must not stop the app.
+    a name that is taken, is left out with a warning in the log: a broken package must not stop the app.  Code is
+    imported, nothing is unpickled.
 
     Returns:
         The names that were added.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from influence_core.data.images import balanced_rows, image_dataset, parse_digit
 from influence_core.data.source import HELD_OUT, Chosen, Source, hold_out, row_ids
 from influence_core.settings import Option
 
-SAMPLE_DATA = Path(__file__).resolve().parents[2] / "sample_data"
+_PACKAGE = Path(str(files("influence_core")))
+# A wheel carries the folder inside the package; in a checkout it lies beside it.
+SAMPLE_DATA = next(home / "sample_data" for home in (_PACKAGE, _PACKAGE.parent) if (home / "sample_data").is_dir())
 DIABETES_FEATURES = (
     "age, years",
     "sex (1 or 2)",

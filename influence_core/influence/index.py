@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.compute import FloatArray
+from influence_core.compute.plugins import optional
 
 MANY = 50_000  # points from which cells are searched instead of everything
 PROBED = 8  # of about 4√n cells
@@ -68,7 +68,8 @@ def index(features: FloatArray, exact: bool | None = None) -> Index:
         raise ValueError(f"Expected features (n, q) of at least one point, got an array of shape {features.shape}.")
     n, width = features.shape
     flat = exact if exact is not None else n < MANY
-    searcher: Any = faiss.IndexFlatL2(width)
+    faiss = optional("faiss", "search")
+    searcher = faiss.IndexFlatL2(width)
     if not flat:
         cells = max(1, min(round(4 * math.sqrt(n)), n // 40))
         searcher = faiss.IndexIVFFlat(searcher, width, cells)

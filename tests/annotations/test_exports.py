@@ -35,6 +35,7 @@ from influence_core.annotations import (
 )
 from influence_core.annotations.exports import COLUMNS
 from influence_core.data.uploads import read_upload
+from influence_core.version import __version__
 from tests.annotations.conftest import queue, samples, serve
 
 NAMED = {  # as the guide names them
@@ -234,14 +235,14 @@ def test_rows_all_decided_or_filtered(worked: tuple[Store, int, dict[int, Answer
 def test_the_manifest_says_what_the_files_are(worked: tuple[Store, int, dict[int, Answer]]) -> None:
     store, number, _ = worked
     store.clock.wait()  # type: ignore[attr-defined]
-    files = export(store, number, "lead", context=Context(versions={"influence-explorer": "0.1"}))
+    files = export(store, number, "lead")
     manifest = json.loads(files["manifest.json"])
     for name, content in files.items():
         if name != "manifest.json":
             assert manifest["files"][name]["sha256"] == sha256(content).hexdigest()
     assert manifest["files"]["label_issues.csv"]["rows"] == 30
     assert manifest["trust"] == "fit converged" and "> 0: removing i hurts" in manifest["sign"]
-    assert manifest["seeds"] == {"run": 0, "queue": 0} and manifest["versions"]["influence-explorer"] == "0.1"
+    assert manifest["seeds"] == {"run": 0, "queue": 0} and manifest["versions"]["influence-explorer"] == __version__
     assert manifest["dataset"]["fingerprint"] == samples(30).fingerprint
     assert manifest["agreement"]["percent"]["value"] == 1.0
     assert manifest["run"]["settings"] == {"data.name": "made up"}

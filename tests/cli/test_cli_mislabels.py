@@ -16,6 +16,7 @@ from influence_core.cli import COMMANDS, main
 from influence_core.cli.common import write_table
 from influence_core.cli.mislabels import read_decisions
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
+from influence_core.version import __version__
 
 DATA = DataSettings("blobs", (("n", 120),), validation_fraction=0.2, flip_fraction=0.1)
 SETTINGS = Settings(DATA, ModelSettings("logistic", 0.02), seed=3)
@@ -50,6 +51,7 @@ def test_rank_is_the_review_row_by_row(arguments, tmp_path, capsys):
     assert (manifest["rows"], manifest["order"]) == (len(table), "loss")
     assert "helpful" in manifest["sign"]
     assert digitless(manifest["trust"]["line"]) == digitless(review.trust.line)
+    assert manifest["versions"]["influence-explorer"] == __version__
     said = capsys.readouterr().err
     assert "AUC" in said
     assert manifest["trust"]["line"] in said

@@ -10,6 +10,7 @@ import pytest
 from influence_core.analysis import analyse
 from influence_core.cli import main, questions
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
+from influence_core.version import __version__
 
 BLOBS = DataSettings("blobs", (("n", 60),), test_fraction=0.2)
 CONVEX = Settings(BLOBS, ModelSettings("logistic", 0.05), quantity="margin")
@@ -50,6 +51,7 @@ def test_scores_are_the_analysis(settings, tmp_path):
     assert helpful in manifest["sign"]
     assert manifest["data_fingerprint"] == analysis.problem.split.fingerprint
     assert manifest["versions"]["torch"].startswith("2.")
+    assert manifest["versions"]["influence-explorer"] == __version__
     assert manifest["rows"] == len(table)
 
 

@@ -6,12 +6,10 @@ import hashlib
 import io
 import json
 import math
-import platform
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import numpy as np
@@ -34,10 +32,10 @@ from influence_core.annotations.people import record
 from influence_core.annotations.records import SIGN
 from influence_core.annotations.store import Store
 from influence_core.cells import as_written, to_csv
+from influence_core.version import versions
 
 FORMAT = 1
 READ = 200 * 2**20  # bytes
-PACKAGES = ("numpy", "torch", "scikit-learn", "cleanlab", "sqlalchemy", "pandas", "pyarrow")
 Selection = Literal["all", "decided"] | NDArray[np.int64]
 
 
@@ -48,12 +46,10 @@ class Context:
     Attributes:
         items: (n,) what Label Studio shows of a row: ``{"image": url or data URI}`` or ``{"text": …}``.
         original: the uploaded table.
-        versions: further versions for the manifest, such as the program's own.
     """
 
     items: Items | None = None
     original: Original | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def export(
@@ -89,7 +85,7 @@ def export(
     lengths = dict.fromkeys(files, len(chosen)) | {"dataset_clean.csv": len(clean), "label_config.xml": 0}
     lengths["audit_log.jsonl"] = len(material.decisions) + len(material.events)
     said = "filtered" if isinstance(rows, np.ndarray) else rows
-    files["manifest.json"] = _manifest(material, files, lengths, said, {**_versions(), **context.versions})
+    files["manifest.json"] = _manifest(material, files, lengths, said)
     record(store, "export", by, {"queue": number, "rows": said, "count": len(chosen)}, material.queue.dataset)
     return files
 
@@ -154,9 +150,7 @@ def _audit_log(material: Material) -> bytes:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
 
 
-def _manifest(
-    material: Material, files: Mapping[str, bytes], lengths: Mapping[str, int], rows: str, versions: Mapping[str, str]
-) -> bytes:
+def _manifest(material: Material, files: Mapping[str, bytes], lengths: Mapping[str, int], rows: str) -> bytes:
     queue, found = material.queue, agreement_of(material.answers)
     estimates = {"percent": found.percent, "cohen_kappa": found.kappa, "krippendorff_alpha": found.alpha}
     document = {
@@ -179,7 +173,7 @@ def _manifest(
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": lengths[name]}
             for name, content in files.items()
         },
-        "versions": dict(versions),
+        "versions": versions(),
     }  # fmt: skip
     return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False).encode()
 
@@ -187,13 +181,3 @@ def _manifest(
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has no word for what is not a number."""
     return {key: None if isinstance(one, float) and math.isnan(one) else one for key, one in values.items()}
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
