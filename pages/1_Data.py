@@ -21,6 +21,7 @@ from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
+from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
 
@@ -38,7 +39,7 @@ def choose_source() -> Any:
     with box:
         controls.choice("Data", list(titles), current.name, "data.name", take_source, titles=titles)
     source = core.DATASETS.get(current.name)
-    words.markdown(controls.plain_markdown(source.summary) if source else "")
+    words.markdown(plain_markdown(source.summary) if source else "")
     if cached.drawn(state.settings()):
         draw_panel.data_options()
     elif source is not None and source.options and not source.uploaded:

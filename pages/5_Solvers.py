@@ -18,6 +18,7 @@ from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
+from pages.components.session.words import plain_markdown
 from pages.components.solvers import comparison, desks, fast_panel, truth
 from pages.components.solvers.truth import verdict
 from pages.components.widgets import controls
@@ -73,7 +74,7 @@ def choose(problem: Any) -> int:
                 controls.option("solver", described[k])
     chosen = automatic(settings, problem)
     if chosen:
-        st.caption(controls.plain_markdown(" ".join(chosen)))
+        st.caption(plain_markdown(" ".join(chosen)))
     return state.test()
 
 
@@ -100,7 +101,7 @@ def say(found: list[Trial], truth: Any, problem: Any) -> None:
     single = problem.fitted.theta.element_size() < 8
     accurate = core.trials.SINGLE if single else core.trials.ACCURATE
     parts = (core.trials.advice(found, len(problem.split.test), accurate), verdict(found, truth))
-    st.info("  \n".join(controls.plain_markdown(part) for part in parts if part), icon=":material/lightbulb:")
+    st.info("  \n".join(plain_markdown(part) for part in parts if part), icon=":material/lightbulb:")
 
 
 def draw_accuracy(found: list[Trial]) -> None:
@@ -135,7 +136,7 @@ def damping_view(test: int, unit: str) -> None:
         settings = state.settings()
         prepared = desks.factored(settings, core.SPECTRAL)
         if prepared.factor is None:
-            st.caption(controls.plain_markdown(prepared.error))
+            st.caption(plain_markdown(prepared.error))
             return
         values = prepared.factor.eigenvalues.cpu().numpy()
         choices = grid(values)

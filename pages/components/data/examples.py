@@ -13,7 +13,7 @@ from pages.components.browser.gallery import Gallery, gallery, park_tiles, sprit
 from pages.components.charts import examples
 from pages.components.problem.scene import describe
 from pages.components.session import cached, state
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.linked_table import formats
 
@@ -46,7 +46,7 @@ def draw_gallery(split: Any) -> None:
     gallery(found, row, state.choose_train, "train-gallery")
     marked = f" A corner mark: {examples.FLIPPED}." if split.flipped[:shown].any() else ""
     picked = f"Picked: {found.labels[row]}." if row is not None else "Click an image to read its name and label."
-    st.caption(controls.plain_markdown(picked + marked))
+    st.caption(plain_markdown(picked + marked))
 
 
 def draw_table(split: Any) -> None:

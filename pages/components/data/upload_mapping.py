@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components.session.door import core
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.data.uploads import Column, ColumnMapping, Raw, Upload
@@ -42,14 +42,14 @@ CHOICES = ("target", "task", "left_out", "numbers", "texts", "target_gaps", *ROL
 
 def say(sentence: str) -> None:
     """An error in one sentence, beside the uploader."""
-    st.error(controls.plain_markdown(sentence), icon=":material/warning:")
+    st.error(plain_markdown(sentence), icon=":material/warning:")
 
 
 def preview(raw: Raw, columns: Sequence[Column]) -> None:
     """The first rows, and what was understood of every column."""
-    st.markdown(f"**1 · {controls.plain_markdown(raw.name)}**: {len(raw):,} rows, {len(columns):,} columns")
+    st.markdown(f"**1 · {plain_markdown(raw.name)}**: {len(raw):,} rows, {len(columns):,} columns")
     for note in raw.notes[:NOTES]:
-        st.caption(controls.plain_markdown(note))
+        st.caption(plain_markdown(note))
     rows, kinds = st.tabs([f"First {min(ROWS, len(raw))} rows", "Columns and guessed types"])
     with rows:
         if len(raw.frame.columns) > WIDTH:
@@ -121,9 +121,9 @@ def summary(built: Upload, warnings: Sequence[str]) -> None:
     if data.classes:
         counts = np.bincount(data.y, minlength=data.classes)
         words = [f"{name}: {count:,}" for name, count in zip(data.class_names[:10], counts, strict=False)]
-        st.caption(controls.plain_markdown(f"{', '.join(words)}{' …' if data.classes > 10 else ''}"))
+        st.caption(plain_markdown(f"{', '.join(words)}{' …' if data.classes > 10 else ''}"))
     for sentence in warnings:
-        st.warning(controls.plain_markdown(sentence), icon=":material/info:")
+        st.warning(plain_markdown(sentence), icon=":material/info:")
     if not warnings:
         st.caption(
             "No repeated rows, constant features, rare classes or features that give the target away were found."

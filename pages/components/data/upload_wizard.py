@@ -12,7 +12,7 @@ from pages.components.data.upload_mapping import CHOICES, choose_mapping, choose
 from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.data.uploads import Upload
@@ -84,14 +84,11 @@ def held(key: str) -> dict[str, Any] | None:
 def about(manifest: dict[str, Any]) -> None:
     """One line on the data in use, and the way on."""
     words = [
-        f"**{controls.plain_markdown(manifest['file'])}**",
+        f"**{plain_markdown(manifest['file'])}**",
         f"{manifest['rows']:,} rows, {len(manifest['feature_names']):,} features",
-        f"target {controls.plain_markdown(manifest['target_name'])} ({manifest['task']})",
+        f"target {plain_markdown(manifest['target_name'])} ({manifest['task']})",
     ]
-    filled = [
-        f"{controls.plain_markdown(name)}: {controls.plain_markdown(to)}"
-        for name, to in manifest["missing_filled"].items()
-    ]
+    filled = [f"{plain_markdown(name)}: {plain_markdown(to)}" for name, to in manifest["missing_filled"].items()]
     if filled:
         words.append(f"missing values filled in ({', '.join(filled[:5])}{' …' if len(filled) > 5 else ''})")
     line, way = st.columns([5, 1], vertical_alignment="center")

@@ -14,7 +14,7 @@ from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.view import DETAILS
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.linked_table import heading, linked_table
 
@@ -81,7 +81,7 @@ def _perturbation(shown: Shown) -> None:
     chosen = "the selected" if shown.view.train is not None else "the strongest"
     name = shown.scene.train_labels[row]
     words = f"{chosen} training point: what would each feature's growth do to the {shown.watched}?"
-    st.markdown(f"**{controls.plain_markdown(name)}**, {controls.plain_markdown(words)}")
+    st.markdown(f"**{plain_markdown(name)}**, {plain_markdown(words)}")
     figure = pixel_map(change, split.train, row, shown.own_unit)
     st.plotly_chart(figure, key="perturbation", config={"displaylogo": False}, alt=f"{name}, {words}")
     source = core.DATASETS[shown.settings.data.name]

@@ -16,7 +16,7 @@ from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.view import group_text, rows_of
-from pages.components.session.words import signed
+from pages.components.session.words import plain_markdown, signed
 from pages.components.widgets import controls, job_panel
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _effects(shown: Shown, group: Group) -> None:
         job_panel.panel(_prediction(shown, group.rows))
         return
     if group.effect is None:
-        st.info(controls.plain_markdown(group.why), icon=":material/info:")
+        st.info(plain_markdown(group.why), icon=":material/info:")
         return
     _numbers(shown, group)
     if group.refit is None:
@@ -161,7 +161,7 @@ def _take_numbers(n: int) -> None:
     try:
         rows_of(text, n, {})
     except SettingsError as error:
-        st.toast(controls.plain_markdown(str(error)), icon=":material/warning:")
+        st.toast(plain_markdown(str(error)), icon=":material/warning:")
         return
     _put(text)
 

@@ -13,6 +13,7 @@ from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.view import group_text, rows_of
+from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _clamp_groups(problem: Problem) -> None:
 
 
 def _instead(sentence: str) -> None:
-    st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+    st.warning(plain_markdown(sentence), icon=":material/link_off:")
 
 
 def quantities(analysis: Analysis) -> list[str]:
@@ -119,7 +120,7 @@ def _one_train(problem: Problem) -> None:
             later = flipped[flipped > now]
             target = int((later if len(later) else flipped)[0])
             _step("Next flipped label", ":material/swap_horiz:", target, state.choose_train)
-    name = controls.plain_markdown(str(problem.split.train.ids[now]))
+    name = plain_markdown(str(problem.split.train.ids[now]))
     st.markdown(f"**{name}** leaves the training set: what happens to the prediction at every test point?")
 
 
@@ -157,7 +158,7 @@ def _take_numbers(m: int) -> None:
         if not len(rows_of(text, m, {})):
             raise SettingsError("Group: expected at least one test point, such as 3-9,12.")
     except SettingsError as error:
-        st.toast(controls.plain_markdown(str(error)), icon=":material/warning:")
+        st.toast(plain_markdown(str(error)), icon=":material/warning:")
         return
     state.look(tests=text)
 
@@ -181,18 +182,16 @@ def _verdict(problem: Problem, j: int) -> str:
     """What the test point is and what the model says, in one line."""
     split = problem.split
     names, prediction = split.test.class_names, problem.predictions[j]
-    name = controls.plain_markdown(str(split.test.ids[j]))
+    name = plain_markdown(str(split.test.ids[j]))
     if not names:
         return f"**{name}** · true {split.test.y[j]:.4g} · predicted {prediction[0]:.4g}"
-    true = controls.plain_markdown(names[int(split.test.y[j])])
+    true = plain_markdown(names[int(split.test.y[j])])
     if len(prediction) == 1:
         guess = names[int(prediction[0] > 0)]
-        return (
-            f"**{name}** · labelled **{true}** · model says {controls.plain_markdown(guess)}, f = {prediction[0]:.2f}"
-        )
+        return f"**{name}** · labelled **{true}** · model says {plain_markdown(guess)}, f = {prediction[0]:.2f}"
     best = int(prediction.argmax())
     verdict = "✓" if best == int(split.test.y[j]) else "✗ misclassified"
     return (
-        f"**{name}** · labelled **{true}** · model says **{controls.plain_markdown(names[best])}** "
+        f"**{name}** · labelled **{true}** · model says **{plain_markdown(names[best])}** "
         f"with p = {prediction[best]:.3f} {verdict}"
     )

@@ -9,8 +9,7 @@ from pages.components.problem.asked import Shown
 from pages.components.session import state
 from pages.components.session.errors import safely
 from pages.components.session.view import group_text
-from pages.components.session.words import signed
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown, signed
 
 
 def selection(shown: Shown) -> None:
@@ -48,7 +47,7 @@ def _add(shown: Shown) -> None:
 
 def _facts(shown: Shown) -> str:
     row = int(shown.view.train or 0)
-    text = f"**{controls.plain_markdown(shown.scene.train_labels[row])}** · "
+    text = f"**{plain_markdown(shown.scene.train_labels[row])}** · "
     score = float(shown.scores[row])
     word = shown.ends[1 if score > 0 else 0] if score else "no change"
     text += f"predicted {signed(score)} {shown.unit}, {word}"

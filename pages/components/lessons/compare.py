@@ -21,6 +21,7 @@ from pages.components.lessons.parts.shown import pictures, put, replaced, values
 from pages.components.problem import suit
 from pages.components.session import cached, state
 from pages.components.session.door import core, teaching
+from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 from pages.components.widgets.trust_line import trust_line
 
@@ -77,7 +78,7 @@ def draw() -> None:
     pictures([lines(joined, names), scatter(joined, names)])
     for column, one, name in zip(st.columns(2, gap="medium"), (first, other), names, strict=True):
         with column:
-            st.markdown(f"**{controls.plain_markdown(name)}**")
+            st.markdown(f"**{plain_markdown(name)}**")
             trust_line(cached.analysis(one).trust(state.test()))
     strongest(joined, names)
 

@@ -10,8 +10,7 @@ import streamlit as st
 from pages.components.browser.strips import Strip, strip
 from pages.components.problem import scene
 from pages.components.session import cached, state
-from pages.components.session.words import signed
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown, signed
 
 if TYPE_CHECKING:
     from influence_core.teaching import Joined
@@ -27,7 +26,7 @@ def strongest(joined: Joined, names: tuple[str, str]) -> None:
     labels = scene.describe(split.train, split.original_y)
     for column, which, name in zip(st.columns(2, gap="medium"), ("first", "second"), names, strict=True):
         with column:
-            st.markdown(f"**{controls.plain_markdown(name)}**")
+            st.markdown(f"**{plain_markdown(name)}**")
             rows = joined.top(which, TOP, 1).tolist(), joined.top(which, TOP, -1).tolist()
             if pictured:
                 _images(split, labels, (which, joined), rows)

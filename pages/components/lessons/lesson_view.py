@@ -11,7 +11,7 @@ from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 
 REVEALED, PREDICTED = "lessons.revealed", "lessons.predicted"
 
@@ -48,7 +48,7 @@ def _refusal(lesson: Lesson, setting: Setting) -> str:
     try:
         cached.fit(setting.settings)
     except cached.expected_errors() as error:  # a model that does not suit the data, say
-        return controls.plain_markdown(str(error))
+        return plain_markdown(str(error))
     if setting.test >= len(problem.split.test):
         return f"Test point {setting.test} does not exist: expected 0 to {len(problem.split.test) - 1}."
     if not problem.truth.instant:

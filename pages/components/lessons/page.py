@@ -11,7 +11,7 @@ from pages.components.lessons.parts.shown import replaced
 from pages.components.session import state
 from pages.components.session.door import figures
 from pages.components.session.errors import safely
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 
 
 def settle() -> None:
@@ -98,7 +98,7 @@ def _card(name: str) -> None:
     entry = LESSONS[name]
     with st.container(border=True, height="stretch", vertical_alignment="distribute"):
         with st.container(gap=None):
-            st.markdown(f"**{controls.plain_markdown(title(entry))}**")
+            st.markdown(f"**{plain_markdown(title(entry))}**")
             st.caption(entry.question)
         st.button(
             "Open",

@@ -11,7 +11,7 @@ import streamlit as st
 from pages.components.charts import fits
 from pages.components.problem.scene import describe
 from pages.components.session.door import core
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def draw_deletion(problem: Problem) -> None:
     try:
         found = problem.diagnostics
     except core.SingularError as error:
-        st.info(controls.plain_markdown(f"Deletion diagnostics: {error}"), icon=":material/info:")
+        st.info(plain_markdown(f"Deletion diagnostics: {error}"), icon=":material/info:")
         return
     if found is None:
         return

@@ -19,7 +19,7 @@ from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.data import Split
@@ -106,7 +106,7 @@ def gate() -> bool:
     if state.settings().data.name != SOURCE:
         return False
     if problem := _unreadable(current()):
-        st.warning(controls.plain_markdown(f"{problem} The usual drawing is shown."), icon=":material/link_off:")
+        st.warning(plain_markdown(f"{problem} The usual drawing is shown."), icon=":material/link_off:")
         state.change("data", options=())
     if not _trouble():
         return False
@@ -148,7 +148,7 @@ def _take(settings: Settings, points: str) -> None:
 def data_options() -> None:
     """The Data page's part: where to draw, and the text of the drawing."""
     if problem := _unreadable(current()):
-        st.warning(controls.plain_markdown(f"{problem} The usual drawing is shown."), icon=":material/link_off:")
+        st.warning(plain_markdown(f"{problem} The usual drawing is shown."), icon=":material/link_off:")
         state.change("data", options=())
     if st.button("Draw on the Explore page", icon=":material/draw:", type="primary", key="draw.open"):
         st.switch_page("pages/3_Explore.py")
@@ -160,7 +160,7 @@ def data_options() -> None:
             "hundredths; a full stop between points. Test share and standardising do not apply."
         )
         if refusal := st.session_state.pop("draw.refused", ""):
-            st.warning(controls.plain_markdown(refusal), icon=":material/warning:")
+            st.warning(plain_markdown(refusal), icon=":material/warning:")
 
 
 def _typed() -> None:

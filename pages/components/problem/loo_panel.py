@@ -10,7 +10,8 @@ import streamlit as st
 from influence_core.settings import Settings
 from pages.components.session import cached
 from pages.components.session.door import core
-from pages.components.widgets import controls, job_panel
+from pages.components.session.words import plain_markdown
+from pages.components.widgets import job_panel
 from pages.components.widgets.job_panel import jobs
 
 if TYPE_CHECKING:
@@ -74,4 +75,4 @@ def _why_not(settings: Settings) -> None:
     try:
         cached.instant_loo(settings)
     except core.SingularRefitError as error:
-        st.info(controls.plain_markdown(str(error)), icon=":material/info:")
+        st.info(plain_markdown(str(error)), icon=":material/info:")

@@ -12,6 +12,7 @@ from pages.components.session import cached, state
 from pages.components.session.door import annotating, reviewing
 from pages.components.session.errors import safely
 from pages.components.session.view import PANELS
+from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _version(queue: Queue) -> None:
 
 def _who(person: Person) -> None:
     """Who answers; a typed name can be changed, an account is left by logging out."""
-    name = controls.plain_markdown(person.name)
+    name = plain_markdown(person.name)
     with st.popover(f"{name}, {'lead' if person.lead else 'annotator'}", icon=":material/person:", width="stretch"):
         if person.source == "oidc":
             st.caption("Known by an account.")

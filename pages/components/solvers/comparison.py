@@ -11,9 +11,10 @@ from influence_core.settings import Settings
 from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.session.net import guarded
+from pages.components.session.words import plain_markdown
 from pages.components.solvers import desks
 from pages.components.solvers.truth import TOP, Truth, agreed, fitness, reference
-from pages.components.widgets import controls, job_panel
+from pages.components.widgets import job_panel
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.job_panel import jobs
 
@@ -117,11 +118,11 @@ def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
     table = pd.DataFrame(rows)
     if best is not None:
         table = table.rename(columns={"reference": f"r · ρ · slope · top {TOP} to {best.title}"})
-    st.table(table.map(lambda cell: controls.plain_markdown(str(cell))), hide_index=True)
+    st.table(table.map(lambda cell: plain_markdown(str(cell))), hide_index=True)
     if len(found) < len(wanted):
         return
     st.caption(CAPTION + MORE * truth.way.noisy)
-    chosen = [f"* **{one.title}.** {controls.plain_markdown(one.note)}" for one in found.values() if one.note]
+    chosen = [f"* **{one.title}.** {plain_markdown(one.note)}" for one in found.values() if one.note]
     with st.expander("What the solvers chose themselves, and why"):
         st.markdown("\n".join(chosen))
         st.caption("Choose a solver above to set any of it by hand; 0 stands for the automatic choice.")

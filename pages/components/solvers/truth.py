@@ -16,7 +16,8 @@ from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
-from pages.components.widgets import controls, job_panel
+from pages.components.session.words import plain_markdown
+from pages.components.widgets import job_panel
 from pages.components.widgets.chart_frame import show
 from pages.components.widgets.job_panel import jobs
 
@@ -100,7 +101,7 @@ def _refits(settings: Settings) -> Refits | None:
         with st.spinner("Refitting without each training point …"):
             return loo_panel.refits(settings)
     except core.EXPECTED_ERRORS as error:
-        st.warning("Exact LOO: " + controls.plain_markdown(str(error)), icon="⚠️")
+        st.warning("Exact LOO: " + plain_markdown(str(error)), icon="⚠️")
         return None
 
 

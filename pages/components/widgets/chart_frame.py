@@ -11,7 +11,7 @@ import streamlit as st
 from pages.components.browser.pictures import pictures
 from pages.components.charts.colours import THEMES
 from pages.components.session.door import core
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 from pages.components.widgets.linked_table import formats
 
 ROWS_SHOWN, NUMBERS_SPOKEN = 12, 4
@@ -27,13 +27,13 @@ def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None
         key: of the elements, and the name of the CSV file.
     """
     title = html.unescape(figure.layout.title.text or "")
-    st.markdown(f"**{controls.plain_markdown(title)}**")
+    st.markdown(f"**{plain_markdown(title)}**")
     drawn = go.Figure(figure).update_layout(title=None)
     ink = THEMES[st.context.theme.type or "light"]["text"]
     drawn.update_annotations(font_color=ink)
     drawn.update_xaxes(title_font_color=ink, tickfont_color=ink).update_yaxes(title_font_color=ink, tickfont_color=ink)
     st.plotly_chart(drawn, key=key, alt=spoken(title, caption, table), config={"displaylogo": False})
-    st.caption(controls.plain_markdown(caption))
+    st.caption(plain_markdown(caption))
     twin(table, key, title)
 
 

@@ -23,7 +23,7 @@ from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.session.errors import number_of
 from pages.components.session.net import guarded
-from pages.components.widgets import controls
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.analysis import Job, Queue, Task
@@ -114,7 +114,7 @@ def _offer(work: Work) -> None:
             st.rerun()
         failed = job is not None and job.state == "failed"
         if job is not None and failed:
-            st.error(f"{work.title} stopped: {controls.plain_markdown(reason(job))}", icon=":material/warning:")
+            st.error(f"{work.title} stopped: {plain_markdown(reason(job))}", icon=":material/warning:")
         if job is not None and job.state == "cancelled":
             st.info(work.cancelled, icon=":material/pause_circle:")
         if work.lead:

@@ -15,7 +15,8 @@ from pages.components.lessons.parts.shown import pictures, values_of, widget
 from pages.components.lessons.parts.tuning import tune_text
 from pages.components.session import cached, state
 from pages.components.session.door import figures
-from pages.components.widgets import controls, job_panel
+from pages.components.session.words import plain_markdown
+from pages.components.widgets import job_panel
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.job_panel import jobs, owner
 
@@ -86,7 +87,7 @@ def numbers(found: Sequence[Number], key: str) -> None:
     if all(cell == "" for cell in table["printed"]):
         table = table[["number", "ours"]]
     st.markdown("**The numbers**")
-    st.table(table.map(lambda cell: controls.plain_markdown(str(cell))), hide_index=True)
+    st.table(table.map(lambda cell: plain_markdown(str(cell))), hide_index=True)
     twin(table, key)
 
 

@@ -10,13 +10,14 @@ from influence_core.settings import Option, Value
 from pages.components.lessons.parts.kinds import Picture
 from pages.components.lessons.parts.tuning import tune_text, tuned
 from pages.components.session import state
+from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
 
 
 def replaced(sentence: str) -> None:
     """What the link asks for is not to be had: a sentence says what stands in its place."""
-    st.warning(controls.plain_markdown(sentence), icon=":material/link_off:")
+    st.warning(plain_markdown(sentence), icon=":material/link_off:")
 
 
 def values_of(described: Sequence[Option]) -> dict[str, Value]:
