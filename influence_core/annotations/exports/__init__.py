@@ -3,14 +3,12 @@
 from influence_core.annotations.exports.cells import read_csv
 from influence_core.annotations.exports.files import Context, export, zipped
 from influence_core.annotations.exports.frames import COLUMNS, Original
-from influence_core.annotations.exports.reading import export_counts
 
 __all__ = [
     "COLUMNS",
     "Context",
     "Original",
     "export",
-    "export_counts",
     "read_csv",
     "zipped",
 ]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
@@ -289,12 +288,3 @@ def spread(points: Floats, low: float = 0.0, high: float = 1.0) -> Floats:
         One per point.
     """
     return low + (high - low) * np.random.default_rng(0).random(len(points))
-
-
-def rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """A short table as text with four digits.
-
-    Returns:
-        The table.
-    """
-    return table.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float | np.floating) else cell)

@@ -158,7 +158,7 @@ def columns(truth: Truth) -> tuple[str, ...]:
         Headings.
     """
     own = ("solver", "factor", "solve", "products", "residual", "error", "reference")
-    return (*own, *truth.columns, "what it says")
+    return (*own, *truth.way.columns, "what it says")
 
 
 def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:
