@@ -10,7 +10,7 @@ from influence_core import cells, wording
 from influence_core.agreement import agreement, linear_datamodelling
 from influence_core.analysis import quality, trials
 from influence_core.analysis.answers import Analysis
-from influence_core.analysis.cards import Card, Witness, cards
+from influence_core.analysis.cards import Card, cards
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
@@ -24,7 +24,6 @@ from influence_core.compute import Cancelled, Recent, Task, result_store, settle
 from influence_core.compute.plugins import MissingPackageError, join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
-from influence_core.curvature import KINDS as CURVATURES
 from influence_core.curvature import applicable_curvatures
 from influence_core.data import DATASETS, Corrections, DataError, Source, contents, drawn, load, task_of, uploads
 from influence_core.influence import estimators, search
@@ -48,7 +47,6 @@ from influence_core.wording import SENTENCE
 
 __all__ = [
     "ADVICE",
-    "CURVATURES",
     "DATASETS",
     "ESTIMATORS",
     "EXPECTED_ERRORS",
@@ -89,7 +87,6 @@ __all__ = [
     "Task",
     "Trust",
     "Truth",
-    "Witness",
     "agreement",
     "analyse",
     "applicable_curvatures",

@@ -32,7 +32,8 @@ class Way:
         title: the job that makes them.
         button: what starts it.
         runs: many of them, in a heading.
-        column: heading of what is compared with them.
+        columns: headings of what is compared with them, and with random halves where those say more.
+        digits: format of a number that is compared with them: two where they are noisy themselves.
         does: what the job does, as a sentence.
         once: after what it costs.
         noisy: whether another seed ends elsewhere, so that random halves say more than single points.
@@ -49,7 +50,8 @@ class Way:
     title: str
     button: str
     runs: str
-    column: str
+    columns: tuple[str, ...]
+    digits: str
     does: Callable[[Truth], str]
     once: str
     noisy: bool
@@ -216,7 +218,8 @@ CERTIFIED = Way(
     title="Exact leave-one-out",
     button="Run exact leave-one-out",
     runs="exact leave-one-out",
-    column="to exact LOO",
+    columns=("to exact LOO",),
+    digits=".3g",
     does=lambda truth: f"Refit the model without each of the {len(truth.fitted.train):,} training points.",
     once="once; the result is kept for every session",
     noisy=False,

@@ -10,7 +10,6 @@ from influence_core.annotations.exports import (
     Context,
     Original,
     export,
-    export_counts,
     read_csv,
     zipped,
 )
@@ -71,7 +70,6 @@ __all__ = [
     "decide",
     "decide_beside",
     "export",
-    "export_counts",
     "find_card",
     "get_queue",
     "items",

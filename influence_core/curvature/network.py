@@ -52,7 +52,7 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
     ridge = penalty + damping
 
     layered = Layered(fitted.linearised, train.x, fitted.curvatures, penalty)
-    data = _Products(fitted, gauss, layered)
+    data = _Products(model, fitted, gauss, layered)
 
     def matvec(v: Tensor) -> Tensor:
         return data.whole(v) + ridge[:, None] * v
@@ -84,6 +84,7 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
 class _Products:
     """The data part of products: perceptrons written out, other layers from kept inputs and slopes, else autodiff."""
 
+    network: Network
     fitted: FittedModel
     gauss: bool
     layered: Layered
@@ -91,9 +92,7 @@ class _Products:
     @once
     def chain(self) -> Chain | None:
         """The perceptron that the network may be."""
-        fitted = self.fitted
-        assert isinstance(fitted.model, Network)
-        return chain(fitted.model, fitted.theta, fitted.train, fitted.curvatures)
+        return chain(self.network, self.fitted.theta, self.fitted.train, self.fitted.curvatures)
 
     @property
     def quick(self) -> bool:
@@ -112,8 +111,7 @@ class _Products:
         return torch.stack([self._raw(train.take(row), c[row] * a[:, None, None], part) for row, a, part in parts])
 
     def _raw(self, part: Batch, c: Tensor, v: Tensor) -> Tensor:
-        network, theta = self.fitted.model, self.fitted.theta
-        assert isinstance(network, Network)
+        network, theta = self.network, self.fitted.theta
         return network.gauss_newton(theta, part.x, c, v) if self.gauss else network.hvp(theta, part, v)
 
 

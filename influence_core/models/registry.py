@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import torch
+
 from influence_core.compute import Task, choose_device, fingerprint
 from influence_core.data.dataset import Dataset, Split
 from influence_core.models.checkpoints import folder, load_fit, save_fit
@@ -133,13 +135,12 @@ def fit(
     Raises:
         SettingsError: an unknown method of fitting, or more steps than a page can wait for.
     """
-    if settings.name in MODELS and MODELS[settings.name].kind.seeded:
-        program, key = _network_run(settings, split, seed, device, task)
-        validation = program.network.batch(split.validation, program.batch.x.device)
-        found = _kept(key, program, validation)
-        return FittedModel(program.network, program.batch, found, None if found.method == GIVEN else program)
-    model, where = build(settings, split.train), choose_device(device)
-    assert isinstance(model, LinearModel)
+    model, where = build(settings, split.train, seed), choose_device(device)
+    if isinstance(model, Network):
+        run, key = _run(model, settings, split, seed, where)
+        program = replace(run, task=task)
+        found = _kept(key, program, model.batch(split.validation, where))
+        return FittedModel(model, program.batch, found, None if found.method == GIVEN else program)
     method, examples = fit_method(settings), model.batch(split.train, where)
     if method == "newton":
         return FittedModel(model, examples, newton(model, examples))
@@ -153,14 +154,12 @@ def fit(
     return FittedModel(model, examples, adamw(model, examples, adam, seed, model.batch(split.validation, where)))
 
 
-def _network_run(settings: ModelSettings, split: Split, seed: int, device: str, task: Task) -> tuple[Program, str]:
+def _run(model: Network, settings: ModelSettings, split: Split, seed: int, where: torch.device) -> tuple[Program, str]:
     """How a network is trained, and the name of the result on disk."""
-    model, where, method = build(settings, split.train, seed), choose_device(device), fit_method(settings)
-    assert isinstance(model, Network)
-    options = resolve(settings.options, MODELS[settings.name].all_options)
+    method, options = fit_method(settings), resolve(settings.options, MODELS[settings.name].all_options)
     own = tuple(pair for pair in settings.options if pair[0] != "models")  # of an ensemble, not of its members
     key = fingerprint(repr(replace(settings, fit=method, options=own)), split.fingerprint, seed, where.type)
-    return Program(model, model.batch(split.train, where), Optimiser.of(method, options), seed, task), key
+    return Program(model, model.batch(split.train, where), Optimiser.of(method, options), seed), key
 
 
 def training_cost(settings: ModelSettings, split: Split, seed: int = 0, device: str = "auto") -> float:
@@ -169,13 +168,13 @@ def training_cost(settings: ModelSettings, split: Split, seed: int = 0, device: 
     Returns:
         About 6 per parameter and example of every epoch; 0 for other models, and for networks found on disk.
     """
-    if settings.name not in MODELS or not MODELS[settings.name].kind.seeded:
+    model = build(settings, split.train, seed)
+    if not isinstance(model, Network):
         return 0.0
-    program, key = _network_run(settings, split, seed, device, Task())
+    program, key = _run(model, settings, split, seed, choose_device(device))
     if (folder() / f"{key}.safetensors").exists():
         return 0.0
-    network, plan = program.network, program.optimiser
-    size = max(len(network.start()), 4 * network.activations)
+    size, plan = max(len(model.start()), 4 * model.activations), program.optimiser
     return plan.steps(len(split.train)) * (6.0 * size * plan.batch_size + STEP)
 
 

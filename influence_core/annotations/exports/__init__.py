@@ -2,14 +2,12 @@
 
 from influence_core.annotations.exports.files import Context, export, read_csv, zipped
 from influence_core.annotations.exports.frames import COLUMNS, Original
-from influence_core.annotations.exports.reading import export_counts
 
 __all__ = [
     "COLUMNS",
     "Context",
     "Original",
     "export",
-    "export_counts",
     "read_csv",
     "zipped",
 ]

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from influence_core.annotations.queues import get_queue, ranks
 from influence_core.annotations.records import Queue
 from influence_core.annotations.resolving import Answers, Resolved, answers, resolve
-from influence_core.annotations.statements import stands
 from influence_core.annotations.store import Store
 from influence_core.annotations.tables import (
     dataset,
@@ -23,7 +22,6 @@ from influence_core.annotations.tables import (
     prediction,
     queue,
     run,
-    sample,
     score,
     skip,
     task,
@@ -97,27 +95,6 @@ def read_material(store: Store, number: int) -> Material:
             events=_all(connection, sa.select(event).where(here).order_by(event.c.id)),
             guideline=connection.execute(newest).scalar_one() or 0,
         )
-
-
-def export_counts(store: Store, number: int) -> dict[str, int]:
-    """How many rows an export of all rows, and of decided rows only, will have.
-
-    Returns:
-        ``all`` and ``decided``.
-    """
-    data = get_queue(store, number).dataset
-    said = (
-        sa.select(sa.func.count(task.c.position.distinct()))
-        .join(decision, decision.c.task_id == task.c.id)
-        .join(queue, queue.c.id == task.c.queue_id)
-        .where(queue.c.dataset_id == data, stands(), decision.c.action != "review")
-    )
-    with store.reading() as connection:
-        everything = sa.select(sa.func.count()).where(sample.c.dataset_id == data)
-        return {
-            "all": int(connection.execute(everything).scalar_one()),
-            "decided": int(connection.execute(said).scalar_one()),
-        }
 
 
 def _signals(connection: Connection, number: int, n: int) -> dict[str, FloatArray]:

@@ -143,7 +143,7 @@ def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
 def columns(truth: Truth) -> tuple[str, ...]:
     """Headings of the table."""
     own = ("solver", "factor", "solve", "products", "residual", "error", "reference")
-    return (*own, *truth.columns, "what it says")
+    return (*own, *truth.way.columns, "what it says")
 
 
 def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:

@@ -65,11 +65,6 @@ class Truth:
         return Truth(truth.way, change, noise, one)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Headings of its columns in the table of solvers."""
-        return (self.way.column, "LDS") if self.way.noisy else (self.way.column,)
-
-    @property
     def buried(self) -> float:
         """Share of the measured changes that another seed alone would change."""
         if self.loo is None or self.noise is None:
@@ -78,14 +73,9 @@ class Truth:
 
     def cells(self, scores: Scores) -> dict[str, str]:
         """How well some scores agree with it, one text per column."""
-        first, *lds = self.columns
-        cells = {first: "not run" if self.loo is None else self._fitness(scores)}
+        first, *lds = self.way.columns
+        cells = {first: "not run" if self.loo is None else fitness(agreed(self.loo, scores), self.way.digits)}
         return cells | dict.fromkeys(lds, "not run" if self.halves is None else f"{self.lds(scores):.2f}")
-
-    def _fitness(self, scores: Scores) -> str:
-        """Two digits where the truth itself is noisy."""
-        assert self.loo is not None
-        return fitness(agreed(self.loo, scores), ".2f" if self.way.noisy else ".3g")
 
     def lds(self, scores: Scores) -> float:
         """The linear datamodelling score at this test point; NaN where it is undefined or was not measured."""
