@@ -66,7 +66,7 @@ def _leave_out(truth: Truth, question: Question, task: Task) -> Refits:
     refits = joined(found)
     rows = rows[: len(refits.change)]
     change[rows], own[rows], certified[rows] = refits.change, refits.self_change, True
-    return Refits(change, np.full(n, np.nan), certified, own, refits.passes, None, noise[0])
+    return Refits(change, np.full(n, np.nan), certified, own, refits.passes, noise=noise[0])
 
 
 def _stored(truth: Truth, question: Question, partial: bool) -> Refits | None:

@@ -18,12 +18,18 @@ from torch import Tensor
 from influence_core.compute import FloatArray, Task, blocks, fingerprint, numpy, once, product
 from influence_core.models import QUANTITIES, Batch, FittedModel, NoMinimumError
 from influence_core.models.fitting import newton
-from influence_core.retraining.minimise import CERTIFIED, FLOOR, LeftOut
+from influence_core.models.losses import SmoothedHinge
+from influence_core.retraining.minimise import CERTIFIED, LeftOut, Minimised
+from influence_core.retraining.objectives import FLOOR
 from influence_core.retraining.question import Question, Refits, joined
 from influence_core.retraining.remaining import settle
 
 BLOCK_BYTES = 40 * 2**20  # refits between two reports of progress
-STORED = ("change", "certificate", "certified", "self_change", "passes")
+STORED = ("change", "certificate", "certified", "self_change", "passes", "error")
+SUSPECT, ACCURATE = (
+    1e-4,
+    1e-2,
+)  # of the largest |change| of a refit: error that is looked at again, and that is too large
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +105,13 @@ class LeaveOneOut:
         return refits
 
     def _block(self, rows: Tensor, question: Question | None, keep: bool) -> Refits:
-        fitted, train = self.fitted, self.fitted.train
-        found = settle(fitted, rows, self.left_out.minimise(rows), self.left_out.task)
-        certified = found.norms <= found.goals
-        change = _changes(fitted, question, found.theta)
+        fitted, train, run = self.fitted, self.fitted.train, self.left_out
+        found = settle(fitted, rows, run.minimise(rows), run.task)
+        change, error = _changes(fitted, question, found.theta), self._error(rows, question, found)
+        if question is not None:
+            self._tighten(rows, question, (found, change, error))
+        exact = (error <= ACCURATE * _largest(change)) | (found.norms <= run.floor)
+        certified = (found.norms <= found.goals) & exact
         change[~certified] = torch.nan
         f = torch.einsum("bkd,bd->bk", found.theta.view(len(rows), -1, train.x.shape[1]), train.x[rows])
         loss = fitted.model.loss
@@ -110,12 +119,46 @@ class LeaveOneOut:
         own += _penalty_change(fitted, found.theta)
         return Refits(
             numpy(change),
-            numpy(found.norms / self.left_out.sizes(rows).clamp(min=1e-300)),
+            numpy(found.norms / run.sizes(rows).clamp(min=run.floor / CERTIFIED)),
             certified.cpu().numpy(),
             numpy(torch.where(certified, own, torch.nan)),
             np.asarray(found.evaluations / len(train)),
             numpy(found.theta) if keep else None,
+            numpy(error),
         )
+
+    def _tighten(self, rows: Tensor, question: Question, refits: tuple[Minimised, Tensor, Tensor]) -> None:
+        """A small gradient says little where J is flat: step closer, in place, and note how far the changes moved."""
+        found, change, error = refits
+        kinked = isinstance(self.fitted.model.loss, SmoothedHinge)  # the Hessian at θ̂ says little about that at θ_i
+        loose = (error > SUSPECT * _largest(change)) | kinked
+        loose &= (found.norms <= found.goals) & (found.norms > self.left_out.floor)
+        if not bool(loose.any()):
+            return
+        some = Minimised(found.theta[loose], found.gradient[loose], found.goals[loose], 0)
+        error[loose] = self._error(rows[loose], question, some, here=True)
+        loose &= error > SUSPECT * _largest(change)
+        if not bool(loose.any()):
+            return
+        closer = self.left_out.closer(
+            rows[loose], Minimised(found.theta[loose], found.gradient[loose], found.goals[loose], 0)
+        )
+        there = _changes(self.fitted, question, closer.theta)
+        error[loose] = torch.maximum(
+            self._error(rows[loose], question, closer, here=True), _largest(there - change[loose])
+        )
+        found.theta[loose], found.gradient[loose], change[loose] = closer.theta, closer.gradient, there
+
+    def _error(self, rows: Tensor, question: Question | None, found: Minimised, here: bool = False) -> Tensor:
+        """Largest |q_jᵀ A_i⁻¹ ∇J(θ_i; 1 − e_i)| over the test points, (b,): what the rest of it may still change."""
+        if question is None:
+            return found.goals.new_zeros(len(rows))
+        model, batch = self.fitted.model, question.batch
+        step = self.left_out.remaining(rows, found, here)
+        f = model.outputs(self.fitted.theta, batch.x)
+        slopes = QUANTITIES[question.quantity].residuals(model.loss, f, batch.y, question.target)
+        moved = product(batch.x, step.reshape(-1, batch.x.shape[1]).T).view(len(batch), len(rows), -1)
+        return torch.einsum("mbk,mk->bm", moved, slopes).abs().amax(1)
 
 
 def leave_one_out(
@@ -209,6 +252,11 @@ def _changes(fitted: FittedModel, question: Question | None, theta: Tensor) -> T
     moved = quantity.values(model.loss, f, batch.y[:, None], question.target)
     change = (moved - base[:, None]).T.contiguous()
     return change + _penalty_change(fitted, theta)[:, None] if quantity.penalised else change
+
+
+def _largest(change: Tensor) -> Tensor:
+    """Largest |change| of each refit, (b,)."""
+    return change.abs().amax(1) if change.shape[1] else torch.inf * change.new_ones(len(change))
 
 
 def _penalty_change(fitted: FittedModel, theta: Tensor) -> Tensor:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from influence_core.compute import Task, blocks, gram, once, product
+from influence_core.compute import Task, blocks, once, product
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
 from influence_core.models.losses import Squared
+from influence_core.retraining.objectives import Objectives
 
 CERTIFIED = 1e-6
-FLOOR = 1e-14
-PASS_BYTES = 64 * 2**20  # one array of outputs of all n examples for a block of refits
+UNIQUE = 1e-9  # 1 − leverage below which only the point that leaves holds θ in some direction
 NEWTON_STEPS = 60
 CG_STEPS = 100
 
@@ -31,12 +31,18 @@ class SingularRefitError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Minimised:
-    """b refits: θ_i (b, p), ‖∇J(θ_i; 1 − e_i)‖, what certifies it, and the gradient evaluations spent."""
+    """b refits: θ_i (b, p), ∇J(θ_i; 1 − e_i) (b, p), the norm that certifies it, and the gradient evaluations spent."""
 
     theta: Tensor
-    norms: Tensor
+    gradient: Tensor
     goals: Tensor
     evaluations: int
+
+    @property
+    def norms(self) -> Tensor:
+        """‖∇J(θ_i; 1 − e_i)‖, (b,); infinite where there is no minimum."""
+        norms: Tensor = self.gradient.norm(dim=1)
+        return norms
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +76,21 @@ class LeftOut:
     task: Task
 
     @once
-    def penalty(self) -> float:
-        """l2 of J(·; 1 − e_i)."""
-        n = len(self.fitted.train)
-        return self.fitted.model.l2 * (1 - 1 / n if self.fitted.model.fold_penalty else 1.0)
+    def j(self) -> Objectives:
+        """J(·; 1 − e_i), its gradients and values."""
+        return Objectives(self.fitted, self.task)
+
+    @property
+    def floor(self) -> float:
+        """Gradient norm below which rounding rules."""
+        return self.j.floor
 
     @once
     def inverse(self) -> Tensor:
         """H(θ̂)⁻¹ without any damping, at the penalty that stays when one point leaves, (p, p)."""
         model, train = self.fitted.linear, self.fitted.train
         h = add_projector(model.hessian(self.fitted.theta, train), model.null_space(train.x), model.loss.outputs)
-        h.diagonal().add_((self.penalty - model.l2) * model.penalised(train.x))
+        h.diagonal().add_((self.j.penalty - model.l2) * model.penalised(train.x))
         self.task.tick()
         factor, failed = torch.linalg.cholesky_ex(h)
         if int(failed) and model.l2 > 0:  # a hinge without curvature at its intercept: good enough for chord steps
@@ -93,20 +103,6 @@ class LeftOut:
         self.task.tick()
         inverse: Tensor = torch.cholesky_inverse(factor)
         return inverse
-
-    @once
-    def floor(self) -> float:
-        """Gradient norm below which rounding rules: 1e-14·‖∇J(0)‖."""
-        zero = torch.zeros_like(self.fitted.theta)
-        return FLOOR * float(self.fitted.model.objective(zero, self.fitted.train)[1].norm())
-
-    @once
-    def quadratic(self) -> tuple[Tensor, Tensor] | None:
-        """For squared loss 2XᵀX/n and Xᵀr̂/n: the whole objective, so that a pass costs p² and not n·p per refit."""
-        train = self.fitted.train
-        if not isinstance(self.fitted.model.loss, Squared):
-            return None
-        return 2 * gram(train.x) / len(train), product(train.x.T, self.fitted.residuals)[:, 0] / len(train)
 
     def sizes(self, rows: Tensor) -> Tensor:
         """‖g_i‖/n, the gradient of J(·; 1 − e_i) at θ̂, the folded penalty included.
@@ -123,17 +119,17 @@ class LeftOut:
         """Refit without each of ``rows`` until ‖∇J(θ_i; 1 − e_i)‖ ≤ 1e-6·‖g_i‖/n or the rounding floor.
 
         Returns:
-            The refits; a norm above its goal marks one that did not get there.
+            The refits; a norm above its goal marks one that did not get there, an infinite one that has no minimum.
         """
         removals, previous = self._removals(rows), self.sizes(rows)
-        goals = (CERTIFIED * previous).clamp(min=self.floor)
+        goals, unique = (CERTIFIED * previous).clamp(min=self.j.floor), self._unique(removals)
         theta = self.fitted.theta + self._start(removals)
-        norms, live, spent = torch.empty_like(goals), torch.arange(len(rows), device=rows.device), 0
+        gradients, live, spent = torch.full_like(theta, torch.inf), torch.nonzero(unique)[:, 0], 0
         slow = []
         while len(live):
-            gradient = self.gradients(theta[live], rows[live])
+            gradients[live] = gradient = self.j.gradients(theta[live], rows[live])
             spent += len(live)
-            norms[live] = norm = gradient.norm(dim=1)
+            norm = gradient.norm(dim=1)
             unsettled = ~(norm <= goals[live])  # also where it is not a number
             halved = norm <= previous[live] / 2
             slow.append(live[unsettled & ~halved])
@@ -142,11 +138,52 @@ class LeftOut:
             if len(live):
                 theta[live] -= self.chord(removals.take(live), gradient)
         hard = torch.cat(slow) if slow else live
-        for span in blocks(len(hard), 1, self._block_size()):
+        for span in blocks(len(hard), 1, self.j.block_size()):
             part = hard[span]
-            theta[part], norms[part], used = self._newton(theta[part], removals.take(part), goals[part])
+            theta[part], gradients[part], used = self._newton(theta[part], removals.take(part), goals[part])
             spent += used
-        return Minimised(theta, norms, goals, spent)
+        return Minimised(theta, gradients, goals, spent)
+
+    def remaining(self, rows: Tensor, found: Minimised, here: bool = False) -> Tensor:
+        """A_i⁻¹ ∇J(θ_i; 1 − e_i): about how far each refit still is from its minimum.
+
+        Args:
+            rows: who left.
+            found: their refits.
+            here: with the Hessian at θ_i, by conjugate gradients, in place of that at θ̂.
+
+        Returns:
+            (b, p); not finite where there is no minimum.
+        """
+        removals = self._removals(rows)
+        return (
+            -self._direction(found.theta, removals, found.gradient)[0] if here else self.chord(removals, found.gradient)
+        )
+
+    def closer(self, rows: Tensor, found: Minimised) -> Minimised:
+        """The same refits with Newton steps to a gradient a thousand times smaller, or to rounding.
+
+        Returns:
+            The refits.
+        """
+        goals = (1e-3 * found.goals).clamp(min=self.j.floor)
+        theta, gradient, spent = self._newton(found.theta, self._removals(rows), goals)
+        return Minimised(theta, gradient, found.goals, found.evaluations + spent)
+
+    def _unique(self, removals: Removals) -> Tensor:
+        """Whether a unique minimum is left: no leverage of 1, and no class that loses its last member, (b,)."""
+        fitted, rows = self.fitted, removals.rows
+        unique = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+        if fitted.model.l2 == 0:  # a penalty holds θ wherever the data do not
+            left = torch.eye(removals.spread.shape[1], dtype=fitted.theta.dtype, device=rows.device)
+            left = left - fitted.curvatures[rows] @ removals.spread
+            unique = torch.linalg.eigvals(left).abs().min(dim=1).values > UNIQUE
+        if fitted.linear.intercept and not isinstance(fitted.model.loss, Squared):
+            labels = fitted.train.y.long()
+            unique &= (
+                torch.bincount(labels - labels.min())[labels[rows] - labels.min()] > 1
+            )  # the intercept of an empty class goes to −∞
+        return unique
 
     def _removals(self, rows: Tensor) -> Removals:
         """K_iᵀ H⁻¹ K_i / n from the blocks of the inverse."""
@@ -187,57 +224,11 @@ class LeftOut:
             return u.addcmul_(removals.solved, s)
         return u + product(fitted.linear.pullback(x, s), self.inverse)
 
-    def _block_size(self) -> int:
-        """Refits worked on together, so that one array of their outputs has ``PASS_BYTES``."""
-        return max(1, int(PASS_BYTES // (8.0 * len(self.fitted.train) * self.fitted.model.loss.outputs)))
-
-    def _outputs(self, theta: Tensor) -> Tensor:
-        """F of all examples under each refit, (n, b, K): the expensive step of everything here, so it ticks."""
-        self.task.tick()
-        x = self.fitted.train.x
-        return product(x, theta.reshape(-1, x.shape[1]).T).view(len(x), len(theta), -1)
-
-    def _back(self, weights: Tensor) -> Tensor:
-        """(1/n) Σ_j w_j ⊗ x̃_j for weights (n, b, K), shape (b, p)."""
-        n, b, _ = weights.shape
-        return product(weights.reshape(n, -1).T, self.fitted.train.x).view(b, -1) / n
-
-    def gradients(self, theta: Tensor, rows: Tensor) -> Tensor:
-        """∇J(θ_i; 1 − e_i) for b refits by two matrix products per block of refits.
-
-        Returns:
-            (b, p).
-        """
-        model, train = self.fitted.linear, self.fitted.train
-        penalty = self.penalty * model.penalised(train.x) * theta
-        if self.quadratic is not None:
-            curvature, at_fit = self.quadratic
-            own = model.loss.residuals((theta * train.x[rows]).sum(1, keepdim=True), train.y[rows])
-            moved = product(theta - self.fitted.theta, curvature)
-            return moved + at_fit - own * train.x[rows] / len(train) + penalty
-        parts = []
-        for part in blocks(len(rows), 1, self._block_size()):
-            residuals = model.loss.residuals(self._outputs(theta[part]), train.y[:, None])
-            residuals[rows[part], torch.arange(residuals.shape[1], device=rows.device)] = 0
-            parts.append(self._back(residuals))
-        return torch.cat(parts) + penalty
-
-    def values(self, theta: Tensor, rows: Tensor) -> Tensor:
-        """J(θ_i; 1 − e_i) for b refits.
-
-        Returns:
-            (b,).
-        """
-        model, train = self.fitted.linear, self.fitted.train
-        losses = model.loss.values(self._outputs(theta), train.y[:, None])
-        losses[rows, torch.arange(len(rows), device=rows.device)] = 0
-        return losses.sum(0) / len(train) + self.penalty * (theta**2 @ model.penalised(train.x)) / 2
-
     def _newton(self, theta: Tensor, removals: Removals, goals: Tensor) -> tuple[Tensor, Tensor, int]:
         """Newton steps by conjugate gradients with line search for a block of refits."""
         rows = removals.rows
         theta = torch.where(torch.isfinite(theta), theta, self.fitted.theta)
-        values, gradient = self.values(theta, rows), self.gradients(theta, rows)
+        values, gradient = self.j.values(theta, rows), self.j.gradients(theta, rows)
         norms, spent = gradient.norm(dim=1), 2 * len(rows)
         live = torch.nonzero(norms > goals)[:, 0]
         for _ in range(NEWTON_STEPS):
@@ -246,24 +237,24 @@ class LeftOut:
             direction, used = self._direction(theta[live], removals.take(live), gradient[live])
             moved, tried = self._line_search(theta[live], rows[live], values[live], gradient[live], direction)
             theta[live], spent = moved, spent + used + tried
-            values[live], gradient[live] = self.values(moved, rows[live]), self.gradients(moved, rows[live])
+            values[live], gradient[live] = self.j.values(moved, rows[live]), self.j.gradients(moved, rows[live])
             better = gradient[live].norm(dim=1)
             stalled = (better >= norms[live] * (1 - 1e-12)) & (tried >= 30 * len(live))
             norms[live] = better
             live = live[(better > goals[live]) & ~stalled]
-        return theta, norms, spent
+        return theta, gradient, spent
 
     def _direction(self, theta: Tensor, removals: Removals, gradient: Tensor) -> tuple[Tensor, int]:
         """−H(θ_i)⁻¹∇ by conjugate gradients to 1e-3, preconditioned by the chord's fixed inverse."""
         model, train, rows = self.fitted.linear, self.fitted.train, removals.rows
-        c = model.loss.curvatures(self._outputs(theta), train.y[:, None])
+        c = model.loss.curvatures(self.j.outputs(theta), train.y[:, None])
         c[rows, torch.arange(len(rows), device=rows.device)] = 0
-        diagonal, null = self.penalty * model.penalised(train.x), model.null_space(train.x)
+        diagonal, null = self.j.penalty * model.penalised(train.x), model.null_space(train.x)
 
         def matvec(v: Tensor) -> Tensor:
-            f = self._outputs(v)
+            f = self.j.outputs(v)
             f = c[..., 0] * f if f.shape[2] == 1 else torch.einsum("nbij,nbj->nbi", c, f)
-            return self._back(f) + diagonal * v + project(v.T.contiguous(), null, model.loss.outputs).T
+            return self.j.back(f) + diagonal * v + project(v.T.contiguous(), null, model.loss.outputs).T
 
         x, r = torch.zeros_like(gradient), gradient.clone()
         goal, spent = 1e-3 * gradient.norm(dim=1), 0
@@ -289,7 +280,7 @@ class LeftOut:
         live, spent = torch.arange(len(rows), device=rows.device), 0
         for _ in range(40):
             candidate = theta[live] + step[live, None] * direction[live]
-            new = self.values(candidate, rows[live])
+            new = self.j.values(candidate, rows[live])
             spent += len(live)
             enough = new <= values[live] + 1e-4 * step[live] * slope[live] + 1e-14 * values[live].abs()
             live = live[~enough]

@@ -27,11 +27,14 @@ class Refits:
 
     Attributes:
         change: (n, m) change of the watched quantity; NaN where a refit is not certified.
-        certificate: (n,) ‖∇J(θ_i; 1 − e_i)‖ / (‖g_i‖/n): 1 at θ̂, 0 at the exact refit.
-        certified: (n,) bool, certificate ≤ 1e-6 or gradient at the rounding floor 1e-14·‖∇J(0)‖.
+        certificate: (n,) ‖∇J(θ_i; 1 − e_i)‖ / (‖g_i‖/n): 1 at θ̂, 0 at the exact refit; a size ‖g_i‖/n below what
+            rounding lets one tell counts as that.  Infinite where no unique minimum is left.
+        certified: (n,) bool, certificate ≤ 1e-6 and error ≤ 1 % of the largest |change|.
         self_change: (n,) change of the loss of the removed point (for a group: of its points, summed).
         passes: (), gradient evaluations spent, in units of one per training point.
         parameters: (n, p) refitted θ_i, where asked for.
+        error: (n,) largest |q_jᵀ A_i⁻¹ ∇J(θ_i; 1 − e_i)| over the test points, A_i the Hessian without i: about how far
+            the changes are from those of the exact refit, in their unit.
         noise: (s, m) the watched quantity after training on all points from other seeds; networks only.
     """
 
@@ -41,6 +44,7 @@ class Refits:
     self_change: FloatArray
     passes: FloatArray
     parameters: FloatArray | None = None
+    error: FloatArray | None = None
     noise: FloatArray | None = None
 
     def noise_of(self, test: Sequence[int]) -> float | None:
@@ -64,6 +68,7 @@ def joined(parts: Sequence[Refits]) -> Refits:
         return joined
 
     parameters = None if parts[0].parameters is None else join("parameters")
+    error = None if parts[0].error is None else join("error")
     passes = np.asarray(sum(float(part.passes) for part in parts))
     certified = join("certified").astype(bool)
-    return Refits(join("change"), join("certificate"), certified, join("self_change"), passes, parameters)
+    return Refits(join("change"), join("certificate"), certified, join("self_change"), passes, parameters, error)

@@ -23,29 +23,30 @@ def settle(fitted: FittedModel, rows: Tensor, found: Minimised, task: Task) -> M
         The refits; a norm above its goal still marks one that did not get there.
     """
     if fitted.model.l2 == 0:
-        return replace(found, norms=_without_separable(fitted, rows, found))
+        return replace(found, gradient=_without_separable(fitted, rows, found))
     if not isinstance(fitted.model.loss, SmoothedHinge):
         return found
     # What has the accuracy of a fit already is stopped by rounding, and these steps would not get further.
-    unsettled = ~(found.norms <= found.goals.clamp(min=fitted.fit.goal))
-    theta, norms, spent = found.theta.clone(), found.norms.clone(), found.evaluations
+    unsettled = ~(found.norms <= found.goals.clamp(min=fitted.fit.goal)) & ~found.norms.isinf()
+    theta, gradient, spent = found.theta.clone(), found.gradient.clone(), found.evaluations
     for k in torch.nonzero(unsettled)[:, 0].tolist():
         weights = torch.ones_like(fitted.train.y)
         weights[rows[k]] = 0
         fit = newton(fitted.linear, fitted.train, weights, goal=float(found.goals[k]))
-        theta[k], norms[k], spent = fit.theta, fit.gradient_norm, spent + len(fit.history)
+        theta[k], spent = fit.theta, spent + len(fit.history)
+        gradient[k] = fitted.linear.objective(fit.theta, fitted.train, weights)[1]
         task.tick()
-    return replace(found, theta=theta, norms=norms, evaluations=spent)
+    return replace(found, theta=theta, gradient=gradient, evaluations=spent)
 
 
 def _without_separable(fitted: FittedModel, rows: Tensor, found: Minimised) -> Tensor:
-    """Norms, infinite where a refit without a penalty classifies everything right: it has no minimum."""
-    model, train, norms = fitted.model, fitted.train, found.norms.clone()
+    """Gradients, infinite where a refit without a penalty classifies everything right: it has no minimum."""
+    model, train, gradient = fitted.model, fitted.train, found.gradient.clone()
     for part in blocks(len(rows), 8.0 * len(train) * model.loss.outputs):
         theta = found.theta[part]
         f = product(train.x, theta.reshape(-1, train.x.shape[1]).T).view(len(train), len(theta), -1)
         margins = model.loss.margins(f, train.y[:, None])
         if margins is not None:
             margins[rows[part], torch.arange(len(theta), device=rows.device)] = 1
-            norms[part] = torch.where((margins > 0).all(0), torch.inf, norms[part])
-    return norms
+            gradient[part] = torch.where((margins > 0).all(0)[:, None], torch.inf, gradient[part])
+    return gradient
