@@ -291,7 +291,7 @@ def test_hostile_names_reach_the_files_harmless_and_come_back(store: Store, tmp_
 
 
 @given(st.text(alphabet="'=+-@\t\r\n＝ab1.,e ", max_size=8))  # noqa: RUF001
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_text_survives_and_none_is_run(text: str) -> None:
     safe = neutral(text)
     assert restored(safe) == text
