@@ -229,7 +229,7 @@ def test_the_same_label_changes_nothing(name):
     example = problem(name)
     for newton in (False, True):
         change = relabel_change(example.influence(), example.watch(), example.data.y, newton)
-        np.testing.assert_allclose(change, 0, atol=1e-15)  # a few roundings of losses of about one nat
+        np.testing.assert_allclose(change, 0, atol=1e-13)  # a few roundings of losses of about one nat
 
 
 def test_relabel_change_for_groups_of_test_points():

@@ -61,7 +61,7 @@ def any_settings(values):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_settings(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), words, st.booleans())))
 def test_json_there_and_back(value):
     again = from_json(to_json(value))
@@ -69,7 +69,7 @@ def test_json_there_and_back(value):
     assert again.key() == value.key()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(any_settings(words))
 def test_a_link_there_and_back(value):
     again, problems = from_query(to_query(value))
@@ -77,7 +77,7 @@ def test_a_link_there_and_back(value):
     assert problems == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=5))
 def test_no_link_raises(query):
     found, problems = from_query(query)
@@ -85,7 +85,7 @@ def test_no_link_raises(query):
     assert all(isinstance(sentence, str) for sentence in problems)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.one_of(st.text(), st.dictionaries(words, st.one_of(words, st.none(), st.lists(st.integers()))).map(json.dumps))
 )
@@ -96,7 +96,7 @@ def test_no_json_raises_anything_else(text):
         assert str(error)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(to_query(Settings()) | json.loads(to_json(Settings())))), st.text(max_size=10))
 def test_any_tampered_value_is_ignored_or_legal(name, text):
     found, problems = from_query({name: text})

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -328,13 +328,13 @@ def refused_or_read(name, content):
         assert str(error).endswith(".") and "\n" not in str(error)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.sampled_from(ENDINGS), st.binary(max_size=300))
 def test_random_bytes_raise_nothing_but_a_data_error(ending, content):
     refused_or_read(f"a.{ending}", STARTS.get(ending, b"") + content)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(st.sampled_from(sorted(SEEDS)), st.integers(0, 2000), st.binary(min_size=1, max_size=6), st.booleans())
 def test_damaged_files_raise_nothing_but_a_data_error(ending, place, bytes_, cut):
     content = SEEDS[ending] or pets()
@@ -342,13 +342,13 @@ def test_damaged_files_raise_nothing_but_a_data_error(ending, place, bytes_, cut
     refused_or_read(f"a.{ending}", content[:place] + (b"" if cut else bytes_ + content[place + len(bytes_) :]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.text(max_size=200))
 def test_random_texts_raise_nothing_but_a_data_error(text):
     refused_or_read("a.csv", text.encode("utf-8", errors="surrogatepass"))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(st.data())
 def test_a_random_table_is_the_same_set_through_every_format(data):
     n, d = data.draw(st.integers(8, 20)), data.draw(st.integers(1, 4))
