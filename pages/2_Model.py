@@ -13,8 +13,8 @@ from influence_core.settings import Option
 from pages.components.charts import examples, fits
 from pages.components.charts.field import Field
 from pages.components.frame.bootstrap import bootstrap
+from pages.components.lenses import lens_of
 from pages.components.problem import train_panel
-from pages.components.problem.scene import describe
 from pages.components.problem.suit import known_options, say_once, suit_model
 from pages.components.session import cached, state
 from pages.components.session.door import core
@@ -196,7 +196,7 @@ def draw_errors(problem: Any) -> None:
         return
     table = pd.DataFrame({"id": test.ids, "target": test.y, "predicted": f[:, 0], "residual": test.y - f[:, 0]})
     caption = f"Target: {test.target_name}. A pattern here is something the model cannot express."
-    show(fits.residual_plot(f[:, 0], test.y, describe(test), "target"), caption, table, "residuals")
+    show(fits.residual_plot(f[:, 0], test.y, lens_of(test).hover(test, None), "target"), caption, table, "residuals")
 
 
 def draw_field(problem: Any) -> None:
@@ -214,9 +214,8 @@ def draw_field(problem: Any) -> None:
         corners = core.quality.frame(problem)
         optimal = examples.boundary_ends(split.boundary.weights, split.boundary.offset, *corners)
         caption += f" Dotted: the optimal boundary, Bayes error {split.boundary.bayes_error:.2%}."
-    points = examples.Points(
-        places.train, train.y, train.class_names, describe(train, split.original_y), split.flipped, train.target_name
-    )
+    labels = lens_of(train).hover(train, split.original_y)
+    points = examples.Points(places.train, train.y, train.class_names, labels, split.flipped, train.target_name)
     x, y = np.meshgrid(field.x, field.y)
     table = pd.DataFrame({places.axes[0]: x.ravel(), places.axes[1]: y.ravel(), "f": field.probability.ravel()})
     show(fits.decision_field(field, probability, points, places.axes, optimal), caption, table, "decision-field")
@@ -233,10 +232,9 @@ def draw_weights(problem: Any) -> None:
     per = "per standard deviation" if state.settings().data.standardise else "per unit"
     table = pd.DataFrame(weights.T, columns=names if len(weights) > 1 else ["weight"])
     table.insert(0, "feature", train.feature_names)
-    if train.images is not None and train.images[0].size == d:
-        caption = f"Weight {per} of a pixel: green speaks for the class, purple against it. Same scale for all outputs."
-        caption += " The three colours of a pixel are added up." if train.images.ndim == 4 else ""
-        show(fits.weight_images(weights, train.images.shape[1:], names), caption, table, "weight-images")
+    pictured = lens_of(train).weights(weights, names, train, per)
+    if pictured is not None:
+        show(pictured.figure, pictured.words, table, "weight-images")
         return
     k = 0
     if len(weights) > 1:

@@ -12,6 +12,7 @@ from influence_core.settings import DataSettings, Settings
 from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.charts.examples import INK, QUIET, blank, log_step
 from pages.components.charts.scale import plain
+from pages.components.lenses.picture import pictures
 from pages.components.lessons.drawing import SIGN, Pair, against
 from pages.components.lessons.figure_charts import Drawing
 from pages.components.lessons.image_tiles import tiles
@@ -98,7 +99,7 @@ def images(table: pd.DataFrame, split: Split) -> Picture:
     Returns:
         One picture.
     """
-    shown = [getattr(split, row.part).images[row.row] for row in table.itertuples()]
+    shown = [pictures(getattr(split, row.part))[row.row] for row in table.itertuples()]
     grid = tiles(
         shown, [f"{row.what}\n{row.id}" for row in table.itertuples()], "An easy training image and a hard one", 3
     )

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.examples import INK, QUIET, blank
 from pages.components.charts.scale import plain
+from pages.components.lenses import lens_of
 from pages.components.lessons import computed
 from pages.components.lessons.figure_charts_solvers import checked
 from pages.components.lessons.image_tiles import tiles
@@ -146,11 +147,12 @@ def _first_images(setting: Setting, revealed: bool) -> list[Picture]:
         }
     )
     caption = "The eight training points with the largest self-influence."
-    if split.train.images is None:
+    pictures = lens_of(split).pictures(split.train)
+    if pictures is None:
         return _ranks(setting, revealed)
     return [
         Picture(
-            tiles([split.train.images[row] for row in rows], words, "The eight most suspicious labels"),
+            tiles([*pictures[rows]], words, "The eight most suspicious labels"),
             caption,
             table,
             "flips-images",

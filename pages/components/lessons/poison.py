@@ -7,6 +7,7 @@ import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.examples import INK
+from pages.components.lenses import lens_of
 from pages.components.lessons import computed
 from pages.components.lessons.drawing import curves
 from pages.components.lessons.image_tiles import tiles
@@ -91,9 +92,10 @@ def _enough_words(setting: Setting) -> str:
 
 def _images(setting: Setting, revealed: bool) -> list[Picture]:
     found, split = _poisoned(setting), setting.analysis.problem.split
-    if split.train.images is None:
+    pictures = lens_of(split).pictures(split.train)
+    if pictures is None:
         return _path(setting, True)
-    shape = split.train.images.shape[1:]
+    shape = pictures.shape[1:]
     scale, mean = split.scaling.scale, split.scaling.mean
     top = float(split.scaling.invert(split.train.x).max())
     before, after = (np.clip(255 * (x * scale + mean) / top, 0, 255) for x in (found.before, found.after))
