@@ -14,8 +14,8 @@ from pages.components.data.examples import draw_gallery, draw_table, named
 from pages.components.data.fetch_panel import offer_to_fetch
 from pages.components.data.upload_wizard import own_data
 from pages.components.frame.bootstrap import bootstrap
+from pages.components.lenses import lens_of
 from pages.components.problem import draw_panel
-from pages.components.problem.scene import describe
 from pages.components.problem.suit import say_once, suit_model
 from pages.components.session import cached, state
 from pages.components.session.door import core
@@ -126,7 +126,7 @@ def draw_map(problem: Any) -> None:
     """Training points on two axes."""
     split, places = problem.split, problem.positions
     train, plane = split.train, split.train.x.shape[1] == 2
-    labels = describe(train, split.original_y)
+    labels = lens_of(train).hover(train, split.original_y)
     points = examples.Points(places.train, train.y, train.class_names, labels, split.flipped, train.target_name)
     ends, caption = None, f"{len(train):,} training points on their two {'features' if plane else 'principal axes'}."
     if train.x.shape[1] == 1:
@@ -169,8 +169,7 @@ def choose_histogram(split: Any) -> None:
     """Histogram of one feature in the unit of the source."""
     train = split.train
     names = train.feature_names
-    start = 0 if train.images is None else len(names) // 2 + (train.images.shape[2] // 2)
-    feature = controls.place("feature", len(names), min(start, len(names) - 1))
+    feature = controls.place("feature", len(names), min(lens_of(train).first(train), len(names) - 1))
     st.session_state["histogram"] = feature
     st.selectbox(
         "Feature",
@@ -216,6 +215,5 @@ with guarded():
     with right:
         draw_balance(current_problem.split)
         choose_histogram(current_problem.split)
-    if current_problem.split.train.images is not None:
-        draw_gallery(current_problem.split)
+    draw_gallery(current_problem.split)
     draw_table(current_problem.split)

@@ -70,9 +70,9 @@ with guarded():
         measure.measure(cached.analysis(state.settings()))
     train_panel.wait_for_members(state.settings())
     park(scene(state.settings()), "map-positions")
-    images = tiles(state.settings())
-    if images is not None:
-        park_tiles(images, "gallery-tiles")
+    found = tiles(state.settings())
+    if found is not None:
+        park_tiles(found, "gallery-tiles")
     view()
     if not state.view().hidden:
         lesson_link.offer()

@@ -131,6 +131,16 @@ def test_lessons_and_figures_are_made_of_parts_and_know_nothing_of_each_other() 
                 assert other == room or floors.get(other, top) < floors[room], f"{path} imports {name}"
 
 
+def test_only_lenses_ask_for_the_images_of_examples() -> None:
+    for path in [*_modules("pages"), ROOT / "app.py"]:
+        if {"lenses", "browser"} & {*path.relative_to(ROOT).parts}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            asks = isinstance(node, ast.Attribute) and node.attr == "images"
+            # What a file holds that is being uploaded is no set of examples yet, and has no kind.
+            assert not asks or ast.unparse(node) == "raw.images", f"{path}:{node.lineno}: ask lens_of(…)"
+
+
 def test_no_circle_of_modules_typing_imports_counted() -> None:
     files = {_dotted(path): path for folder in ("influence_core", "pages") for path in _modules(folder)}
     graph = {name: {_module_of(taken, files) for taken in _taken(path)} - {"", name} for name, path in files.items()}

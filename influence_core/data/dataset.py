@@ -28,6 +28,7 @@ class Dataset:
         target_name: what y means, with its unit.
         images: (n, h, w) or (n, h, w, 3) uint8 to show a person, or None.
         hover: (n,) texts shown beside a point, or None.
+        kind: how one example is shown to a person; empty: "picture" where there are images, else "row".
     """
 
     x: FloatArray
@@ -38,8 +39,11 @@ class Dataset:
     target_name: str = "target"
     images: NDArray[np.uint8] | None = None
     hover: NDArray[np.str_] | None = None
+    kind: str = ""
 
     def __post_init__(self) -> None:
+        if not self.kind:
+            object.__setattr__(self, "kind", "row" if self.images is None else "picture")
         n, d = self.x.shape
         if self.y.shape != (n,) or self.ids.shape != (n,) or len(self.feature_names) != d:
             raise DataError(f"Expected {n} targets and ids and {d} feature names for x of shape {self.x.shape}.")
@@ -146,6 +150,11 @@ class Split:
     original_y: NDArray[Any]
     scaling: Scaling
     boundary: Boundary | None = None
+
+    @property
+    def kind(self) -> str:
+        """How its examples are shown to a person."""
+        return self.train.kind
 
     @once
     def fingerprint(self) -> str:

@@ -142,8 +142,9 @@ def explore() -> None:
     if values is not None and len(values) == N:
         order = np.argsort(values)
         said = f"test-{state.test} · label 1, model says 0"
-        content = Strip(test_images[state.test], said, order[::-1][:8], order[:8], values, selected=state.train)
-        strip(train_images, shown.train_labels, content, lambda index: clicked("train", index), "strip")
+        content = Strip(said, order[::-1][:8], order[:8], values, selected=state.train)
+        images = np.concatenate([test_images[[state.test]], train_images[[*content.helpful, *content.harmful]]])
+        strip(sprite(images), shown.train_labels, content, lambda index: clicked("train", index), "strip")
 
 
 @st.fragment

@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 import pytest
 
 from influence_core.analysis import quality, trials
-from influence_core.data import Dataset
 from pages.components.charts import base, examples, fits, solvers
 from pages.components.charts.field import Field
 from pages.components.charts.pixel_map import pixel_map
@@ -163,11 +162,7 @@ def test_colours_of_a_pixel_are_added_up_in_weights_and_changes():
     assert np.array_equal(figure.data[1].z, weights[1].reshape(12, 3).sum(1).reshape(3, 4))
     images = np.zeros((2, 3, 4, 3), np.uint8)
     images[1, 0, 0] = [30, 60, 90]
-    names = tuple(map(str, range(36)))
-    data = Dataset(
-        images.reshape(2, -1) / 255, np.array([0, 1]), np.array(["p", "q"]), names, ("a", "b"), images=images
-    )
-    drawn = pixel_map(weights[0], data, 1, "nats").data
+    drawn = pixel_map(weights[0], images[1], "nats").data
     assert drawn[0].z[-1, 0] == 60  # the first row of the picture is drawn last, from below
     assert drawn[1].z[-1, 0] == weights[0, :3].sum()
 

@@ -18,9 +18,10 @@ from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicabl
 from influence_core.annotations import Answers, Found, resolve
 from influence_core.compute.leash import Leash
 from influence_core.settings import ModelSettings
+from pages.components.lenses.picture import picture
+from pages.components.lenses.row import row_table
 from pages.components.review import retrain
 from pages.components.review import shelf as shelves
-from pages.components.review.card import picture, row_table
 from pages.components.review.export import chosen
 from pages.components.review.keys import digits
 from pages.components.review.strip import rates

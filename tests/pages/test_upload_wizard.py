@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.data import load, uploads
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.problem.scene import describe
+from pages.components.lenses import lens_of
 from pages.components.session.view import View
 from tests.waiting import PATIENCE
 
@@ -207,7 +207,8 @@ def test_every_page_shows_every_kind_of_upload(page, kind):
 
 def test_texts_of_the_source_stand_beside_the_points():
     key = some("plane")
-    lines = describe(load(DataSettings("upload", (("id", key),)), 0).test)
+    data = load(DataSettings("upload", (("id", key),)), 0).test
+    lines = lens_of(data).hover(data, None)
     assert all(re.fullmatch(r"row-\d{5}: [01] · <img src=x onerror=alert\(1\)> \d+", line) for line in lines)
 
 

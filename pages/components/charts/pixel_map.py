@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from pages.components.charts.scale import plain
-
-if TYPE_CHECKING:
-    from influence_core.data import Dataset
 
 LOWERS, RAISES = "#9B62B8", "#2F9E55"  # purple and green: these changes are neither helpful nor harmful points
 SCALE = [[0, LOWERS], [0.5, "#F7F7F7"], [1, RAISES]]
 BARS = 15
 
 
-def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Figure:
-    """Change (d,) per unit of each feature: beside the image of the row, or the strongest features as bars."""
-    if train.images is None or train.images[row].size != len(change):
-        return _bars(change, train.feature_names, unit)
-    image = train.images[row]
+def pixel_map(change: NDArray[np.floating[Any]], image: NDArray[Any], unit: str) -> go.Figure:
+    """The change per pixel, beside the image.
+
+    Args:
+        change: (d,) predicted change per unit of each feature.
+        image: (h, w) with h·w = d, or (h, w, 3) for colours, whose changes are added up.
+        unit: of the change.
+
+    Returns:
+        The figure.
+    """
     if image.ndim == 3:  # all three colours of a pixel grow together; the picture is shown in grey
         image, change = image.mean(axis=2), change.reshape(image.shape).sum(axis=2)
     limit = float(np.abs(change).max()) or 1.0
@@ -48,16 +52,12 @@ def pixel_map(change: np.ndarray, train: Dataset, row: int, unit: str) -> go.Fig
     return figure
 
 
-def shows_colours(train: Dataset) -> bool:
-    """Whether the features are pixels of colour pictures, not only shown, so that three changes make one cell."""
-    return train.images is not None and train.images.ndim == 4 and train.images[0].size == train.x.shape[1]
-
-
-def _bars(change: np.ndarray, names: tuple[str, ...], unit: str) -> go.Figure:
+def bars(change: NDArray[np.floating[Any]], names: tuple[str, ...], unit: str) -> go.Figure:
+    """The features with the strongest change."""
     order = np.argsort(-np.abs(change), kind="stable")[:BARS][::-1]
     colours = np.where(change[order] >= 0, RAISES, LOWERS).tolist()
-    bars = go.Bar(x=change[order], y=[plain(names[k]) for k in order], orientation="h", marker={"color": colours})
-    return go.Figure(bars).update_layout(
+    drawn = go.Bar(x=change[order], y=[plain(names[k]) for k in order], orientation="h", marker={"color": colours})
+    return go.Figure(drawn).update_layout(
         xaxis={"title": f"← lowers | raises →, {unit}", "exponentformat": "power", "zeroline": True},
         height=120 + 22 * len(order), margin={"l": 10, "r": 10, "t": 10, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",

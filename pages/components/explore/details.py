@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components.browser.gallery import gallery
-from pages.components.charts.pixel_map import pixel_map, shows_colours
+from pages.components.lenses import lens_of
 from pages.components.problem.asked import Shown, definition, exported, table
 from pages.components.problem.scene import tiles
 from pages.components.session import state
@@ -46,10 +46,10 @@ def _opened(offered: list[str]) -> None:
 
 
 def _gallery(shown: Shown) -> None:
-    images = tiles(shown.settings)
-    if images is not None:
+    found = tiles(shown.settings)
+    if found is not None:
         st.caption("Click an image, or use Tab, arrow keys and Enter. A corner mark: the model gets it wrong.")
-        gallery(images, shown.single, state.choose_test, "gallery")
+        gallery(found, shown.single, state.choose_test, "gallery")
 
 
 def _table(shown: Shown) -> None:
@@ -82,15 +82,14 @@ def _perturbation(shown: Shown) -> None:
     name = shown.scene.train_labels[row]
     words = f"{chosen} training point: what would each feature's growth do to the {shown.watched}?"
     st.markdown(f"**{plain_markdown(name)}**, {plain_markdown(words)}")
-    figure = pixel_map(change, split.train, row, shown.own_unit)
-    st.plotly_chart(figure, key="perturbation", config={"displaylogo": False}, alt=f"{name}, {words}")
+    drawn = lens_of(split).perturbation(change, split.train, row, shown.own_unit)
+    st.plotly_chart(drawn.figure, key="perturbation", config={"displaylogo": False}, alt=f"{name}, {words}")
     source = core.DATASETS[shown.settings.data.name]
     scaled = shown.settings.data.standardise and source.standardise
     st.caption(
         "Predicted change (first order) if one feature of this training point grew by one unit"
         + (" (one standard deviation of that feature)" if scaled else "")
-        + " and the model were refitted."
-        + (" The three colours of a pixel are added up." if shows_colours(split.train) else "")
+        + f" and the model were refitted.{drawn.words}"
     )
     table = pd.DataFrame(
         {"feature": split.train.feature_names, f"predicted change, {shown.own_unit}, > 0 raises, < 0 lowers": change}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.browser.map import MapView, Reactions, Side, influence_map
-from pages.components.browser.strips import Strip, strip
+from pages.components.browser.strips import Strip
 from pages.components.charts.scale import colour_limit
 from pages.components.explore.group_panel import Group
+from pages.components.lenses import Strongest, lens_of
 from pages.components.problem import draw_panel, loo_panel, network_truth
 from pages.components.problem.asked import Rows, Shown, definition, table
 from pages.components.session import cached, state
@@ -19,7 +23,11 @@ from pages.components.session.words import signed
 from pages.components.widgets.linked_table import formats
 from pages.components.widgets.trust_line import trust_line as draw_trust
 
+if TYPE_CHECKING:
+    from influence_core.data import Dataset
+
 SHOWN_EACH = 6  # one row at 1280 px
+FEATURES = 8  # of them, where they are rows
 LASSO = {
     "test": "A lasso makes a group of training points that leave together.",
     "tests": "A lasso chooses the test points asked about.",
@@ -139,18 +147,22 @@ def trust_line(shown: Shown) -> None:
 
 
 def examples(shown: Shown) -> None:
-    """The points that matter most, or to which it matters most: images in strips, rows in tables."""
+    """The points that matter most, or to which it matters most."""
     order = np.argsort(-shown.helpfulness, kind="stable")
     helpful = [int(i) for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
     harmful = [int(i) for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
     st.subheader(strongest(shown), anchor=False)
-    split = shown.analysis.problem.split
-    if split.train.images is not None and split.test.images is not None:
-        strip(shown.data.images, shown.labels, _strip(shown, helpful, harmful), shown.pick, "strips")
-        return
-    for column, title, rows, colour in zip(
-        st.columns(2), titles(shown), (helpful, harmful), ("blue", "orange"), strict=True
-    ):
+    asked, caption = _asked(shown)
+    content = Strip(
+        caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown), heading=strongest(shown)
+    )
+    points = Strongest(shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content))
+    lens_of(shown.data).strongest(points)
+
+
+def _tables(shown: Shown, content: Strip) -> None:
+    sides = (content.helpful, content.harmful)
+    for column, title, rows, colour in zip(st.columns(2), content.titles, sides, ("blue", "orange"), strict=True):
         with column:
             st.markdown(f":{colour}[**{title}**]")
             frame = _rows(shown, rows)
@@ -164,27 +176,17 @@ def strongest(shown: Shown) -> str:
     return "The training points that matter most"
 
 
-def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
+def _asked(shown: Shown) -> tuple[Dataset, str]:
+    """The example that is asked about, alone, and its caption."""
     split, scene = shown.analysis.problem.split, shown.scene
     if shown.side == "test":
         row = int(shown.view.train or 0)
-        image, caption = split.train.images[row], scene.train_labels[row]
-    else:
-        first = int(shown.tests[0]) if len(shown.tests) else 0
-        image, caption = split.test.images[first], scene.test_labels[first]
-        if shown.view.ask == "tests":
-            caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
-    return Strip(
-        image,
-        caption,
-        helpful,
-        harmful,
-        shown.scores,
-        shown.unit,
-        shown.selected,
-        titles(shown),
-        heading=strongest(shown),
-    )
+        return split.train.take(np.array([row])), scene.train_labels[row]
+    first = int(shown.tests[0]) if len(shown.tests) else 0
+    caption = scene.test_labels[first]
+    if shown.view.ask == "tests":
+        caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
+    return split.test.take(np.array([first])), caption
 
 
 def titles(shown: Shown) -> tuple[str, str]:
@@ -199,10 +201,9 @@ def titles(shown: Shown) -> tuple[str, str]:
     return f"Helpful: {good}", f"Harmful: {bad}"
 
 
-def _rows(shown: Shown, rows: list[int]) -> pd.DataFrame:
-    split = shown.analysis.problem.split
-    frame = table(shown).iloc[rows][["id", "label", "predicted change"]]
-    raw = split.scaling.invert(shown.data.x[rows])[:, :8]
-    features = pd.DataFrame(raw, columns=list(shown.data.feature_names[:8]), index=frame.index)
+def _rows(shown: Shown, rows: Sequence[int]) -> pd.DataFrame:
+    places = np.array(rows, int)
+    frame = table(shown).iloc[places][["id", "label", "predicted change"]]
     frame = frame.rename(columns={"predicted change": f"change, {shown.unit}"})  # the sign stands above the table
-    return pd.concat([frame, features], axis=1).loc[:, lambda joined: ~joined.columns.duplicated()]
+    listed, scaling = shown.data.take(places), shown.analysis.problem.split.scaling
+    return lens_of(listed).beside(frame, listed, scaling, FEATURES)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components.browser.strips import Strip, strip
-from pages.components.problem import scene
+from pages.components.browser.strips import Strip
+from pages.components.lenses import Strongest, lens_of
 from pages.components.session import cached, state
 from pages.components.session.words import plain_markdown, signed
 
@@ -19,33 +21,29 @@ TOP = 6
 
 
 def strongest(joined: Joined, names: tuple[str, str]) -> None:
-    """The strongest training points of both models, side by side: images where there are, else tables."""
+    """The strongest training points of both models, side by side."""
     st.subheader("The training points that matter most to each", anchor=False)
     split = cached.problem(state.settings()).split
-    pictured = split.train.images is not None and split.test.images is not None
-    labels = scene.describe(split.train, split.original_y)
+    asked = split.test.take(np.array([state.test()]))
+    labels = lens_of(split).hover(split.train, split.original_y)
     for column, which, name in zip(st.columns(2, gap="medium"), ("first", "second"), names, strict=True):
         with column:
             st.markdown(f"**{plain_markdown(name)}**")
             rows = joined.top(which, TOP, 1).tolist(), joined.top(which, TOP, -1).tolist()
-            if pictured:
-                _images(split, labels, (which, joined), rows)
-            else:
-                frame = top_table(joined, which, labels, rows)
-                narrow = {column: st.column_config.Column(width=90) for column in frame.columns[1:]}
-                label = f"Strongest training points of {name}, their rank here and for the other model"
-                st.dataframe(frame, hide_index=True, column_config=narrow, alt=label)
+            content = Strip(
+                lens_of(split).hover(asked, None)[0], *rows, joined.table[which].to_numpy(),
+                joined.units[which == "second"], file=f"compare-{which}",
+            )  # fmt: skip
+            table = partial(_table, top_table(joined, which, labels, rows), name)
+            lens_of(split).strongest(
+                Strongest(split.train, asked, labels, content, state.choose_train, content.file, table)
+            )
 
 
-def _images(split: Any, labels: list[str], asked: tuple[str, Joined], rows: tuple[list[int], list[int]]) -> None:
-    which, joined = asked
-    unit = joined.units[0 if which == "first" else 1]
-    row = state.test()
-    content = Strip(
-        split.test.images[row], scene.describe(split.test)[row], *rows, joined.table[which].to_numpy(), unit,
-        file=f"compare-{which}",
-    )  # fmt: skip
-    strip(split.train.images, labels, content, state.choose_train, f"compare-{which}")
+def _table(frame: pd.DataFrame, name: str) -> None:
+    narrow = {column: st.column_config.Column(width=90) for column in frame.columns[1:]}
+    label = f"Strongest training points of {name}, their rank here and for the other model"
+    st.dataframe(frame, hide_index=True, column_config=narrow, alt=label)
 
 
 def top_table(joined: Joined, which: str, labels: list[str], rows: tuple[list[int], list[int]]) -> pd.DataFrame:

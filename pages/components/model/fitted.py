@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.components.charts import examples, fits
 from pages.components.charts.field import Field
-from pages.components.problem.scene import describe
+from pages.components.lenses import lens_of
 from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -82,7 +82,7 @@ def draw_errors(problem: Problem) -> None:
         return
     table = pd.DataFrame({"id": test.ids, "target": test.y, "predicted": f[:, 0], "residual": test.y - f[:, 0]})
     caption = f"Target: {test.target_name}. A pattern here is something the model cannot express."
-    show(fits.residual_plot(f[:, 0], test.y, describe(test), "target"), caption, table, "residuals")
+    show(fits.residual_plot(f[:, 0], test.y, lens_of(test).hover(test, None), "target"), caption, table, "residuals")
 
 
 def draw_field(problem: Problem) -> None:
@@ -101,7 +101,12 @@ def draw_field(problem: Problem) -> None:
         optimal = examples.boundary_ends(split.boundary.weights, split.boundary.offset, *corners)
         caption += f" Dotted: the optimal boundary, Bayes error {split.boundary.bayes_error:.2%}."
     points = examples.Points(
-        places.train, train.y, train.class_names, describe(train, split.original_y), split.flipped, train.target_name
+        places.train,
+        train.y,
+        train.class_names,
+        lens_of(train).hover(train, split.original_y),
+        split.flipped,
+        train.target_name,
     )
     x, y = np.meshgrid(field.x, field.y)
     table = pd.DataFrame({places.axes[0]: x.ravel(), places.axes[1]: y.ravel(), "f": field.probability.ravel()})
@@ -119,10 +124,9 @@ def draw_weights(problem: Problem) -> None:
     per = "per standard deviation" if state.settings().data.standardise else "per unit"
     table = pd.DataFrame(weights.T, columns=names if len(weights) > 1 else ["weight"])
     table.insert(0, "feature", train.feature_names)
-    if train.images is not None and train.images[0].size == d:
-        caption = f"Weight {per} of a pixel: green speaks for the class, purple against it. Same scale for all outputs."
-        caption += " The three colours of a pixel are added up." if train.images.ndim == 4 else ""
-        show(fits.weight_images(weights, train.images.shape[1:], names), caption, table, "weight-images")
+    pictured = lens_of(train).weights(weights, names, train, per)
+    if pictured is not None:
+        show(pictured.figure, pictured.words, table, "weight-images")
         return
     k = 0
     if len(weights) > 1:

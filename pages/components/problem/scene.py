@@ -8,15 +8,15 @@ import numpy as np
 import streamlit as st
 
 from influence_core.settings import Settings
-from pages.components.browser.gallery import Gallery, sprite
+from pages.components.browser.gallery import Gallery
 from pages.components.browser.map import Scene
 from pages.components.charts.examples import boundary_ends
 from pages.components.charts.field import Field, level_lines
+from pages.components.lenses import lens_of
 from pages.components.session import cached
 
 if TYPE_CHECKING:
     from influence_core.analysis import Problem
-    from influence_core.data import Dataset
 
 GRID = 80
 
@@ -41,10 +41,7 @@ def _build(key: str, settings: Settings) -> Scene:
     problem = cached.problem(settings)
     split, places = problem.split, problem.positions
     train, test = split.train, split.test
-    classes = train.classes > 0
-    pictures = None
-    if train.images is not None and test.images is not None:
-        pictures = sprite(np.concatenate([train.images, test.images]), columns=80)
+    classes, lens = train.classes > 0, lens_of(split)
     return Scene(
         fingerprint=key,
         train_xy=places.train,
@@ -52,18 +49,18 @@ def _build(key: str, settings: Settings) -> Scene:
         train_class=train.y if classes else np.zeros(len(train), int),
         test_class=test.y if classes else np.zeros(len(test), int),
         class_names=train.class_names,
-        train_labels=describe(train, split.original_y),
-        test_labels=describe(test),
+        train_labels=lens.hover(train, split.original_y),
+        test_labels=lens.hover(test, None),
         flipped=split.flipped,
         axis_titles=places.axes,
-        sprite=pictures,
+        sprite=lens.sheet(train, test, columns=80),
         field=_field(problem),
         optimal=_optimal(problem),
     )
 
 
 def tiles(settings: Settings) -> Gallery | None:
-    """All test images, those the model gets wrong marked; None for data without images."""
+    """All test images, those the model gets wrong marked; None for examples without thumbnails."""
     return _tiles(settings.key("data", "model", "seed"), settings)
 
 
@@ -71,24 +68,9 @@ def tiles(settings: Settings) -> Gallery | None:
 def _tiles(key: str, _settings: Settings) -> Gallery | None:
     problem = cached.problem(_settings)
     test = problem.split.test
-    if test.images is None:
-        return None
-    return Gallery(key, sprite(test.images), describe(test), problem.misclassified)
-
-
-def describe(data: Dataset, original: np.ndarray | None = None) -> list[str]:
-    """One line per example: id, label or target, the source's own text, and the label before it was flipped."""
-    names = data.class_names
-    words = [names[int(y)] if names else f"{y:.4g}" for y in data.y]
-    lines = [f"{name}: {word}" for name, word in zip(data.ids, words, strict=True)]
-    if data.hover is not None:
-        lines = [f"{line} · {said}" if said else line for line, said in zip(lines, data.hover, strict=True)]
-    if original is None:
-        return lines
-    changed = np.flatnonzero(original != data.y)
-    for i in changed:
-        lines[i] += f" (flipped on purpose, was {names[int(original[i])]})"
-    return lines
+    lens = lens_of(test)
+    sheet = lens.sheet(test)
+    return None if sheet is None else Gallery(key, sheet, lens.hover(test, None), problem.misclassified)
 
 
 def _frame(problem: Problem) -> tuple[np.ndarray, np.ndarray]:

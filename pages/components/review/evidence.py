@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components.browser.strips import Strip, strip
+from pages.components.browser.strips import Strip
+from pages.components.lenses import Strongest, lens_of
 from pages.components.review import counter, keys, shelf
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
@@ -87,69 +88,45 @@ def witnesses(desk: Desk, scored: Scored, found: Found) -> None:
         f"Support {label}: without one of these {what} falls",
         f"Contradict it: without one of these {what} rises",
     )
-    sides = [[(scored.position(w.row), w.change) for w in side] for side in (found.supports, found.contradicts)]
-    if scored.split.train.images is not None:
-        _strips(desk, scored, found, sides, titles)
-    else:
-        for column, title, side in zip(st.columns(2), titles, sides, strict=True):
-            with column:
-                st.markdown(f"**{plain_markdown(title)}**")
-                st.table(witness_table(side, scored.split).set_index("id"))
+    train, change = scored.split.train, np.zeros(len(scored.split.train))
+    supports, contradicts = ([scored.position(one.row) for one in side] for side in (found.supports, found.contradicts))
+    change[[*supports, *contradicts]] = [one.change for one in (*found.supports, *found.contradicts)]
+    unit = "change of p" if found.quantity == "probability" else "change of the margin"
+    content = Strip(f"{found.id}, given label {label}", supports, contradicts, change, unit, titles=titles)
+    asked, names = train.take(np.array([scored.position(found.row)])), desk.queue.class_names
+    captions = {row: f"{train.ids[row]}: {names[int(train.y[row])]}" for row in (*supports, *contradicts)}
+    points = Strongest(
+        train, asked, captions, content, lambda position: state.look(train=position), "review-witnesses",
+        lambda: _tables(scored.split, content),
+    )  # fmt: skip
+    lens_of(train).strongest(points)
     st.caption(
         f"Predicted change of {plain_markdown(what)} of this example when that training example leaves, first order."
     )
 
 
-def _strips(
-    desk: Desk, scored: Scored, found: Found, sides: list[list[tuple[int, float]]], titles: tuple[str, str]
-) -> None:
-    train, names = scored.split.train, desk.queue.class_names
-    change = np.zeros(len(train))
-    for position, value in (*sides[0], *sides[1]):
-        change[position] = value
-    content = Strip(
-        train.images[scored.position(found.row)],
-        f"{found.id}, given label {names[found.given]}",
-        [position for position, _ in sides[0]],
-        [position for position, _ in sides[1]],
-        change,
-        "change of p" if found.quantity == "probability" else "change of the margin",
-        None,
-        titles,
-    )
-    captions = Captions(train.ids, train.y, names)
-    strip(train.images, captions, content, lambda position: state.look(train=position), "review-witnesses")
+def _tables(split: Split, content: Strip) -> None:
+    for column, title, side in zip(st.columns(2), content.titles, (content.helpful, content.harmful), strict=True):
+        with column:
+            st.markdown(f"**{plain_markdown(title)}**")
+            st.table(witness_table(side, content.scores, split).set_index("id"))
 
 
-@dataclass(frozen=True, eq=False)
-class Captions:
-    """One text per training image, made when asked for: ten of thousands are."""
-
-    ids: Any
-    labels: Any
-    names: tuple[str, ...]
-
-    def __getitem__(self, position: int) -> str:
-        return f"{self.ids[position]}: {self.names[int(self.labels[position])]}"
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-def witness_table(side: list[tuple[int, float]], split: Split) -> pd.DataFrame:
-    """Rows that speak for or against, with their labels.
+def witness_table(rows: Sequence[int], change: np.ndarray, split: Split) -> pd.DataFrame:
+    """Examples that speak for or against, with their labels.
 
     Returns:
-        Columns id, label, change.
+        Columns id, label, change, and what else shows an example of this kind.
     """
-    train = split.train
-    return pd.DataFrame(
+    train = split.train.take(np.array(rows, int))
+    frame = pd.DataFrame(
         {
-            "id": [str(train.ids[position]) for position, _ in side],
-            "label": [train.class_names[int(train.y[position])] for position, _ in side],
-            "change": [signed(value) for _, value in side],
+            "id": train.ids.astype(object),
+            "label": [train.class_names[int(label)] for label in train.y],
+            "change": [signed(float(change[row])) for row in rows],
         }
     )
+    return lens_of(train).beside(frame, train, split.scaling)
 
 
 def prefetch(desk: Desk, fit: Fit) -> None:

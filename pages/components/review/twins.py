@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.components.lenses import lens_of
 from pages.components.review import desk as desks
-from pages.components.review.card import picture
 from pages.components.review.desk import Desk, Served
 from pages.components.session.errors import safely
 
@@ -44,5 +44,5 @@ def _one(desk: Desk, split: Split, position: int) -> str:
     train = split.train
     name, label = str(train.ids[position]), desk.queue.class_names[int(train.y[position])]
     said = f"{name}: {label}"
-    image = "" if train.images is None else picture(train.images[position], said, SIDE)
+    image = lens_of(train).small(train, position, said, SIDE)
     return f"<figure>{image}<figcaption>{html.escape(said)}</figcaption></figure>"

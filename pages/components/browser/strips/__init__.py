@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.components.browser.bridge import is_index, pack, style, text
-from pages.components.browser.gallery import sprite
+from pages.components.browser.gallery import Sprite
 from pages.components.session.errors import safely
 from pages.components.session.words import signed
+
+Captions = Sequence[str] | Mapping[int, str]
 
 _strip = st.components.v2.component(
     "influence_strip",
@@ -25,10 +27,9 @@ _strip = st.components.v2.component(
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """One test image and the training images that matter most to it.
+    """What is said of one test image and of the training images that matter most to it.
 
     Attributes:
-        test_image: (h, w) uint8.
         test_caption: what it is, and what the model says it is.
         helpful: training indices, most helpful first.
         harmful: training indices, most harmful first.
@@ -40,7 +41,6 @@ class Strip:
         file: name of downloaded files, without their ending.
     """
 
-    test_image: NDArray[np.uint8]
     test_caption: str
     helpful: Sequence[int]
     harmful: Sequence[int]
@@ -55,22 +55,19 @@ class Strip:
     file: str = "strongest-points"
 
 
-def strip(
-    images: NDArray[np.uint8], captions: Sequence[str], content: Strip, on_click: Callable[[int], None], key: str
-) -> None:
+def strip(tiles: Sprite, captions: Captions, content: Strip, on_click: Callable[[int], None], key: str) -> None:
     """Draw the rows; clicking a thumbnail selects that training point.
 
     Pixels are shown as they are, enlarged by a whole factor: nothing is rescaled or smoothed.
 
     Args:
-        images: (n, h, w) uint8 training images.
-        captions: n short texts, such as id and label.
+        tiles: the test image, then those of ``content``: helpful ones first.
+        captions: a short text, such as id and label, for the index of each shown image.
         content: what to show.
         on_click: called with the training index.
         key: of the element.
     """
     shown = [int(index) for index in (*content.helpful, *content.harmful)]
-    tiles = sprite(np.concatenate([content.test_image[None], images[shown]]), columns=len(shown) + 1)
     items = [
         {"index": index, "tile": 1 + place, "caption": captions[index], "score": signed(score), "value": score}
         for place, (index, score) in enumerate((index, float(content.scores[index])) for index in shown)
@@ -92,7 +89,7 @@ def strip(
     def clicked() -> None:
         event: Any = st.session_state[key]["clicked"]
         index = event.get("index") if isinstance(event, dict) else None
-        if is_index(index, len(images)):
+        if is_index(index, len(content.scores)):
             on_click(index)
 
     _strip(key=key, data=pack(header), on_clicked_change=safely(clicked))

@@ -12,6 +12,7 @@ from influence_core.settings import DataSettings, Settings
 from pages.components.charts.base import INK, QUIET, blank, log_step
 from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.charts.panels import Pair
+from pages.components.lenses.picture import pictures
 from pages.components.lessons.figures.scores import Drawing
 from pages.components.lessons.parts.drawing import SIGN, against, checked
 from pages.components.lessons.parts.kinds import Picture, projected
@@ -83,7 +84,7 @@ def logistic(figure: Figure, drawing: Drawing) -> list[Picture]:
 
 def images(table: pd.DataFrame, split: Split) -> Picture:
     """The test digit, an easy and a hard training image, as they are in the source."""
-    shown = [getattr(split, row.part).images[row.row] for row in table.itertuples()]
+    shown = [pictures(getattr(split, row.part))[row.row] for row in table.itertuples()]
     grid = tiles(
         shown, [f"{row.what}\n{row.id}" for row in table.itertuples()], "An easy training image and a hard one", 3
     )

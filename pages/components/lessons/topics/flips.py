@@ -10,6 +10,7 @@ from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.examples import FLIPPED
 from pages.components.charts.scale import plain
+from pages.components.lenses import lens_of
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import checked
 from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
@@ -90,12 +91,13 @@ def _how_many(setting: Setting) -> Answer:
 
 def _first_images(setting: Setting, revealed: bool) -> list[Picture]:
     train, rows = setting.split.train, _order(setting)[:SHOWN]
-    if train.images is None:
+    pictures = lens_of(train).pictures(train)
+    if pictures is None:
         return _ranks(setting, revealed)
     flipped, labels = setting.split.flipped[rows], [train.class_names[int(k)] for k in train.y[rows]]
     marks = np.where(flipped, "flipped", "right") if revealed else [" "] * SHOWN
     words = [f"labelled {label}\n{mark}" for label, mark in zip(labels, marks, strict=True)]
-    figure = tiles([train.images[row] for row in rows], words, "The eight most suspicious labels")
+    figure = tiles([*pictures[rows]], words, "The eight most suspicious labels")
     table = pd.DataFrame({"id": train.ids[rows], "label": labels, "flipped": flipped})
     caption = "The eight training points with the largest self-influence."
     return [Picture(figure, caption, table, "flips-images")]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from influence_core.settings import DataSettings, ModelSettings, Option, Settings
 from pages.components.charts.base import INK
+from pages.components.lenses import lens_of
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import curves
 from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, right
@@ -77,9 +78,10 @@ def _enough(setting: Setting) -> Answer:
 
 def _images(setting: Setting, revealed: bool) -> list[Picture]:
     found, split = _poisoned(setting), setting.split
-    if split.train.images is None:
+    originals = lens_of(split).pictures(split.train)
+    if originals is None:
         return _path(setting, True)
-    shape, scaling = split.train.images.shape[1:], split.scaling
+    shape, scaling = originals.shape[1:], split.scaling
     top = _brightest(setting)
     pictures = [np.clip(255 * (x * scaling.scale + scaling.mean) / top, 0, 255) for x in (found.before, found.after)]
     shown = [both[k].reshape(shape) for k in range(min(SHOWN, len(found.rows))) for both in pictures]

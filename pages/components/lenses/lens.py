@@ -1,0 +1,93 @@
+"""What pages ask about the examples of one kind, whatever that kind is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from pages.components.browser.gallery import Sprite, sprite
+from pages.components.browser.strips import Captions, Strip
+
+if TYPE_CHECKING:
+    from influence_core.data import Dataset, Scaling, Split
+
+Pictures = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A figure, and what its caption has to say of it."""
+
+    figure: go.Figure
+    words: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Strongest:
+    """The examples that matter most to one of them, or to which it matters most.
+
+    Attributes:
+        data: the examples that are listed.
+        asked: the one that they matter to, alone.
+        captions: a short text for the number of each that is shown.
+        content: which of them, and how much.
+        pick: called with the number of a clicked one.
+        key: of the element.
+        tables: lists them for a kind that has no strip.
+    """
+
+    data: Dataset
+    asked: Dataset
+    captions: Captions
+    content: Strip
+    pick: Callable[[int], None]
+    key: str
+    tables: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """One kind of example.  What has a default is what a kind can do without.
+
+    Attributes:
+        hover: (examples, labels before flipping or None) to one line for each.
+        cells: (examples, scaling, most features) to the columns that stand for each in a table.
+        full: (split, training row, name, given label): draws the example as large as one needs to decide.
+        perturbation: (change per feature, examples, row, unit) to the picture of a perturbation.
+        strongest: draws the examples that matter most.
+        pictures: thumbnails on the map and in galleries, (n, h, w) or (n, h, w, 3); None for a kind without.
+        small: (examples, row, words, pixels) to HTML for a place of a few pixels.
+        weights: ((K, d) weights, K names, examples, "per …") to a picture of all; None where bars show one output each.
+        first: the feature whose distribution is shown unasked.
+    """
+
+    hover: Callable[[Dataset, NDArray[Any] | None], list[str]]
+    cells: Callable[[Dataset, Scaling, int], pd.DataFrame]
+    full: Callable[[Split, int, str, str], None]
+    perturbation: Callable[[Floats, Dataset, int, str], Drawn]
+    strongest: Callable[[Strongest], None] = lambda points: points.tables()
+    pictures: Callable[[Dataset], Pictures | None] = lambda _data: None
+    small: Callable[[Dataset, int, str, int], str] = lambda *_: ""
+    weights: Callable[[Floats, list[str], Dataset, str], Drawn | None] = lambda *_: None
+    first: Callable[[Dataset], int] = lambda _data: 0
+
+    def sheet(self, *parts: Dataset, columns: int = 40) -> Sprite | None:
+        """Thumbnails of some examples on one picture.
+
+        Returns:
+            None for a kind without thumbnails.
+        """
+        found = [images for part in parts if (images := self.pictures(part)) is not None]
+        return sprite(np.concatenate(found), columns) if found else None
+
+    def beside(self, frame: pd.DataFrame, data: Dataset, scaling: Scaling, most: int = 0) -> pd.DataFrame:
+        """A table with the cells of its examples; a column that is there already keeps its name."""
+        cells = self.cells(data, scaling, most).set_index(frame.index)
+        return pd.concat([frame, cells], axis=1).loc[:, lambda joined: ~joined.columns.duplicated()]
