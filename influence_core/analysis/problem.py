@@ -81,11 +81,7 @@ class Problem:
         return fit(model, self.split, self.settings.seed, self.device, _TASK.get(Task()))
 
     def fit(self, task: Task) -> FittedModel:
-        """Fit now, as a job that can be cancelled.
-
-        Returns:
-            The fitted model.
-        """
+        """Fit now, as a job that can be cancelled."""
         token = _TASK.set(task)
         try:
             return self.fitted
@@ -126,11 +122,7 @@ class Problem:
         return deletion_diagnostics(Influence(self.fitted, SolverSettings(SPECTRAL), spectrum=spectrum))
 
     def spectrum_up_to(self, limit: int) -> EighFactor | None:
-        """The spectrum, where H has one form and there are at most ``limit`` parameters.
-
-        Returns:
-            It, or None.
-        """
+        """The spectrum, where H has one form and there are at most ``limit`` parameters, else None."""
         return self.spectrum if self.fitted.kind.closed_form and self.fitted.size <= limit else None
 
     @once
@@ -192,11 +184,7 @@ class Problem:
         return Truth(way, self.fitted, self.test, self.settings.seed, self._run_key, self._asked_key)
 
     def loo(self, quantity: str = "loss", target: int = -1, task: Task | None = None) -> Refits:
-        """Leave-one-out for every training point and all test points: :meth:`Truth.loo`.
-
-        Returns:
-            (n, m) measured changes with certificates; for a network those of a sample, with the noise of refitting.
-        """
+        """Leave-one-out for every training point and all test points: :meth:`Truth.loo`."""
         return self.truth.loo(quantity, target, task)
 
     def group_refit(

@@ -90,11 +90,7 @@ class Trial:
     spread: float | None = None
 
     def solved(self, accurate: float) -> bool:
-        """Whether it solved the system to a relative residual; a baseline never does, whatever its residual.
-
-        Returns:
-            True or False.
-        """
+        """Whether it solved the system to a relative residual; a baseline never does, whatever its residual."""
         return self.residual is not None and self.residual <= accurate and SOLVERS[self.name].kind != "baseline"
 
 

@@ -111,24 +111,11 @@ class Truth:
         return self.way.loo(self, self._question(quantity, target), task or Task())
 
     def stored(self, quantity: str = "loss", target: int = -1, partial: bool = False) -> Refits | None:
-        """A leave-one-out run that an earlier session finished and stored.
-
-        Args:
-            quantity: watched.
-            target: its class.
-            partial: also what a run of a network that goes on, or was stopped, has finished so far.
-
-        Returns:
-            The refits, or None.
-        """
+        """A leave-one-out run that an earlier session finished; ``partial``: or has finished a part of; or None."""
         return self.way.stored(self, self._question(quantity, target), partial)
 
     def group(self, group: Rows, quantity: str = "loss", target: int = -1, task: Task | None = None) -> Refits:
-        """Refit without one group of training points; with a store, the refit is kept and found again.
-
-        Returns:
-            One row of changes, with θ.
-        """
+        """One row of changes, with θ, without a group; with a store, the refit is kept and found again."""
         return self.way.without(self, self._question(quantity, target), group, task or Task())
 
     def halves(self, quantity: str = "loss", target: int = -1, task: Task | None = None, draw: Draw = DRAW) -> Halves:
@@ -152,11 +139,7 @@ class Truth:
         return Halves(members[: len(values)], values, seeds)
 
     def stored_halves(self, quantity: str = "loss", target: int = -1, partial: bool = False) -> Halves | None:
-        """The halves that an earlier session fitted to and stored, or those of them that are ready by now.
-
-        Returns:
-            Members and values, or None.
-        """
+        """The halves that an earlier session fitted to and stored, or those of them that are ready by now, or None."""
         found = self.halves(quantity, target, looking())
         return found if len(found.members) >= (1 if partial else DRAW.subsets) else None
 

@@ -57,11 +57,7 @@ class once(Generic[T]):  # noqa: N801 - used like functools.cached_property
 
 
 def known(instance: object, name: str) -> bool:
-    """Whether a step has been computed already, or may not be asked for without computing it.
-
-    Returns:
-        False before it was first asked for.
-    """
+    """Whether a step has been computed already."""
     return name in instance.__dict__
 
 

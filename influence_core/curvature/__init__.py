@@ -30,11 +30,7 @@ KINDS = {
 
 
 def applicable_curvatures(fitted: FittedModel) -> dict[str, str]:
-    """The matrices that may stand for H, by name.
-
-    Returns:
-        Titles; none where Hessian and Gauss–Newton are the same.
-    """
+    """Titles of the matrices that may stand for H; none where Hessian and Gauss–Newton are the same."""
     return {} if fitted.kind.closed_form else KINDS
 
 

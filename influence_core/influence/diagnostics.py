@@ -33,11 +33,7 @@ class Diagnostics:
 
 
 def defined(fitted: FittedModel) -> bool:
-    """Whether this is a least-squares fit without a penalty, at its minimum, to more points than parameters + 1.
-
-    Returns:
-        True or False.
-    """
+    """Whether this is a least-squares fit without a penalty, at its minimum, to more points than parameters + 1."""
     n, p = fitted.train.x.shape
     plain = isinstance(fitted.model.loss, Squared) and fitted.model.l2 == 0
     return plain and fitted.unique and fitted.fit.converged and n > p + 1

@@ -90,20 +90,12 @@ def loss_relative(influence: Influence, watched: Watched) -> Tensor:
 
 
 def removal_change(influence: Influence, watched: Watched, row: int, estimator: str = "influence") -> FloatArray:
-    """The same change[i, j] for one training point i and everything watched.
-
-    Returns:
-        (m,), a row of :func:`scores`.
-    """
+    """The same change[i, j] for one training point i and everything watched: (m,), a row of :func:`scores`."""
     return numpy(_entry(estimator, influence.fitted).one(influence, watched, row))
 
 
 def first_order(length: Length | None = None, curvature: bool = True) -> Row:
-    """A row of q_jᵀ v_i / n, by one solve for v_i = (H + δI)⁻¹ g_i, or with g_i itself, over a length of it.
-
-    Returns:
-        What makes it for one training point.
-    """
+    """Makes rows of q_jᵀ v_i / n by one solve for v_i = (H + δI)⁻¹ g_i, or with g_i itself, over a length of it."""
 
     def one(influence: Influence, watched: Watched, row: int) -> Tensor:
         g = training_gradients(influence, slice(row, row + 1))
@@ -140,7 +132,6 @@ class Estimator:
     Attributes:
         title: for people.
         scores: (n, m) from the linearised model and what is watched.
-        exact: where it is exact.
         row: (m,) of one training point, where that is cheaper than a row of ``scores``.
         own: (n,) predicted loss_change of every training point on itself.
         predicts: False for rankings whose values are not changes.
@@ -152,7 +143,6 @@ class Estimator:
 
     title: str
     scores: Callable[[Influence, Watched], Tensor]
-    exact: str
     row: Row | None = None
     own: Callable[[Influence], FloatArray] = self_influence
     predicts: bool = True
@@ -162,19 +152,11 @@ class Estimator:
     seeds: bool = False
 
     def one(self, influence: Influence, watched: Watched, row: int) -> Tensor:
-        """The change at everything watched when one training point leaves.
-
-        Returns:
-            (m,).
-        """
+        """The change at everything watched, (m,), when one training point leaves."""
         return self.scores(influence, watched)[row] if self.row is None else self.row(influence, watched, row)
 
     def applies(self, fitted: FittedModel) -> bool:
-        """Whether it is for this kind of model.
-
-        Returns:
-            True or False.
-        """
+        """Whether it is for this kind of model."""
         return fitted.kind in self.kinds
 
 
@@ -206,13 +188,12 @@ def _entry(estimator: str, fitted: FittedModel) -> Estimator:
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    "influence": Estimator(title="Influence (first order)", scores=loss_change, row=first_order(), exact="as n grows"),
+    "influence": Estimator(title="Influence (first order)", scores=loss_change, row=first_order()),
     "newton": Estimator(
         title="One-step Newton",
         scores=newton_change,
         row=newton_row,
         own=partial(self_influence, newton=True),
-        exact="squared loss",
         first_order=False,
         kinds=(LINEAR,),
     ),
@@ -220,7 +201,6 @@ ESTIMATORS: dict[str, Estimator] = {
         title="Gradient dot product",
         scores=gradient_dot,
         row=first_order(curvature=False),
-        exact="nowhere (a baseline)",
         curvature=False,
         first_order=False,
     ),
@@ -228,7 +208,6 @@ ESTIMATORS: dict[str, Estimator] = {
         title="Gradient cosine",
         scores=gradient_cosine,
         row=first_order(lambda watched, g, _v, n: g.norm() * watched.gradient.norm(dim=0) / n, curvature=False),
-        exact="nowhere (a baseline)",
         predicts=False,
         curvature=False,
         first_order=False,
@@ -237,20 +216,17 @@ ESTIMATORS: dict[str, Estimator] = {
         title="θ-relative influence",
         scores=theta_relative,
         row=first_order(lambda _watched, _g, v, _n: v.norm()),
-        exact="a ranking",
         predicts=False,
     ),
     "loss_relative": Estimator(
         title="ℓ-relative influence",
         scores=loss_relative,
         row=first_order(lambda _watched, g, v, _n: (g * v).sum().clamp(min=0).sqrt()),
-        exact="a ranking",
         predicts=False,
     ),
     "tracin": Estimator(
         title="TracIn over checkpoints",
         scores=tracin,
-        exact="a ranking",
         predicts=False,
         curvature=False,
         first_order=False,
@@ -259,7 +235,6 @@ ESTIMATORS: dict[str, Estimator] = {
     "projection": Estimator(
         title="Random projections (TRAK)",
         scores=projection,
-        exact="a ranking",
         predicts=False,
         curvature=False,
         first_order=False,

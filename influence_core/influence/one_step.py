@@ -73,10 +73,14 @@ def newton_steps(influence: Influence) -> Iterator[tuple[slice, Tensor]]:
     Yields:
         Pairs of rows and δθ (p, block).
     """
-    fitted, n = influence.fitted, len(influence.fitted.train)
-    for part in blocks(n, 32.0 * fitted.size):
-        right = fitted.linearised.pullback(fitted.train.x[part], influence.newton_residuals[part]) + influence.folded
-        yield part, influence.removal_solve(right.T.contiguous()).value / n
+    for part in blocks(len(influence.fitted.train), 32.0 * influence.fitted.size):
+        yield part, _steps(influence, part)
+
+
+def _steps(influence: Influence, part: slice) -> Tensor:
+    fitted, rho = influence.fitted, influence.newton_residuals[part]
+    right = fitted.linearised.pullback(fitted.train.x[part], rho) + influence.folded
+    return influence.removal_solve(right.T.contiguous()).value / len(fitted.train)
 
 
 def quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
@@ -97,13 +101,5 @@ def quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Te
 
 
 def newton_row(influence: Influence, watched: Watched, row: int) -> Tensor:
-    """A row of :func:`newton_change`, by one solve for g_i instead of all q_j.
-
-    Returns:
-        (m,).
-    """
-    n, here = len(influence.fitted.train), slice(row, row + 1)
-    rho = influence.newton_residuals[here]
-    right = influence.fitted.linearised.pullback(influence.fitted.train.x[here], rho) + influence.folded
-    step = influence.removal_solve(right.T.contiguous()).value / n
-    return quantity_change(influence, watched, step)[0]
+    """A row (m,) of :func:`newton_change`, by one solve for g_i instead of all q_j."""
+    return quantity_change(influence, watched, _steps(influence, slice(row, row + 1)))[0]

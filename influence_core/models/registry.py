@@ -64,11 +64,7 @@ class ModelEntry:
         return self.options + self.kind.training
 
     def training(self, fit: str) -> tuple[Option, ...]:
-        """Options of the optimiser behind a way of fitting.
-
-        Returns:
-            The options; none for a predictor that goes to its minimum.
-        """
+        """Options of the optimiser behind a way of fitting; none for a predictor that goes to its minimum."""
         return self.kind.training if self.kind.seeded or fit == "adamw" else ()
 
 
@@ -94,11 +90,7 @@ def build(settings: ModelSettings, dataset: Dataset, seed: int = 0) -> LinearMod
 
 
 def usual_penalty(current: ModelSettings, name: str) -> float:
-    """l2 for another model: the one that is set, where that is of the same kind; else what suits it.
-
-    Returns:
-        The penalty.
-    """
+    """l2 for another model: the one that is set, where that is of the same kind; else what suits it."""
     first, second = MODELS[current.name], MODELS[name]
     return current.l2 if first.kind is second.kind else second.l2
 
@@ -213,11 +205,7 @@ def applicable_models(dataset: Dataset) -> list[str]:
 
 
 def predictor(loss: Callable[[Mapping[str, Value], int], Loss]) -> Make:
-    """A linear predictor with the loss of some options and a number of classes.
-
-    Returns:
-        What makes it.
-    """
+    """Makes linear predictors with the loss of some options and a number of classes."""
 
     def make(settings: ModelSettings, dataset: Dataset, options: Mapping[str, Value], _seed: int) -> LinearModel:
         made = loss(options, dataset.classes)
@@ -227,11 +215,7 @@ def predictor(loss: Callable[[Mapping[str, Value], int], Loss]) -> Make:
 
 
 def inverse_penalty(where: str) -> Callable[[float], str]:
-    """C = 1/(n·l2), as classifiers of scikit-learn have it.
-
-    Returns:
-        What says so for n·l2.
-    """
+    """Says n·l2 as the C = 1/(n·l2) of a classifier of scikit-learn."""
     return lambda total: f"{where} with " + (f"C = 1/(n·l2) = {1 / total:.3g}" if total else "C = ∞, no penalty")
 
 

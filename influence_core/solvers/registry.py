@@ -62,11 +62,7 @@ def chosen_solver(name: str, size: int, products_only: bool = False) -> str:
 
 
 def why_chosen(size: int, products_only: bool = False) -> str:
-    """Why ``auto`` means what :func:`chosen_solver` says.
-
-    Returns:
-        The title of the solver and the reason, as one sentence.
-    """
+    """Why ``auto`` means what :func:`chosen_solver` says, as one sentence with its title."""
     name, why = _automatic(size, products_only)
     return f"The automatic solver here is {SOLVERS[name].title}: {why} (p = {size:,})."
 
@@ -86,19 +82,18 @@ def applicable_solvers(size: int) -> list[str]:
 
 def _one_factor_serves(size: int, products_only: bool) -> str:
     middle = SPECTRUM_IS_CHEAP < size <= DENSE and not products_only
-    return "one dense factor is exact and serves every test point" if middle else ""
+    return "one dense factor is exact and serves every test point" * middle
 
 
 def _spectrum_is_cheap(size: int, _products_only: bool) -> str:
     why = f"up to {SPECTRUM_IS_CHEAP:,} parameters the spectrum costs little, and then any damping is free"
-    return why if size <= SPECTRUM_IS_CHEAP else ""
+    return why * (size <= SPECTRUM_IS_CHEAP)
 
 
 def _products_are_all(_size: int, products_only: bool) -> str:
     """For every size that is left: the dense solvers stand before it."""
-    if products_only:
-        return "it needs products only, and a network's matrix is dear to form"
-    return "there are too many parameters for a dense factor"
+    dear = "it needs products only, and a network's matrix is dear to form"
+    return dear if products_only else "there are too many parameters for a dense factor"
 
 
 _SCALE = Option("scale", 0.0, "Scale s (0 = automatic)", 0.0, 1e12)
@@ -108,7 +103,6 @@ SOLVERS: dict[str, SolverEntry] = {
     "cholesky": SolverEntry(
         title="Cholesky",
         factor=lambda a, _options: cholesky(a),
-        source="dense factor, O(np² + p³)",
         limit=DENSE,
         dense=True,
         seconds=lambda load: load.form + 0.4 * load.cube,
@@ -117,7 +111,6 @@ SOLVERS: dict[str, SolverEntry] = {
     "eigh": SolverEntry(
         title="Eigendecomposition",
         factor=lambda a, _options: eigh(a),
-        source="any damping for two matrix products",
         limit=3_000,
         dense=True,
         spectral=True,
@@ -129,7 +122,6 @@ SOLVERS: dict[str, SolverEntry] = {
         factor=lambda a, options: ConjugateGradients(
             a, float(options["tolerance"]), int(options["max_products"]), str(options["preconditioner"])
         ),
-        source="Martens 2010; Hessian products only",
         options=(
             Option("tolerance", 1e-10, "Tolerance (relative residual)", 1e-14, 1.0),
             Option("max_products", 1_000, "Most products per right-hand side", 1, 100_000),
@@ -144,7 +136,6 @@ SOLVERS: dict[str, SolverEntry] = {
         factor=lambda a, options: Taylor(
             a, float(options["scale"]), float(options["tolerance"]), int(options["max_products"])
         ),
-        source="Koh & Liang 2017; full products",
         options=(
             _SCALE,
             Option("tolerance", 1e-3, "Tolerance (relative residual)", 1e-14, 1.0),
@@ -157,7 +148,6 @@ SOLVERS: dict[str, SolverEntry] = {
     "lissa": SolverEntry(
         title="LiSSA (sampled Taylor series)",
         factor=lambda a, options: Lissa(a, LissaSettings.of(options)),
-        source="Agarwal et al. 2017; drawn examples",
         options=(
             _SCALE,
             Option("depth", 0, "Steps per round (0 = automatic)", 0, 1_000_000),
@@ -175,7 +165,6 @@ SOLVERS: dict[str, SolverEntry] = {
     "arnoldi": SolverEntry(
         title="Arnoldi (dominant eigenspace)",
         factor=lambda a, options: Arnoldi(a, int(options["rank"])),
-        source="Schioppa et al. 2022; the rest is dropped",
         options=(_RANK,),
         limit=LARGE,
         kind="approximate",
@@ -184,7 +173,6 @@ SOLVERS: dict[str, SolverEntry] = {
     "nystrom": SolverEntry(
         title="Nyström sketch",
         factor=lambda a, options: Nystrom(a, int(options["rank"])),
-        source="Frangella et al. 2021; Hataya & Yamada 2023",
         options=(_RANK,),
         limit=LARGE,
         kind="approximate",
@@ -193,21 +181,18 @@ SOLVERS: dict[str, SolverEntry] = {
     "kfac": SolverEntry(
         title="K-FAC",
         factor=lambda a, _options: Kronecker(a, False),
-        source="Martens & Grosse 2015",
         limit=LARGE,
         kind="approximate",
     ),
     "ekfac": SolverEntry(
         title="EK-FAC",
         factor=lambda a, _options: Kronecker(a, True),
-        source="Grosse et al. 2023",
         limit=LARGE,
         kind="approximate",
     ),
     "identity": SolverEntry(
         title="Identity (no solve)",
         factor=lambda a, _options: Identity(a),
-        source="gradient dot product, a baseline",
         limit=LARGE,
         kind="baseline",
     ),

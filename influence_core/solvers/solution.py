@@ -82,7 +82,6 @@ class SolverEntry:
     Attributes:
         title: for people.
         factor: the damped curvature and resolved options to what solves.
-        source: of the method, or what it costs.
         options: its own.
         limit: largest p for which it is offered.
         kind: ``exact``, ``iterative`` (to a tolerance), ``approximate`` (of fixed quality) or ``baseline``.
@@ -94,7 +93,6 @@ class SolverEntry:
 
     title: str
     factor: Callable[[Curvature, dict[str, Value]], Factor]
-    source: str
     options: tuple[Option, ...] = ()
     limit: int = 20_000
     kind: str = "exact"

@@ -10,12 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import wrap
 from influence_core.analysis import ESTIMATORS, MODELS, Cancelled, Task, analyse, result_store
+from influence_core.analysis.networks import LEFT_OUT
 from influence_core.analysis.truth import FEWEST
 from influence_core.models import NETWORK
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components.problem import network_truth, train_panel
 from pages.components.problem.asked import Shown
-from pages.components.session.door import core
 from pages.components.session.view import View
 from tests import waiting
 from tests.waiting import PATIENCE
@@ -145,7 +145,7 @@ def test_the_band_is_two_standard_deviations_of_other_seeds():
     inside = np.mean(np.abs(refits.change[:, 2]) <= 2 * values.std(ddof=1))
     assert f"{inside:.0%} of the measured changes lie inside" in network_truth.words(shown)
     assert ("means nothing here" in network_truth.words(shown)) == (inside >= network_truth.MOSTLY)
-    assert len(refits.change) <= core.LEFT_OUT
+    assert len(refits.change) <= LEFT_OUT
 
 
 def test_a_wrapped_module_is_offered_beside_the_others_and_explored(monkeypatch):

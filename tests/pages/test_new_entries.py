@@ -45,7 +45,7 @@ def reviewed(**view):
 
 @pytest.mark.parametrize("model", ["logistic", "mlp"])
 def test_an_estimator(monkeypatch, model):
-    entry = Estimator(title="Half of it", scores=lambda i, w: loss_change(i, w) / 2, exact="nowhere", predicts=False)
+    entry = Estimator(title="Half of it", scores=lambda i, w: loss_change(i, w) / 2, predicts=False)
     monkeypatch.setitem(ESTIMATORS, "half", entry)
     options = (("epochs", 2), ("width", 4)) if model == "mlp" else ()
     plain = replace(BLOBS, model=ModelSettings(model, 0.1, options=options))
@@ -60,7 +60,7 @@ def test_an_estimator(monkeypatch, model):
 
 
 def test_a_solver(monkeypatch):
-    entry = SolverEntry(title="Mine", factor=lambda a, _options: cholesky(a), source="a test")
+    entry = SolverEntry(title="Mine", factor=lambda a, _options: cholesky(a))
     monkeypatch.setitem(SOLVERS, "mine", entry)
     mine = replace(BLOBS, solver=SolverSettings("mine"))
     np.testing.assert_allclose(analyse(mine).all_scores, analyse(BLOBS).all_scores, rtol=1e-9)
