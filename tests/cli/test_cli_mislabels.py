@@ -136,6 +136,7 @@ def test_formulas_are_texts():
     assert table["score"].tolist() == [-1.0, 2.0, 3.0]
 
 
+@pytest.mark.slow
 def test_the_module_runs_and_lists_its_commands():
     done = subprocess.run(
         [sys.executable, "-m", "influence_core", "--help"], capture_output=True, text=True, check=True, timeout=120
