@@ -1,11 +1,24 @@
-"""What all tests share: where larger data sets are, one thread per worker, and no time limits on random examples."""
+"""What all tests share: larger data sets, one thread per worker, no time limits on examples, and which are slow."""
 
 import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+TESTS = Path(__file__).parent
+SLOW = (  # whole pages and Chromium, killed writers, hundreds of broken files, everything that is published
+    "browser",
+    "pages",
+    "figures",
+    "hostile",
+    "lessons/test_compare_page.py",
+    "lessons/test_figure_pages.py",
+    "lessons/test_lesson_pages.py",
+    "annotations/test_killed_writers.py",
+    "test_readme.py",
+)
 _NEIGHBOUR = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy comes: workers whose threads take turns on a core are slower
@@ -17,6 +30,14 @@ settings.load_profile("any machine")
 
 if _NEIGHBOUR.is_dir():
     os.environ.setdefault("INFLUENCE_DATA_DIR", str(_NEIGHBOUR))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``-m "not slow"`` is the quick tier, for the inner loop."""
+    slow = tuple(map(str, (TESTS / name for name in SLOW)))
+    for item in items:
+        if str(item.path).startswith(slow):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -24,6 +24,7 @@ from influence_core.analysis import EXPECTED_ERRORS
 from influence_core.annotations import open_store
 from influence_core.influence.index import index
 from influence_core.version import __version__
+from tests.conftest import SLOW
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -59,6 +60,7 @@ def _run(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_the_readme_example_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     example = re.findall(r"```python\n(.*?)```", readme, re.S)[0]
@@ -72,6 +74,7 @@ def test_the_wheel_runs_the_readme_example_away_from_the_checkout(installed: Pat
     assert (Path(file).parent / "py.typed").exists()
 
 
+@pytest.mark.slow
 def test_the_wheel_has_its_command_and_tells_its_version(installed: Path, tmp_path: Path) -> None:
     command = installed / "influence-explorer"
     assert _run(tmp_path, command, "--version").stdout == f"influence-explorer {__version__}\n"
@@ -81,6 +84,7 @@ def test_the_wheel_has_its_command_and_tells_its_version(installed: Path, tmp_pa
     assert manifest["versions"]["influence-explorer"] == __version__
 
 
+@pytest.mark.slow
 def test_the_metadata_carries_the_readme_the_version_and_the_extras(installed: Path, tmp_path: Path) -> None:
     code = "from importlib.metadata import metadata; print(metadata('influence-explorer').as_string())"
     told = _run(tmp_path, installed / "python", "-c", code).stdout
@@ -137,3 +141,16 @@ def test_the_lock_has_every_pin_and_a_hash_for_each_package() -> None:
     assert {name: locked.get(name) for name in PINS} == PINS
     assert len(locked) > 2 * len(PINS)
     assert not [name for name, _, rest in blocks if "--hash=sha256:" not in rest]
+
+
+def test_the_checks_before_a_commit_and_the_workflow_are_those_of_ci() -> None:
+    _, _, after_tests = (ROOT / ".ci" / "run").read_text(encoding="utf-8").partition('bash -c "$line"\n')
+    checks = [check for line in after_tests.splitlines() if (check := line.partition("#")[0].strip())]
+    before = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert checks
+    assert [line for line in checks if f"entry: {line}\n" not in before] == []
+    assert "- run: .ci/run\n" in (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+
+
+def test_the_slow_tests_are_where_their_list_says() -> None:
+    assert [name for name in SLOW if not (ROOT / "tests" / name).exists()] == []

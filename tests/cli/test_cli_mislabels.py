@@ -149,6 +149,7 @@ def test_decisions_come_back_as_they_were_written(tmp_path):
     assert found.rows.tolist() == [0, 1, 2] and found.labels.tolist() == [1, 0, 1]
 
 
+@pytest.mark.slow
 def test_the_module_runs_and_lists_its_commands():
     done = subprocess.run(
         [sys.executable, "-m", "influence_core", "--help"], capture_output=True, text=True, check=True, timeout=120

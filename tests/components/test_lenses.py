@@ -51,7 +51,9 @@ def third(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A source of texts and a lens for them, in a house that is told nothing else."""
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("INFLUENCE_DB_URL", raising=False)
-    monkeypatch.setitem(DATASETS, "notes", Source(title="Notes", summary="Short texts.", task="classification", make=notes))
+    monkeypatch.setitem(
+        DATASETS, "notes", Source(title="Notes", summary="Short texts.", task="classification", make=notes)
+    )
     monkeypatch.setitem(LENSES, "text", TEXT)
     yield
     cached.store().close()

@@ -191,6 +191,7 @@ print(found.scores([0]).shape, found.problem.fitted.fit.converged, "broken" in M
 """
 
 
+@pytest.mark.slow
 def test_a_package_adds_models_and_data_through_entry_points(tmp_path):
     (tmp_path / "own_models.py").write_text(PLUGIN, encoding="utf-8")
     facts = tmp_path / "own_models-1.0.dist-info"
