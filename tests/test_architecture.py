@@ -170,6 +170,8 @@ def _body_lines(node: ast.FunctionDef) -> int:
 def test_budgets() -> None:
     for path in [*_modules("influence_core"), *_modules("pages"), ROOT / "app.py"]:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, f"{path} is over 300 lines"
+    for path in [*(ROOT / "pages").rglob("*.js"), *(ROOT / "tests").rglob("*.mjs")]:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, f"{path} is over 300 lines"
     sizes = {name: _body_lines(node) for name, node in _functions()}
     assert not [f"{name}: {size}" for name, size in sizes.items() if size > 40]
     assert sorted(sizes.values())[len(sizes) // 2] <= 8

@@ -97,7 +97,6 @@ def test_message_holds_the_drawing_and_the_colours_in_the_order_of_the_text() ->
     assert (got["points"], got["half"], got["asked"], got["selected"]) == ("a1_2.B3_4.b5_6", 4.0, 1, None)
     assert (got["seq"], got["undo"], got["sentence"], got["alt"], got["limit"]) == (9, True, "", "said aloud", 2.0)
     assert got["scores"][0] == 1.5 and np.isnan(got["scores"][1]) and got["scores"][2] == -9
-    assert got["sizes"][2] == got["sizes"].max() > got["sizes"][0] > got["sizes"][1]
     assert got["labels"].tolist() == [0, 1, 1] and got["flipped"].tolist() == [2]
     assert got["boundary"].tolist() == [0, 1, 2, 3] and len(got["field_class"]) == len(x) ** 2
     plain = read(Board("a1_2", 2.0, sentence="Why not.").message)

@@ -36,13 +36,13 @@ THEMES = {
 
 
 def script() -> str:
-    """The colours as one line of JavaScript, for the beginning of a component's module.
+    """The colours as a module of JavaScript.
 
     Returns:
-        A constant ``PALETTE``.
+        One that exports ``PALETTE``.
     """
     names = {"helpful": HELPFUL, "harmful": HARMFUL, "star": STAR, "mark": MARK, "tints": TINTS, "themes": THEMES}
-    return f"const PALETTE = {json.dumps(names)};\n"
+    return f"export const PALETTE = {json.dumps(names)};\n"
 
 
 def style() -> str:

@@ -14,10 +14,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.browser.bridge import is_index, pack, script, text
+from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.map import Ints, MapView
 from pages.components.charts.field import Field, Floats, level_lines
-from pages.components.charts.scale import marker_sizes
 from pages.components.session.errors import safely
 
 MOST_POINTS = 300
@@ -25,12 +24,7 @@ LONGEST = 13 * MOST_POINTS
 HALVES = (2.0, 4.0, 6.0, 8.0, 10.5)
 FILLED = 0.93  # a point beyond this share of the plane calls for a larger one
 
-_board = st.components.v2.component(
-    "influence_board",
-    html=text("board/component.html"),
-    css=text("board/component.css", "shared/file_buttons.css"),
-    js=script("shared/wire.js", "shared/file_buttons.js", "board/figure.js", "board/component.js"),
-)
+_board = component("board", '<div class="if-board"></div>\n')
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +99,6 @@ def _arrays(colours: Colours) -> dict[str, NDArray[Any]]:
     scores, plane = np.asarray(colours.scores, float), colours.plane
     return {
         "scores": scores,
-        "sizes": marker_sizes(np.nan_to_num(scores), colours.view.limit),
         "labels": colours.labels,
         "flipped": colours.flipped,
         "field_class": plane.kind.ravel(),

@@ -10,17 +10,12 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.browser.bridge import is_index, pack, style, text
+from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.gallery import sprite
 from pages.components.session.errors import safely
 from pages.components.session.words import signed
 
-_strip = st.components.v2.component(
-    "influence_strip",
-    html='<div class="if-strip"></div><div class="if-files"></div>\n',
-    css=style("strips/component.css", "shared/file_buttons.css"),
-    js=text("shared/wire.js", "shared/file_buttons.js", "strips/component.js"),
-)
+_strip = component("strips", '<div class="if-strip"></div><div class="if-files"></div>\n')
 
 
 @dataclass(frozen=True, eq=False)
