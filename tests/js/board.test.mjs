@@ -52,9 +52,10 @@ test('strong training points lie above weak ones, test points above both, the as
 });
 
 test('the field fills the plane and its boundary ends where the model says', () => {
-  const message = { half: 2, field_class: Int32Array.of(0, 0, 1, 1), field_strength: Float32Array.of(1, 1, 1, 1), boundary: Float32Array.of(-2, 0, 2, 0) };
+  const message = { half: 2, field_class: Int32Array.of(0, 0, 1, 1), field_strength: Float32Array.of(1, 1, 1, 1), 
+    boundary_x: Float32Array.of(-2, 2, NaN, 0, 0), boundary_y: Float32Array.of(0, 0, NaN, -2, 2) };
   const [image, line] = fieldLayer({ message, half: 2 }, THEME).children;
   assert.ok(Number(image.attributes.x) < LEFT && Number(image.attributes.y) < TOP);
-  assert.equal(line.attributes.d, `M${LEFT} ${down(0, 2)}L${RIGHT} ${down(0, 2)}`);
+  assert.equal(line.attributes.d, `M${LEFT} ${down(0, 2)}L${RIGHT} ${down(0, 2)}M${across(0, 2)} ${BOTTOM}L${across(0, 2)} ${TOP}`);
   assert.equal(fieldLayer({ message: {}, half: 2 }, THEME).children.length, 0);
 });

@@ -33,6 +33,10 @@ export function shade(at, view, look) {
   return rgb(rgbOf(look.neutral).map((from, k) => from + share * (end[k] - from)));
 }
 
+// Lines as one path: a gap (NaN) lifts the pen.
+const pathOf = (xs, ys, half) => Array.from(xs, (x, i) => (Number.isNaN(x) ? ''
+  : `${i && !Number.isNaN(xs[i - 1]) ? 'L' : 'M'}${across(100 * x, half)} ${down(100 * ys[i], half)}`)).join('');
+
 export function fieldLayer(board, look) {
   const { message, half } = board;
   const layer = svg('g', { 'clip-path': 'url(#plane)' });
@@ -42,14 +46,10 @@ export function fieldLayer(board, look) {
   const [x, y] = [across(-reach - pad, half), down(reach + pad, half)];
   const side = across(reach + pad, half) - x;
   const { field_class: kinds, field_strength: certain } = message;
-  layer.append(svg('image', { href: fieldPicture(size, size, (i) => [kinds[i], certain[i]], look), x, y, width: side, height: side, preserveAspectRatio: 'none' }));
-  const ends = message.boundary;
-  let line = '';
-  for (let i = 0; i < ends.length; i += 4) {
-    const [x0, y0, x1, y1] = ends.slice(i, i + 4).map((v) => 100 * v);
-    line += `M${across(x0, half)} ${down(y0, half)}L${across(x1, half)} ${down(y1, half)}`;
-  }
-  layer.append(svg('path', { class: 'boundary', d: line, fill: 'none', stroke: look.text, 'stroke-width': 2, opacity: 0.85 }));
+  layer.append(svg('image', { href: fieldPicture(size, size, (i) => [kinds[i], certain[i]], look), x, y, width: side,
+    height: side, preserveAspectRatio: 'none' }));
+  layer.append(svg('path', { class: 'boundary', d: pathOf(message.boundary_x, message.boundary_y, half), fill: 'none',
+    stroke: look.text, 'stroke-width': 2, opacity: 0.85 }));
   return layer;
 }
 
