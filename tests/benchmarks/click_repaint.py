@@ -1,7 +1,7 @@
 """Click to repaint: the influence map against a bare recolouring scatter, on one page, with interleaved clicks.
 
 Run ``python tests/benchmarks/click_repaint.py [points ...] [--clicks 15] [--classes 2]``.  The bare scatter holds one
-training trace with a colour array and a size array, the test points and one ring, and is sent the same numbers; it is
+training trace with a colour array and a size array, the test points and one ring, and is sent colours and sizes; it is
 what any recolouring on a click costs.  Time runs from the mouse button in the page to the frame after the redraw.
 """
 
@@ -34,18 +34,14 @@ FLAGS = [
     "--disable-sync",
 ]
 REFERENCE_JS = """
-export default function (component) {
+const shared = ['wire', 'plotting'].map((name) => import(new URL(`SHARED/${name}.js`, document.baseURI)));
+export default async function (component) {
+  const [{ parked, unpack }, { loadPlotly }] = await Promise.all(shared);
   const host = component.parentElement.querySelector('.bare');
   const h = unpack(component.data), state = (host.state ??= { ticket: 0 });
   state.component = component;
   const ticket = ++state.ticket;
-  const lib = (window.influencePlotly ??= new Promise((resolve) => {
-    const tag = document.createElement('script');
-    tag.src = './app/static/plotly.min.js';
-    tag.onload = () => resolve(window.Plotly);
-    document.head.appendChild(tag);
-  }));
-  Promise.all([lib, parked(h.fingerprint)]).then(([P, v]) => {
+  Promise.all([loadPlotly(), parked(h.fingerprint)]).then(([P, v]) => {
     if (ticket !== state.ticket) return;
     const at = h.selected_test, none = at === null;
     const traces = [
@@ -109,14 +105,18 @@ def app() -> None:
     import streamlit as st
 
     sys.path.insert(0, str(ROOT))
-    from pages.components.browser.bridge import ensure_plotly, pack, text
-    from pages.components.browser.map import MapView, Reactions, Scene, colour_limit, influence_map, marker_sizes, park
+    from pages.components.browser.bridge import FOLDER, ensure_static, pack
+    from pages.components.browser.map import MapView, Reactions, Scene, influence_map, park
+    from pages.components.charts.scale import colour_limit, marker_sizes
 
     st.set_page_config(layout="wide")
-    ensure_plotly(Path(__file__).parent / "static")
+    ensure_static(Path(__file__).parent / "static")
     n, classes, state = int(st.query_params["n"]), int(st.query_params["classes"]), st.session_state
     bare = st.components.v2.component(
-        "bare", html='<div class="bare"></div>\n', js=text("shared/wire.js") + REFERENCE_JS, isolate_styles=False
+        "bare",
+        html='<div class="bare"></div>\n',
+        js=REFERENCE_JS.replace("SHARED", f"./app/static/{FOLDER}/shared"),
+        isolate_styles=False,
     )
 
     @st.cache_resource

@@ -140,12 +140,14 @@ def _start(
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdout=file, stderr=subprocess.STDOUT)
     running.append(process)
+    base = "".join(f"/{o.partition('=')[2]}" for o in options if o.startswith("--server.baseUrlPath="))
+    address = f"http://127.0.0.1:{port}{base}"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
                 if answer.status == 200:
-                    return f"http://127.0.0.1:{port}"
+                    return address
         except OSError:
             time.sleep(0.2)
     raise RuntimeError(f"{app.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")

@@ -13,6 +13,10 @@ pytestmark = pytest.mark.browser
 LAYOUT = f"() => {MAP}._fullLayout"
 RANGES = f"() => [({LAYOUT})().xaxis.range, ({LAYOUT})().yaxis.range]"
 MODES = f"({LAYOUT})().dragmode"
+PARKED = """async () => {
+  const { name } = performance.getEntriesByType('resource').find((entry) => entry.name.endsWith('/shared/wire.js'));
+  return (await import(name)).store.size;
+}"""
 SHOWS = f"(wanted) => {MAP}.layout.meta.test === wanted"
 
 
@@ -144,7 +148,7 @@ def test_strip_selects_a_training_point(page: Any, demo: str) -> None:
 
 
 def test_a_missing_library_is_said_in_words(page: Any, demo: str) -> None:
-    page.route("**/plotly.min.js", lambda route: route.abort())
+    page.route("**/plotly-*.min.js", lambda route: route.abort())
     page.goto(f"{demo}/?n=300")
     page.locator(".if-error").get_by_text("could not be loaded").wait_for()
 
@@ -177,7 +181,7 @@ def test_map_leaves_and_comes_back(page: Any, demo: str) -> None:
     for _ in range(3):
         page.get_by_text("Show", exact=True).click()
         page.locator(".js-plotly-plot").wait_for(state="detached")
-        assert page.evaluate("window.influenceStore.size") == 0
+        assert page.evaluate(PARKED) == 0
         page.get_by_text("Show", exact=True).click()
         page.wait_for_function(READY)
     pick(page, 3)

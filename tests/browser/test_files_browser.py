@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from influence_core.cells import neutral
+from pages.components.browser.bridge import FOLDER
 from tests.browser.helpers import settled
 from tests.core.test_cells import LEFT, RUN
 
@@ -89,11 +90,11 @@ def test_cells_of_the_browser_files_follow_the_one_rule(page: Any, demo: str) ->
     texts = [*RUN, *LEFT, *made]
     with page.expect_download() as found:
         page.evaluate(
-            """async (rows) => {
-                const { saveTable } = await import(new URL('./app/static/picture_files.js', document.baseURI));
+            """async ([folder, rows]) => {
+                const { saveTable } = await import(new URL(`./app/static/${folder}/shared/picture_files.js`, document.baseURI));
                 await saveTable({ rows, file: 'cells' });
             }""",
-            [["=text", "number"], *([text, -5] for text in texts)],
+            [FOLDER, [["=text", "number"], *([text, -5] for text in texts)]],
         )
     with found.value.path().open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))

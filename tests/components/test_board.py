@@ -68,28 +68,30 @@ def test_boundary_of_two_classes_is_where_they_are_equally_likely() -> None:
     grid = np.stack([axis.ravel() for axis in np.meshgrid(x, x)], 1)
     p = 1 / (1 + np.exp(-(grid @ [2.0, 1.0] - 0.5)))
     plane = plane_of(x, np.stack([1 - p, p], 1), np.array([0, 3]))
-    assert np.abs(plane.boundary @ [2.0, 1.0] - 0.5).max() < 1e-3
+    assert np.abs(np.concatenate(plane.boundary) @ [2.0, 1.0] - 0.5).max() < 1e-3
     at = (plane.kind == 3).ravel()
     assert np.array_equal(at, grid @ [2.0, 1.0] > 0.5)
     np.testing.assert_allclose(plane.strength.ravel(), np.abs(2 * p - 1), atol=1e-12)
 
 
-def test_boundaries_of_three_classes_separate_the_two_likeliest() -> None:
+@pytest.mark.parametrize("offset", [(0.0, 0.0, 0.0), (0.4, 0.0, -0.7)])  # lines as long as each other, and not
+def test_boundaries_of_three_classes_separate_the_two_likeliest(offset: tuple[float, ...]) -> None:
     x = np.linspace(-2, 2, 61)
     grid = np.stack([axis.ravel() for axis in np.meshgrid(x, x)], 1)
     weights = np.array([[-2.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
-    raw = np.exp(grid @ weights.T)
+    raw = np.exp(grid @ weights.T + offset)
     plane = plane_of(x, raw / raw.sum(1, keepdims=True), np.arange(3))
-    ends = np.sort(plane.boundary.reshape(-1, 2) @ weights.T, axis=1)
+    places = np.concatenate(plane.boundary)
+    ends = np.sort(places @ weights.T + offset, axis=1)
     assert np.abs(ends[:, 2] - ends[:, 1]).max() < 0.15  # linear within a cell of the grid
-    assert (plane.boundary[..., 1] > 1).any() and (plane.boundary[..., 1] < -1).any()
+    assert (places[:, 1] > 1).any() and (places[:, 1] < -1).any()
     assert set(plane.kind.ravel()) == {0, 1, 2}
     assert 0 <= plane.strength.min() < 0.05 and plane.strength.max() > 0.9
 
 
 def test_message_holds_the_drawing_and_the_colours_in_the_order_of_the_text() -> None:
     x = np.linspace(-2, 2, 3)
-    plane = Plane(np.ones((3, 3), int), np.full((3, 3), 0.5), np.array([[[0.0, 1.0], [2.0, 3.0]]]))
+    plane = Plane(np.ones((3, 3), int), np.full((3, 3), 0.5), [np.array([[0.0, 1.0], [2.0, 3.0]])])
     view = MapView(limit=2.0, unit="nats", alt="said aloud")
     colours = Colours(np.array([1.5, np.nan, -9.0]), np.array([0, 1, 1]), np.array([2]), plane, view)
     board = Board("a1_2.B3_4.b5_6", 4.0, asked=1, seq=9, undo=True, colours=colours)
@@ -97,8 +99,8 @@ def test_message_holds_the_drawing_and_the_colours_in_the_order_of_the_text() ->
     assert (got["points"], got["half"], got["asked"], got["selected"]) == ("a1_2.B3_4.b5_6", 4.0, 1, None)
     assert (got["seq"], got["undo"], got["sentence"], got["alt"], got["limit"]) == (9, True, "", "said aloud", 2.0)
     assert got["scores"][0] == 1.5 and np.isnan(got["scores"][1]) and got["scores"][2] == -9
-    assert got["sizes"][2] == got["sizes"].max() > got["sizes"][0] > got["sizes"][1]
     assert got["labels"].tolist() == [0, 1, 1] and got["flipped"].tolist() == [2]
-    assert got["boundary"].tolist() == [0, 1, 2, 3] and len(got["field_class"]) == len(x) ** 2
+    assert [got[f"boundary_{axis}"][:2].tolist() for axis in "xy"] == [[0, 2], [1, 3]]
+    assert len(got["field_class"]) == len(x) ** 2
     plain = read(Board("a1_2", 2.0, sentence="Why not.").message)
     assert plain["sentence"] == "Why not." and "scores" not in plain

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.components.browser.bridge import ensure_static, pack
+from pages.components.browser.bridge import FOLDER, LIBRARY, MODULES, ensure_static, pack, starter
 from pages.components.browser.gallery import Gallery, sprite
 from pages.components.browser.map import MapView, Scene, clicked_point, lassoed_points, map_message
 from pages.components.browser.strips import signed
@@ -192,16 +194,45 @@ def test_signed(score, words):
     assert signed(score) == words
 
 
-@pytest.mark.parametrize("name", ["plotly.min.js", "picture_files.js"])
+@pytest.mark.parametrize("name", [LIBRARY, f"{FOLDER}/shared/picture_files.js", f"{FOLDER}/shared/colours.js"])
 def test_ensure_static_copies_once_and_repairs(tmp_path: Path, name: str):
     file = tmp_path / "static" / name
-    ensure_static(file.parent)
-    before, content = file.stat().st_mtime_ns, file.read_bytes()
-    ensure_static(file.parent)
-    assert file.stat().st_mtime_ns == before and len(content) > 5_000
+    ensure_static(tmp_path / "static")
+    before, content = file.stat().st_ino, file.read_bytes()
+    everything = sorted(tmp_path.rglob("*"))
+    ensure_static(tmp_path / "static")
+    assert file.stat().st_ino == before and len(content) > 500
     file.write_text("cut short")
-    ensure_static(file.parent)
-    assert file.read_bytes() == content and len(list(file.parent.iterdir())) == 2
+    ensure_static(tmp_path / "static")
+    assert file.read_bytes() == content and sorted(tmp_path.rglob("*")) == everything
+
+
+def test_servers_that_start_together_see_whole_files_only(tmp_path: Path):
+    torn: list[str] = []
+    done = threading.Event()
+
+    def browse() -> None:
+        while not done.is_set():
+            for name, content in MODULES.items():
+                file = tmp_path / FOLDER / name
+                if file.exists() and file.read_bytes() != content:
+                    torn.append(name)
+
+    with ThreadPoolExecutor(9) as pool:
+        reader = pool.submit(browse)
+        list(pool.map(lambda _: ensure_static(tmp_path), range(8)))
+        done.set()
+        reader.result()
+    assert not torn
+    assert not list(tmp_path.rglob("*.part"))
+    assert {file.relative_to(tmp_path / FOLDER).as_posix() for file in (tmp_path / FOLDER).rglob("*.js")} == set(
+        MODULES
+    )
+
+
+def test_every_component_sends_a_script_that_names_its_module_and_no_program():
+    for file in (name for name in MODULES if name.endswith("/component.js")):
+        assert f"./app/static/{FOLDER}/{file}" in starter(file) and len(starter(file)) < 700
 
 
 @pytest.mark.parametrize(
@@ -231,12 +262,12 @@ def test_a_lasso_of_another_scene_or_of_nothing_is_ignored(scene, event):
     assert lassoed_points(scene, event) is None
 
 
-def test_a_click_sends_colours_sizes_and_marked_points_only(scene):
+def test_a_click_sends_scores_and_marked_points_only(scene):
     scores = np.array([0.5, -1, 0, 0.25, 1])
     after = np.array([[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]])
     view = MapView(selected_test=1, group=(4, 2), tests=np.array([0, 2]), after=after, magnitude_only=True)
     header, arrays = unpack(map_message(scene, scores, view, lasso=True))
-    assert set(arrays) == {"scores", "sizes", "group", "tests", "after_x", "after_y"}
+    assert set(arrays) == {"scores", "group", "tests", "after_x", "after_y"}
     np.testing.assert_array_equal(arrays["scores"], scores)
     assert arrays["group"].tolist() == [4, 2] and arrays["tests"].tolist() == [0, 2]
     np.testing.assert_array_equal(arrays["after_x"], [0, 2, np.nan, 4, 6, np.nan])
@@ -245,9 +276,9 @@ def test_a_click_sends_colours_sizes_and_marked_points_only(scene):
     assert not {"group", "tests", "after"} & {name for name in header if name != "arrays"}
 
 
-def test_a_click_costs_eight_bytes_a_point(scene):
+def test_a_click_costs_four_bytes_a_point(scene):
     sizes = [len(map_message(scene, np.ones(n), MapView(), lasso=True)) for n in (1_000, 8_000)]
-    assert sizes[1] - sizes[0] == pytest.approx(8 * 7_000, abs=8)
+    assert sizes[1] - sizes[0] == pytest.approx(4 * 7_000, abs=8)
 
 
 def test_before_anything_is_selected_only_the_view_travels(scene):

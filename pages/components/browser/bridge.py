@@ -1,9 +1,12 @@
-"""What the browser components share: the plotly.js file, their script texts and the message format."""
+"""What the browser components share: the modules and plotly.js that browsers fetch, and the message format."""
 
 from __future__ import annotations
 
 import json
+import os
 import struct
+from hashlib import blake2b
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,37 +16,60 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from influence_core import cells
 from pages.components.charts import colours
 from pages.components.session.door import core
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[2] / "static"
+PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"  # without importing it
+OLD = 946_684_800  # the year 2000
+LIBRARY = f"plotly-{version('plotly')}.min.js"
+
+
+def _modules() -> dict[str, bytes]:
+    """What browsers import: scripts, frames and style sheets as modules of one string, and what only Python knows."""
+    made = {file: file.read_text(encoding="utf-8") for file in HERE.glob("*/*.js")}
+    for file in (*HERE.glob("*/*.html"), *HERE.glob("*/*.css")):
+        words = (colours.style() if file.suffix == ".css" else "") + file.read_text(encoding="utf-8")
+        made[file.with_name(f"{file.name}.js")] = f"export default {json.dumps(words)};\n"
+    made[HERE / "shared" / "colours.js"] = colours.script()
+    made[HERE / "shared" / "formula.js"] = f"export const FORMULA = new RegExp({json.dumps(cells.FORMULA)});\n"
+    made[HERE / "shared" / "library.js"] = f"export const LIBRARY = '../../{LIBRARY}';\n"
+    return {file.relative_to(HERE).as_posix(): made[file].encode() for file in sorted(made)}
+
+
+MODULES = _modules()
+STARTER = (HERE / "starter.js").read_text(encoding="utf-8")
+# Another name whenever anything changes: a browser may keep what it has for ever, and never mixes two versions.
+FOLDER = f"browser-{blake2b(repr(MODULES).encode(), digest_size=6).hexdigest()}"
 
 
 def ensure_static(folder: Path = STATIC) -> None:
-    """Put what browsers fetch themselves where the server serves it (``./app/static``).
+    """Put what browsers fetch themselves where the server serves it (``./app/static``): modules and plotly.js.
 
-    That is plotly.js of the installed plotly package, and the module that makes files of pictures, which is large and
-    seldom needed: a component's own script travels again with every message.
+    Files of other versions stay: another server may be serving them.
 
     Args:
         folder: served folder; its content is public.
     """
-    plotly = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"  # without importing it
-    target = folder / plotly.name
-    if not target.exists() or target.stat().st_size != plotly.stat().st_size:
-        _put(plotly.read_bytes(), target)
-    rule = f"const FORMULA = new RegExp({json.dumps(core.cells.FORMULA)});"
-    module = f"{rule}\n{script('shared/picture_files.js')}\nexport {{ savePicture, saveTable }};\n".encode()
-    target = folder / "picture_files.js"
-    if not target.exists() or target.read_bytes() != module:
-        _put(module, target)
+    for name, content in MODULES.items():
+        target = folder / FOLDER / name
+        if not target.exists() or target.stat().st_size != len(content):
+            _put(content, target)
+    target = folder / LIBRARY
+    if not target.exists() or target.stat().st_size != PLOTLY.stat().st_size:
+        _put(PLOTLY.read_bytes(), target)
 
 
 def _put(content: bytes, target: Path) -> None:
-    """A file that appears at once and whole, so that servers which start together do not disturb each other."""
+    """A file that appears at once and whole, so that servers which start together do not disturb each other.
+
+    It looks old: Streamlit lets no age be set, and browsers keep a file for a tenth of the age it has.
+    """
     core.write_whole(target, content)
     target.chmod(0o644)
+    os.utime(target, (OLD, OLD))
 
 
 def favicon() -> Image.Image:
@@ -59,43 +85,34 @@ def favicon() -> Image.Image:
     return Image.fromarray(picture)
 
 
-def text(*names: str) -> str:
-    """Files of this folder, joined: component scripts cannot import one another.
+def component(name: str, html: str, isolated: bool = True) -> Any:
+    """Register a component: what the browser gets with every message is its frame and a script of two lines.
+
+    Args:
+        name: of its folder, which holds ``component.js``.
+        html: its frame.
+        isolated: whether its style sheet sees nothing but the component.
 
     Returns:
-        For scripts, one module; its last file holds the default export.
+        The function that mounts it.
     """
-    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+    return st.components.v2.component(
+        f"influence_{name}", html=html, js=starter(f"{name}/component.js"), isolate_styles=isolated
+    )
 
 
-def script(*names: str) -> str:
-    """One module of a component that draws: the colours, what goes with them, and the files named.
+def starter(module: str) -> str:
+    """The script that imports a module and calls its default export, or says in the frame that it did not come.
+
+    ``start.js`` tells what the turn is for, that it counts.
+
+    Args:
+        module: its path.
 
     Returns:
         JavaScript.
     """
-    return colours.script() + text("shared/palette.js", *names)
-
-
-def style(*names: str) -> str:
-    """One style sheet with the colours as variables.
-
-    Returns:
-        CSS.
-    """
-    return colours.style() + text(*names)
-
-
-def chart_frame(name: str) -> str:
-    """The frame of a chart of our own: plot, error and hover box.
-
-    Args:
-        name: class of this chart.
-
-    Returns:
-        HTML.
-    """
-    return text("shared/chart.html").replace('class="if-chart"', f'class="if-chart {name}"')
+    return STARTER.replace("ADDRESS", f"./app/static/{FOLDER}/{module}")
 
 
 def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:
@@ -124,23 +141,3 @@ def is_index(value: Any, count: int) -> bool:
         False for anything but a whole number in range.
     """
     return type(value) is int and 0 <= value < count
-
-
-# Invisible, and out of the flow: an element of no height would still get the gap between elements.
-_parcel = st.components.v2.component(
-    "influence_parcel",
-    html='<div class="if-parcel" hidden></div>\n',
-    css=text("shared/parcel.css"),
-    js=text("shared/wire.js", "shared/positions.js"),
-    isolate_styles=False,
-)
-
-
-def send_once(message: bytes, key: str) -> None:
-    """Keep a packed message in the page, under its header's ``fingerprint``, for components that refer to it.
-
-    Args:
-        message: constant for its fingerprint.
-        key: of the element.
-    """
-    _parcel(key=key, data=message)

@@ -36,9 +36,9 @@ THEMES = {
 
 
 def script() -> str:
-    """The constant ``PALETTE`` as a line of JavaScript, for the beginning of a component's module."""
+    """The colours as a module of JavaScript that exports ``PALETTE``."""
     names = {"helpful": HELPFUL, "harmful": HARMFUL, "star": STAR, "mark": MARK, "tints": TINTS, "themes": THEMES}
-    return f"const PALETTE = {json.dumps(names)};\n"
+    return f"export const PALETTE = {json.dumps(names)};\n"
 
 
 def style() -> str:

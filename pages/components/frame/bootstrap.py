@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-from pages.components.browser.bridge import HERE, ensure_static, favicon
+from pages.components.browser.bridge import ensure_static, favicon
 from pages.components.browser.tour import tour
 from pages.components.frame import sidebar
 from pages.components.frame.login import require_login
@@ -22,8 +24,9 @@ def bootstrap(title: str, lead: str) -> None:
         lead: the question the page answers, in one sentence.
     """
     st.set_page_config(page_title=f"{title} · Influence Explorer", page_icon=favicon(), layout="wide")
-    st.html(HERE / "shared" / "page.css")
+    st.html(Path(__file__).with_name("page.css"))
     with guarded():
+        ensure_static()
         require_login()
         state.restore()
         st.title(title, anchor=False)

@@ -6,7 +6,7 @@ seen, so that an answer to an older state never moves a point back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.browser.bridge import is_index, pack, script, text
+from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.map import Ints, MapView
-from pages.components.charts.field import Field, Floats, level_lines
-from pages.components.charts.scale import marker_sizes
+from pages.components.charts.field import Field, Floats, level_lines, pen_up
 from pages.components.session.errors import safely
 
 MOST_POINTS = 300
@@ -25,12 +24,7 @@ LONGEST = 13 * MOST_POINTS
 HALVES = (2.0, 4.0, 6.0, 8.0, 10.5)
 FILLED = 0.93  # a point beyond this share of the plane calls for a larger one
 
-_board = st.components.v2.component(
-    "influence_board",
-    html=text("board/component.html"),
-    css=text("board/component.css", "shared/file_buttons.css"),
-    js=script("shared/wire.js", "shared/file_buttons.js", "board/figure.js", "board/component.js"),
-)
+_board = component("board", '<div class="if-board"></div>\n')
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +34,12 @@ class Plane:
     Attributes:
         kind: (g, g) class index of the letters a to e, rows ascending in y.
         strength: (g, g) from 0, undecided, to 1, certain.
-        boundary: (s, 2, 2) segments of the decision boundary, two ends each, (x, y).
+        boundary: lines of the decision boundary, (k, 2) each.
     """
 
     kind: Ints
     strength: Floats
-    boundary: Floats
+    boundary: Sequence[Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +96,16 @@ class Board:
 
 
 def _arrays(colours: Colours) -> dict[str, NDArray[Any]]:
-    scores, plane = np.asarray(colours.scores, float), colours.plane
+    plane = colours.plane
+    across, up = pen_up(plane.boundary)
     return {
-        "scores": scores,
-        "sizes": marker_sizes(np.nan_to_num(scores), colours.view.limit),
+        "scores": np.asarray(colours.scores, float),
         "labels": colours.labels,
         "flipped": colours.flipped,
         "field_class": plane.kind.ravel(),
         "field_strength": plane.strength.ravel(),
-        "boundary": plane.boundary.ravel(),
+        "boundary_x": across,
+        "boundary_y": up,
     }
 
 
@@ -176,12 +171,12 @@ def plane_of(x: Floats, probability: Floats, letters: Ints) -> Plane:
     classes, size = probability.shape[1], len(x)
     best = probability.argmax(1)
     strength = (classes * probability.max(1) - 1) / (classes - 1)
-    lines = []
+    lines: list[Floats] = []
     for k in range(classes - 1):  # every boundary has a class before the last one on one side
         lead = probability[:, k] - np.delete(probability, k, axis=1).max(1)
-        lines.append(level_lines(Field(x, x, lead.reshape(size, size)), 0.0))
+        lines += level_lines(Field(x, x, lead.reshape(size, size)), 0.0)
     shape = (size, size)
-    return Plane(letters[best].reshape(shape), strength.reshape(shape), np.concatenate(lines))
+    return Plane(letters[best].reshape(shape), strength.reshape(shape), lines)
 
 
 def board(shown: Board, on_event: Callable[[Event], None], key: str) -> None:

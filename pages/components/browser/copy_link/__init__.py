@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from pages.components.browser.bridge import component
 
-from pages.components.browser.bridge import text
-
-_copy_link = st.components.v2.component(
-    "influence_copy_link",
-    html=text("copy_link/component.html"),
-    css=text("copy_link/component.css"),
-    js=text("copy_link/component.js"),
-)
+_copy_link = component("copy_link", '<div class="if-copy-link"></div>\n')
 
 
 def copy_link(key: str) -> None:

@@ -1,13 +1,15 @@
+import { element } from '../shared/dom.js';
+import { component } from '../shared/start.js';
+import FRAME from './component.html.js';
+import STYLE from './component.css.js';
+
 // Outside https and localhost a page may not use navigator.clipboard; a selected text field does it there.
 async function toClipboard(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    const field = document.createElement('textarea');
-    field.value = text;
-    field.setAttribute('readonly', '');
-    field.style.cssText = 'position:fixed;opacity:0';
+    const field = element('textarea', { value: text, readOnly: true, style: 'position:fixed;opacity:0' });
     document.body.append(field);
     field.select();
     const done = document.execCommand('copy');
@@ -31,15 +33,16 @@ function address(hide) {
   return url.href;
 }
 
-export default function (component) {
+export default component(({ parentElement, data }) => {
   for (const kind of ['pointerover', 'focusin']) document.addEventListener(kind, carryChoices); // once: it is one function
-  const button = component.parentElement.querySelector('.if-copy');
-  const status = component.parentElement.querySelector('.if-copied');
-  const usual = component.data?.words ?? 'The address bar holds the same link.';
-  button.textContent = component.data?.label ?? 'Copy link';
+  const root = parentElement.querySelector('.if-copy-link');
+  if (!root.childElementCount) root.innerHTML = FRAME;
+  const [button, status] = root.children;
+  const usual = data?.words ?? 'The address bar holds the same link.';
+  button.textContent = data?.label ?? 'Copy link';
   if (!button.timer) status.textContent = usual;
   button.onclick = async () => {
-    const done = await toClipboard(address(component.data?.hide));
+    const done = await toClipboard(address(data?.hide));
     clearTimeout(button.timer);
     status.textContent = done ? 'Copied.' : 'The browser did not allow it: copy the address from the address bar.';
     button.focus();
@@ -48,5 +51,4 @@ export default function (component) {
       button.timer = 0;
     }, 6000);
   };
-  button.disabled = false; // only a button that hears takes a click
-}
+}, STYLE);

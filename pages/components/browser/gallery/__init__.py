@@ -14,15 +14,11 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pages.components.browser.bridge import is_index, pack, send_once, style, text
+from pages.components.browser.bridge import component, is_index, pack
+from pages.components.browser.parcel import send_once
 from pages.components.session.errors import safely
 
-_gallery = st.components.v2.component(
-    "influence_gallery",
-    html='<div class="if-gallery" role="group"></div><div class="if-files"></div>\n',
-    css=style("gallery/component.css", "shared/file_buttons.css"),
-    js=text("shared/wire.js", "shared/file_buttons.js", "gallery/component.js"),
-)
+_gallery = component("gallery", '<div class="if-gallery" role="group"></div><div class="if-files"></div>\n')
 
 
 @dataclass(frozen=True)

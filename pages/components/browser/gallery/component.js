@@ -1,30 +1,27 @@
 // One real button per thumbnail; the grid is built once per set of images and afterwards only the ring moves.
+import { element } from '../shared/dom.js';
+import { fileButtons } from '../shared/file_buttons.js';
+import { sheetStyle, tileStyle, zoomTo } from '../shared/sprite.js';
+import { component } from '../shared/start.js';
+import { parked, unpack } from '../shared/wire.js';
+import STYLE from './component.css.js';
+
 const TARGET = 48; // pixels of a thumbnail's longer side, to the nearest whole multiple of its own size
 
-function tileButton(set, index, marked, zoom) {
-  const { sprite } = set;
-  const [w, h] = [sprite.tile_w * zoom, sprite.tile_h * zoom];
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.title = set.labels[index];
-  button.setAttribute('aria-label', set.labels[index]);
-  button.setAttribute('aria-pressed', 'false');
-  button.tabIndex = -1;
-  button.className = 'tile';
-  if (marked) button.append(Object.assign(document.createElement('span'), { className: 'mark' }));
-  Object.assign(button.style, { width: w + 'px', height: h + 'px',
-    backgroundPosition: `${-w * (index % sprite.columns)}px ${-h * Math.floor(index / sprite.columns)}px` });
+function tileButton({ sprite, labels }, index, marked, zoom) {
+  const button = element('button', { type: 'button', className: 'tile', tabIndex: -1, title: labels[index],
+    ariaLabel: labels[index], ariaPressed: 'false' }, ...(marked ? [element('span', { className: 'mark' })] : []));
+  Object.assign(button.style, tileStyle(sprite, index, zoom));
   return button;
 }
 
 function build(grid, set) {
   const { sprite } = set;
-  const zoom = Math.max(1, Math.round(TARGET / Math.max(sprite.tile_h, sprite.tile_w)));
+  const zoom = zoomTo(TARGET, Math.max(sprite.tile_h, sprite.tile_w));
   const marked = new Set(set.marked);
   const tiles = set.labels.map((_, index) => tileButton(set, index, marked.has(index), zoom));
-  const sheet = document.createElement('style'); // the picture's long address once, not once per button
-  sheet.textContent = `button.tile { background-image: url("${sprite.data_uri}"); background-size:
-    ${sprite.tile_w * zoom * sprite.columns}px ${sprite.tile_h * zoom * Math.ceil(sprite.count / sprite.columns)}px; }`;
+  const { backgroundImage, backgroundSize } = sheetStyle(sprite, zoom); // the picture's long address once, not once per button
+  const sheet = element('style', {}, `button.tile { background-image: ${backgroundImage}; background-size: ${backgroundSize}; }`);
   grid.style.gridTemplateColumns = `repeat(auto-fill, ${sprite.tile_w * zoom + 2}px)`;
   grid.setAttribute('aria-label', set.title);
   grid.replaceChildren(sheet, ...tiles);
@@ -62,7 +59,7 @@ function listen(grid) {
     const index = grid.state.tiles.indexOf(event.target);
     if (index < 0) return;
     press(grid, index);
-    grid.state.component.setTriggerValue('clicked', { index, nonce: Date.now() });
+    grid.state.handle.setTriggerValue('clicked', { index, nonce: Date.now() });
   });
 }
 
@@ -73,20 +70,18 @@ function contents({ state: { set }, parentNode }) {
     rows: [['number', 'image', set.mark], ...rows] };
 }
 
-export default function (component) {
-  const grid = component.parentElement.querySelector('.if-gallery');
-  const message = unpack(component.data);
+export default component((handle, current) => {
+  const grid = handle.parentElement.querySelector('.if-gallery');
+  const message = unpack(handle.data);
   if (!grid.state) {
-    grid.state = { ticket: 0 };
+    grid.state = {};
     listen(grid);
-    fileButtons(component.parentElement.querySelector('.if-files'), () => contents(grid));
+    fileButtons(handle.parentElement.querySelector('.if-files'), () => contents(grid));
   }
-  grid.state.component = component;
-  const ticket = ++grid.state.ticket;
+  grid.state.handle = handle;
   parked(message.fingerprint).then((set) => {
-    if (ticket !== grid.state.ticket) return;
+    if (!current()) return;
     if (grid.state.set !== set) build(grid, set);
     press(grid, message.selected);
   });
-  return () => void (grid.state.ticket += 1);
-}
+}, STYLE);

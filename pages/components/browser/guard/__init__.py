@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import streamlit as st
+from pages.components.browser.bridge import component
 
-from pages.components.browser.bridge import text
-
-_guard = st.components.v2.component(
-    "influence_guard",
-    html='<div class="if-slip" role="status"></div>\n',
-    css=text("guard/component.css"),
-    js=text("guard/component.js"),
-)
+_guard = component("guard", '<div class="if-slip" role="status"></div>\n')
 
 
 def watch_buttons(key: str, data: dict[str, Any]) -> None:

@@ -1,5 +1,8 @@
 // The server knows which card is the newest, and a button acts on that one, whichever card a slow browser still shows.
 // So no press leaves here before the last one was heard and its card painted, nor sooner than anybody can look.
+import { component } from '../shared/start.js';
+import STYLE from './component.css.js';
+
 const LOOK = 250, GIVE_UP = 5000, SAY = 4000; // milliseconds
 const SLIP = 'That key came before anybody could see the card it was for and was taken for a slip: look, then press again.';
 
@@ -44,8 +47,7 @@ function start(host) {
   return guard;
 }
 
-export default function (component) {
-  const { data, parentElement } = component;
+export default component(({ data, parentElement }) => {
   const guard = (parentElement.guard ??= start(parentElement)), now = performance.now();
   if (guard.seen !== data.card) guard.since = now;
   if (data.heard < guard.heard || now - guard.at > GIVE_UP) guard.due = 0; // another session, or a press that got lost
@@ -54,4 +56,4 @@ export default function (component) {
     guard.stop();
     delete parentElement.guard;
   };
-}
+}, STYLE);

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from pages.components.browser.bridge import component
 
-from pages.components.browser.bridge import text
-
-_keep_name = st.components.v2.component(
-    "influence_keep_name",
-    html='<div class="if-keep-name" hidden></div>\n',
-    js=text("keep_name/component.js"),
-)
+_keep_name = component("keep_name", '<div class="if-keep-name" hidden></div>\n')
 
 
 def keep_name(cookie: str, name: str) -> None:

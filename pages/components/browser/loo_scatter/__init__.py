@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from pages.components.browser.bridge import chart_frame, is_index, pack, script, text
+from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.map import Scene, Side
 from pages.components.session.errors import safely
 
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 TOP = 20
 
-_scatter = st.components.v2.component(
-    "influence_loo",
-    html=chart_frame("if-loo"),
-    css=text("shared/chart.css"),
-    js=script("shared/wire.js", "shared/plotting.js", "loo_scatter/component.js"),
-    isolate_styles=False,
-)
+_scatter = component("loo_scatter", '<div class="if-chart if-loo" role="group"></div>\n', isolated=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,8 @@
 // Predicted against measured change, one point per example; a click selects it.
+import { chart, send } from '../shared/chart.js';
+import { CLEAR, HARMFUL, HELPFUL, escapeText, signed } from '../shared/palette.js';
+import { configOf, legendStandIn, restingTool } from '../shared/plotting.js';
+
 const CONFIG = configOf('select2d', 'lasso2d');
 const MANY = 2000; // from here on WebGL: SVG shapes would be slow
 
@@ -6,7 +10,7 @@ const MANY = 2000; // from here on WebGL: SVG shapes would be slow
 function points(message, rows, theme, look) {
   const pick = (from) => Float32Array.from(rows, (i) => from[i]);
   const colour = Float32Array.from(rows, (i) => (message.sign * message.predicted[i] >= 0 ? 1 : 0));
-  return { mode: 'markers', hoverinfo: 'none', customdata: Int32Array.from(rows), showlegend: false,
+  return { mode: 'markers', hoverinfo: 'none', meta: message.side, customdata: Int32Array.from(rows), showlegend: false,
     x: pick(message.measured), y: pick(message.predicted), ...look,
     marker: { opacity: 0.85, line: { width: 0.6, color: theme.outline }, color: colour, cmin: 0, cmax: 1,
       colorscale: [[0, HARMFUL], [1, HELPFUL]], ...look.marker } };
@@ -18,7 +22,7 @@ function ring(message, name, rows, marker) {
     y: known.map((i) => message.predicted[i]), showlegend: known.length > 0, marker };
 }
 
-function tracesOf(message, theme) {
+export function tracesOf(message, theme) {
   const { reach: [x], equal, selected, names, side } = message;
   const top = new Set(message.top);
   const rest = [];
@@ -38,7 +42,7 @@ function tracesOf(message, theme) {
   ].map((trace) => ({ ...trace, type: message.measured.length > MANY ? 'scattergl' : 'scatter' }));
 }
 
-function layoutOf(message, theme) {
+export function layoutOf(message, theme) {
   const axis = (name, k) => ({ title: { text: `${escapeText(name)}<br>${escapeText(message.words)}` },
     range: [-message.reach[k], message.reach[k]], zeroline: true, zerolinecolor: theme.outline, zerolinewidth: 1,
     gridcolor: theme.grid, exponentformat: 'power' });
@@ -55,41 +59,10 @@ function layoutOf(message, theme) {
   };
 }
 
-function describe(root) {
-  const { scene, message, hovered: index } = root.state;
-  const { side } = message;
-  fillTip(root, scene.sprite, side === 'train' ? index : scene.train_x.length + index,
-    scene[side + '_labels'][index] ?? `${side} ${index}`,
-    `measured ${signed(message.measured[index])}, predicted ${signed(message.predicted[index])}`);
-}
-
-function wire(Plotly, root, plot) {
-  const { state } = root;
-  if (state.plot) return;
-  state.plot = plot;
-  plot.on('plotly_click', ({ points: [hit] }) => hit && state.component.setTriggerValue('clicked',
-    { index: hit.customdata, fingerprint: state.scene.fingerprint, nonce: Date.now() }));
-  plot.on('plotly_hover', ({ points: [hit], event }) => {
-    state.hovered = hit.customdata;
-    describe(root);
-    moveTip(root, event);
-  });
-  plot.on('plotly_unhover', () => hideTip(root));
-  resetOnEmptyGround(root, plot);
-  watchWidth(Plotly, root, plot);
-}
-
-function draw(Plotly, root, scene, message) {
-  const theme = palette(root);
-  const plot = root.querySelector('.if-plot');
-  if (root.state.scene !== scene || root.state.message.side !== message.side) hideTip(root);
-  Object.assign(root.state, { scene, message, theme });
-  root.querySelector('.if-error').textContent = '';
-  if (Number.isInteger(root.state.hovered)) describe(root);
-  return Plotly.react(plot, tracesOf(message, theme), layoutOf(message, theme), CONFIG)
-    .then(() => wire(Plotly, root, plot));
-}
-
-export default function (component) {
-  return chart(component, draw);
-}
+export default chart({
+  config: () => CONFIG,
+  figure: (scene, message, theme) => ({ data: tracesOf(message, theme), layout: layoutOf(message, theme) }),
+  words: (message, side, index) =>
+    `measured ${signed(message.measured[index])}, predicted ${signed(message.predicted[index])}`,
+  listen: (root, plot) => plot.on('plotly_click', ({ points: [hit] }) => hit && send(root, 'clicked', { index: hit.customdata })),
+});

@@ -1,6 +1,6 @@
 """The influence map: a scatter of training and test points that is recoloured on a click and keeps its zoom.
 
-``park`` sends what does not change, once; ``influence_map`` sends colours and sizes only.  Plotly.js draws inside a
+``park`` sends what does not change, once; ``influence_map`` sends scores only.  Plotly.js draws inside a
 component of our own because a Streamlit chart is mounted anew, and loses its zoom, whenever its figure changes.
 """
 
@@ -15,10 +15,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.browser.bridge import chart_frame, is_index, pack, script, send_once, text
+from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.gallery import Sprite
+from pages.components.browser.parcel import send_once
 from pages.components.charts.field import Field, Floats, level_lines, pen_up
-from pages.components.charts.scale import marker_sizes, plain
+from pages.components.charts.scale import plain
 from pages.components.session.errors import safely
 
 Ints = NDArray[np.integer[Any]]
@@ -27,13 +28,7 @@ Side = Literal["train", "test"]
 
 
 # Plotly writes its style sheet to document.head and would not be seen inside a shadow root.
-_map = st.components.v2.component(
-    "influence_map",
-    html=chart_frame("if-map"),
-    css=text("shared/chart.css"),
-    js=script("shared/wire.js", "shared/plotting.js", "map/figure.js", "map/component.js"),
-    isolate_styles=False,
-)
+_map = component("map", '<div class="if-chart if-map" role="group"></div>\n', isolated=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +185,7 @@ def influence_map(scene: Scene, scores: Floats | None, view: MapView, reactions:
 
 
 def map_message(scene: Scene, scores: Floats | None, view: MapView, lasso: bool) -> bytes:
-    """What travels per click: colours and sizes of the scored points, and the few indices that carry a mark.
+    """What travels per click: the scores, and the few indices that carry a mark.
 
     Returns:
         The packed message.
@@ -199,7 +194,7 @@ def map_message(scene: Scene, scores: Floats | None, view: MapView, lasso: bool)
     arrays = {name: np.asarray(header.pop(name), int) for name in ("group", "tests")}
     after = header.pop("after")
     if scores is not None:
-        arrays |= {"scores": np.asarray(scores, float), "sizes": marker_sizes(scores, view.limit)}
+        arrays["scores"] = np.asarray(scores, float)
     if after is not None:
         across, up = pen_up(after)
         arrays |= {"after_x": across, "after_y": up}

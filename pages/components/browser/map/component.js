@@ -1,4 +1,9 @@
 // The influence map: one chart whose points answer to a click and to a lasso.
+import { chart, redraw, send } from '../shared/chart.js';
+import { signed } from '../shared/palette.js';
+import { configOf } from '../shared/plotting.js';
+import { FLIPPED, figureOf } from './figure.js';
+
 const CONFIG = configOf();
 const CONFIG_WITHOUT_LASSO = configOf('select2d', 'lasso2d');
 const TEST_REACH = 12; // pixels within which a test point wins a click: dense training points would hide it
@@ -16,11 +21,6 @@ function nearestTest(plot, scene, mouse) {
   return index;
 }
 
-function send(root, trigger, event) {
-  const { component, scene } = root.state;
-  component.setTriggerValue(trigger, { ...event, fingerprint: scene.fingerprint, nonce: Date.now() });
-}
-
 // With the test points coloured one looks for a training point among them, and the nearest point wins.
 function onClick(root, event) {
   const { message, scene, plot } = root.state;
@@ -32,31 +32,14 @@ function onClick(root, event) {
 }
 
 // A lasso is a question, not a state: it is sent, and its outline goes.
-function onLasso(root, Plotly, event) {
+function onLasso(root, event) {
   if (!event?.points) return;
   const inside = { train: new Set(), test: new Set() };
   for (const { data, customdata } of event.points) inside[data.meta]?.add(customdata);
   const [train, test] = [inside.train, inside.test].map((ids) => [...ids].sort((a, b) => a - b));
   root.state.lassos = (root.state.lassos ?? 0) + 1;
-  draw(Plotly, root, root.state.scene, root.state.message);
+  redraw(root, MAP);
   if (train.length || test.length) send(root, 'lassoed', { train, test });
-}
-
-function describe(root) {
-  const { scene, message, hovered } = root.state;
-  const { side, index } = hovered;
-  const score = message.scores && message.target === side ? message.scores[index] : null;
-  const word = message.magnitude_only || !score ? '' : ' · ' + message.words[score > 0 ? 1 : 0];
-  fillTip(root, scene.sprite, side === 'train' ? index : scene.train_x.length + index,
-    scene[side + '_labels'][index] ?? `${side} ${index}`,
-    score === null ? '' : `${signed(message.sign * score)} ${message.unit}${word}`);
-}
-
-function onHover(root, event) {
-  const { data, customdata: index } = event.points[0];
-  root.state.hovered = { side: data.meta, index };
-  describe(root);
-  moveTip(root, event.event);
 }
 
 // The legend's own marks are SVG: its ring can be dashed as the rings of the plot look, and a shape whose points are
@@ -71,20 +54,6 @@ function dressLegend(root, plot) {
   }
 }
 
-function wire(Plotly, root, plot) {
-  const { state } = root;
-  if (state.plot) return;
-  state.plot = plot;
-  plot.on('plotly_click', (event) => onClick(root, event));
-  plot.on('plotly_selected', (event) => onLasso(root, Plotly, event));
-  plot.on('plotly_hover', (event) => onHover(root, event));
-  plot.on('plotly_unhover', () => hideTip(root));
-  plot.on('plotly_afterplot', () => dressLegend(root, plot));
-  dressLegend(root, plot);
-  resetOnEmptyGround(root, plot);
-  watchWidth(Plotly, root, plot);
-}
-
 // Rows of a horizontal legend, its entries packed as Plotly does.
 function legendRows(data, width) {
   let [rows, filled] = [1, 0];
@@ -97,20 +66,26 @@ function legendRows(data, width) {
   return rows;
 }
 
-function draw(Plotly, root, scene, message) {
-  const theme = palette(root);
-  const { data, layout } = figureOf(scene, message, theme);
-  layout.selectionrevision = root.state.lassos ?? 0;
-  const plot = root.querySelector('.if-plot');
-  layout.margin.b = Math.max(layout.margin.b, 58 + 19 * legendRows(data, plot.clientWidth)); // or it covers the axis
-  if (root.state.scene !== scene) hideTip(root);
-  Object.assign(root.state, { scene, message, theme });
-  root.querySelector('.if-error').textContent = '';
-  if (root.state.hovered) describe(root); // Plotly tells of a point once, and its score has just changed
-  return Plotly.react(plot, data, layout, message.lasso ? CONFIG : CONFIG_WITHOUT_LASSO)
-    .then(() => wire(Plotly, root, plot));
-}
+const MAP = {
+  config: (message) => (message.lasso ? CONFIG : CONFIG_WITHOUT_LASSO),
+  figure(scene, message, theme, root) {
+    const { data, layout } = figureOf(scene, message, theme);
+    layout.selectionrevision = root.state.lassos ?? 0;
+    layout.margin.b = Math.max(layout.margin.b, 58 + 19 * legendRows(data, root.clientWidth)); // or it covers the axis
+    return { data, layout };
+  },
+  words(message, side, index) {
+    if (!message.scores || message.target !== side) return '';
+    const score = message.scores[index];
+    const word = message.magnitude_only || !score ? '' : ' · ' + message.words[score > 0 ? 1 : 0];
+    return `${signed(message.sign * score)} ${message.unit}${word}`;
+  },
+  listen(root, plot) {
+    plot.on('plotly_click', (event) => onClick(root, event));
+    plot.on('plotly_selected', (event) => onLasso(root, event));
+    plot.on('plotly_afterplot', () => dressLegend(root, plot));
+    dressLegend(root, plot);
+  },
+};
 
-export default function (component) {
-  return chart(component, draw);
-}
+export default chart(MAP);

@@ -1,9 +1,13 @@
 // From a parked scene and a message of scores to a Plotly figure.  Every point trace is scattergl: Plotly paints that
 // above any SVG trace, whatever the order.
+import { fieldPicture } from '../shared/field.js';
+import { CLEAR, HARMFUL, HELPFUL, STAR, escapeText, markerSizes, place, scaleTitle, scaleWords } from '../shared/palette.js';
+import { restingTool } from '../shared/plotting.js';
+
 const SHAPES = ['circle', 'square', 'diamond-tall', 'triangle-up', 'triangle-down', 'cross', 'pentagon', 'hexagram',
   'bowtie', 'star-square'];
 const CROWD = 200; // more points than this get smaller marks
-const FLIPPED = 'label flipped on purpose';
+export const FLIPPED = 'label flipped on purpose';
 const STRONG = 150; // so many points are drawn above those of all other classes
 const UNDIMMED = { marker: { opacity: 1 } }; // a lasso must not dim the points outside it
 
@@ -133,27 +137,14 @@ function lineTraces(scene, message, theme) {
   return traces;
 }
 
-// The field as a small picture stretched by the browser: a contour trace would be computed anew at every click.
 function fieldImage(scene, theme) {
   if (!scene.field_p) return null;
+  const { field_x: x, field_y: y, field_p: p } = scene;
   const cached = (scene.pictures ??= {});
-  const [columns, rows] = [scene.field_x.length, scene.field_y.length];
-  cached[theme.dark] ??= (() => {
-    const canvas = Object.assign(document.createElement('canvas'), { width: columns, height: rows });
-    const paint = canvas.getContext('2d');
-    const picture = paint.createImageData(columns, rows);
-    scene.field_p.forEach((p, i) => {
-      const pixel = 4 * ((rows - 1 - Math.floor(i / columns)) * columns + (i % columns));
-      const [r, g, b, strength] = TINTS[p > 0.5 ? 1 : 0];
-      picture.data.set([r, g, b, Math.abs(2 * p - 1) * strength * (theme.dark ? 1.3 : 1)], pixel);
-    });
-    paint.putImageData(picture, 0, 0);
-    return canvas.toDataURL();
-  })();
-  const [x, y] = [scene.field_x, scene.field_y];
-  const [dx, dy] = [(x.at(-1) - x[0]) / (columns - 1), (y.at(-1) - y[0]) / (rows - 1)];
+  cached[theme.dark] ??= fieldPicture(x.length, y.length, (i) => [p[i] > 0.5 ? 1 : 0, Math.abs(2 * p[i] - 1)], theme);
+  const [dx, dy] = [(x.at(-1) - x[0]) / (x.length - 1), (y.at(-1) - y[0]) / (y.length - 1)];
   return { source: cached[theme.dark], xref: 'x', yref: 'y', x: x[0] - dx / 2, y: y.at(-1) + dy / 2,
-    sizex: dx * columns, sizey: dy * rows, sizing: 'stretch', layer: 'below' };
+    sizex: dx * x.length, sizey: dy * y.length, sizing: 'stretch', layer: 'below' };
 }
 
 function rangeOf(scene, axis) {
@@ -180,15 +171,16 @@ function layoutOf(scene, message, theme) {
     height: message.height, uirevision: scene.fingerprint, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
     clickmode: 'event', margin: { l: 56, r: 12, t: 62, b: scene.class_names.length > 4 ? 130 : 106 }, images: image ? [image] : [],
     annotations: [below],
-    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', font: { color: theme.text, family: theme.font, size: 12 },
-    xaxis: axis('x', 0), yaxis: axis('y', 1), modebar: { orientation: 'v', bgcolor: 'rgba(0,0,0,0)', color: theme.outline, activecolor: theme.text },
+    paper_bgcolor: CLEAR, plot_bgcolor: CLEAR, font: { color: theme.text, family: theme.font, size: 12 },
+    xaxis: axis('x', 0), yaxis: axis('y', 1), modebar: { orientation: 'v', bgcolor: CLEAR, color: theme.outline, activecolor: theme.text },
     legend: { orientation: 'h', x: 0, y: 0, yref: 'container', yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },
     ...(message.scores ? { coloraxis: colourAxis(message, theme) } : {}),
     meta: { test: message.selected_test, train: message.selected_train, scored: Boolean(message.scores) },
   };
 }
 
-function figureOf(scene, message, theme) {
+export function figureOf(scene, sent, theme) {
+  const message = { ...sent, sizes: sent.scores && markerSizes(sent.scores, sent.limit) };
   // Lines after the rings, whose gaps would cut them.
   const data = [...flippedTraces(scene, message, theme), ...lineTraces(scene, message, theme),
     ...trainTraces(scene, message, theme), testTrace(scene, message, theme), ...groupTraces(scene, message, theme),

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from pages.components.browser.bridge import component
 
-from pages.components.browser.bridge import script, text
-
-_pictures = st.components.v2.component(
-    "influence_pictures",
-    html=text("pictures/component.html"),
-    css=text("pictures/component.css"),
-    js=script("shared/plotting.js", "pictures/component.js"),
-    isolate_styles=False,
-)
+_pictures = component("pictures", '<div class="if-pictures"></div>\n', isolated=False)
 
 
 def pictures(chart: str, title: str) -> None:

@@ -1,11 +1,13 @@
-// Colours, numbers and the colour scale, the same for every component of our own; PALETTE comes from colours.py.
-const { helpful: HELPFUL, harmful: HARMFUL, star: STAR, tints: TINTS } = PALETTE;
-const CLEAR = 'rgba(0,0,0,0)';
-const PICTURE_FONT = 'Arial, Helvetica, sans-serif'; // a picture cannot load the page's font, and its text would not fit
+// Colours, numbers, sizes and the colour scale, the same for every component of our own; PALETTE comes from colours.py.
+import { PALETTE } from './colours.js';
 
-const rgbOf = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+export const { helpful: HELPFUL, harmful: HARMFUL, star: STAR, tints: TINTS } = PALETTE;
+export const CLEAR = 'rgba(0,0,0,0)';
+export const PICTURE_FONT = 'Arial, Helvetica, sans-serif'; // a picture cannot load the page's font, and its text would not fit
 
-function palette(root) {
+export const rgbOf = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+export function palette(root) {
   const style = getComputedStyle(root);
   const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
   const paint = document.createElement('canvas').getContext('2d');
@@ -18,32 +20,41 @@ function palette(root) {
 }
 
 // A score's place on the colour scale: 0 is neutral, 1 is the limit.
-function place(score, view) {
+export function place(score, view) {
   if (view.magnitude_only) score = Math.abs(score);
   if (!view.symlog) return score / view.limit;
   const bend = view.limit / 100;
   return (Math.sign(score) * Math.log1p(Math.abs(score) / bend)) / Math.log1p(view.limit / bend);
 }
 
+// Diameters as marker_sizes() of charts/scale.py has them: area in proportion to |score| up to the limit, with a floor that
+// stays visible, and smaller for a crowd.
+export function markerSizes(scores, limit) {
+  const crowding = Math.min(1, (500 / Math.max(scores.length, 1)) ** 0.25);
+  const floor = 4.5 * Math.sqrt(crowding);
+  const size = (score) => Math.max(16 * crowding * Math.sqrt(Math.min(Math.abs(score) / limit || 0, 1)), floor);
+  return Float32Array.from(scores, size);
+}
+
 const signOf = (value) => (value < 0 ? '−' : value > 0 ? '+' : '');
 
 // Three digits for one number, two for the marks of a scale; always with its sign, and a real minus.
-const signed = (score) => signOf(score) + String(Number(Math.abs(score).toPrecision(3)));
-function number(value) {
+export const signed = (score) => signOf(score) + String(Number(Math.abs(score).toPrecision(3)));
+export function number(value) {
   if (value === 0) return '0';
   const size = Math.abs(value);
   return signOf(value) + (size < 1e-3 || size >= 1e5 ? size.toExponential(1) : String(Number(size.toPrecision(2))));
 }
 
 // The marks of a colour scale in words: the ends say where they are clipped.
-function scaleWords(message, marks, scores) {
+export function scaleWords(message, marks, scores) {
   const { limit, magnitude_only: unsigned, sign } = message;
   const text = marks.map((mark) => (unsigned ? number(mark).replace('+', '') : number(sign * mark)));
   if (scores.some((s) => (unsigned ? Math.abs(s) : s) > limit)) text[text.length - 1] = '≥ ' + text.at(-1);
   if (!unsigned && scores.some((s) => s < -limit)) text[0] = '≤ ' + text[0];
   return text;
 }
-const scaleTitle = ({ magnitude_only: unsigned, words, unit, symlog }) =>
+export const scaleTitle = ({ magnitude_only: unsigned, words, unit, symlog }) =>
   `${unsigned ? 'weak → strong' : `← ${words[0]} | ${words[1]} →`}   (${unit}${symlog ? ', logarithmic' : ''})`;
 
-const escapeText = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+export const escapeText = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -1,16 +1,11 @@
 // Files of what a component of HTML shows: its layout written again as SVG shapes and text, that as pixels, and its
-// numbers as CSV.  Tools and other controls carry data-aside and stay out.  A module of its own, fetched at the first
-// click on one of the buttons.
-const SVG_NS = 'http://www.w3.org/2000/svg';
+// numbers as CSV.  Tools and other controls carry data-aside and stay out.  Fetched at the first click on one of the buttons.
+import { element, svg as shape } from './dom.js';
+import { FORMULA } from './formula.js';
+import { PICTURE_FONT, palette } from './palette.js';
+
 const [FILE_PAD, FILE_TITLE] = [16, 34]; // pixels around the picture, and for its title
 const LARGEST_SIDE = 16_000; // of a canvas
-
-function shape(name, attributes, ...children) {
-  const made = document.createElementNS(SVG_NS, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
 
 // Few programs read rgba() in an attribute.
 const channels = (colour) => (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
@@ -125,7 +120,7 @@ function pictureOf(node, title) {
 }
 
 function keep(blob, name) {
-  const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
+  const link = element('a', { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
@@ -136,12 +131,12 @@ async function pixels(svg, address) {
   await image.decode();
   const [width, height] = ['width', 'height'].map((side) => Number(svg.getAttribute(side)));
   const scale = Math.min(2, LARGEST_SIDE / width, LARGEST_SIDE / height);
-  const canvas = Object.assign(document.createElement('canvas'), { width: width * scale, height: height * scale });
+  const canvas = element('canvas', { width: width * scale, height: height * scale });
   canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
 }
 
-async function savePicture(kind, { node, title, file }) {
+export async function savePicture(kind, { node, title, file }) {
   const svg = pictureOf(node, title);
   const blob = new Blob([new XMLSerializer().serializeToString(svg)], { type: 'image/svg+xml' });
   if (kind === 'svg') return keep(blob, `${file}.svg`);
@@ -150,9 +145,8 @@ async function savePicture(kind, { node, title, file }) {
   URL.revokeObjectURL(address);
 }
 
-// Text cells that a spreadsheet would take for a formula get an apostrophe, as in every CSV of this app: FORMULA is the
-// rule of influence_core/cells.py, put before this module when it is served.
-function csvOf(rows) {
+// Text cells that a spreadsheet would take for a formula get an apostrophe, as in every CSV of this app.
+export function csvOf(rows) {
   const cell = (value) => {
     const text = typeof value === 'string' && FORMULA.test(value) ? `'${value}` : String(value ?? '');
     return /[",\n\r]|^ /.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -160,4 +154,4 @@ function csvOf(rows) {
   return rows.map((row) => row.map(cell).join(',')).join('\n') + '\n';
 }
 
-const saveTable = ({ rows, file }) => keep(new Blob([csvOf(rows)], { type: 'text/csv' }), `${file}.csv`);
+export const saveTable = ({ rows, file }) => keep(new Blob([csvOf(rows)], { type: 'text/csv' }), `${file}.csv`);

@@ -1,85 +1,63 @@
-// What every chart of our own shares: the library, the theme, the hover box, and pictures to download.
+// Plotly.js itself, and pictures of charts to download.
+import { element } from './dom.js';
+import { LIBRARY } from './library.js';
+import { PICTURE_FONT, escapeText } from './palette.js';
 
-function loadPlotly() {
-  window.influencePlotly ??= new Promise((resolve, reject) => {
-    const tag = document.createElement('script');
-    tag.src = './app/static/plotly.min.js';
-    tag.onload = () => resolve(window.Plotly);
-    tag.onerror = () => {
-      window.influencePlotly = undefined;
+let library;
+
+export function loadPlotly() {
+  library ??= new Promise((resolve, reject) => {
+    const tag = element('script', { src: new URL(LIBRARY, import.meta.url), onload: () => resolve(window.Plotly), onerror: () => {
+      library = undefined;
       tag.remove();
       reject(new Error('The chart library (plotly.min.js) could not be loaded from this server. Reload the page; ' +
         'if that does not help, check that static file serving is switched on.'));
-    };
-    document.head.appendChild(tag);
+    } });
+    document.head.append(tag);
   });
-  return window.influencePlotly;
+  return library;
 }
 
-function showThumb(thumb, sprite, tile) {
-  thumb.hidden = !sprite;
-  if (!sprite) return;
-  const zoom = Math.max(1, Math.round(56 / sprite.tile_h));
-  const [w, h] = [sprite.tile_w * zoom, sprite.tile_h * zoom];
-  const rows = Math.ceil(sprite.count / sprite.columns);
-  const source = `url("${sprite.data_uri}")`;
-  if (thumb.source !== source) thumb.style.backgroundImage = thumb.source = source;
-  Object.assign(thumb.style, { width: w + 'px', height: h + 'px', backgroundSize: `${w * sprite.columns}px ${h * rows}px`,
-    backgroundPosition: `${-w * (tile % sprite.columns)}px ${-h * Math.floor(tile / sprite.columns)}px` });
+// A layout with a title and the ground of the page, for a file: on the page the title stands above the chart.
+const TITLE_ROOM = 34;
+
+function printed(layout, title, theme) {
+  const t = layout.margin.t + TITLE_ROOM;
+  const words = { text: escapeText(title), showarrow: false, xref: 'paper', x: 0, xanchor: 'left', yref: 'paper', y: 1,
+    yanchor: 'top', yshift: t - 10, font: { size: 16, color: theme.text } };
+  return { ...layout, title: undefined, selections: [], margin: { ...layout.margin, t }, annotations: [...(layout.annotations ?? []), words],
+    paper_bgcolor: theme.background, plot_bgcolor: theme.background,
+    font: { ...layout.font, color: theme.text, family: PICTURE_FONT } };
 }
 
-// The box beside the mouse: what, and how much.  Text only.
-function fillTip(root, sprite, tile, label, score) {
-  const tip = root.querySelector('.if-tip');
-  showThumb(tip.querySelector('.if-thumb'), sprite, tile);
-  tip.querySelector('.if-label').textContent = label;
-  tip.querySelector('.if-score').textContent = score;
-}
-
-function moveTip(root, mouse) {
-  const tip = root.querySelector('.if-tip');
-  tip.hidden = false;
-  const box = root.getBoundingClientRect();
-  const [x, y] = [mouse.clientX - box.left, mouse.clientY - box.top];
-  tip.style.left = Math.min(x + 14, box.width - tip.offsetWidth - 4) + 'px';
-  tip.style.top = Math.max(0, y > box.height / 2 ? y - tip.offsetHeight - 10 : y + 14) + 'px';
-}
-
-function hideTip(root) {
-  root.state.hovered = null;
-  root.querySelector('.if-tip').hidden = true;
+export async function savePlot({ data, layout }, { title, file: filename, theme, width, height, format }) {
+  const Plotly = await loadPlotly();
+  return Plotly.downloadImage({ data, layout: printed(structuredClone(layout), title, theme) },
+    { format, filename, width, height: height + TITLE_ROOM, scale: format === 'png' ? 2 : 1 });
 }
 
 // Up to this many points a picture is made of SVG shapes; more would make a file that few programs open, so those stay
 // the pixels that WebGL painted.
 const SHARP = 2000;
-const TITLE_ROOM = 34;
 
 // Legend marks of points coloured by numbers would be black: a point of the idle colour without a place stands in.
-function legendStandIn(trace, theme) {
+export function legendStandIn(trace, theme) {
   const { symbol, line } = trace.marker;
   return { type: trace.type, mode: 'markers', x: [null], y: [null], name: trace.name, legendgroup: trace.legendgroup,
     marker: { symbol: Array.isArray(symbol) ? symbol[0] : symbol, color: theme.idle, size: 9, line } };
 }
 
-function pictureOf(plot, { theme, message }) {
-  const points = plot.data.reduce((sum, trace) => sum + (trace.customdata?.length ?? 0), 0);
+export function drawable(traces, theme) {
+  const points = traces.reduce((sum, trace) => sum + (trace.customdata?.length ?? 0), 0);
   const sharp = (trace) => (trace.type === 'scattergl' && points <= SHARP ? { ...trace, type: 'scatter' } : trace);
-  const data = plot.data.map(sharp).flatMap((trace) => (trace.marker?.coloraxis && trace.showlegend !== false
+  return traces.map(sharp).flatMap((trace) => (trace.marker?.coloraxis && trace.showlegend !== false
     ? [{ ...trace, showlegend: false }, legendStandIn(trace, theme)] : [trace]));
-  const layout = structuredClone(plot.layout);
-  layout.margin.t += TITLE_ROOM;
-  const title = { text: escapeText(message.title), showarrow: false, xref: 'paper', x: 0, xanchor: 'left',
-    yref: 'paper', y: 1, yanchor: 'top', yshift: layout.margin.t - 10, font: { size: 16 } };
-  layout.font.family = PICTURE_FONT;
-  const ground = { paper_bgcolor: theme.background, plot_bgcolor: theme.background };
-  return { data, layout: { ...layout, ...ground, annotations: [...(layout.annotations ?? []), title], selections: [] } };
 }
 
 function download(plot, format) {
-  const { state } = plot.closest('.if-chart');
-  const size = { width: plot.clientWidth, height: plot.layout.height + TITLE_ROOM, scale: format === 'png' ? 2 : 1 };
-  return window.Plotly.downloadImage(pictureOf(plot, state), { format, filename: state.message.file, ...size });
+  const { message: { title, file }, theme } = plot.closest('.if-chart').state;
+  return savePlot({ data: drawable(plot.data, theme), layout: plot.layout },
+    { title, file, theme, format, width: plot.clientWidth, height: plot.layout.height });
 }
 
 const pictureButton = (format) => ({
@@ -89,53 +67,9 @@ const pictureButton = (format) => ({
   click: (plot) => download(plot, format),
 });
 // One object for good: Plotly draws all anew when the configuration changes.
-const configOf = (...removed) => ({ scrollZoom: true, displaylogo: false, doubleClick: false,
+export const configOf = (...removed) => ({ scrollZoom: true, displaylogo: false, doubleClick: false,
   modeBarButtonsToRemove: ['toImage', 'sendChartToCloud', 'autoScale2d', ...removed],
   modeBarButtonsToAdd: ['png', 'svg'].map(pictureButton) });
 
 // With a finger, dragging scrolls the page until a tool of the chart is chosen.
-const restingTool = () => (matchMedia('(pointer: coarse)').matches ? false : 'pan');
-
-function watchWidth(Plotly, root, plot) {
-  let width = plot.clientWidth; // a sidebar or a tab changes the width without any resize of the window
-  root.state.observer = new ResizeObserver(() => {
-    if (!plot.clientWidth || plot.clientWidth === width) return;
-    width = plot.clientWidth;
-    Plotly.Plots.resize(plot);
-  });
-  root.state.observer.observe(plot);
-}
-
-// To Plotly, two points clicked within half a second are a double click, and it would undo the zoom: on points it must not.
-function resetOnEmptyGround(root, plot) {
-  plot.on('plotly_doubleclick', () => {
-    if ((root.state.hovered ?? null) === null) plot.querySelector('[data-attr="zoom"][data-val="reset"]').click();
-  });
-}
-
-function release(root) {
-  const { state } = root;
-  state.ticket += 1;
-  state.observer?.disconnect();
-  if (state.plot) window.Plotly?.purge(state.plot); // a browser keeps few WebGL contexts alive
-  state.plot = null;
-}
-
-// One Plotly chart.  Every change of data runs a component's script again without the cleanup of the run before, so what
-// must last (listeners, the newest component handle) lives on the root element.
-function chart(component, draw) {
-  const root = component.parentElement.querySelector('.if-chart');
-  const message = unpack(component.data);
-  const state = (root.state ??= { ticket: 0 });
-  state.component = component;
-  const ticket = ++state.ticket; // the newest render wins
-  root.setAttribute('aria-label', message.alt);
-  root.style.minHeight = message.height + 'px';
-  Promise.all([loadPlotly(), parked(message.fingerprint)])
-    .then(([Plotly, scene]) => (ticket === state.ticket ? draw(Plotly, root, scene, message) : undefined))
-    .catch((error) => {
-      console.error(error);
-      if (ticket === state.ticket) root.querySelector('.if-error').textContent = error.message;
-    });
-  return () => release(root);
-}
+export const restingTool = () => (matchMedia('(pointer: coarse)').matches ? false : 'pan');

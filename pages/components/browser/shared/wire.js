@@ -1,5 +1,5 @@
-// Reads what pack() in assets.py wrote: the header's fields and the arrays by name, in one object.
-function unpack(data) {
+// Reads what pack() in bridge.py wrote: the header's fields and the arrays by name, in one object.
+export function unpack(data) {
   const bytes = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
   const length = new DataView(bytes).getUint32(0, true);
   const message = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
@@ -11,10 +11,11 @@ function unpack(data) {
   return message;
 }
 
-// Constants parked in the page by one component for another, by fingerprint.  Modules cannot see each other, so the
-// store lives on window.  An entry belongs to the element that parked it and goes when that element goes.
+// Constants parked in the page by one component for another, by fingerprint.  An entry belongs to the element that parked it
+// and goes when that element goes.
+export const store = new Map();
+
 function entryOf(fingerprint) {
-  const store = (window.influenceStore ??= new Map());
   if (!store.has(fingerprint)) {
     const entry = {};
     entry.promise = new Promise((resolve) => (entry.resolve = resolve));
@@ -23,7 +24,7 @@ function entryOf(fingerprint) {
   return store.get(fingerprint);
 }
 
-function park(owner, fingerprint, value) {
+export function park(owner, fingerprint, value) {
   if (owner.parked !== fingerprint) unpark(owner);
   owner.parked = fingerprint;
   const entry = entryOf(fingerprint);
@@ -31,9 +32,8 @@ function park(owner, fingerprint, value) {
   entry.resolve(value);
 }
 
-function unpark(owner) {
-  const entry = window.influenceStore?.get(owner.parked);
-  if (entry?.owner === owner) window.influenceStore.delete(owner.parked);
+export function unpark(owner) {
+  if (store.get(owner.parked)?.owner === owner) store.delete(owner.parked);
 }
 
-const parked = (fingerprint) => entryOf(fingerprint).promise;
+export const parked = (fingerprint) => entryOf(fingerprint).promise;

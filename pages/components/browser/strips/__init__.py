@@ -10,19 +10,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.browser.bridge import is_index, pack, style, text
+from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.gallery import Sprite
 from pages.components.session.errors import safely
 from pages.components.session.words import signed
 
 Captions = Sequence[str] | Mapping[int, str]
 
-_strip = st.components.v2.component(
-    "influence_strip",
-    html='<div class="if-strip"></div><div class="if-files"></div>\n',
-    css=style("strips/component.css", "shared/file_buttons.css"),
-    js=text("shared/wire.js", "shared/file_buttons.js", "strips/component.js"),
-)
+_strip = component("strips", '<div class="if-strip"></div><div class="if-files"></div>\n')
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +50,13 @@ class Strip:
     file: str = "strongest-points"
 
 
-def strip(tiles: Sprite, captions: Captions, content: Strip, on_click: Callable[[int], None], key: str) -> None:
+def strip(
+    tiles: Sprite,
+    captions: Captions,
+    content: Strip,
+    on_click: Callable[[int], None],
+    key: str,
+) -> None:
     """Draw the rows; clicking a thumbnail selects that training point.
 
     Pixels are shown as they are, enlarged by a whole factor: nothing is rescaled or smoothed.

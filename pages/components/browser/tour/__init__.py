@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
-from pages.components.browser.bridge import style, text
+from pages.components.browser.bridge import component
 
 STEPS = [
     {
@@ -27,13 +25,7 @@ STEPS = [
     },
 ]
 
-_tour = st.components.v2.component(
-    "influence_tour",
-    html='<section class="if-tour" aria-label="Tour" hidden></section>\n',
-    css=style("tour/component.css"),
-    js=text("tour/component.js"),
-    isolate_styles=False,
-)
+_tour = component("tour", '<section class="if-tour" aria-label="Tour" hidden></section>\n', isolated=False)
 
 
 def tour(page: str) -> None:

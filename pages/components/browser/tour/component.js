@@ -1,3 +1,7 @@
+import { element } from '../shared/dom.js';
+import { component } from '../shared/start.js';
+import STYLE from './component.css.js';
+
 const SEEN = 'influence-tour'; // in localStorage: the step to show next, or 'done'
 
 function remember(value) {
@@ -32,13 +36,7 @@ function end(card) {
   point(card, null);
 }
 
-function button(text, onclick) {
-  const made = document.createElement('button');
-  made.type = 'button';
-  made.textContent = text;
-  made.onclick = onclick;
-  return made;
-}
+const button = (text, onclick) => element('button', { type: 'button', onclick }, text);
 
 // The card is there before the sidebar on the first run of a server.
 function leadTo(page, tries = 300) {
@@ -52,10 +50,8 @@ function show(card, steps, page, at, focus = false) {
   if (!steps[at]) return end(card);
   remember(String(at));
   const step = steps[at];
-  const title = document.createElement('strong');
-  title.textContent = `${at + 1} of ${steps.length} · ${step.title}`;
-  const words = document.createElement('p');
-  words.textContent = step.words;
+  const title = element('strong', {}, `${at + 1} of ${steps.length} · ${step.title}`);
+  const words = element('p', {}, step.words);
   const last = at === steps.length - 1;
   const next = button(last ? 'Done' : 'Next', () => {
     const following = steps[at + 1];
@@ -69,9 +65,8 @@ function show(card, steps, page, at, focus = false) {
   if (focus) next.focus();
 }
 
-export default function (component) {
-  const card = component.parentElement.querySelector('.if-tour');
-  const { page, steps } = component.data;
+export default component(({ parentElement, data: { page, steps } }) => {
+  const card = parentElement.querySelector('.if-tour');
   card.onkeydown = (event) => { // returning false would take every other key from the browser, Tab and Enter among them
     if (event.key === 'Escape') end(card);
   };
@@ -85,4 +80,4 @@ export default function (component) {
     clearInterval(card.timer);
     for (const old of document.querySelectorAll('.if-tour-here')) old.classList.remove('if-tour-here');
   };
-}
+}, STYLE);

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from pages.components.browser.bridge import component
 
-from pages.components.browser.bridge import text
-
-_way_back = st.components.v2.component(
-    "influence_way_back",
-    html='<div class="if-way-back" hidden></div>\n',
-    js=text("way_back/component.js"),
-)
+_way_back = component("way_back", '<div class="if-way-back" hidden></div>\n')
 
 
 def way_back(known: bool) -> None:

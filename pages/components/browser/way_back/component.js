@@ -1,9 +1,11 @@
 // A login ends at the home page: the address that was asked for waits in this tab, and is gone once it was used.
+import { component } from '../shared/start.js';
+
 const WANTED = 'influence-wanted';
 
-export default function (component) {
+export default component(({ data }) => {
   try {
-    if (component.data.known) {
+    if (data.known) {
       const address = sessionStorage.getItem(WANTED);
       sessionStorage.removeItem(WANTED);
       if (address?.startsWith(location.origin + '/') && address !== location.href) location.replace(address);
@@ -11,4 +13,4 @@ export default function (component) {
       sessionStorage.setItem(WANTED, location.href);
     }
   } catch { /* without storage one starts at the home page */ }
-}
+});
