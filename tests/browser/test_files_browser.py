@@ -91,7 +91,8 @@ def test_cells_of_the_browser_files_follow_the_one_rule(page: Any, demo: str) ->
     with page.expect_download() as found:
         page.evaluate(
             """async ([folder, rows]) => {
-                const { saveTable } = await import(new URL(`./app/static/${folder}/shared/picture_files.js`, document.baseURI));
+                const address = `./app/static/${folder}/shared/picture_files.js`;
+                const { saveTable } = await import(new URL(address, document.baseURI));
                 await saveTable({ rows, file: 'cells' });
             }""",
             [FOLDER, [["=text", "number"], *([text, -5] for text in texts)]],
