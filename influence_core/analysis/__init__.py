@@ -20,7 +20,7 @@ from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
 from influence_core.analysis.trust import Trust
 from influence_core.analysis.truth import Truth
-from influence_core.compute import Cancelled, Recent, Task, result_store, settle, write_whole
+from influence_core.compute import Cancelled, Recent, Task, result_store, settle
 from influence_core.compute.plugins import MissingPackageError, join
 from influence_core.compute.queue import Job, Queue
 from influence_core.compute.turns import interactive
@@ -118,7 +118,6 @@ __all__ = [
     "watch",
     "why_chosen",
     "wording",
-    "write_whole",
     "search",
 ]
 

@@ -12,7 +12,7 @@ from influence_core.compute.products import (
     settle,
     stacked,
 )
-from influence_core.compute.store import NotStored, ResultStore, data_folder, result_store, write_whole
+from influence_core.compute.store import NotStored, ResultStore, data_folder, result_store
 from influence_core.compute.task import Cancelled, Task
 
 __all__ = [
@@ -35,5 +35,4 @@ __all__ = [
     "result_store",
     "settle",
     "stacked",
-    "write_whole",
 ]

@@ -6,10 +6,8 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import time
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from influence_core.files import write_whole
 
 STORE_BYTES = 2 * 2**30
 STALE_SECONDS = 3600.0  # a file still being written is touched far more often
@@ -115,27 +115,6 @@ class Wanted:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-
-
-def write_whole(path: Path, content: bytes | memoryview, check: Callable[[Path], object] = lambda _: None) -> None:
-    """Write a file so that a reader sees all of it or nothing, and so that it survives a crash of the machine.
-
-    Args:
-        path: of the file; its folder is made.
-        content: of the file.
-        check: raises where the file, still under another name, is not what it should be.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        check(Path(temporary))
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def evict(folder: Path, pattern: str, max_bytes: int) -> None:

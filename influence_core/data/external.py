@@ -11,12 +11,13 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from influence_core.compute import Task, data_folder, write_whole
+from influence_core.compute import Task, data_folder
 from influence_core.data.dataset import DataError, Dataset, Table
 from influence_core.data.encoding import encode
 from influence_core.data.images import Bytes, balanced_rows, image_dataset, parse_digits, read_digits
 from influence_core.data.openml import openml
 from influence_core.data.source import HELD_OUT, Chosen, Source, hold_out
+from influence_core.files import write_whole
 from influence_core.settings import Option
 
 MNIST_FILE, FIRES_FILE = "mnist_32k.npz", "forestfires.csv"

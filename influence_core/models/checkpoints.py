@@ -10,7 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from influence_core.compute.store import data_folder, evict, write_whole
+from influence_core.compute.store import data_folder, evict
+from influence_core.files import write_whole
 from influence_core.models.fitting import Fit
 
 MOST_BYTES = 2**30

@@ -28,10 +28,10 @@ from influence_core.compute import (
     once,
     product,
     stacked,
-    write_whole,
 )
 from influence_core.compute import store as store_module
 from influence_core.compute.store import STALE_SECONDS
+from influence_core.files import write_whole
 from tests.waiting import until
 
 

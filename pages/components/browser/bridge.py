@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from influence_core import cells
+from influence_core.files import write_whole
 from pages.components.charts import colours
-from pages.components.session.door import core
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[2] / "static"
@@ -67,7 +67,7 @@ def _put(content: bytes, target: Path) -> None:
 
     It looks old: Streamlit lets no age be set, and browsers keep a file for a tenth of the age it has.
     """
-    core.write_whole(target, content)
+    write_whole(target, content)
     target.chmod(0o644)
     os.utime(target, (OLD, OLD))
 

@@ -35,7 +35,6 @@ def bootstrap(title: str, lead: str) -> None:
             tour(title)
         with st.spinner("Loading the numerical libraries: about five seconds, once per server start …", show_time=True):
             opened()
-        ensure_static()
         for sentence in (*sidebar.news(), *state.settle()):
             st.warning(plain_markdown(sentence), icon=":material/link_off:")
         sidebar.draw()

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components.charts import fits
-from pages.components.problem.scene import describe
+from pages.components.lenses import lens_of
 from pages.components.session.door import core
 from pages.components.session.words import plain_markdown
 from pages.components.widgets.chart_frame import show
@@ -40,7 +40,8 @@ def draw_deletion(problem: Problem) -> None:
         "fit. In the table DFFITS, the change of its own prediction, and DFBETAS, the change of each coefficient, "
         "both per standard error (with minus without the point)."
     )
-    shown = fits.deletion_plot(found.leverage, found.studentised, found.cooks_distance, describe(train))
+    labels = lens_of(train).hover(train, None)
+    shown = fits.deletion_plot(found.leverage, found.studentised, found.cooks_distance, labels)
     show(shown, caption, _table(problem, found), "deletion")
 
 

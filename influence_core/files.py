@@ -1,0 +1,29 @@
+"""Files that appear at once and whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes | memoryview, check: Callable[[Path], object] = lambda _: None) -> None:
+    """Write a file so that a reader sees all of it or nothing, and so that it survives a crash of the machine.
+
+    Args:
+        path: of the file; its folder is made.
+        content: of the file.
+        check: raises where the file, still under another name, is not what it should be.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        check(Path(temporary))
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
