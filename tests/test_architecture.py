@@ -141,6 +141,16 @@ def test_only_lenses_ask_for_the_images_of_examples() -> None:
             assert not asks or ast.unparse(node) == "raw.images", f"{path}:{node.lineno}: ask lens_of(…)"
 
 
+def test_a_browser_component_is_a_folder_that_imports_itself_and_what_is_shared() -> None:
+    browser = ROOT / "pages" / "components" / "browser"
+    for script in browser.glob("*/*.js"):
+        assert (script.parent / "component.js").exists() or script.parent.name == "shared", f"{script.parent} has none"
+        for name in re.findall(r"(?:from|import\() ?'([^']+)'", script.read_text(encoding="utf-8")):
+            assert name.startswith("./") or re.match(r"\.\./shared/[\w.]+$", name), f"{script} imports {name}"
+    for path in _modules("pages"):
+        assert "components.v2" not in path.read_text(encoding="utf-8") or path.name == "bridge.py", path
+
+
 def test_no_circle_of_modules_typing_imports_counted() -> None:
     files = {_dotted(path): path for folder in ("influence_core", "pages") for path in _modules(folder)}
     graph = {name: {_module_of(taken, files) for taken in _taken(path)} - {"", name} for name, path in files.items()}
