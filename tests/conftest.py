@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
-SLOW = (  # whole pages and Chromium, killed writers, hundreds of broken files, everything that is published
+SLOW = (  # whole pages and Chromium, killed writers, training, hundreds of broken files, everything that is published
     "browser",
     "pages",
     "figures",
     "hostile",
-    "lessons/test_compare_page.py",
-    "lessons/test_figure_pages.py",
-    "lessons/test_lesson_pages.py",
+    "lessons",
+    "annotations/test_exports.py",
     "annotations/test_killed_writers.py",
+    "core/test_training.py",
     "test_readme.py",
 )
 _NEIGHBOUR = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """``-m "not slow"`` is the quick tier, for the inner loop."""
     slow = tuple(map(str, (TESTS / name for name in SLOW)))
     for item in items:
-        if str(item.path).startswith(slow):
+        if str(item.path).startswith(slow) or "[postgresql" in item.name:  # SQLite asks the same
             item.add_marker(pytest.mark.slow)
 
 

@@ -74,6 +74,7 @@ def test_leave_one_out_is_the_refit_without_the_row(name, total, intercept, fold
     ("t", "total", "tolerance"),
     [(0.1, 1, 1e-5), (0.1, 10, 1e-5), (0.01, 1, 1e-4), (0.01, 10, 1e-4), (1e-3, 1, 1e-3)],
 )
+@pytest.mark.slow
 def test_a_nearly_kinked_hinge(t, total, tolerance):
     """Here the one-step start is far off, and plain Newton steps overshoot."""
     example = problem("hinge", total=total, t=t, n=50)
