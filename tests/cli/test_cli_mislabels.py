@@ -14,6 +14,7 @@ from influence_core.analysis import Review, analyse
 from influence_core.cli import COMMANDS, main
 from influence_core.cli.common import neutralised
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
+from tests.waiting import PATIENCE
 
 DATA = DataSettings("blobs", (("n", 120),), validation_fraction=0.2, flip_fraction=0.1)
 SETTINGS = Settings(DATA, ModelSettings("logistic", 0.02), seed=3)
@@ -142,7 +143,7 @@ def test_formulas_are_texts():
 
 def test_the_module_runs_and_lists_its_commands():
     done = subprocess.run(
-        [sys.executable, "-m", "influence_core", "--help"], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-m", "influence_core", "--help"], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     for name in COMMANDS:
         assert name in done.stdout
