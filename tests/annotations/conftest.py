@@ -62,7 +62,9 @@ def postgres() -> Iterator[str]:
 
         call(f"{binaries}/initdb", "-D", str(data), "-A", "trust", "-U", "tester", "--no-sync", "--encoding=UTF8")
         options = f"-c listen_addresses= -c fsync=off -c max_connections=60 -k {folder}"
-        call(f"{binaries}/pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
+        call(
+            f"{binaries}/pg_ctl", "-D", str(data), "-w", "-t", "180", "-l", str(folder / "log"), "-o", options, "start"
+        )
         try:
             yield f"postgresql://tester@/{{}}?host={folder}"
         finally:

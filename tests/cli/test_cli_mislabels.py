@@ -17,6 +17,7 @@ from influence_core.cli.common import write_table
 from influence_core.cli.mislabels import read_decisions
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
 from influence_core.version import __version__
+from tests.waiting import PATIENCE
 
 DATA = DataSettings("blobs", (("n", 120),), validation_fraction=0.2, flip_fraction=0.1)
 SETTINGS = Settings(DATA, ModelSettings("logistic", 0.02), seed=3)
@@ -152,7 +153,7 @@ def test_decisions_come_back_as_they_were_written(tmp_path):
 @pytest.mark.slow
 def test_the_module_runs_and_lists_its_commands():
     done = subprocess.run(
-        [sys.executable, "-m", "influence_core", "--help"], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-m", "influence_core", "--help"], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     for name in COMMANDS:
         assert name in done.stdout
