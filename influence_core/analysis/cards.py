@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.analysis.review import Review
-from influence_core.compute import FloatArray
+from influence_core.compute import FloatArray, RowsLike
 from influence_core.data.neighbours import near_duplicates
 from influence_core.influence.evidence import Evidence, evidence
 
@@ -67,7 +67,7 @@ class Card:
         return self.contradicts[0] if self.contradicts else None
 
 
-def cards(review: Review, rows: Sequence[int] | NDArray[np.int64], signals: Sequence[str]) -> tuple[Card, ...]:
+def cards(review: Review, rows: RowsLike, signals: Sequence[str]) -> tuple[Card, ...]:
     """Cards of the next training points; what they share (factor, signals, validation solve) is made once.
 
     Args:
