@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,9 @@ from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
+    from influence_core.analysis import Problem
     from influence_core.analysis.trials import Trial
+    from pages.components.solvers.truth import Truth
 
 DAMPING = Option(
     "damping", 0.0, "Damping δ", 0.0, 1e9, help="Solve (H + δI)⁻¹. In the unit of H's eigenvalues; the fit stays."
@@ -34,7 +36,7 @@ AUTOMATIC = "auto"
 OPTIONS = 4  # of a solver in a row
 
 
-def choose(problem: Any) -> int:
+def choose(problem: Problem) -> int:
     """Test point, damping, and the solver that the other pages use; the index of the test point."""
     settings, m = state.settings(), len(problem.split.test)
     controls.exist(problem.split)
@@ -78,7 +80,7 @@ def choose(problem: Any) -> int:
     return state.test()
 
 
-def automatic(settings: Settings, problem: Any) -> list[str]:
+def automatic(settings: Settings, problem: Problem) -> list[str]:
     """What was chosen where nobody set it, and why."""
     fitted, said = problem.fitted, []
     if settings.solver.name == AUTOMATIC:
@@ -96,7 +98,7 @@ def take(name: str) -> None:
     state.change("solver", name=name, options=())
 
 
-def say(found: list[Trial], truth: Any, problem: Any) -> None:
+def say(found: list[Trial], truth: Truth, problem: Problem) -> None:
     """An honest word about time, and about how far the best solve is from what happens."""
     single = problem.fitted.theta.element_size() < 8
     accurate = core.trials.SINGLE if single else core.trials.ACCURATE
@@ -107,11 +109,13 @@ def say(found: list[Trial], truth: Any, problem: Any) -> None:
 def draw_accuracy(found: list[Trial]) -> None:
     """Error of the scores over the time, for every solver that gave some."""
     best = truth.reference(found)
-    others = [one for one in found if best is not None and one.scores is not None and one is not best]
-    if best is None or not others:
+    if best is None or best.scores is None:
         return
-    errors = [core.trials.relative_error(one.scores, best.scores) for one in others]
-    times, titles = [core.trials.cost(one, 1) for one in others], [one.title for one in others]
+    others = [(one, one.scores) for one in found if one.scores is not None and one is not best]
+    if not others:
+        return
+    errors = [core.trials.relative_error(scores, best.scores) for _, scores in others]
+    times, titles = [core.trials.cost(one, 1) for one, _ in others], [one.title for one, _ in others]
     table = pd.DataFrame({"solver": titles, "seconds": times, "relative error": errors})
     took = core.trials.seconds(core.trials.cost(best, 1))
     caption = (
@@ -135,10 +139,10 @@ def damping_view(test: int, unit: str) -> None:
     with guarded():
         settings = state.settings()
         prepared = desks.factored(settings, core.SPECTRAL)
-        if prepared.factor is None:
+        if prepared.spectrum is None:
             st.caption(plain_markdown(prepared.error))
             return
-        values = prepared.factor.eigenvalues.cpu().numpy()
+        values = prepared.spectrum.eigenvalues.cpu().numpy()
         choices = grid(values)
         slide, use = st.columns([4, 1], vertical_alignment="bottom")
         tried = state.view().trial_damping

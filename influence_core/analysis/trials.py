@@ -19,7 +19,7 @@ from influence_core.influence.watched import Influence, Watched
 from influence_core.models import FittedModel, Network
 from influence_core.models.chain import activations
 from influence_core.settings import SettingsError, SolverSettings
-from influence_core.solvers import SOLVERS, Factor, Load, SingularError, Solution, factor
+from influence_core.solvers import SOLVERS, EighFactor, Factor, Load, SingularError, Solution, factor
 
 T = TypeVar("T")
 ACCURATE, SINGLE = 1e-8, 1e-4  # relative residuals that count as solved, in double and in single precision
@@ -57,6 +57,11 @@ class Prepared:
     seconds: float
     products: int = 0
     error: str = ""
+
+    @property
+    def spectrum(self) -> EighFactor | None:
+        """The factor, where it is an eigendecomposition."""
+        return self.factor if isinstance(self.factor, EighFactor) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import streamlit as st
@@ -29,7 +29,8 @@ def ensure_static(folder: Path = STATIC) -> None:
     Args:
         folder: served folder; its content is public.
     """
-    plotly = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"  # without importing it
+    # Without importing the package.
+    plotly = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))
     target = folder / plotly.name
     if not target.exists() or target.stat().st_size != plotly.stat().st_size:
         _put(plotly.read_bytes(), target)
@@ -117,7 +118,7 @@ def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:
     return struct.pack("<I", len(words)) + words + b"".join(array.tobytes() for array in flat.values())
 
 
-def is_index(value: Any, count: int) -> bool:
+def is_index(value: object, count: int) -> TypeGuard[int]:
     """Whether a value from the browser is one of ``count`` indices.
 
     Returns:

@@ -31,6 +31,7 @@ def tiles(key: str, _settings: Settings) -> Gallery:
     """The first training images with flipped labels marked, built once per split."""
     split = cached.problem(_settings).split
     labels = describe(split.train, split.original_y)[:PREVIEW]
+    assert split.train.images is not None  # the page draws no gallery without
     images = sprite(split.train.images[:PREVIEW])
     return Gallery(f"train {key}", images, labels, split.flipped[:PREVIEW], examples.FLIPPED, "Training images")
 

@@ -146,7 +146,8 @@ def examples(shown: Shown) -> None:
     st.subheader(strongest(shown), anchor=False)
     split = shown.analysis.problem.split
     if split.train.images is not None and split.test.images is not None:
-        strip(shown.data.images, shown.labels, _strip(shown, helpful, harmful), shown.pick, "strips")
+        images = split.test.images if shown.side == "test" else split.train.images
+        strip(images, shown.labels, _strip(shown, helpful, harmful), shown.pick, "strips")
         return
     for column, title, rows, colour in zip(
         st.columns(2), titles(shown), (helpful, harmful), ("blue", "orange"), strict=True
@@ -166,6 +167,7 @@ def strongest(shown: Shown) -> str:
 
 def _strip(shown: Shown, helpful: list[int], harmful: list[int]) -> Strip:
     split, scene = shown.analysis.problem.split, shown.scene
+    assert split.train.images is not None and split.test.images is not None
     if shown.side == "test":
         row = int(shown.view.train or 0)
         image, caption = split.train.images[row], scene.train_labels[row]

@@ -216,7 +216,9 @@ def _position(side: str, row: int | None) -> int | None:
 
 
 def _row(side: str, position: int | None) -> int | None:
-    found = np.flatnonzero(_positions(side) == position) if position is not None else []
+    if position is None:
+        return None
+    found = np.flatnonzero(_positions(side) == position)
     return int(found[0]) if len(found) else None
 
 

@@ -20,7 +20,7 @@ from pages.components.widgets import controls, job_panel
 from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Curve
+    from influence_core.analysis import Curve, Task
     from influence_core.reviewing import Fit
 
 SEEDS = (3, 5, 10, 20)
@@ -63,7 +63,7 @@ def curve(desk: Desk, fit: Fit) -> None:
 def _work(fit: Fit, signal: str, seeds: int) -> job_panel.Work:
     settings = fit.settings
 
-    def start(task: Any) -> Curve:
+    def start(task: Task) -> Curve:
         return core.checking_curve(settings, (signal,), tuple(range(seeds)), task=task)
 
     return job_panel.Work(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -73,7 +72,8 @@ def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
     columns["key"] = [key or "" for key in keys.digits(class_names)]
     if belief is not None:
         columns["p"] = [f"{value:.3g}" for value in belief]
-    columns["first order"] = [signed(float(value)) for value in found.relabel]
+    if found.relabel is not None:
+        columns["first order"] = [signed(float(value)) for value in found.relabel]
     if found.relabel_newton is not None:
         columns["one-step Newton"] = [signed(float(value)) for value in found.relabel_newton]
     return pd.DataFrame(columns)
@@ -104,6 +104,7 @@ def _strips(
     desk: Desk, scored: Scored, found: Found, sides: list[list[tuple[int, float]]], titles: tuple[str, str]
 ) -> None:
     train, names = scored.split.train, desk.queue.class_names
+    assert train.images is not None  # data without are shown in tables
     change = np.zeros(len(train))
     for position, value in (*sides[0], *sides[1]):
         change[position] = value
@@ -117,23 +118,8 @@ def _strips(
         None,
         titles,
     )
-    captions = Captions(train.ids, train.y, names)
+    captions = {row: f"{train.ids[row]}: {names[int(train.y[row])]}" for row, _ in (*sides[0], *sides[1])}
     strip(train.images, captions, content, lambda position: state.look(train=position), "review-witnesses")
-
-
-@dataclass(frozen=True, eq=False)
-class Captions:
-    """One text per training image, made when asked for: ten of thousands are."""
-
-    ids: Any
-    labels: Any
-    names: tuple[str, ...]
-
-    def __getitem__(self, position: int) -> str:
-        return f"{self.ids[position]}: {self.names[int(self.labels[position])]}"
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 def witness_table(side: list[tuple[int, float]], split: Split) -> pd.DataFrame:

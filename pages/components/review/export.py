@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from influence_core.annotations import Answers, Resolved
+    from influence_core.annotations.exports.files import Selection
     from influence_core.reviewing import Fit
 
 KEPT = "review.files"
@@ -85,7 +86,7 @@ def told() -> Generator[None]:
         st.error(plain_markdown(str(error)), icon=":material/warning:")
 
 
-def choose(said: Answers, found: Resolved) -> tuple[str | NDArray[np.int64], str, int]:
+def choose(said: Answers, found: Resolved) -> tuple[Selection, str, int]:
     """All rows, those of a filter, or those that are decided.
 
     Returns:
@@ -105,7 +106,8 @@ def choose(said: Answers, found: Resolved) -> tuple[str | NDArray[np.int64], str
         key="review.export-rows",
         horizontal=True,
     )
-    return (filtered if which == "filtered" else which), titles[which].lower(), counts[which]
+    rows: dict[str, Selection] = {"all": "all", "filtered": filtered, "decided": "decided"}
+    return rows[which], titles[which].lower(), counts[which]
 
 
 def chosen(said: Answers, found: Resolved, given: list[str], outcomes: list[str]) -> NDArray[np.bool_]:
@@ -115,7 +117,7 @@ def chosen(said: Answers, found: Resolved, given: list[str], outcomes: list[str]
     return np.ones(len(said.ids), dtype=bool) & labels & (np.isin(words, outcomes) if outcomes else True)
 
 
-def prepare(desk: Desk, rows: str | NDArray[np.int64], table: tuple[str, bytes] | None) -> dict[str, bytes]:
+def prepare(desk: Desk, rows: Selection, table: tuple[str, bytes] | None) -> dict[str, bytes]:
     """All files.
 
     Returns:
@@ -127,8 +129,7 @@ def prepare(desk: Desk, rows: str | NDArray[np.int64], table: tuple[str, bytes] 
     sheet = contents.assembled(split) if table is None else contents.uploaded(settings.data, split, *table)
     original = None if sheet is None else annotating.Original(**vars(sheet))
     context = annotating.Context(items=contents.items(split), original=original)
-    files: dict[str, bytes] = annotating.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
-    return files
+    return annotating.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
 
 
 def downloads(desk: Desk) -> None:

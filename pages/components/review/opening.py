@@ -20,6 +20,7 @@ from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
     from influence_core.annotations import Plan, Queue
+    from influence_core.compute import Task
 
 DEMO = Settings(
     DataSettings("mnist", (("digits", "3,5,8"), ("size", 1000)), True, 0.15, 0.2, 0.1),
@@ -130,8 +131,7 @@ def applicable() -> list[str]:
     Returns:
         Names in the order of the registry.
     """
-    found: list[str] = core.Review(cached.analysis(state.settings())).signals
-    return found
+    return core.Review(cached.analysis(state.settings())).signals
 
 
 def usual_plan() -> Plan:
@@ -166,7 +166,7 @@ def _work(person: Person, plan: Plan, fit: reviewing.Fit, button: str) -> job_pa
     score = shelf.scorer(fit)
     next_version = len(versions()) + 1
 
-    def start(task: object) -> Queue:
+    def start(task: Task) -> Queue:
         scored = score(task)
         with scored.leash.held(task):
             plan_of = replace(plan, duplicates=reviewing.duplicates(scored))

@@ -16,7 +16,7 @@ from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 
 if TYPE_CHECKING:
-    from influence_core.annotations import Queue
+    from influence_core.annotations import Queue, Store
     from pages.components.review.people import Person
 
 WORDS = {"review": "Review", "progress": "Progress", "export": "Export", "team": "Team"}
@@ -98,5 +98,5 @@ def fit_of(run: int) -> reviewing.Fit:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _fit_of(url: str, run: int, _store: object) -> reviewing.Fit:
+def _fit_of(url: str, run: int, _store: Store) -> reviewing.Fit:
     return reviewing.fit_of(annotating.run_settings(_store, run))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from pages.components.widgets.chart_frame import twin
 if TYPE_CHECKING:
     from influence_core.analysis import BeforeAfter, Corrections, Outcome
     from influence_core.annotations import Resolved
+    from influence_core.compute import Task
     from influence_core.reviewing import Fit
 
 UNITS = {"accuracy": " points", "loss": ""}
@@ -34,7 +35,7 @@ def retrain(desk: Desk, fit: Fit) -> None:
         st.caption("Nothing is decided yet: answer some cards, then see what the decisions do to the model.")
         return
     before, after = replace(fit, corrections=None), replace(fit, corrections=corrections)
-    work = _work(desk, before, after)
+    work = _work(desk, before, after, len(corrections.rows))
     found = job_panel.result(work.key)
     if found is None:
         job_panel.panel(work)
@@ -62,12 +63,11 @@ def corrections_of(found: Resolved) -> Corrections | None:
     return core.Corrections(rows, found.label[rows].astype(np.int64), excluded)
 
 
-def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
+def _work(desk: Desk, before: Fit, after: Fit, count: int) -> job_panel.Work:
     store = cached.store()
     scorers, problem = [shelf.scorer(before), shelf.scorer(after)], cached.problem(before.settings)
-    count = len(after.corrections.rows)
 
-    def start(task: Any) -> Outcome:
+    def start(task: Task) -> Outcome:
         old, new = (score(task) for score in scorers)
         with old.leash.held(task), new.leash.held(task):
             found: Outcome = core.outcome(old.review, new.review)
@@ -119,7 +119,7 @@ def draw(found: Outcome) -> None:
 
 
 def _metric(title: str, found: BeforeAfter, form: str, name: str) -> None:
-    better = "inverse" if name == "loss" else "normal"
+    better: Literal["inverse", "normal"] = "inverse" if name == "loss" else "normal"
     st.metric(
         title,
         form.format(found.after),

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 def table(desk: Desk, fit: Fit) -> None:
     """Everything that follows a key."""
     with guarded(), core.interactive():
-        served = desks.serve(desk)
+        served, trouble = desks.serve(desk)
         state.mirror()
         desks.show_toasts()
-        if served.trouble:
-            st.error(plain_markdown(served.trouble), icon=":material/database_off:")
-        if served.card is None:
-            _nothing(desk, served)
-            return
-        _draw(desk, served, fit)
-        evidence.prefetch(desk, fit)
+        if trouble:
+            st.error(plain_markdown(trouble), icon=":material/database_off:")
+        if served is not None:
+            _draw(desk, served, fit)
+            evidence.prefetch(desk, fit)
+        elif not trouble:
+            _nothing(desk)
 
 
 def _draw(desk: Desk, served: Served, fit: Fit) -> None:
@@ -96,9 +96,7 @@ def _state(desk: Desk, served: Served) -> None:
         )  # noqa: E501
 
 
-def _nothing(desk: Desk, served: Served) -> None:
-    if served.trouble:
-        return
+def _nothing(desk: Desk) -> None:
     if choice.words(desk):
         choice.nothing(desk)
         return

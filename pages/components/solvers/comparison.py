@@ -20,6 +20,7 @@ from pages.components.widgets.job_panel import jobs
 
 if TYPE_CHECKING:
     from influence_core.analysis.trials import Trial
+    from influence_core.compute import Task
     from pages.components.solvers.desks import Desk
 
 INSTANT, UNASKED = 0.7, 8.0  # expected seconds of a comparison that runs in the page, and of a job that starts unasked
@@ -39,8 +40,7 @@ MORE = (
 
 def names(settings: Settings) -> list[str]:
     """The solvers on offer for this model, in registry order."""
-    found: list[str] = core.applicable_solvers(cached.problem(settings).fitted.size)
-    return found
+    return core.applicable_solvers(cached.problem(settings).fitted.size)
 
 
 def compared(settings: Settings, test: int, truth: Truth) -> list[Trial]:
@@ -77,7 +77,7 @@ def _key(desk: Desk) -> str:
 
 
 def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
-    def work(task: object) -> int:
+    def work(task: Task) -> int:
         for done, name in enumerate(wanted):
             desk.ask(name, task)
             task.tick(done + 1, len(wanted))
@@ -158,7 +158,7 @@ def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:
         "products": f"{one.products:,}",
         "residual": f"{one.residual:.1g}",
     }
-    if best is not None:
+    if best is not None and best.scores is not None:
         cells["error"] = f"{core.trials.relative_error(one.scores, best.scores):.1g}"
         cells["reference"] = fitness(agreed(best.scores, one.scores))
     return cells | truth.cells(one.scores)

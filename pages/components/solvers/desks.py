@@ -93,8 +93,7 @@ def trial(settings: Settings, name: str, test: int) -> Trial:
 def watch(settings: Settings, test: int) -> Watched:
     """The watched quantity at one test point."""
     batch = cached.problem(settings).test.take(slice(test, test + 1))
-    found: Watched = core.watch(cached.problem(settings).fitted, batch, settings.quantity, settings.target)
-    return found
+    return core.watch(cached.problem(settings).fitted, batch, settings.quantity, settings.target)
 
 
 def damping_path(settings: Settings, test: int, dampings: tuple[float, ...], count: int = 10) -> DampingPath | None:
@@ -119,11 +118,11 @@ def _path(key: str, test: int, dampings: tuple[float, ...], count: int, _setting
 def _scores_at(settings: Settings, test: int, damping: float) -> NDArray[np.float64] | None:
     """Two products with the eigenvectors of H; None where H + δI is singular."""
     prepared = factored(settings, core.SPECTRAL)
-    if prepared.factor is None:
+    if prepared.spectrum is None:
         return None
     kind = settings.solver.curvature
     chosen = SolverSettings(core.SPECTRAL, damping, curvature=kind)
-    influence = core.Influence(prepared.influence.fitted, chosen, spectrum=prepared.factor)
+    influence = core.Influence(prepared.influence.fitted, chosen, spectrum=prepared.spectrum)
     watched = watch(settings, test)
     try:
         return np.asarray(core.estimators.scores(influence, watched)[:, 0])

@@ -107,8 +107,7 @@ def _refits(settings: Settings) -> Refits | None:
 
 def agreed(measured: Scores, predicted: Scores) -> Agreement:
     """The agreement of two vectors of changes."""
-    found: Agreement = core.agreement(measured, predicted, TOP)
-    return found
+    return core.agreement(measured, predicted, TOP)
 
 
 def fitness(found: Agreement, digits: str = ".3g") -> str:
@@ -122,7 +121,7 @@ def reference(found: list[Trial]) -> Trial | None:
     solved = [one for one in found if one.scores is not None and one.residual is not None]
     named = next((one for one in solved if core.SOLVERS[one.name].dense), None)
     good = [one for one in solved if one.solved(1e-4)]
-    return named or min(good, key=lambda one: one.residual, default=None)
+    return named or min(good, key=lambda one: one.residual or 0.0, default=None)
 
 
 def verdict(found: list[Trial], truth: Truth) -> str:
@@ -253,7 +252,7 @@ def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) ->
         f"One dot for each of {len(left_out)} networks trained on a random half of the training points: the {quantity} "
         "it has, and the change that the scores predict for removing the other half, summed; ranks, because values are "
         "skewed. LDS is the rank correlation of the two: 1 is perfect, "
-        f"chance alone gives ±{truth.halves.chance:.2f}."
+        f"chance alone gives ±{halves.chance:.2f}."
     )
     figure = solvers.halves_panels(halves.values[:, 0], sums, found)
     show(figure, caption, table, "solver-scores")
@@ -261,8 +260,7 @@ def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) ->
 
 def unit(settings: Settings) -> str:
     """Of the watched quantity."""
-    found: str = core.QUANTITIES[settings.quantity].unit or cached.problem(settings).fitted.model.loss.unit
-    return found
+    return core.QUANTITIES[settings.quantity].unit or cached.problem(settings).fitted.model.loss.unit
 
 
 def meant(settings: Settings) -> solvers.Meant:

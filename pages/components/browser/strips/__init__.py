@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from pages.components.browser.bridge import is_index, pack, style, text
 from pages.components.browser.gallery import sprite
 from pages.components.session.errors import safely
 from pages.components.session.words import signed
+
+Captions = Sequence[str] | Mapping[int, str]
 
 _strip = st.components.v2.component(
     "influence_strip",
@@ -56,7 +58,7 @@ class Strip:
 
 
 def strip(
-    images: NDArray[np.uint8], captions: Sequence[str], content: Strip, on_click: Callable[[int], None], key: str
+    images: NDArray[np.uint8], captions: Captions, content: Strip, on_click: Callable[[int], None], key: str
 ) -> None:
     """Draw the rows; clicking a thumbnail selects that training point.
 
@@ -64,7 +66,7 @@ def strip(
 
     Args:
         images: (n, h, w) uint8 training images.
-        captions: n short texts, such as id and label.
+        captions: a short text, such as id and label, for the index of each shown image.
         content: what to show.
         on_click: called with the training index.
         key: of the element.

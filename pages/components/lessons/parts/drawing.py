@@ -160,10 +160,15 @@ def spread(points: Floats, low: float = 0.0, high: float = 1.0) -> Floats:
     return low + (high - low) * np.random.default_rng(0).random(len(points))
 
 
+def groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFrame]]:
+    """The values of a column in the order they come, each with its rows."""
+    return list(table.groupby(column, sort=False))
+
+
 def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figure:
     """One curve per mislabel signal over the share checked, with whiskers where there is an error."""
     drawn = blank(title, "share of the training labels checked", axis)
-    kinds = zip(table.groupby("signal", sort=False), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
+    kinds = zip(groups(table, "signal"), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
     for (signal, rows), dash, shade in kinds:
         known = core.SIGNALS.get(signal)
         name = plain(str(signal if known is None else known.title))

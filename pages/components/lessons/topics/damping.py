@@ -37,7 +37,7 @@ def _kept(setting: Setting, revealed: bool) -> list[Picture]:
     caption = f"{len(values)} eigenvalues of H from {values.max():.3g} to {values.min():.3g}."
     if not revealed:
         return [Picture(projected(solvers.spectrum(values, damping)), caption, table, "damping-spectrum")]
-    lines = {f"δ = {at:g}": (rank, values / (values + at)) for at in sorted({ASKED, damping})}
+    lines = {f"δ = {at:g}": (rank.astype(float), values / (values + at)) for at in sorted({ASKED, damping})}
     figure = curves(
         lines,
         "Every direction keeps the share λ/(λ + δ) of its influence",
@@ -104,7 +104,7 @@ def _truth(setting: Setting, revealed: bool) -> list[Picture]:
 
 def _best(setting: Setting) -> Answer:
     table = _agreed(setting)
-    best, none = table.loc[table["relative_error"].idxmin()], table.iloc[0]
+    best, none = table.iloc[table["relative_error"].argmin()], table.iloc[0]
     return right(
         0 if best.damping == 0 else 1 if best.damping < 1 else 2,
         error=none.relative_error,

@@ -11,7 +11,7 @@ from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.examples import FLIPPED
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts import computed, prose
-from pages.components.lessons.parts.drawing import checked
+from pages.components.lessons.parts.drawing import checked, groups
 from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
 from pages.components.lessons.parts.tiles import tiles
 from pages.components.session.door import core
@@ -83,7 +83,7 @@ def _search(setting: Setting, revealed: bool) -> list[Picture]:
 
 def _how_many(setting: Setting) -> Answer:
     table = _curves(setting)
-    found = {name: float(rows.found[np.isclose(rows.checked, TENTH)].iloc[0]) for name, rows in table.groupby("signal")}
+    found = {name: float(rows.found[np.isclose(rows.checked, TENTH)].iloc[0]) for name, rows in groups(table, "signal")}
     share = found["self_influence"]
     return right(0 if share < 0.2 else 1 if share < 0.6 else 2, **found)
 

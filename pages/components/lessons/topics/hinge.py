@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -31,7 +33,7 @@ def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
             line={"color": "#009E73", "dash": "dash", "width": 3},
         )  # fmt: skip
         top = float(bump.max()) or 1.0
-        axis = {"overlaying": "y", "side": "right", "title": {"text": "second derivative"}, "range": [0, 1.08 * top]}
+        axis = dict[str, Any](overlaying="y", side="right", title={"text": "second derivative"}, range=[0, 1.08 * top])
         axis |= {"showgrid": False, "tickvals": [0, top / 2, top], "ticktext": ["0", f"{top / 2:.3g}", f"{top:.3g}"]}
         figure.update_layout(title="Curvature lives in the corner only", yaxis2=axis)
         figure.layout.yaxis.range = [0, 2.16]

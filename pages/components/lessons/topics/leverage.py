@@ -66,7 +66,7 @@ def _ratio(setting: Setting, revealed: bool, name: str = "leverage-ratio") -> li
 def _worst(setting: Setting) -> dict[str, float]:
     """The largest leverage with its measured ratio, and what the curve says."""
     table = computed.stretch(setting)
-    row = table.loc[table["leverage"].idxmax()]
+    row = table.iloc[table["leverage"].argmax()]
     h = float(row["leverage"])
     return {"h": h, "ratio": float(row["ratio"]), "curve": 1 / (1 - h)}
 

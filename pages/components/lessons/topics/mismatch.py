@@ -18,8 +18,7 @@ TOP, MORE = 6, 30
 
 def poor() -> Settings:
     """A training set that hardly covers the subgroup."""
-    found: Settings = teaching.mismatch.settings(0)
-    return found
+    return teaching.mismatch.settings(0)
 
 
 def _rich(setting: Setting) -> Setting:
@@ -28,8 +27,7 @@ def _rich(setting: Setting) -> Setting:
 
 
 def _groups(setting: Setting) -> pd.DataFrame:
-    found: pd.DataFrame = teaching.mismatch.by_group(setting.analysis)
-    return found
+    return teaching.mismatch.by_group(setting.analysis)
 
 
 def _inside(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
