@@ -19,7 +19,7 @@ from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
-from pages.components.solvers import comparison, desks, fast_panel, truth
+from pages.components.solvers import benches, comparison, fast_panel, truth
 from pages.components.solvers.truth import verdict
 from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
@@ -27,7 +27,7 @@ from pages.components.widgets.chart_frame import show
 if TYPE_CHECKING:
     from influence_core.analysis import Problem
     from influence_core.analysis.trials import Trial
-    from pages.components.solvers.truth import Truth
+    from pages.components.solvers.truth import Yardstick
 
 DAMPING = Option(
     "damping", 0.0, "Damping δ", 0.0, 1e9, help="Solve (H + δI)⁻¹. In the unit of H's eigenvalues; the fit stays."
@@ -98,7 +98,7 @@ def take(name: str) -> None:
     state.change("solver", name=name, options=())
 
 
-def say(found: list[Trial], truth: Truth, problem: Problem) -> None:
+def say(found: list[Trial], truth: Yardstick, problem: Problem) -> None:
     """An honest word about time, and about how far the best solve is from what happens."""
     single = problem.fitted.theta.element_size() < 8
     accurate = core.trials.SINGLE if single else core.trials.ACCURATE
@@ -138,7 +138,7 @@ def damping_view(test: int, unit: str) -> None:
     """The spectrum with a live damping; the slider reruns this part only."""
     with guarded():
         settings = state.settings()
-        prepared = desks.factored(settings, core.SPECTRAL)
+        prepared = benches.factored(settings, core.SPECTRAL)
         if prepared.spectrum is None:
             st.caption(plain_markdown(prepared.error))
             return
@@ -181,7 +181,7 @@ def draw_spectrum(values: np.ndarray, damping: float) -> None:
 
 def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], damping: float, unit: str) -> None:
     """The strongest scores over the damping."""
-    path = desks.damping_path(settings, test, choices)
+    path = benches.damping_path(settings, test, choices)
     if path is None:
         st.caption("No damping of this range gives a solution.")
         return
@@ -210,11 +210,11 @@ with guarded():
         cached.fit(current)
     with st.container(border=True):
         chosen_test = choose(now)
-    truth_now = truth.Truth.of(current, chosen_test)
+    truth_now = truth.Yardstick.of(current, chosen_test)
     everyone = comparison.compared(current, chosen_test, truth_now)
     if len(everyone) == len(comparison.names(current)):
         say(everyone, truth_now, now)
-    if everyone and not comparison.running(desks.desk(current, chosen_test)):
+    if everyone and not comparison.running(benches.bench(current, chosen_test)):
         draw_accuracy(everyone)
         truth.section(current, chosen_test, everyone, truth_now)
     fast_panel.panel(current)

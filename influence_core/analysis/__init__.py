@@ -10,7 +10,7 @@ from influence_core import cells, wording
 from influence_core.agreement import agreement, linear_datamodelling
 from influence_core.analysis import quality, trials
 from influence_core.analysis.answers import Analysis
-from influence_core.analysis.cards import Card, Witness, cards
+from influence_core.analysis.cases import Case, Witness, cases
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
@@ -22,7 +22,7 @@ from influence_core.analysis.trust import Trust
 from influence_core.analysis.truth import Truth
 from influence_core.compute import Cancelled, Recent, Task, result_store, settle, write_whole
 from influence_core.compute.plugins import MissingPackageError, join
-from influence_core.compute.queue import Job, Queue
+from influence_core.compute.scheduler import Job, Scheduler
 from influence_core.compute.turns import interactive
 from influence_core.curvature import KINDS as CURVATURES
 from influence_core.curvature import applicable_curvatures
@@ -63,7 +63,7 @@ __all__ = [
     "Analysis",
     "BeforeAfter",
     "Cancelled",
-    "Card",
+    "Case",
     "Corrections",
     "Curve",
     "DataError",
@@ -77,7 +77,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "QuantityError",
-    "Queue",
+    "Scheduler",
     "Recent",
     "Refits",
     "Review",
@@ -95,7 +95,7 @@ __all__ = [
     "applicable_curvatures",
     "applicable_models",
     "applicable_solvers",
-    "cards",
+    "cases",
     "cells",
     "checking_curve",
     "contents",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.compute import FloatArray, Task, numpy
-from influence_core.curvature import Curvature, Samples
+from influence_core.curvature import Curvature, SampledProducts
 from influence_core.influence.estimators import dots
 from influence_core.influence.watched import Influence, Watched
 from influence_core.models import FittedModel, Network
@@ -160,7 +160,7 @@ def interruptible(curvature: Curvature) -> Curvature:
     """
     samples = curvature.samples
     if samples is not None:
-        samples = Samples(samples.count, _ticking(samples.matvec), samples.norms)
+        samples = SampledProducts(samples.count, _ticking(samples.matvec), samples.norms)
     return replace(curvature, matvec=_ticking(curvature.matvec), dense=_ticking(curvature.dense), samples=samples)
 
 

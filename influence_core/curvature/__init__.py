@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from influence_core.curvature.linear import exact_hessian
-from influence_core.curvature.matrix import Curvature, Layered, Samples, roots
+from influence_core.curvature.matrix import Curvature, Layered, SampledProducts, roots
 from influence_core.curvature.network import automatic_damping, network_curvature
 from influence_core.models import FittedModel
 from influence_core.settings import SettingsError, SolverSettings
@@ -12,7 +12,7 @@ __all__ = [
     "KINDS",
     "Curvature",
     "Layered",
-    "Samples",
+    "SampledProducts",
     "applicable_curvatures",
     "automatic_damping",
     "curvature_of",

@@ -18,26 +18,26 @@ from pages.components.session.words import plain_markdown, signed
 from pages.components.widgets import job_panel
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Card as Found
+    from influence_core.analysis import Case
     from influence_core.data import Split
-    from influence_core.reviewing import Fit, Scored
+    from influence_core.reviewing import Recipe, Scored
 
 
-def relabelling(desk: Desk, served: Served, fit: Fit) -> None:
+def relabelling(desk: Desk, served: Served, recipe: Recipe) -> None:
     """The effect of every relabel, where the model is here."""
-    scored = shelf.shelf().model(fit)
-    found = None if scored is None else shelf.shelf().card(fit, scored, served.card.position)
+    scored = shelf.shelf().model(recipe)
+    found = None if scored is None else shelf.shelf().case(recipe, scored, served.card.position)
     if found is not None:
         relabel(desk, found)
 
 
-def evidence(desk: Desk, served: Served, fit: Fit) -> None:
+def evidence(desk: Desk, served: Served, recipe: Recipe) -> None:
     """Supporting and contradicting training examples, and the strongest counter-example."""
-    scored = shelf.ready(fit)
+    scored = shelf.ready(recipe)
     if scored is None:
-        job_panel.panel(shelf.work(fit))
+        job_panel.panel(shelf.work(recipe))
         return
-    found = shelf.shelf().card(fit, scored, served.card.position)
+    found = shelf.shelf().case(recipe, scored, served.card.position)
     if found is None:
         st.info("This example has left the training set, so that the model has no evidence about it.")
         return
@@ -45,7 +45,7 @@ def evidence(desk: Desk, served: Served, fit: Fit) -> None:
     counter.counter(desk, served, scored, found)
 
 
-def relabel(desk: Desk, found: Found) -> None:
+def relabel(desk: Desk, found: Case) -> None:
     """Change of the mean validation loss for every class the point might get."""
     st.markdown("**What a relabel would do**")
     if found.relabel is None:
@@ -59,7 +59,7 @@ def relabel(desk: Desk, found: Found) -> None:
     )
 
 
-def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
+def relabel_table(found: Case, class_names: tuple[str, ...]) -> pd.DataFrame:
     """One row per class.
 
     Returns:
@@ -79,7 +79,7 @@ def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def witnesses(desk: Desk, scored: Scored, found: Found) -> None:
+def witnesses(desk: Desk, scored: Scored, found: Case) -> None:
     """The training examples that hold the label up, and those that speak against it."""
     label = desk.queue.class_names[found.given]
     what = f"p({label})" if found.quantity == "probability" else f"the margin of {label}"
@@ -101,7 +101,7 @@ def witnesses(desk: Desk, scored: Scored, found: Found) -> None:
 
 
 def _strips(
-    desk: Desk, scored: Scored, found: Found, sides: list[list[tuple[int, float]]], titles: tuple[str, str]
+    desk: Desk, scored: Scored, found: Case, sides: list[list[tuple[int, float]]], titles: tuple[str, str]
 ) -> None:
     train, names = scored.split.train, desk.queue.class_names
     assert train.images is not None  # data without are shown in tables
@@ -138,9 +138,9 @@ def witness_table(side: list[tuple[int, float]], split: Split) -> pd.DataFrame:
     )
 
 
-def prefetch(desk: Desk, fit: Fit) -> None:
+def prefetch(desk: Desk, recipe: Recipe) -> None:
     """Evidence of the next cards, made while this one is looked at."""
-    scored = shelf.shelf().model(fit)
+    scored = shelf.shelf().model(recipe)
     if scored is None:
         return
     try:
@@ -149,4 +149,4 @@ def prefetch(desk: Desk, fit: Fit) -> None:
         )
     except annotating.StoreUnavailable:
         return  # the card has said so
-    shelf.shelf().ahead(fit, scored, following)
+    shelf.shelf().ahead(recipe, scored, following)

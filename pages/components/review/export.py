@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from influence_core.annotations import Answers, Resolved
     from influence_core.annotations.exports.files import Selection
-    from influence_core.reviewing import Fit
+    from influence_core.reviewing import Recipe
 
 KEPT = "review.files"
 IMPORTED = "review.imported"
@@ -41,7 +41,7 @@ WHAT = {
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class Bundle:
     """Files of one export, kept in the session until the next."""
 
     queue: int
@@ -51,9 +51,9 @@ class Prepared:
     files: dict[str, bytes]
 
 
-def export(desk: Desk, fit: Fit) -> None:
+def export(desk: Desk, recipe: Recipe) -> None:
     """Files out, annotations in.  They hold everybody's answers, so they are for leads."""
-    del fit
+    del recipe
     if not desk.person.lead:
         st.info("Exports hold everybody's answers: they are for leads.", icon=":material/lock:")
         return
@@ -68,7 +68,7 @@ def export(desk: Desk, fit: Fit) -> None:
     if st.button(f"Prepare the files: {count:,} rows", type="primary", icon=":material/inventory_2:", key="prepare"):
         with st.spinner("Writing the files …"), told():
             files = prepare(desk, rows, None if table is None else (table.name, table.getvalue()))
-            st.session_state[KEPT] = Prepared(desk.queue.id, words, count, cached.store().clock(), files)
+            st.session_state[KEPT] = Bundle(desk.queue.id, words, count, cached.store().clock(), files)
     downloads(desk)
     imports(desk)
 
@@ -134,7 +134,7 @@ def prepare(desk: Desk, rows: Selection, table: tuple[str, bytes] | None) -> dic
 
 def downloads(desk: Desk) -> None:
     """One zip, and every file by itself."""
-    found: Prepared | None = st.session_state.get(KEPT)
+    found: Bundle | None = st.session_state.get(KEPT)
     if found is None or found.queue != desk.queue.id:
         st.caption("Files are written when you ask for them; the log notes it.")
         return

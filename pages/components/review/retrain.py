@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from influence_core.analysis import BeforeAfter, Corrections, Outcome
     from influence_core.annotations import Resolved
     from influence_core.compute import Task
-    from influence_core.reviewing import Fit
+    from influence_core.reviewing import Recipe
 
 UNITS = {"accuracy": " points", "loss": ""}
 ENDS = {"accuracy": "higher is better", "loss": "lower is better"}
 
 
-def retrain(desk: Desk, fit: Fit) -> None:
+def retrain(desk: Desk, recipe: Recipe) -> None:
     """The refit as a job, and what it changed on the held-out test points."""
     st.subheader("Retrain", anchor=False)
     corrections = corrections_of(annotating.resolve(annotating.answers(cached.store(), desk.queue.dataset)))
     if corrections is None:
         st.caption("Nothing is decided yet: answer some cards, then see what the decisions do to the model.")
         return
-    before, after = replace(fit, corrections=None), replace(fit, corrections=corrections)
+    before, after = replace(recipe, corrections=None), replace(recipe, corrections=corrections)
     work = _work(desk, before, after, len(corrections.rows))
     found = job_panel.result(work.key)
     if found is None:
@@ -63,7 +63,7 @@ def corrections_of(found: Resolved) -> Corrections | None:
     return core.Corrections(rows, found.label[rows].astype(np.int64), excluded)
 
 
-def _work(desk: Desk, before: Fit, after: Fit, count: int) -> job_panel.Work:
+def _work(desk: Desk, before: Recipe, after: Recipe, count: int) -> job_panel.Work:
     store = cached.store()
     scorers, problem = [shelf.scorer(before), shelf.scorer(after)], cached.problem(before.settings)
 

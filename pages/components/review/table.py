@@ -18,11 +18,11 @@ from pages.components.session.words import plain_markdown
 from pages.components.widgets.trust_line import BROKEN, SOUND
 
 if TYPE_CHECKING:
-    from influence_core.reviewing import Fit
+    from influence_core.reviewing import Recipe
 
 
 @st.fragment
-def table(desk: Desk, fit: Fit) -> None:
+def table(desk: Desk, recipe: Recipe) -> None:
     """Everything that follows a key."""
     with guarded(), core.interactive():
         served, trouble = desks.serve(desk)
@@ -31,13 +31,13 @@ def table(desk: Desk, fit: Fit) -> None:
         if trouble:
             st.error(plain_markdown(trouble), icon=":material/database_off:")
         if served is not None:
-            _draw(desk, served, fit)
-            evidence.prefetch(desk, fit)
+            _draw(desk, served, recipe)
+            evidence.prefetch(desk, recipe)
         elif not trouble:
             _nothing(desk)
 
 
-def _draw(desk: Desk, served: Served, fit: Fit) -> None:
+def _draw(desk: Desk, served: Served, recipe: Recipe) -> None:
     card = served.card
     split = cached.problem(state.settings()).split
     hidden = desks.concealed(desk.queue, card)
@@ -59,12 +59,12 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
                 icon=":material/visibility_off:",
             )  # noqa: E501
         else:
-            cards.why(card, desk.queue.class_names, "confident_learning" in fit.signals)
+            cards.why(card, desk.queue.class_names, "confident_learning" in recipe.signals)
         guard.guard(desk.queue.class_names, card)
         if not hidden:
-            evidence.relabelling(desk, served, fit)
+            evidence.relabelling(desk, served, recipe)
     if not hidden:
-        evidence.evidence(desk, served, fit)
+        evidence.evidence(desk, served, recipe)
     trust(desk.queue.trust)
     choice.choice(desk, strip.strip(desk))
 

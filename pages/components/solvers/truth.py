@@ -33,7 +33,7 @@ Scores = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class Yardstick:
     """What really happens at one test point, as far as it was measured.
 
     Attributes:
@@ -49,7 +49,7 @@ class Truth:
     halves: Halves | None = None
 
     @staticmethod
-    def of(settings: Settings, test: int, partial: bool = False) -> Truth:
+    def of(settings: Settings, test: int, partial: bool = False) -> Yardstick:
         """What is known by now; ``partial``: also by a run that goes on, or was stopped.
 
         Returns:
@@ -59,10 +59,10 @@ class Truth:
         refits = truth.stored(*asks, partial=True) if partial else _refits(settings)
         change, noise = (None, None) if refits is None else (refits.change[:, test], refits.noise_of([test]))
         if not truth.way.noisy:
-            return Truth(truth.way, change)
+            return Yardstick(truth.way, change)
         halves = truth.stored_halves(*asks, partial=True) if partial else network_truth.halves(settings)
         one = None if halves is None else replace(halves, values=halves.values[:, [test]])
-        return Truth(truth.way, change, noise, one)
+        return Yardstick(truth.way, change, noise, one)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def reference(found: list[Trial]) -> Trial | None:
     return named or min(good, key=lambda one: one.residual or 0.0, default=None)
 
 
-def verdict(found: list[Trial], truth: Truth) -> str:
+def verdict(found: list[Trial], truth: Yardstick) -> str:
     """How far the best solve is from what happens, and whether a cheaper one is as near: an honest sentence.
 
     Returns:
@@ -149,7 +149,7 @@ def verdict(found: list[Trial], truth: Truth) -> str:
     return "" if not truth.way.noisy else "How far any of them is from what happens is not measured yet: see below."
 
 
-def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
+def _against_halves(found: list[Trial], best: Trial, truth: Yardstick) -> str:
     assert truth.halves is not None and best.scores is not None
     top = truth.lds(best.scores)
     text = (
@@ -173,7 +173,7 @@ def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
     )
 
 
-def section(settings: Settings, test: int, found: list[Trial], truth: Truth) -> None:
+def section(settings: Settings, test: int, found: list[Trial], truth: Yardstick) -> None:
     """Small multiples of every solver against one truth; a network's is chosen, and measured on request."""
     if not truth.way.noisy:
         draw(settings, found, truth, "solver" if truth.loo is None else "loo")
@@ -202,16 +202,16 @@ def _measure(settings: Settings, test: int, found: list[Trial], kind: str) -> No
     if job is not None and job.active:
         _coming(settings, test, found, kind)
     else:
-        draw(settings, found, Truth.of(settings, test, partial=True), kind)
+        draw(settings, found, Yardstick.of(settings, test, partial=True), kind)
 
 
 @st.fragment(run_every=2.0)
 def _coming(settings: Settings, test: int, found: list[Trial], kind: str) -> None:
     with guarded():
-        draw(settings, found, Truth.of(settings, test, partial=True), kind)
+        draw(settings, found, Yardstick.of(settings, test, partial=True), kind)
 
 
-def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> None:
+def draw(settings: Settings, found: list[Trial], truth: Yardstick, kind: str) -> None:
     """Every solver against the chosen truth, as far as there is one."""
     scores = {one.title.split(" (")[0]: one.scores for one in found if one.scores is not None}
     if kind == "lds":
@@ -240,7 +240,7 @@ def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> Non
     show(solvers.panels(base, scores, look, meant(settings)), caption, table, "solver-scores")
 
 
-def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) -> None:
+def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Yardstick) -> None:
     halves = truth.halves
     if halves is None or len(halves.members) < 3 or not scores:
         return

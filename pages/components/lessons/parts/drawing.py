@@ -15,7 +15,7 @@ from pages.components.charts import panels
 from pages.components.charts.base import INK, MARGIN, QUIET, SHAPES, blank, line
 from pages.components.charts.examples import boundary_ends
 from pages.components.charts.field import Floats
-from pages.components.charts.panels import Look, Pair
+from pages.components.charts.panels import Pair, Style
 from pages.components.charts.scale import DIVERGING, NEUTRAL, colour_limit, marker_sizes, plain
 from pages.components.lessons.parts.kinds import projected
 from pages.components.session.door import core
@@ -28,7 +28,7 @@ def against(
     pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: int = 390, band: float = 0.0
 ) -> go.Figure:
     """Panels of predicted (y) against measured (x) for a projector."""
-    return projected(panels.against(pairs, title, axes, Look(band=band)), height)
+    return projected(panels.against(pairs, title, axes, Style(band=band)), height)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from influence_core.settings import DataSettings, ModelSettings, Option, Setting
 from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import SIGN, against, curves
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, projected, right
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("iris"), ModelSettings("hinge", 2 / 90, options=(("t", 0.01),)))
@@ -74,13 +74,13 @@ def _scatter(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, pairs, "hinge-scatter")]
 
 
-def _best(setting: Setting) -> Answer:
+def _best(setting: Setting) -> AnswerKey:
     found = [_numbers(t, _seed(setting)) for t in TRIED]
     rows = ", ".join(f"{one['relative_error']:.2f} (r = {one['r']:.2f}) at t = {one['t']:g}" for one in found)
     return right(int(np.argmin([one["relative_error"] for one in found])), rows=rows)
 
 
-def _times(setting: Setting) -> Answer:
+def _times(setting: Setting) -> AnswerKey:
     found = _numbers(0.0, _seed(setting))
     times = found["times_as_large"]
     return right(0 if times < 3 else 1 if times < 50 else 2, times=times, r=found["r"])

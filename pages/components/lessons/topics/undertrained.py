@@ -11,7 +11,7 @@ import streamlit as st
 from influence_core.settings import ModelSettings, Options, SolverSettings
 from pages.components.charts.panels import Pair
 from pages.components.lessons.parts.drawing import SIGN, against
-from pages.components.lessons.parts.kinds import Answer, Picture, Setting, right
+from pages.components.lessons.parts.kinds import AnswerKey, Picture, Setting, right
 from pages.components.session.door import core
 
 SMALL: Options = (("activation", "tanh"), ("batch_size", 32), ("layers", 1), ("learning_rate", 0.02), ("width", 16))
@@ -49,7 +49,7 @@ def trained_again(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "fails-network")]
 
 
-def lost(setting: Setting) -> Answer:
+def lost(setting: Setting) -> AnswerKey:
     """How large the noise of other seeds is, which share of the changes it hides, and how well influence ranks them."""
     chosen, noise = _again(setting)
     known = np.isfinite(chosen.measured)
