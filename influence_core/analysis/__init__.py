@@ -9,7 +9,7 @@ from __future__ import annotations
 from influence_core import cells, wording
 from influence_core.agreement import agreement, linear_datamodelling
 from influence_core.analysis import quality, trials
-from influence_core.analysis.answers import Analysis
+from influence_core.analysis.answers import Analysis, analyse
 from influence_core.analysis.cases import Case, Witness, cases
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
@@ -135,16 +135,6 @@ EXPECTED_ERRORS = (
     QuantityError,
     SignalError,
 )
-
-
-def analyse(settings: Settings, device: str = "auto") -> Analysis:
-    """The analysis that the settings describe; nothing is computed before it is asked for.
-
-    Returns:
-        A lazy analysis.
-    """
-    return Analysis(settings, Problem(settings, device))
-
 
 join("influence_explorer.models", MODELS, ModelEntry)
 join("influence_explorer.datasets", DATASETS, Source)

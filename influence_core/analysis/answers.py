@@ -243,5 +243,14 @@ class Analysis:
             return None
 
 
+def analyse(settings: Settings, device: str = "auto") -> Analysis:
+    """The analysis that the settings describe; nothing is computed before it is asked for.
+
+    Returns:
+        A lazy analysis.
+    """
+    return Analysis(settings, Problem(settings, device))
+
+
 def _rows(test: int | RowsLike) -> tuple[int, ...]:
     return (int(test),) if isinstance(test, int | np.integer) else tuple(int(row) for row in test)
