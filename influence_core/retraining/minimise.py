@@ -192,7 +192,7 @@ class LeftOut:
         return max(1, int(PASS_BYTES // (8.0 * len(self.fitted.train) * self.fitted.model.loss.outputs)))
 
     def _outputs(self, theta: Tensor) -> Tensor:
-        """F of all examples under each refit, (n, b, K): the expensive step of everything here, so it ticks."""
+        """f of all examples under each refit, (n, b, K): the expensive step of everything here, so it ticks."""
         self.task.tick()
         x = self.fitted.train.x
         return product(x, theta.reshape(-1, x.shape[1]).T).view(len(x), len(theta), -1)

@@ -23,7 +23,7 @@ PRINTED = {0.01: 0.8602, 0.1: 0.7700}
 
 
 def hinge_smoothing(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """R of every draw with the printed value, the pairs of the first draw, and the smoothed hinges."""
+    """r of every draw with the printed value, the pairs of the first draw, and the smoothed hinges."""
     pairs = figure.tables["pairs"]
     panels = [
         Pair(rows["loo_loss_change"].to_numpy(), rows["loss_change"].to_numpy(), f"t = {t:g}")

@@ -23,7 +23,7 @@ def _scores(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _agreed(setting: Setting, scores: np.ndarray) -> tuple[float, float]:
-    """R and slope of the truth on the scores."""
+    """r and slope of the truth on the scores."""
     found = core.agreement(setting.measured, scores)
     return found.r.value or 0.0, found.slope.value or 0.0
 

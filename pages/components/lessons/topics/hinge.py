@@ -43,7 +43,7 @@ def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
 
 
 def _numbers(t: float, seed: int) -> dict[str, float]:
-    """R, slope, how many times too large, and relative error."""
+    """r, slope, how many times too large, and relative error."""
     pairs = computed.hinge(t, seed)
     truth, guess = pairs["loo_loss_change"].to_numpy(), pairs["loss_change"].to_numpy()
     found, size = core.agreement(truth, guess), float(np.linalg.norm(truth))
