@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -53,7 +54,8 @@ bootstrap(
     "predicts that change for every training point at once, and measures it by exact refits beside it.",
 )
 with guarded():
-    cards = [*(partial(card, name, preset) for name, preset in PRESETS.items()), review, own_data]
+    cards: list[Callable[[], None]] = [partial(card, name, preset) for name, preset in PRESETS.items()]
+    cards += [review, own_data]
     for start in range(0, len(cards), 3):
         for column, draw in zip(st.columns(3), cards[start : start + 3], strict=False):
             with column:

@@ -39,7 +39,7 @@ SETTINGS, CORRECTIONS, COMPUTED = "settings", "corrections", "signals"  # names 
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Recipe:
     """Which model's scores order a queue: settings, and what people had decided before it was fitted.
 
     Attributes:
@@ -62,7 +62,7 @@ class Fit:
         """Everything that makes the same scores again, for the store.
 
         Returns:
-            JSON-ready; the inverse of :func:`fit_of`.
+            JSON-ready; the inverse of :func:`recipe_of`.
         """
         found: dict[str, Any] = {SETTINGS: json.loads(to_json(self.settings)), COMPUTED: list(self.signals)}
         if self.corrections is not None:
@@ -71,7 +71,7 @@ class Fit:
         return found
 
 
-def fit_of(record: Mapping[str, Any]) -> Fit:
+def recipe_of(record: Mapping[str, Any]) -> Recipe:
     """The model behind a stored queue.
 
     Returns:
@@ -82,7 +82,7 @@ def fit_of(record: Mapping[str, Any]) -> Fit:
         rows, labels, excluded = record[CORRECTIONS]
         decided = (np.array(rows, dtype=np.int64), np.array(labels, dtype=np.int64), np.array(excluded, dtype=bool))
         corrections = Corrections(*decided)
-    return Fit(from_json(json.dumps(record[SETTINGS])), corrections, tuple(record[COMPUTED]))
+    return Recipe(from_json(json.dumps(record[SETTINGS])), corrections, tuple(record[COMPUTED]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +127,11 @@ class Scored:
         return int(np.flatnonzero(self.kept)[row])
 
 
-def score(fit: Fit, given: Problem, task: Task) -> Scored:
+def score(recipe: Recipe, given: Problem, task: Task) -> Scored:
     """Fit the model and compute the signals.
 
     Args:
-        fit: what is asked for.
+        recipe: what is asked for.
         given: data and model with the labels as given.
         task: told how far it is.
 
@@ -139,12 +139,12 @@ def score(fit: Fit, given: Problem, task: Task) -> Scored:
         Signals that are ready, and a factor for the evidence.
     """
     split, leash = given.split, Leash()
-    review = Review(Analysis(fit.settings, given, leash.task()))
+    review = Review(Analysis(recipe.settings, given, leash.task()))
     kept = np.ones(len(split.train), dtype=bool)
-    if fit.corrections is not None:
-        review = corrected_review(review, fit.corrections)
-        kept[fit.corrections.rows[fit.corrections.excluded]] = False
-    names = tuple(name for name in fit.signals if name in review.signals)
+    if recipe.corrections is not None:
+        review = corrected_review(review, recipe.corrections)
+        kept[recipe.corrections.rows[recipe.corrections.excluded]] = False
+    names = tuple(name for name in recipe.signals if name in review.signals)
     signals = (partial(review.suspicion, name) for name in names)
     steps: list[Callable[[], object]] = [lambda: review.fitted, *signals, lambda: review.trust]
     with leash.held(replace(task, report=lambda _done, _total: None)):
@@ -155,7 +155,7 @@ def score(fit: Fit, given: Problem, task: Task) -> Scored:
     return Scored(review, split, kept, names, leash)
 
 
-def seconds(fit: Fit, given: Problem) -> float:
+def seconds(recipe: Recipe, given: Problem) -> float:
     """About how long the scores take on two cores, for the queue of jobs: short ones start at once.
 
     Returns:
@@ -164,7 +164,7 @@ def seconds(fit: Fit, given: Problem) -> float:
     train = given.split.train
     n, p = len(train), (len(train.feature_names) + 1) * max(1, train.classes - 1)
     work = FACTORS * (p**3 / 3 + float(n) * p * p)
-    return 1.0 + work * (1 + sum(SIGNALS[name].fits for name in fit.signals if name in SIGNALS)) / RATE
+    return 1.0 + work * (1 + sum(SIGNALS[name].fits for name in recipe.signals if name in SIGNALS)) / RATE
 
 
 def samples(split: Split, name: str) -> Samples:
@@ -182,7 +182,7 @@ def samples(split: Split, name: str) -> Samples:
     return Samples(name, train.fingerprint, train.ids, labels, names)
 
 
-def run(scored: Scored, fit: Fit) -> Run:
+def run(scored: Scored, recipe: Recipe) -> Run:
     """What the model says of every row of the data as given.
 
     Returns:
@@ -192,18 +192,18 @@ def run(scored: Scored, fit: Fit) -> Run:
     found = scores(scored.review, scored.signals)
     predicted = _spread(scored, found.predicted, given)
     suggested, p_given, p_suggested = _suggestions(scored, found, given)
-    title = MODELS[fit.settings.model.name].title
+    title = MODELS[recipe.settings.model.name].title
     return Run(
-        model=f"{title}, l2 = {fit.settings.model.l2:g}",
-        settings=fit.record(),
-        seed=fit.settings.seed,
+        model=f"{title}, l2 = {recipe.settings.model.l2:g}",
+        settings=recipe.record(),
+        seed=recipe.settings.seed,
         trust=found.trust_text,
         signals={name: _spread(scored, values, LAST) for name, values in found.signals.items()},
         predicted=predicted,
         suggested=suggested,
         p_given=p_given,
         p_suggested=p_suggested,
-        label_score=p_given if fit.corrections is not None else found.label_score,
+        label_score=p_given if recipe.corrections is not None else found.label_score,
         is_issue=_spread(scored, found.is_issue, False),
         metrics=dict(found.metrics),
         gradient_norm=scored.review.trust.gradient_norm,

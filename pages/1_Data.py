@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,14 @@ from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
 
+if TYPE_CHECKING:
+    from influence_core.analysis import Problem
+    from influence_core.data import Dataset, Source, Split
+
 SEED = Option("seed", 0, "Seed", 0, 2**31 - 1, help="Decides every random choice: draw, split and flips.")
 
 
-def choose_source() -> Any:
+def choose_source() -> Source | None:
     """Which data set, and its own options."""
     current = state.settings().data
     titles = {
@@ -56,7 +60,7 @@ def take_source(name: str) -> None:
     state.change("data", name=name, options=(), flip_fraction=flips)
 
 
-def choose_split(source: Any) -> None:
+def choose_split(source: Source) -> None:
     """Fractions, scaling, flips and seed."""
     classes = core.task_of(state.settings().data) == "classification"
     test, validation, flips, rest = st.columns([3, 3, 4, 2], vertical_alignment="top")
@@ -95,7 +99,7 @@ def percent(label: str, name: str, low: int, high: int, words: str = "", disable
     )
 
 
-def standardise(source: Any) -> None:
+def standardise(source: Source) -> None:
     """Whether features get mean 0 and standard deviation 1."""
     st.session_state["data.standardise"] = state.settings().data.standardise and source.standardise
     st.checkbox(
@@ -107,7 +111,7 @@ def standardise(source: Any) -> None:
     )
 
 
-def sizes(split: Any) -> None:
+def sizes(split: Split) -> None:
     """The size line."""
     train = split.train
     facts = {
@@ -122,7 +126,7 @@ def sizes(split: Any) -> None:
         column.metric(name, f"{count:,}" if isinstance(count, int) else count)
 
 
-def draw_map(problem: Any) -> None:
+def draw_map(problem: Problem) -> None:
     """Training points on two axes."""
     split, places = problem.split, problem.positions
     train, plane = split.train, split.train.x.shape[1] == 2
@@ -147,7 +151,7 @@ def draw_map(problem: Any) -> None:
     show(examples.points_map(points, places.axes, title, ends).update_layout(height=560), caption, table, "data-map")
 
 
-def draw_balance(split: Any) -> None:
+def draw_balance(split: Split) -> None:
     """How common each class is, or how the target is distributed."""
     train = split.train
     if not train.classes:
@@ -165,7 +169,7 @@ def draw_balance(split: Any) -> None:
     show(figure, f"Training examples by their present label. {words}.{hatched}", table, "class-balance")
 
 
-def choose_histogram(split: Any) -> None:
+def choose_histogram(split: Split) -> None:
     """Histogram of one feature in the unit of the source."""
     train = split.train
     names = train.feature_names
@@ -182,7 +186,7 @@ def choose_histogram(split: Any) -> None:
     draw_histogram(values, train, f"How {names[feature]} is distributed", names[feature], "feature-histogram")
 
 
-def draw_histogram(values: np.ndarray, train: Any, title: str, unit: str, key: str) -> None:
+def draw_histogram(values: np.ndarray, train: Dataset, title: str, unit: str, key: str) -> None:
     """Counts in equal bins, by class where there are classes."""
     figure = examples.histogram(values, train.y, train.class_names, title, unit)
     edges = examples.bins(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,15 @@ from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
-from pages.components.solvers import comparison, desks, fast_panel, truth
+from pages.components.solvers import benches, comparison, fast_panel, truth
 from pages.components.solvers.truth import verdict
 from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
+    from influence_core.analysis import Problem
     from influence_core.analysis.trials import Trial
+    from pages.components.solvers.truth import Yardstick
 
 DAMPING = Option(
     "damping", 0.0, "Damping δ", 0.0, 1e9, help="Solve (H + δI)⁻¹. In the unit of H's eigenvalues; the fit stays."
@@ -34,7 +36,7 @@ AUTOMATIC = "auto"
 OPTIONS = 4  # of a solver in a row
 
 
-def choose(problem: Any) -> int:
+def choose(problem: Problem) -> int:
     """Test point, damping, and the solver that the other pages use; the index of the test point."""
     settings, m = state.settings(), len(problem.split.test)
     controls.exist(problem.split)
@@ -78,7 +80,7 @@ def choose(problem: Any) -> int:
     return state.test()
 
 
-def automatic(settings: Settings, problem: Any) -> list[str]:
+def automatic(settings: Settings, problem: Problem) -> list[str]:
     """What was chosen where nobody set it, and why."""
     fitted, said = problem.fitted, []
     if settings.solver.name == AUTOMATIC:
@@ -96,7 +98,7 @@ def take(name: str) -> None:
     state.change("solver", name=name, options=())
 
 
-def say(found: list[Trial], truth: Any, problem: Any) -> None:
+def say(found: list[Trial], truth: Yardstick, problem: Problem) -> None:
     """An honest word about time, and about how far the best solve is from what happens."""
     single = problem.fitted.theta.element_size() < 8
     accurate = core.trials.SINGLE if single else core.trials.ACCURATE
@@ -107,11 +109,13 @@ def say(found: list[Trial], truth: Any, problem: Any) -> None:
 def draw_accuracy(found: list[Trial]) -> None:
     """Error of the scores over the time, for every solver that gave some."""
     best = truth.reference(found)
-    others = [one for one in found if best is not None and one.scores is not None and one is not best]
-    if best is None or not others:
+    if best is None or best.scores is None:
         return
-    errors = [core.trials.relative_error(one.scores, best.scores) for one in others]
-    times, titles = [core.trials.cost(one, 1) for one in others], [one.title for one in others]
+    others = [(one, one.scores) for one in found if one.scores is not None and one is not best]
+    if not others:
+        return
+    errors = [core.trials.relative_error(scores, best.scores) for _, scores in others]
+    times, titles = [core.trials.cost(one, 1) for one, _ in others], [one.title for one, _ in others]
     table = pd.DataFrame({"solver": titles, "seconds": times, "relative error": errors})
     took = core.trials.seconds(core.trials.cost(best, 1))
     caption = (
@@ -134,11 +138,11 @@ def damping_view(test: int, unit: str) -> None:
     """The spectrum with a live damping; the slider reruns this part only."""
     with guarded():
         settings = state.settings()
-        prepared = desks.factored(settings, core.SPECTRAL)
-        if prepared.factor is None:
+        prepared = benches.factored(settings, core.SPECTRAL)
+        if prepared.spectrum is None:
             st.caption(plain_markdown(prepared.error))
             return
-        values = prepared.factor.eigenvalues.cpu().numpy()
+        values = prepared.spectrum.eigenvalues.cpu().numpy()
         choices = grid(values)
         slide, use = st.columns([4, 1], vertical_alignment="bottom")
         tried = state.view().trial_damping
@@ -177,7 +181,7 @@ def draw_spectrum(values: np.ndarray, damping: float) -> None:
 
 def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], damping: float, unit: str) -> None:
     """The strongest scores over the damping."""
-    path = desks.damping_path(settings, test, choices)
+    path = benches.damping_path(settings, test, choices)
     if path is None:
         st.caption("No damping of this range gives a solution.")
         return
@@ -206,11 +210,11 @@ with guarded():
         cached.fit(current)
     with st.container(border=True):
         chosen_test = choose(now)
-    truth_now = truth.Truth.of(current, chosen_test)
+    truth_now = truth.Yardstick.of(current, chosen_test)
     everyone = comparison.compared(current, chosen_test, truth_now)
     if len(everyone) == len(comparison.names(current)):
         say(everyone, truth_now, now)
-    if everyone and not comparison.running(desks.desk(current, chosen_test)):
+    if everyone and not comparison.running(benches.bench(current, chosen_test)):
         draw_accuracy(everyone)
         truth.section(current, chosen_test, everyone, truth_now)
     fast_panel.panel(current)

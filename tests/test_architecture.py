@@ -217,6 +217,22 @@ def test_no_class_of_ours_inherits_from_another_of_ours() -> None:
         assert not bases & ours, f"{node.name} inherits from {bases & ours}"
 
 
+def test_public_class_names_are_unique() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in [*_modules("influence_core"), *_modules("pages")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert not {name: found for name, found in homes.items() if len(found) > 1}, "one word stands for one thing"
+
+
+def test_init_files_of_the_core_only_hand_names_on() -> None:
+    for path in (ROOT / "influence_core").rglob("__init__.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            made = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            assert not made or node.name == "__getattr__", f"{path}:{node.lineno}: {node.name} belongs into a file"
+
+
 def test_every_callback_is_safe_and_every_fragment_guarded() -> None:
     for path in [*_modules("pages"), ROOT / "app.py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from influence_core import cells, wording
 from influence_core.agreement import agreement, linear_datamodelling
 from influence_core.analysis import quality, trials
-from influence_core.analysis.answers import Analysis
-from influence_core.analysis.cards import Card, cards
+from influence_core.analysis.answers import Analysis, analyse
+from influence_core.analysis.cases import Case, Witness, cases
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
@@ -22,7 +22,7 @@ from influence_core.analysis.trust import Trust
 from influence_core.analysis.truth import Truth
 from influence_core.compute import Cancelled, Recent, Task, result_store, settle
 from influence_core.compute.plugins import MissingPackageError, join
-from influence_core.compute.queue import Job, Queue
+from influence_core.compute.scheduler import Job, Scheduler
 from influence_core.compute.turns import interactive
 from influence_core.curvature import applicable_curvatures
 from influence_core.data import DATASETS, Corrections, DataError, Source, contents, drawn, load, task_of, uploads
@@ -61,7 +61,7 @@ __all__ = [
     "Analysis",
     "BeforeAfter",
     "Cancelled",
-    "Card",
+    "Case",
     "Corrections",
     "Curve",
     "DataError",
@@ -75,7 +75,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "QuantityError",
-    "Queue",
+    "Scheduler",
     "Recent",
     "Refits",
     "Review",
@@ -92,7 +92,7 @@ __all__ = [
     "applicable_curvatures",
     "applicable_models",
     "applicable_solvers",
-    "cards",
+    "cases",
     "cells",
     "checking_curve",
     "contents",
@@ -119,6 +119,7 @@ __all__ = [
     "why_chosen",
     "wording",
     "search",
+    "Witness",
 ]
 
 EXPECTED_ERRORS = (
@@ -131,16 +132,6 @@ EXPECTED_ERRORS = (
     QuantityError,
     SignalError,
 )
-
-
-def analyse(settings: Settings, device: str = "auto") -> Analysis:
-    """The analysis that the settings describe; nothing is computed before it is asked for.
-
-    Returns:
-        A lazy analysis.
-    """
-    return Analysis(settings, Problem(settings, device))
-
 
 join("influence_explorer.models", MODELS, ModelEntry)
 join("influence_explorer.datasets", DATASETS, Source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from influence_core.agreement import Agreement, agreement
 from influence_core.analysis.groups import GroupEffect, checked_group, group_effect
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.trust import Ground, Trust, trust
-from influence_core.compute import FloatArray, Recent, Task, numpy, once
+from influence_core.compute import FloatArray, Recent, RowsLike, Task, numpy, once
 from influence_core.data import DataError
 from influence_core.influence import effects, estimators
 from influence_core.influence.estimators import ESTIMATORS, Estimator
@@ -80,7 +80,7 @@ class Analysis:
         """Whether a solve would cost seconds and no score use it."""
         return self.problem.fitted.kind.products_only and not self.estimator.curvature
 
-    def watched(self, test: Sequence[int] | None = None, mean: bool = False) -> Watched:
+    def watched(self, test: RowsLike | None = None, mean: bool = False) -> Watched:
         """The quantity at some test points (default: all), or its mean over them.
 
         Returns:
@@ -96,7 +96,7 @@ class Analysis:
         combine = batch.x.new_full((len(rows), 1), 1 / len(rows)) if mean else None
         return watch(self.problem.fitted, batch, self.settings.quantity, self.settings.target, combine)
 
-    def scores(self, test: Sequence[int] | None = None, mean: bool = False) -> FloatArray:
+    def scores(self, test: RowsLike | None = None, mean: bool = False) -> FloatArray:
         """Predicted change[i, j], new minus old, by the chosen estimator.
 
         The answers for the last few single test points and means are kept, so that scores, agreement and trust of one
@@ -109,7 +109,7 @@ class Analysis:
             return estimators.scores(self.influence, self.watched(test, mean), self.settings.estimator)
         return self._asked(test).scores
 
-    def _asked(self, test: Sequence[int]) -> Asked:
+    def _asked(self, test: RowsLike) -> Asked:
         """Scores and solution at one test point, or for the mean over several."""
         rows = tuple(int(row) for row in test)
         return self._recent.get(rows, lambda: self._answer(rows))
@@ -142,7 +142,7 @@ class Analysis:
         """(n,) leverage of every training point."""
         return numpy(self.influence.leverage)
 
-    def perturbation(self, test: int | Sequence[int], row: int) -> FloatArray:
+    def perturbation(self, test: int | RowsLike, row: int) -> FloatArray:
         """Predicted change when one feature of training point ``row`` grows by one unit of the scaled features.
 
         Returns:
@@ -178,7 +178,7 @@ class Analysis:
         """
         return group_effect(self.influence, self.everywhere, checked_group(rows, self.problem.split.train))
 
-    def agreement(self, refits: Refits, test: int | Sequence[int]) -> Agreement:
+    def agreement(self, refits: Refits, test: int | RowsLike) -> Agreement:
         """Measured against predicted changes at one test point, or of the mean over several.
 
         Returns:
@@ -192,7 +192,7 @@ class Analysis:
     def _agreed(self) -> Recent[Agreement]:
         return Recent(KEPT)
 
-    def trust(self, test: int | Sequence[int], refits: Refits | None = None) -> Trust:
+    def trust(self, test: int | RowsLike, refits: Refits | None = None) -> Trust:
         """What the scores at one test point, or for the mean over several, rest on.
 
         Returns:
@@ -243,5 +243,14 @@ class Analysis:
             return None
 
 
-def _rows(test: int | Sequence[int]) -> tuple[int, ...]:
+def analyse(settings: Settings, device: str = "auto") -> Analysis:
+    """The analysis that the settings describe; nothing is computed before it is asked for.
+
+    Returns:
+        A lazy analysis.
+    """
+    return Analysis(settings, Problem(settings, device))
+
+
+def _rows(test: int | RowsLike) -> tuple[int, ...]:
     return (int(test),) if isinstance(test, int | np.integer) else tuple(int(row) for row in test)

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.folds import GOAL
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review
-from influence_core.compute import FloatArray, Task
+from influence_core.compute import FloatArray, Rows, Task
 from influence_core.data import Corrections, DataError
 from influence_core.mislabels import SIGNALS, Curve, auc, detection
 from influence_core.models.fitting import newton
@@ -21,7 +20,6 @@ from influence_core.settings import Settings
 
 FRACTIONS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 ALWAYS = ("loss", "random")  # loss is as good as influence on some tasks, and chance is what both must beat
-Rows = NDArray[np.int64]
 
 
 def checking_curve(

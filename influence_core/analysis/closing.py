@@ -125,7 +125,7 @@ def _held_out(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """(m,) 1 where a test point is classified right, and (m,) losses."""
     fitted, test = problem.fitted, problem.test
     f = fitted.model.outputs(fitted.theta, test.x)
-    return 1.0 - problem.misclassified, numpy(fitted.model.loss.values(f, test.y))
+    return (~problem.misclassified).astype(float), numpy(fitted.model.loss.values(f, test.y))
 
 
 def _compared(before: FloatArray, after: FloatArray, seed: int) -> BeforeAfter:

@@ -160,11 +160,11 @@ class Problem:
         return numpy(f), None if probability is None else numpy(probability)
 
     @once
-    def misclassified(self) -> FloatArray:
-        """(m,) bool; all False for regression."""
+    def misclassified(self) -> NDArray[np.bool_]:
+        """(m,); all False for regression."""
         return self._wrong(self.fitted.theta)
 
-    def _wrong(self, theta: Tensor) -> FloatArray:
+    def _wrong(self, theta: Tensor) -> NDArray[np.bool_]:
         margins = self.fitted.model.loss.margins(self.fitted.model.outputs(theta, self.test.x), self.test.y)
         wrong = torch.zeros(len(self.test.y), dtype=torch.bool) if margins is None else (margins <= 0).cpu()
         return np.asarray(wrong.numpy())

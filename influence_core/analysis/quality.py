@@ -35,7 +35,7 @@ class Quality:
 
 
 def outputs(fitted: FittedModel, batch: Batch) -> FloatArray:
-    """F at the examples.
+    """f at the examples.
 
     Returns:
         (n, K).

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from influence_core.analysis.review import Review, trust_record
-from influence_core.compute import FloatArray
+from influence_core.compute import FloatArray, RowsLike
 from influence_core.data.neighbours import near_duplicates
 
 ADVICE = " — "  # between the facts of a trust line and each sentence about a broken assumption
@@ -87,7 +87,7 @@ def scores(review: Review, names: Sequence[str] | None = None) -> Scores:
     )
 
 
-def duplicate_groups(review: Review, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+def duplicate_groups(review: Review, rows: RowsLike) -> NDArray[np.int64]:
     """Groups of near-duplicates among some training points and whatever lies near those; groups may chain.
 
     Returns:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.compute import FloatArray, Task, numpy
-from influence_core.curvature import Curvature, Samples
+from influence_core.curvature import Curvature, SampledProducts
 from influence_core.influence.estimators import dots
 from influence_core.influence.watched import Influence, Watched
 from influence_core.models import FittedModel, Network
 from influence_core.models.chain import activations
 from influence_core.settings import SettingsError, SolverSettings
-from influence_core.solvers import SOLVERS, Factor, Load, SingularError, Solution, factor
+from influence_core.solvers import SOLVERS, EighFactor, Factor, Load, SingularError, Solution, factor
 
 T = TypeVar("T")
 ACCURATE, SINGLE = 1e-8, 1e-4  # relative residuals that count as solved, in double and in single precision
@@ -57,6 +57,11 @@ class Prepared:
     seconds: float
     products: int = 0
     error: str = ""
+
+    @property
+    def spectrum(self) -> EighFactor | None:
+        """The factor, where it is an eigendecomposition."""
+        return self.factor if isinstance(self.factor, EighFactor) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +156,7 @@ def interruptible(curvature: Curvature) -> Curvature:
     """
     samples = curvature.samples
     if samples is not None:
-        samples = Samples(samples.count, _ticking(samples.matvec), samples.norms)
+        samples = SampledProducts(samples.count, _ticking(samples.matvec), samples.norms)
     return replace(curvature, matvec=_ticking(curvature.matvec), dense=_ticking(curvature.dense), samples=samples)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.analysis.halves import DRAW, Draw, Halves, random_halves
-from influence_core.compute import FloatArray, NotStored, Task, blocks, result_store
+from influence_core.compute import FloatArray, NotStored, Rows, Task, blocks, result_store
 from influence_core.models import Batch, FittedModel
 from influence_core.models.losses import Squared
 from influence_core.retraining import LeaveOneOut, Question, Refits, leave_groups_out
@@ -19,7 +19,6 @@ from influence_core.retraining import LeaveOneOut, Question, Refits, leave_group
 PIECE = 2e11  # operations after which a run leaves something to look at, about five seconds on two cores
 FEWEST = 10  # models of a piece, however long they take
 INSTANT = 2e10  # floating-point operations of a LOO run that is shown without being asked, about 0.3 s on two cores
-Rows = NDArray[np.int64]
 T = TypeVar("T")
 
 

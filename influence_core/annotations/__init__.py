@@ -3,7 +3,7 @@
 It knows no model: scores come in as arrays, decisions go out as arrays and files.
 """
 
-from influence_core.annotations.annotator_agreement import Agreement, Estimate, agreement, agreement_of
+from influence_core.annotations.annotator_agreement import Estimate, Reliability, agreement, agreement_of
 from influence_core.annotations.decisions import Decided, decide, decide_beside, undo
 from influence_core.annotations.errors import AnnotationError, Refused, StoreUnavailable
 from influence_core.annotations.exports import (
@@ -38,7 +38,7 @@ __all__ = [
     "ACTIONS",
     "SIGN",
     "Activity",
-    "Agreement",
+    "Reliability",
     "AnnotationError",
     "Answer",
     "Answers",

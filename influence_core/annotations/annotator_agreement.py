@@ -40,7 +40,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Reliability:
     """What the lead sees.
 
     Attributes:
@@ -56,7 +56,7 @@ class Agreement:
     alpha: Estimate
 
 
-def agreement(store: Store, dataset: int, seed: int = 0) -> Agreement:
+def agreement(store: Store, dataset: int, seed: int = 0) -> Reliability:
     """Agreement of the first-pass answers to a data set, all queue versions together.
 
     Returns:
@@ -65,7 +65,7 @@ def agreement(store: Store, dataset: int, seed: int = 0) -> Agreement:
     return agreement_of(answers(store, dataset), seed)
 
 
-def agreement_of(given: Answers, seed: int = 0) -> Agreement:
+def agreement_of(given: Answers, seed: int = 0) -> Reliability:
     """Agreement of answers that were read already.
 
     Returns:
@@ -75,7 +75,7 @@ def agreement_of(given: Answers, seed: int = 0) -> Agreement:
     codes = codes[(codes >= 0).sum(axis=1) >= 2]
     codes = codes[:, (codes >= 0).any(axis=0)] if len(codes) else codes
     rng = np.random.default_rng(seed)
-    return Agreement(given.annotators, _percent(codes, rng), _kappa(codes, rng), _alpha(codes, rng))
+    return Reliability(given.annotators, _percent(codes, rng), _kappa(codes, rng), _alpha(codes, rng))
 
 
 def _percent(codes: NDArray[np.int64], rng: np.random.Generator) -> Estimate:

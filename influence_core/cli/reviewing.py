@@ -28,7 +28,7 @@ from influence_core.annotations import (
     queues,
 )
 from influence_core.cli.common import add_settings, settings_of, task, write_table
-from influence_core.reviewing import Fit, duplicates, offered, run, samples, score
+from influence_core.reviewing import Recipe, duplicates, offered, run, samples, score
 
 
 def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,8 +61,8 @@ def run_queue(arguments: argparse.Namespace) -> None:
     """Score, and store a queue; its version goes to the standard output."""
     settings, given = settings_of(arguments), _problem(arguments)
     cheap = [name for name, signal in SIGNALS.items() if signal.cheap]
-    fit = Fit(settings, None, offered([*cheap, arguments.strategy]))
-    scored = score(fit, given, task())
+    recipe = Recipe(settings, None, offered([*cheap, arguments.strategy]))
+    scored = score(recipe, given, task())
     plan = Plan(
         arguments.strategy,
         arguments.limit,
@@ -72,7 +72,7 @@ def run_queue(arguments: argparse.Namespace) -> None:
         seed=settings.seed,
     )
     known = samples(given.split, _title(arguments))
-    made = create_queue(open_store(), known, run(scored, fit), plan, _name(arguments))
+    made = create_queue(open_store(), known, run(scored, recipe), plan, _name(arguments))
     print(f"queue version {made.version}: {made.size} cards by {made.strategy}")
 
 

@@ -3,6 +3,8 @@
 from influence_core.compute.lazy import Recent, fingerprint, known, once
 from influence_core.compute.products import (
     FloatArray,
+    Rows,
+    RowsLike,
     Workspace,
     blocks,
     choose_device,
@@ -21,6 +23,8 @@ __all__ = [
     "NotStored",
     "Recent",
     "ResultStore",
+    "Rows",
+    "RowsLike",
     "Task",
     "Workspace",
     "blocks",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 FloatArray = NDArray[np.float64]
+Rows = NDArray[np.int64]  # numbers of examples
+RowsLike = Sequence[int] | Rows
 BLOCK_BYTES = 64 * 2**20
 SMALL = 4e7  # multiplications of a product that one thread does in about 10 ms
 

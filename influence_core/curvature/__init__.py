@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from influence_core.curvature.choosing import KINDS, applicable_curvatures, curvature_of
 from influence_core.curvature.linear import exact_hessian
-from influence_core.curvature.matrix import Curvature, Layered, Samples, roots
+from influence_core.curvature.matrix import Curvature, Layered, SampledProducts, roots
 from influence_core.curvature.network import automatic_damping, network_curvature
-from influence_core.models import FittedModel
-from influence_core.settings import SettingsError, SolverSettings
 
 __all__ = [
     "KINDS",
     "Curvature",
     "Layered",
-    "Samples",
+    "SampledProducts",
     "applicable_curvatures",
     "automatic_damping",
     "curvature_of",
@@ -20,39 +19,3 @@ __all__ = [
     "network_curvature",
     "roots",
 ]
-
-AUTOMATIC = "auto"
-KINDS = {
-    AUTOMATIC: "Automatic (Gauss–Newton for networks)",
-    "exact": "Hessian",
-    "gauss_newton": "Gauss–Newton",
-}
-
-
-def applicable_curvatures(fitted: FittedModel) -> dict[str, str]:
-    """Titles of the matrices that may stand for H; none where Hessian and Gauss–Newton are the same."""
-    return {} if fitted.kind.closed_form else KINDS
-
-
-def curvature_of(fitted: FittedModel, settings: SolverSettings) -> Curvature:
-    """H + δI as the settings choose it.
-
-    For a linear predictor Hessian and Gauss–Newton are the same.  ``auto`` is the Gauss–Newton matrix for networks,
-    whose Hessian is indefinite away from a minimum, and there a damping of 0 means ``SHARE`` times its mean diagonal.
-
-    Returns:
-        The damped curvature.
-
-    Raises:
-        SettingsError: an unknown curvature.
-    """
-    if settings.curvature not in KINDS:
-        raise SettingsError(f"Curvature: expected one of {', '.join(KINDS)}, got {settings.curvature[:40]!r}.")
-    if fitted.kind.closed_form:
-        return exact_hessian(fitted, settings.damping)
-    if settings.curvature != AUTOMATIC:
-        return network_curvature(fitted, settings.curvature, settings.damping)
-    if not fitted.model.loss.convex:  # a loss that is no function of outputs has no Gauss–Newton matrix
-        return network_curvature(fitted, "exact", settings.damping)
-    damping, reason = automatic_damping(fitted) if settings.damping == 0 else (settings.damping, "")
-    return network_curvature(fitted, "gauss_newton", damping, reason)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import product
-from influence_core.curvature.matrix import Curvature, Layered, Samples
+from influence_core.curvature.matrix import Curvature, Layered, SampledProducts
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
 from influence_core.models.sampling import sampled_products, spectral_bounds
@@ -69,7 +69,7 @@ def exact_hessian(
     def layered() -> Layered:
         return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
 
-    like, samples = x.new_empty(0), Samples(len(x), sampled, lambda: spectral_bounds(x, c))
+    like, samples = x.new_empty(0), SampledProducts(len(x), sampled, lambda: spectral_bounds(x, c))
     shared = None if null is None else lambda: _null_columns(null, outputs)
     return Curvature(fitted.size, damping, matvec, dense, like, diagonal, samples, ridge, layered, null=shared)
 

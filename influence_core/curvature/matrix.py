@@ -17,7 +17,7 @@ SAMPLE_BYTES = 256 * 2**20  # of layer inputs and output gradients that are kept
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class SampledProducts:
     """Products with some of the examples, for solvers that sample.
 
     Attributes:
@@ -58,7 +58,7 @@ class Curvature:
     dense: Callable[[], Tensor]
     like: Tensor
     diagonal: Callable[[], Tensor] | None = None
-    samples: Samples | None = None
+    samples: SampledProducts | None = None
     ridge: Callable[[], Tensor] | None = None
     layered: Callable[[], Layered] | None = None
     products_only: bool = False

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import blocks, gram, once
-from influence_core.curvature.matrix import Curvature, Layered, Samples, roots
+from influence_core.curvature.matrix import Curvature, Layered, SampledProducts, roots
 from influence_core.models import Batch, FittedModel, Network
 from influence_core.models.chain import Chain, chain
 
@@ -71,7 +71,7 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         dense,
         theta.new_empty(0),
         (lambda: _diagonal(layered) + ridge) if gauss and layered.layers else None,
-        Samples(len(train), sampled, (lambda: _traces(fitted)) if gauss else None),
+        SampledProducts(len(train), sampled, (lambda: _traces(fitted)) if gauss else None),
         lambda: ridge,
         (lambda: layered) if layered.layers else None,
         products_only=True,

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from influence_core.compute import FloatArray
+from influence_core.compute import FloatArray, Rows
 from influence_core.data.dataset import DataError, Dataset, Scaling, Split, Table
 from influence_core.settings import DataSettings, SettingsError
-
-Rows = NDArray[np.int64]
 
 
 def split(table: Table, settings: DataSettings, seed: int) -> Split:

@@ -7,7 +7,6 @@ contradicts it.  All points asked about share one block of solves with the curva
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence_core.compute import FloatArray, numpy
+from influence_core.compute import FloatArray, RowsLike, numpy
 from influence_core.influence.one_step import quantity_change
 from influence_core.influence.watched import Influence, Watched, rank_corrected
 from influence_core.models import QUANTITIES, QuantityError
@@ -57,9 +56,7 @@ class Evidence:
         return _strongest(self.change[item], count)
 
 
-def evidence(
-    influence: Influence, rows: Sequence[int] | NDArray[np.int64], classes: int, watched: Watched | None = None
-) -> Evidence:
+def evidence(influence: Influence, rows: RowsLike, classes: int, watched: Watched | None = None) -> Evidence:
     """Support, contradiction and relabelling of some training points by one block of b·K solves.
 
     Args:

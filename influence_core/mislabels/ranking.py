@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from influence_core.agreement import Measure
-from influence_core.compute import FloatArray
+from influence_core.compute import FloatArray, Rows
 
-Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 

@@ -34,7 +34,7 @@ class FittedModel:
 
     @property
     def size(self) -> int:
-        """P."""
+        """p."""
         return len(self.fit.theta)
 
     @property
@@ -70,7 +70,7 @@ class FittedModel:
 
     @once
     def outputs(self) -> Tensor:
-        """F at the training examples, (n, K)."""
+        """f at the training examples, (n, K)."""
         return self.model.outputs(self.theta, self.train.x)
 
     @once

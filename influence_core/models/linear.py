@@ -72,7 +72,7 @@ class LinearModel:
         return torch.zeros(self.loss.outputs * batch.x.shape[1], dtype=batch.x.dtype, device=batch.x.device)
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        """F = x̃ Θᵀ.
+        """f = x̃ Θᵀ.
 
         Returns:
             (n, K).
@@ -113,7 +113,7 @@ class LinearModel:
         return (self.l2 if self.fold_penalty else 0.0) * self.penalised(x) * theta
 
     def gradient_dot(self, x: Tensor, residuals: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
-        """Scale · (r_i ⊗ x̃_i)ᵀ v_j for all i, j by matrix products; no (n, p) array is formed.
+        """scale · (r_i ⊗ x̃_i)ᵀ v_j for all i, j by matrix products; no (n, p) array is formed.
 
         Args:
             x: (n, d̄).

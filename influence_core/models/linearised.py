@@ -97,7 +97,7 @@ class At:
         return 4.0 * self.theta.element_size() * self.network.activations * 9  # a 3×3 kernel unfolds ninefold
 
     def gradient_dot(self, x: Tensor, residuals: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
-        """Scale · (J_iᵀ r_i)ᵀ v_j by ((A Vᵀ) ∘ G) summed over every layer; no (n, p) array is formed.
+        """scale · (J_iᵀ r_i)ᵀ v_j by ((A Vᵀ) ∘ G) summed over every layer; no (n, p) array is formed.
 
         Args:
             x: (n, d).
@@ -147,7 +147,7 @@ class At:
         return total
 
     def moved(self, step: Tensor, x: Tensor) -> Tensor:
-        """F at θ + ``step``.
+        """f at θ + ``step``.
 
         Returns:
             (n, K).
@@ -177,7 +177,7 @@ class LinearAt:
         return Tap((x[:, None],), lambda residuals: (residuals[:, None],))
 
     def pullback(self, x: Tensor, residuals: Tensor) -> Tensor:
-        """R_i ⊗ x̃_i.  For few examples: it is (n, p).
+        """r_i ⊗ x̃_i.  For few examples: it is (n, p).
 
         Returns:
             (n, p).
@@ -185,7 +185,7 @@ class LinearAt:
         return self.model.pullback(x, residuals)
 
     def gradient_dot(self, x: Tensor, residuals: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
-        """Scale · (r_i ⊗ x̃_i)ᵀ v_j.
+        """scale · (r_i ⊗ x̃_i)ᵀ v_j.
 
         Returns:
             (n, k).
@@ -201,7 +201,7 @@ class LinearAt:
         return residuals.square().sum(1) * x.square().sum(1)
 
     def moved(self, step: Tensor, x: Tensor) -> Tensor:
-        """F at θ + ``step``.
+        """f at θ + ``step``.
 
         Returns:
             (n, K).

@@ -160,7 +160,7 @@ class Network:
         return torch.cat(parts).to(x.device)
 
     def penalty(self, _weights: Tensor | None) -> float:
-        """L2, whatever the weights.
+        """l2, whatever the weights.
 
         Returns:
             The penalty.
@@ -176,7 +176,7 @@ class Network:
         return torch.zeros_like(theta)
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        """F in blocks of examples.
+        """f in blocks of examples.
 
         Returns:
             (n, K).
@@ -193,7 +193,7 @@ class Network:
         return list(blocks(n, 16.0 * self.activations * columns, PASS_BYTES))
 
     def one_pass(self, theta: Tensor, x: Tensor) -> Tensor:
-        """F in a single forward pass, for few examples.
+        """f in a single forward pass, for few examples.
 
         Returns:
             (b, K).

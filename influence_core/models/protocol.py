@@ -96,10 +96,10 @@ class Linearised(Protocol):
         """J_iᵀ r_i as rows (n, p), for few examples."""
 
     def gradient_dot(self, x: Tensor, residuals: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
-        """Scale · (J_iᵀ r_i)ᵀ v_j for all i, j, shape (n, k)."""
+        """scale · (J_iᵀ r_i)ᵀ v_j for all i, j, shape (n, k)."""
 
     def squared_norms(self, x: Tensor, residuals: Tensor) -> Tensor:
         """‖J_iᵀ r_i‖², shape (n,)."""
 
     def moved(self, step: Tensor, x: Tensor) -> Tensor:
-        """F at θ + ``step``, shape (n, K)."""
+        """f at θ + ``step``, shape (n, K)."""

@@ -75,7 +75,7 @@ class OwnRisk:
     convex: bool = False  # as a function of its own value it has no curvature: the Hessian says everything
 
     def values(self, f: Tensor, _y: Tensor) -> Tensor:
-        """F itself, shape (...)."""
+        """f itself, shape (...)."""
         return f[..., 0]
 
     def residuals(self, f: Tensor, _y: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from influence_core.compute import FloatArray, Task, blocks, fingerprint, numpy
+from influence_core.compute import FloatArray, Rows, Task, blocks, fingerprint, numpy
 from influence_core.compute.spread import cores, spread
 from influence_core.models import QUANTITIES, FittedModel, Program
 from influence_core.models.fitting import Fit
@@ -28,7 +28,6 @@ STATE_BYTES = 8 * 2**20  # θ of the models of a block: fewer share a step worse
 MOST = 256  # models of a block
 WARM_EPOCHS, WARM_RATE = 0.2, 0.1  # shares of the epochs and of the learning rate that a warm start takes
 MEMBERS, SUBSETS = 7_919, 104_729  # distance of their seeds
-Rows = NDArray[np.int64]
 T = TypeVar("T")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from influence_core.compute import FloatArray
+from influence_core.compute import FloatArray, RowsLike
 from influence_core.models import Batch
 
 
@@ -47,7 +47,7 @@ class Refits:
     error: FloatArray | None = None
     noise: FloatArray | None = None
 
-    def noise_of(self, test: Sequence[int]) -> float | None:
+    def noise_of(self, test: RowsLike) -> float | None:
         """Standard deviation, over training runs from other seeds, of the watched quantity's mean over test points.
 
         Returns:

@@ -19,7 +19,7 @@ ACCURATE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class LayerBlock:
     """One layer's block Q diag(values) Qᵀ, Q = left ⊗ right.
 
     Attributes:
@@ -63,7 +63,7 @@ class Kronecker:
     eigenvalues: None = None
 
     @once
-    def parts(self) -> tuple[Block, ...]:
+    def parts(self) -> tuple[LayerBlock, ...]:
         """The blocks of all layers.
 
         Raises:
@@ -142,13 +142,13 @@ def _rotated(m: Tensor, left: Tensor, right: Tensor) -> Tensor:
     return m.permute(1, 0, 2)
 
 
-def _factored(curvature: Curvature, layered: Layered, corrected: bool) -> tuple[Block, ...]:
+def _factored(curvature: Curvature, layered: Layered, corrected: bool) -> tuple[LayerBlock, ...]:
     sides = [(_eigen(a), _eigen(g)) for a, g in _covariances(layered)]
     bases = [(g[1].to(curvature.like), a[1].to(curvature.like)) for a, g in sides]
     products = [(g[0][:, None] * a[0]).to(curvature.like) for a, g in sides]
     values = _measured(layered, bases) if corrected else products
     return tuple(
-        Block(layer, left, right, value + _diagonal(curvature, layer, left, right))
+        LayerBlock(layer, left, right, value + _diagonal(curvature, layer, left, right))
         for layer, (left, right), value in zip(layered.layers, bases, values, strict=True)
     )
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import once
-from influence_core.curvature import Curvature, Samples
+from influence_core.curvature import Curvature, SampledProducts
 from influence_core.settings import SettingsError, Value
 from influence_core.solvers.lanczos import POWER_STEPS, largest_eigenvalue, random_columns
 from influence_core.solvers.solution import Solution, dense_inverse
@@ -65,7 +65,7 @@ class LissaSettings:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Recursion:
     """The settings in use, with their reasons."""
 
     scale: float
@@ -95,7 +95,7 @@ class Lissa:
     eigenvalues: None = None
 
     @once
-    def samples(self) -> Samples:
+    def samples(self) -> SampledProducts:
         """Products with drawn examples.
 
         Raises:
@@ -119,14 +119,14 @@ class Lissa:
         return (norms / total).cumsum(0), weights, total / n
 
     @once
-    def plan(self) -> Plan:
+    def recursion(self) -> Recursion:
         """Scale, batch and depth with their reasons."""
-        return _plan(self)
+        return _recursion(self)
 
     @property
     def setup(self) -> int:
         """Products before the first solve."""
-        return self.plan.products
+        return self.recursion.products
 
     def __call__(self, b: Tensor) -> Solution:
         """Rounds of sampled series until every relative residual is ≤ tolerance, or the rounds are used up.
@@ -134,7 +134,7 @@ class Lissa:
         Returns:
             The solution; its spread is that of the last round's repeats.
         """
-        plan, size = self.plan, b.norm(dim=0)
+        recursion, size = self.recursion, b.norm(dim=0)
         generator = torch.Generator().manual_seed(self.settings.seed)
         x, r, live = torch.zeros_like(b), b.clone(), torch.nonzero(size > 0)[:, 0]
         spread, used, diverged = torch.zeros_like(size), 0.0, False
@@ -148,32 +148,32 @@ class Lissa:
             x[:, live] += share * mean
             spread[live] = share.abs() * error / x[:, live].norm(dim=0).clamp(min=torch.finfo(b.dtype).tiny)
             r[:, live] -= share * image
-            used += len(live) * (1 + plan.depth * plan.batch * self.settings.repeats / self.samples.count)
+            used += len(live) * (1 + recursion.depth * recursion.batch * self.settings.repeats / self.samples.count)
             if diverged:
                 break
             live = live[~(r[:, live].norm(dim=0) / size[live] <= self.settings.tolerance)]
         relative = torch.where(size > 0, r.norm(dim=0) / size.clamp(min=1e-300), 0.0)
         good = not len(live)
         advice = "" if good else self._advice(diverged, relative, spread)
-        return Solution(x, relative, math.ceil(used), good, advice, spread, plan.note)
+        return Solution(x, relative, math.ceil(used), good, advice, spread, recursion.note)
 
     def _series(self, b: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, bool]:
         """Mean over the repeats of V_m / s, its standard error (k,), and whether the states left every bound."""
-        plan, repeats = self.plan, self.settings.repeats
+        recursion, repeats = self.recursion, self.settings.repeats
         # ‖I − A_k/s‖ ≤ 1 keeps ‖V_k‖ below (k + 1)‖B‖; what is far beyond has diverged.
         state, bound = b.expand(repeats, *b.shape).clone(), b.norm(dim=0)
         diverged = False
-        for step in range(1, plan.depth + 1):
+        for step in range(1, recursion.depth + 1):
             if step % AHEAD == 1:
-                rows, weights = self.draw(generator, (AHEAD, repeats, plan.batch))
+                rows, weights = self.draw(generator, (AHEAD, repeats, recursion.batch))
             drawn = self.samples.matvec(rows[step % AHEAD], weights[step % AHEAD], state)
-            state.add_(b).sub_(drawn, alpha=1 / plan.scale)
-            if step % LOOK == 0 or step == plan.depth:
+            state.add_(b).sub_(drawn, alpha=1 / recursion.scale)
+            if step % LOOK == 0 or step == recursion.depth:
                 inside = state.norm(dim=1).amax(0) <= GROWN * (step + 1) * bound
                 diverged = not bool(inside.all())
             if diverged:
                 break
-        values = torch.nan_to_num(state / plan.scale)
+        values = torch.nan_to_num(state / recursion.scale)
         mean = values.mean(0)
         error = values.std(0).norm(dim=0) / math.sqrt(repeats) if repeats > 1 else torch.full_like(bound, math.nan)
         return mean, error, diverged
@@ -201,8 +201,8 @@ class Lissa:
         worst, noise = float(relative.max()), float(spread.max())
         if diverged or not worst < GROWN:
             return (
-                f"LiSSA diverges: the scale s = {self.plan.scale:.3g} is below what single draws of the Hessian need "
-                "(the largest eigenvalue of the mean is not enough). Leave the scale at 0 (automatic)."
+                f"LiSSA diverges: the scale s = {self.recursion.scale:.3g} is below what single draws of the Hessian "
+                "need (the largest eigenvalue of the mean is not enough). Leave the scale at 0 (automatic)."
             )
         because = "more rounds or repeats" if noise > worst / 10 else "more depth or rounds"
         shown = "" if math.isnan(noise) else f", its repeats differ by {noise:.1e}"
@@ -222,7 +222,7 @@ def _share(r: Tensor, image: Tensor) -> Tensor:
     return (r * image).sum(0) / image.square().sum(0).clamp(min=torch.finfo(r.dtype).tiny)
 
 
-def _plan(lissa: Lissa) -> Plan:
+def _recursion(lissa: Lissa) -> Recursion:
     """Automatic scale, batch and depth, with their reasons in words."""
     chosen, n = lissa.settings, lissa.samples.count
     top, products = _top(lissa)
@@ -241,7 +241,7 @@ def _plan(lissa: Lissa) -> Plan:
         f"Scale s = {scale:.4g} ({why}); {depth:,} steps ({reason}) of {batch} example{'s' * (batch > 1)}, "
         f"{chosen.repeats} repeats averaged, up to {chosen.rounds} rounds."
     )
-    return Plan(scale, depth, batch, products, note)
+    return Recursion(scale, depth, batch, products, note)
 
 
 def _top(lissa: Lissa) -> tuple[float, int]:

@@ -38,7 +38,7 @@ class Taylor:
 
     @once
     def chosen(self) -> tuple[float, int]:
-        """S and the products it cost."""
+        """s and the products it cost."""
         return (self.scale, 0) if self.scale else largest_eigenvalue(self.curvature)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.linalg.blas import dtrsm
 
-from influence_core.analysis import SIGNALS, Analysis, Problem, Review, cards
+from influence_core.analysis import SIGNALS, Analysis, Problem, Review, cases
 from influence_core.analysis.problem import Given
 from influence_core.compute import numpy
 from influence_core.curvature import exact_hessian
@@ -88,11 +88,11 @@ def test_a_card(ten_digits, capsys) -> None:
     review = _fresh(ten_digits)
     names = [name for name in review.signals if SIGNALS[name].cheap and name != "self_influence"]
     queue = review.ranked("loss")
-    cards(review, queue[:BATCH], names)
+    cases(review, queue[:BATCH], names)
     times = []
     for start in range(BATCH, 6 * BATCH, BATCH):
         begun = time.perf_counter()
-        cards(review, queue[start : start + BATCH], names)
+        cases(review, queue[start : start + BATCH], names)
         times.append((time.perf_counter() - begun) / BATCH)
     with capsys.disabled():
         print(f"\none card of {BATCH}: {1e3 * float(np.median(times)):.0f} ms (≤ 150)")

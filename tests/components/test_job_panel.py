@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from influence_core.analysis import Job, Queue, SingularRefitError
+from influence_core.analysis import Job, Scheduler, SingularRefitError
 from influence_core.compute import ResultStore
 from pages.components.widgets import job_panel
 from pages.components.widgets.job_panel import duration, reason, resumed, words
@@ -21,7 +21,7 @@ def test_durations(seconds, said):
 
 def test_words_while_it_waits_starts_and_runs(monkeypatch, tmp_path):
     go, more, seen, now = threading.Event(), threading.Event(), [], [0.0]
-    queue = Queue(lambda: ResultStore(tmp_path), lambda: now[0])
+    queue = Scheduler(lambda: ResultStore(tmp_path), lambda: now[0])
     monkeypatch.setattr(job_panel, "jobs", lambda: queue)
 
     def work(task):

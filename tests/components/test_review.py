@@ -14,7 +14,7 @@ from PIL import Image
 
 import influence_core.annotations as annotations
 from influence_core import reviewing
-from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models, cards
+from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models, cases
 from influence_core.annotations import Answers, Found, resolve
 from influence_core.compute.leash import Leash
 from influence_core.settings import ModelSettings
@@ -91,13 +91,13 @@ def test_filters_of_an_export_meet() -> None:
 
 def test_a_fit_is_read_back_from_what_the_database_keeps() -> None:
     corrections = core.Corrections(np.array([3, 5]), np.array([1, 0]), np.array([False, True]))
-    fit = reviewing.Fit(ROWS, corrections, ("self_influence", "loss"))
-    again = reviewing.fit_of(fit.record())
-    assert again.key == fit.key
+    recipe = reviewing.Recipe(ROWS, corrections, ("self_influence", "loss"))
+    again = reviewing.recipe_of(recipe.record())
+    assert again.key == recipe.key
     assert again.settings == ROWS
     np.testing.assert_array_equal(again.corrections.excluded, corrections.excluded)
-    assert reviewing.fit_of(reviewing.Fit(ROWS).record()).corrections is None
-    assert reviewing.Fit(ROWS).key != fit.key
+    assert reviewing.recipe_of(reviewing.Recipe(ROWS).record()).corrections is None
+    assert reviewing.Recipe(ROWS).key != recipe.key
 
 
 def test_scores_of_a_corrected_model_belong_to_the_rows_as_given() -> None:
@@ -105,9 +105,9 @@ def test_scores_of_a_corrected_model_belong_to_the_rows_as_given() -> None:
     train = given.split.train
     label = (int(train.y[4]) + 1) % 3
     corrections = core.Corrections(np.array([2, 4]), np.array([int(train.y[2]), label]), np.array([True, False]))
-    fit = reviewing.Fit(ROWS, corrections, ("self_influence", "loss", "random"))
-    scored = reviewing.score(fit, given, Task())
-    run = reviewing.run(scored, fit)
+    recipe = reviewing.Recipe(ROWS, corrections, ("self_influence", "loss", "random"))
+    scored = reviewing.score(recipe, given, Task())
+    run = reviewing.run(scored, recipe)
     assert scored.row(2) is None and scored.row(1) == 1 and scored.row(3) == 2
     assert [scored.position(scored.row(k)) for k in (0, 1, 3, len(train) - 1)] == [0, 1, 3, len(train) - 1]
     loss = scored.review.suspicion("loss")
@@ -137,28 +137,28 @@ def test_a_model_obeys_the_job_that_uses_it_and_nobody_after_that() -> None:
 def test_every_classifier_makes_a_queue_and_cards(name: str) -> None:
     settings = replace(ROWS_OF_TWO, model=ModelSettings(name, 0.1))
     given = Problem(settings)
-    fit = reviewing.Fit(settings, None, reviewing.offered([n for n, signal in SIGNALS.items() if signal.cheap]))
-    scored = reviewing.score(fit, given, Task())
-    reviewing.run(scored, fit).check(reviewing.samples(given.split, "iris"))
-    (found,) = cards(scored.review, [3], ())
+    recipe = reviewing.Recipe(settings, None, reviewing.offered([n for n, signal in SIGNALS.items() if signal.cheap]))
+    scored = reviewing.score(recipe, given, Task())
+    reviewing.run(scored, recipe).check(reviewing.samples(given.split, "iris"))
+    (found,) = cases(scored.review, [3], ())
     assert found.supports or found.contradicts
-    assert reviewing.seconds(fit, given) > 0
+    assert reviewing.seconds(recipe, given) > 0
 
 
 def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes() -> None:
     shelf, problem = shelves.Shelf(), Problem(ROWS)
     assert shelf.models.room == shelves.BYTES
-    scored = reviewing.score(reviewing.Fit(ROWS), problem, Task())
+    scored = reviewing.score(reviewing.Recipe(ROWS), problem, Task())
     n, p = len(problem.split.train), problem.fitted.size
     assert scored.size == 8 * (n * 4 + 2 * p * p)
-    fits = [reviewing.Fit(replace(ROWS, seed=seed)) for seed in range(7)]
-    for fit in fits:
-        shelf.put(fit, scored)
-    assert [fit for fit in fits if shelf.model(fit) is not None] == fits[-shelves.MODELS :]
+    fits = [reviewing.Recipe(replace(ROWS, seed=seed)) for seed in range(7)]
+    for recipe in fits:
+        shelf.put(recipe, scored)
+    assert [recipe for recipe in fits if shelf.model(recipe) is not None] == fits[-shelves.MODELS :]
     shelf.model(fits[3])  # used: it stays longer than the others
     shelf.models.room = 2.5 * scored.size
     shelf.put(fits[0], scored)
-    assert [fit for fit in fits if shelf.model(fit) is not None] == [fits[0], fits[3]]
+    assert [recipe for recipe in fits if shelf.model(recipe) is not None] == [fits[0], fits[3]]
     shelf.models.room = 0
     shelf.put(fits[1], scored)
     assert list(shelf.models.kept) == [fits[1].key]  # the one in use stays

@@ -6,7 +6,7 @@ import torch
 from problems import LINEAR, problem
 from test_solvers import matrix, right_hand_sides, solve
 
-from influence_core.curvature import Curvature, Samples, exact_hessian
+from influence_core.curvature import Curvature, SampledProducts, exact_hessian
 from influence_core.influence.estimators import scores
 from influence_core.settings import Settings, SettingsError, SolverSettings, from_query, to_query
 from influence_core.solvers import SOLVERS, SingularError, factor
@@ -139,7 +139,7 @@ def spiked():
 
     dense = x.T @ (c[:, :, 0] * x) / 60 + 0.1 * torch.eye(4, dtype=x.dtype)
     norms = c[:, 0, 0] * x.square().sum(1)
-    samples = Samples(60, sampled, lambda: norms)
+    samples = SampledProducts(60, sampled, lambda: norms)
     return Curvature(4, 0.1, lambda v: dense @ v, dense.clone, x.new_empty(0), None, samples), dense.numpy(), norms
 
 
@@ -159,13 +159,13 @@ def test_the_largest_eigenvalue_is_no_safe_scale_for_lissa_and_that_is_said():
     assert "diverges" not in safe.advice
     assert "no draw can expand" in safe.note
     made = factor(SolverSettings("lissa", 0.1, tuple(PLAIN.items())), a)
-    assert made.plan.scale == pytest.approx(float(norms.max()) + 0.1)
+    assert made.recursion.scale == pytest.approx(float(norms.max()) + 0.1)
 
 
 def test_drawing_by_norm_needs_a_far_smaller_scale():
     a, dense, norms = spiked()
     by_norm = factor(SolverSettings("lissa", 0.1, (("batch", 1),)), a)
-    assert by_norm.plan.scale == pytest.approx(float(norms.mean()) + 0.1)
+    assert by_norm.recursion.scale == pytest.approx(float(norms.mean()) + 0.1)
     b = right_hand_sides(4, 3)
     found = by_norm(torch.as_tensor(b))
     assert found.converged, found.advice
@@ -200,7 +200,7 @@ def test_lissa_inverts_the_mean_and_not_batch_by_batch():
         f = torch.einsum("rbp,rpk->rbk", x[rows], v) * (weights[..., None] / rows.shape[1])
         return torch.einsum("rbp,rbk->rpk", x[rows], f) + 0.1 * v
 
-    a = Curvature(2, 0.1, lambda v: dense @ v, dense.clone, x.new_empty(0), None, Samples(60, sampled))
+    a = Curvature(2, 0.1, lambda v: dense @ v, dense.clone, x.new_empty(0), None, SampledProducts(60, sampled))
     b = np.ones((2, 1))
     found = solve("lissa", a, b, 0.1, batch=1, repeats=50, **TIGHT).value.numpy()
     each = np.mean([np.linalg.solve(np.outer(row, row) + 0.1 * np.eye(2), b) for row in x.numpy()], axis=0)
@@ -258,7 +258,7 @@ def test_rounds_make_lissa_as_accurate_as_wanted():
 
 def test_without_norms_the_scale_comes_from_sampled_batches():
     a, dense, _ = spiked()
-    bare = Curvature(4, 0.1, a.matvec, a.dense, a.like, None, Samples(60, a.samples.matvec))
+    bare = Curvature(4, 0.1, a.matvec, a.dense, a.like, None, SampledProducts(60, a.samples.matvec))
     found = solve("lissa", bare, right_hand_sides(4, 2), 0.1, batch=20, rounds=60)
     assert "sampled batches" in found.note
     assert error(found.value.numpy(), np.linalg.solve(dense, right_hand_sides(4, 2))) < 2e-2

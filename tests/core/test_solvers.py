@@ -8,7 +8,7 @@ import pytest
 import torch
 from problems import LINEAR, fitted_on, problem
 
-from influence_core.curvature import Curvature, Layered, Samples, exact_hessian
+from influence_core.curvature import Curvature, Layered, SampledProducts, exact_hessian
 from influence_core.data import Dataset
 from influence_core.models import LinearModel
 from influence_core.models.linearised import LinearAt
@@ -54,7 +54,7 @@ def matrix(values, damping=0.0, seed=0, diagonal=True):
         f = torch.einsum("rbp,rpk->rbk", near, v) * weights[..., None] / rows.shape[1]
         return torch.einsum("rbp,rbk->rpk", near, f) + damping * v
 
-    samples = Samples(len(values), sampled, lambda: roots.square().sum(0))
+    samples = SampledProducts(len(values), sampled, lambda: roots.square().sum(0))
     at = LinearAt(LinearModel(Squared()), torch.zeros(len(values), dtype=a.dtype))
     parts = Layered(at, roots.T, torch.ones(len(values), 1, 1, dtype=a.dtype), torch.zeros(len(values), dtype=a.dtype))
     product, dense = (lambda v: a @ v), a.clone

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from influence_core.analysis import Review, analyse, cards
+from influence_core.analysis import Review, analyse, cases
 from influence_core.data.neighbours import near_duplicates, neighbour_distance
 from influence_core.influence.effects import relabel_change
 from influence_core.influence.evidence import evidence
@@ -120,30 +120,30 @@ def test_what_is_not_defined_is_left_out():
 def test_a_card_says_what_the_arrays_say(model):
     asked, answer = review(model), found(model)
     train = asked.analysis.problem.split.train
-    for item, card in enumerate(cards(asked, ROWS, asked.signals)):
-        assert (card.row, card.id, card.given) == (ROWS[item], train.ids[ROWS[item]], train.y[ROWS[item]])
-        assert list(card.suspicion) == list(card.percentile) == asked.signals
-        assert all(0 < value < 100 for value in card.percentile.values())
-        assert [w.row for w in card.supports] == answer.supports(item, 5).tolist()
-        assert card.counter is None or card.counter == card.contradicts[0]
-        assert card.suggestion != card.given
+    for item, case in enumerate(cases(asked, ROWS, asked.signals)):
+        assert (case.row, case.id, case.given) == (ROWS[item], train.ids[ROWS[item]], train.y[ROWS[item]])
+        assert list(case.suspicion) == list(case.percentile) == asked.signals
+        assert all(0 < value < 100 for value in case.percentile.values())
+        assert [w.row for w in case.supports] == answer.supports(item, 5).tolist()
+        assert case.counter is None or case.counter == case.contradicts[0]
+        assert case.suggestion != case.given
         if model == "hinge":
-            assert card.probabilities is None
-            assert card.cross_validated is None
+            assert case.probabilities is None
+            assert case.cross_validated is None
         else:
-            assert card.probabilities.sum() == pytest.approx(1)
-            others = np.delete(card.cross_validated, card.given)
-            assert card.cross_validated[card.suggestion] == others.max()
+            assert case.probabilities.sum() == pytest.approx(1)
+            others = np.delete(case.cross_validated, case.given)
+            assert case.cross_validated[case.suggestion] == others.max()
 
 
-def test_cards_do_not_depend_on_the_batch():
+def test_cases_do_not_depend_on_the_batch():
     asked = review("softmax")
-    (alone,) = cards(asked, ROWS[1:2], ["loss"])
-    together = cards(asked, ROWS, ["loss"])[1]
+    (alone,) = cases(asked, ROWS[1:2], ["loss"])
+    together = cases(asked, ROWS, ["loss"])[1]
     assert [w.row for w in alone.supports] == [w.row for w in together.supports]
     np.testing.assert_allclose(alone.relabel_newton, together.relabel_newton, rtol=1e-9, atol=1e-15)
     assert together.cross_validated is None
-    assert cards(asked, [], ["loss"]) == ()
+    assert cases(asked, [], ["loss"]) == ()
 
 
 def test_near_duplicates_are_copies_and_slightly_changed_points():

@@ -70,7 +70,7 @@ def test_one_stroke_is_one_step_back_and_the_history_is_bounded(session: dict, m
     for seq in range(1, 9):
         draw_panel._edited(Event(2 * seq, FEW.replace("a-100_0", f"a-10_{seq}"), 6, None, live=True))
         draw_panel._edited(Event(2 * seq + 1, FEW.replace("a-100_0", f"a-20_{seq}"), 6, None))
-    assert st.session_state[draw_panel.DESK].past == tuple(FEW.replace("a-100_0", f"a-20_{seq}") for seq in (5, 6, 7))
+    assert st.session_state[draw_panel.EASEL].past == tuple(FEW.replace("a-100_0", f"a-20_{seq}") for seq in (5, 6, 7))
     draw_panel._edited(Event(30))
     assert draw_panel.current() == FEW.replace("a-100_0", "a-20_7")
     draw_panel._edited(Event(31, FEW, 6, None, live=True))
@@ -87,8 +87,8 @@ def test_one_stroke_is_one_step_back_and_the_history_is_bounded(session: dict, m
 @pytest.mark.parametrize("points", ["a1_2;b3_4", "a1_99999", ".".join(["a1_2"] * 301), "<b>a1_2</b>"])
 def test_a_hostile_stroke_changes_nothing_and_is_answered(session: dict, points: str) -> None:
     draw_panel._edited(Event(5, points, 0, 0))
-    desk = st.session_state[draw_panel.DESK]
-    assert state.settings() == BASE and desk.seq == 5 and desk.refusal.startswith("Point")
+    easel = st.session_state[draw_panel.EASEL]
+    assert state.settings() == BASE and easel.seq == 5 and easel.refusal.startswith("Point")
 
 
 def test_selections_that_do_not_exist_are_none(session: dict) -> None:

@@ -18,8 +18,8 @@ from influence_core.settings import DataSettings, ModelSettings, Settings, Solve
 from influence_core.solvers import SOLVERS
 from pages.components.session import cached
 from pages.components.session.view import View
-from pages.components.solvers import desks
-from pages.components.solvers.truth import Truth, verdict
+from pages.components.solvers import benches
+from pages.components.solvers.truth import Yardstick, verdict
 from tests import waiting
 from tests.waiting import PATIENCE
 
@@ -54,8 +54,8 @@ def test_a_row_for_every_solver_and_they_agree(settings):
     assert len(table) == len(SOLVERS)
     assert len(app.get("plotly_chart")) == 4
     for name in ("cholesky", "eigh", "cg"):
-        found = desks.trial(settings, name, 0)
-        exact = desks.trial(settings, "cholesky", 0)
+        found = benches.trial(settings, name, 0)
+        exact = benches.trial(settings, "cholesky", 0)
         assert found.residual <= 1e-8
         assert trials.relative_error(found.scores, exact.scores) <= 1e-6
     assert "relative residual of at most 1e-8" in app.info[-1].value
@@ -120,10 +120,10 @@ def test_live_damping_changes_nothing_until_it_is_used():
 
 def test_damping_path_is_the_solution_at_every_damping():
     settings = Settings(data=BLOBS, model=ModelSettings("logistic", 0.1))
-    path = desks.damping_path(settings, 2, (0.0, 0.1, 10.0), count=4)
+    path = benches.damping_path(settings, 2, (0.0, 0.1, 10.0), count=4)
     for k, damping in enumerate(path.dampings):
         chosen = Settings(data=BLOBS, model=settings.model, solver=SolverSettings("cholesky", float(damping)))
-        exact = desks.trial(chosen, "cholesky", 2).scores[path.rows]
+        exact = benches.trial(chosen, "cholesky", 2).scores[path.rows]
         assert trials.relative_error(path.scores[:, k], exact) < 1e-9
 
 
@@ -152,7 +152,7 @@ def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_p
     [run] = [button for button in app.button if button.label == "Train on 50 random halves"]
     run.click().run()
     until(app, lambda app: "not run" not in set(rows(app)["LDS"]))
-    found = desks.trial(settings, "cholesky", 0)
+    found = benches.trial(settings, "cholesky", 0)
     halves = cached.problem(settings).truth.stored_halves()
     lds = linear_datamodelling(halves.values[:, [0]], found.scores[:, None], halves.members).mean.value
     table = rows(app).set_index("solver")
@@ -186,7 +186,7 @@ def test_every_setting_of_a_network_has_an_automatic_choice_with_its_reason_and_
         if button.label == "Compare the solvers":
             button.click().run()
     until(app, lambda app: app.table)
-    found = desks.trial(app.session_state.settings, used, 0)
+    found = benches.trial(app.session_state.settings, used, 0)
     note = " ".join(text.value for text in app.markdown if text.value.startswith("* **"))
     assert bool(note) == bool(found.note)
     reasons = {
@@ -214,16 +214,16 @@ def test_the_verdict_is_what_the_numbers_say():
     dear = Trial("cholesky", "Cholesky", 5.0, 1.0, 1e-15, scores=exact)
     close = Trial("nystrom", "Nyström", 0.0, 0.1, 0.3, scores=exact + 0.01 * random.normal(size=40))
     wrong = Trial("identity", "Identity", 0.0, 0.0, 2.0, scores=random.normal(size=40))
-    truth = Truth(TRAINED, halves=halves)
+    truth = Yardstick(TRAINED, halves=halves)
     said = verdict([dear, close, wrong], truth)
     assert "Nyström reaches 1.00 in 100\u00a0ms instead of 6\u00a0s. The difference, 0.00 ± 0.00," in said
     assert "No solver that is clearly cheaper" in verdict([dear, wrong], truth)
     blind = replace(dear, scores=wrong.scores)
     assert "hardly more than chance" in verdict([blind], truth)
-    noisy = Truth(TRAINED, loo=exact, noise=10.0)
+    noisy = Yardstick(TRAINED, loo=exact, noise=10.0)
     assert "100% of the changes" in verdict([dear], noisy) and "means nothing here" in verdict([dear], noisy)
-    assert "r = 1.000 and slope = 1.000" in verdict([dear], Truth(TRAINED, loo=exact, noise=1e-9))
-    assert verdict([dear], Truth(CERTIFIED)) == ""
+    assert "r = 1.000 and slope = 1.000" in verdict([dear], Yardstick(TRAINED, loo=exact, noise=1e-9))
+    assert verdict([dear], Yardstick(CERTIFIED)) == ""
 
 
 def test_advice_names_the_cheapest_accurate_solver():

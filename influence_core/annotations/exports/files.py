@@ -14,14 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from influence_core.annotations.annotator_agreement import agreement_of
 from influence_core.annotations.errors import AnnotationError
 from influence_core.annotations.exports.frames import (
     COLUMNS,
     Original,
-    Rows,
     dataset_clean,
     label_issues,
     labels_multiannotator,
@@ -32,11 +30,12 @@ from influence_core.annotations.people import record
 from influence_core.annotations.records import SIGN
 from influence_core.annotations.store import Store
 from influence_core.cells import as_written, to_csv
+from influence_core.compute import Rows
 from influence_core.version import versions
 
 FORMAT = 1
 READ = 200 * 2**20  # bytes
-Selection = Literal["all", "decided"] | NDArray[np.int64]
+Selection = Literal["all", "decided"] | Rows
 
 
 @dataclass(frozen=True, eq=False)

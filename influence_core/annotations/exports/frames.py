@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from influence_core.annotations.errors import AnnotationError
 from influence_core.annotations.exports.reading import Material
-from influence_core.compute import FloatArray
-
-Rows = NDArray[np.int64]
+from influence_core.compute import FloatArray, Rows
 
 COLUMNS = {
     "id": "the user's id of the row",

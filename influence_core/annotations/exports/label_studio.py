@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 
-from influence_core.annotations.exports.frames import Rows
 from influence_core.annotations.exports.reading import Material
 from influence_core.annotations.records import ACTIONS
+from influence_core.compute import Rows
 
 Items = Sequence[Mapping[str, str]]
 

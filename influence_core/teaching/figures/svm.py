@@ -92,7 +92,7 @@ def smoothed(parts: Split, t: float) -> Influence:
 
 
 @dataclass(frozen=True, eq=False)
-class Draw:
+class Replicate:
     """Predicted and measured changes of one draw of ten test points, for one t and estimator."""
 
     seed: int
@@ -120,14 +120,14 @@ class Draw:
         }
 
 
-def _draw(seed: int) -> list[Draw]:
+def _draw(seed: int) -> list[Replicate]:
     parts = iris(seed)
     truth, found = measured(parts), []
     fitted = {t: smoothed(parts, t) for t, _ in ESTIMATED}
     for t, name in ESTIMATED:
         influence = fitted[t]
         asked = watch(influence.fitted, influence.fitted.batch(parts.test))
-        found.append(Draw(seed, t, name, estimators.scores(influence, asked, name), truth))
+        found.append(Replicate(seed, t, name, estimators.scores(influence, asked, name), truth))
     return found
 
 
@@ -146,7 +146,7 @@ def hinge_smoothing(chosen: Chosen, task: Task) -> Figure:
     return _drawn(draws, count)
 
 
-def _kept_draw(seed: int, task: Task) -> list[Draw]:
+def _kept_draw(seed: int, task: Task) -> list[Replicate]:
     """One draw; with a store, it is kept."""
 
     def make() -> dict[str, FloatArray]:
@@ -155,17 +155,17 @@ def _kept_draw(seed: int, task: Task) -> list[Draw]:
 
     found = task.kept(f"hinge-draw:{IRIS.name}:{PENALTY:g}:{TEST}:{seed}", make)
     return [
-        Draw(seed, t, name, predicted, found["measured"])
+        Replicate(seed, t, name, predicted, found["measured"])
         for (t, name), predicted in zip(ESTIMATED, found["predicted"], strict=True)
     ]
 
 
-def _drawn(draws: list[Draw], count: int) -> Figure:
+def _drawn(draws: list[Replicate], count: int) -> Figure:
     table = pd.DataFrame([draw.row() for draw in draws])
     return Figure({"draws": table, "pairs": _pairs(draws), "curves": hinge_curves()}, tuple(_numbers(table, count)))
 
 
-def _pairs(draws: list[Draw]) -> pd.DataFrame:
+def _pairs(draws: list[Replicate]) -> pd.DataFrame:
     first = [draw for draw in draws if draw.seed == 0 and draw.estimator == "influence"]
     return pd.concat(
         pd.DataFrame({"t": draw.t, "loss_change": draw.predicted.ravel(), "loo_loss_change": draw.measured.ravel()})

@@ -6,10 +6,9 @@ import json
 import os
 import struct
 from hashlib import blake2b
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import distribution, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import streamlit as st
@@ -22,7 +21,7 @@ from pages.components.charts import colours
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[2] / "static"
-PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"  # without importing it
+PLOTLY = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))  # without importing it
 OLD = 946_684_800  # the year 2000
 LIBRARY = f"plotly-{version('plotly')}.min.js"
 
@@ -134,7 +133,7 @@ def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:
     return struct.pack("<I", len(words)) + words + b"".join(array.tobytes() for array in flat.values())
 
 
-def is_index(value: Any, count: int) -> bool:
+def is_index(value: object, count: int) -> TypeGuard[int]:
     """Whether a value from the browser is one of ``count`` indices.
 
     Returns:

@@ -45,7 +45,8 @@ def blank(title: str, x: str, y: str, **layout: Any) -> go.Figure:
 
 def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:
     """SVG for few points, WebGL for many.  All traces of a figure take the same one: WebGL hides SVG below it."""
-    return go.Scattergl if count > CROWD else go.Scatter
+    kind: type[go.Scatter] | type[go.Scattergl] = go.Scattergl if count > CROWD else go.Scatter
+    return kind
 
 
 def log_step(values: NDArray[Any]) -> int | str:

@@ -28,13 +28,14 @@ class Field:
     probability: Floats
 
 
-def level_lines(field: Field, level: float) -> list[Floats]:
+def level_lines(field: Field, level: float) -> list[NDArray[np.float64]]:
     """Lines on which the field, linear along each cell edge, has the level.
 
     Returns:
         (k, 2) points for each line; a closed one ends where it starts.
     """
-    found: list[Floats] = contourpy.contour_generator(field.x, field.y, field.probability).lines(level)
+    found = contourpy.contour_generator(field.x, field.y, field.probability).lines(level)
+    assert isinstance(found, list)  # other kinds of lines come in tuples
     return found
 
 

@@ -37,7 +37,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How panels of pairs are drawn.
 
     Attributes:
@@ -53,7 +53,7 @@ class Look:
     kind: type[go.Scatter] | type[go.Scattergl] = go.Scatter
 
 
-def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], look: Look = Look()) -> go.Figure:
+def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], look: Style = Style()) -> go.Figure:
     """Panels of predicted (y) against measured (x), equal axes in each, the 45° line dashed, cross-hairs at zero.
 
     Args:
@@ -72,7 +72,7 @@ def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], look: Look
     return dressed(grid, places, title)
 
 
-def _panel(grid: go.Figure, pair: Pair, place: dict[str, int], look: Look) -> None:
+def _panel(grid: go.Figure, pair: Pair, place: dict[str, int], look: Style) -> None:
     rows = np.flatnonzero(np.isfinite(pair.measured) & np.isfinite(pair.predicted))
     x, y = pair.measured[rows], pair.predicted[rows]
     reach = 1.08 * max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0))) or 1.0

@@ -32,7 +32,8 @@ def plain_lines(text: str) -> str:
 def coloured(scores: Floats) -> list[str]:
     """A colour per score: blue where helpful, vermillion where harmful, grey at zero."""
     zero = 1e-12 * float(np.abs(scores).max(initial=0.0))  # rounding is no sign
-    return np.where(scores > zero, HELPFUL, np.where(scores < -zero, HARMFUL, NEUTRAL)).tolist()
+    colours: list[str] = np.where(scores > zero, HELPFUL, np.where(scores < -zero, HARMFUL, NEUTRAL)).tolist()
+    return colours
 
 
 def colour_limit(scores: Floats) -> float:
@@ -58,4 +59,5 @@ def marker_sizes(scores: Floats, limit: float) -> NDArray[np.float32]:
     crowding = min(1.0, (CROWD / max(len(scores), 1)) ** 0.25)
     share = np.minimum(np.abs(scores) / limit, 1.0)
     floor = SMALLEST_MARKER * np.sqrt(crowding)
-    return np.maximum(LARGEST_MARKER * crowding * np.sqrt(share), floor).astype(np.float32)
+    sizes: NDArray[np.float32] = np.maximum(LARGEST_MARKER * crowding * np.sqrt(share), floor).astype(np.float32)
+    return sizes

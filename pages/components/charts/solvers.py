@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pages.components.charts.base import INK, QUIET, blank, log_step, scatter_kind
 from pages.components.charts.colours import HARMFUL, HELPFUL
-from pages.components.charts.panels import Look, Pair, against, dressed, multiples, titled
+from pages.components.charts.panels import Pair, Style, against, dressed, multiples, titled
 from pages.components.charts.scale import plain
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def panels(
     pairs = [Pair(truth, predicted, title) for title, predicted in scores.items()]
     axes = (f"{words.name}\n{meant.axis}", f"predicted\n{meant.axis}")
     title = f"Every solver against {words.name}, {words.unit}"
-    return against(pairs, title, axes, Look(COLUMNS, meant.sign, words.band, scatter_kind(truth.size * len(scores))))
+    return against(pairs, title, axes, Style(COLUMNS, meant.sign, words.band, scatter_kind(truth.size * len(scores))))
 
 
 def halves_panels(

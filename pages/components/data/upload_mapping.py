@@ -76,7 +76,7 @@ def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) 
     with out_box:
         features = _features(columns, mapping)
     boxes = st.columns(3)
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for box, (role, label) in zip(boxes, ROLES.items(), strict=True):
         with box:
             picked = _pick(label, [NONE, *single], getattr(mapping, role) or NONE, role)
@@ -98,7 +98,8 @@ def choose_missing(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[C
     st.markdown("**Missing values**")
     for box, (name, label, _, fills) in zip(st.columns(3), asked, strict=False):
         with box:
-            mapping = replace(mapping, **{name: _pick(label, list(fills), getattr(mapping, name), name, fills)})
+            fill: Any = _pick(label, list(fills), getattr(mapping, name), name, fills)
+            mapping = replace(mapping, **{name: fill})
     st.caption(
         "Median, mean and most frequent text are taken over all rows, or over the training rows of a fixed split."
     )
@@ -140,7 +141,7 @@ def _pick(label: str, names: list[str], current: str, key: str, titles: dict[str
 def _retarget(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping, target: str) -> ColumnMapping:
     # The old target becomes a feature; the new one has no other role.  The widgets below start anew from this.
     features = [c.name for c in columns if c.name in {*mapping.features, mapping.target} and c.name != target]
-    roles = {role: "" for role in ROLES if getattr(mapping, role) == target}
+    roles: dict[str, Any] = {role: "" for role in ROLES if getattr(mapping, role) == target}
     for key in ("task", "left_out", *roles):
         st.session_state.pop(f"upload.{key}", None)
     task = core.uploads.guess_task(raw, target)

@@ -184,8 +184,8 @@ def _numbers(shown: Shown, group: Group) -> None:
     ]
     columns = st.columns(4)
     for column, (name, change, absent) in zip(columns, cells, strict=False):
-        value = None if change is None else float(np.mean(change[shown.tests]))
-        known = value is not None and np.isfinite(value)
+        value = np.nan if change is None else float(np.mean(change[shown.tests]))
+        known = np.isfinite(value)
         column.metric(name, signed(value) if known else "–", help=None if known else absent or "no certified minimum")
         column.caption(_word(shown, value) if known else absent or "no certified minimum")
     if refit is not None and refit.accuracy_before is not None:

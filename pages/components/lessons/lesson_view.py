@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.lessons.parts import shown
-from pages.components.lessons.parts.kinds import Answer, Lesson, Setting, Step
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Setting, Step
 from pages.components.lessons.parts.prose import StepText, explained, filled
 from pages.components.session import cached, state
 from pages.components.session.door import core
@@ -151,7 +151,7 @@ def _ask(words: StepText, step: Step, place: tuple[str, int], setting: Setting) 
     return revealed
 
 
-def _answer(words: StepText, answer: Answer, guess: int | None) -> None:
+def _answer(words: StepText, answer: AnswerKey, guess: int | None) -> None:
     verdict = "" if guess is None else "**Right.** " if guess == answer.choice else "**Not so.** "
     said = filled(words.reveal, answer.numbers)
     with st.container(border=True):

@@ -139,8 +139,8 @@ class Shown:
         """Measured against predicted changes at the coloured points; needs refits."""
         if self.refits is not None and self.side == "train":
             return self.analysis.agreement(self.refits, self.tests)
-        found: Agreement = core.agreement(self.measured, self.scores)
-        return found
+        assert self.measured is not None
+        return core.agreement(self.measured, self.scores)
 
     @property
     def ends(self) -> tuple[str, str]:

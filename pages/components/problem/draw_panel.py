@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 SOURCE = "drawn"
 KEY = "board"
-DESK = "draw.desk"
+EASEL = "draw.easel"
 STEPS = 100  # strokes that can be undone
 Picture = Callable[[], tuple[np.ndarray, MapView]]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Easel:
     """What a session keeps of a drawing beside its text.
 
     Attributes:
@@ -76,21 +76,21 @@ def draw_panel(picture: Picture) -> None:
 def _board(picture: Picture | None) -> None:
     with guarded():
         suit.say_once()
-        desk = _framed(_desk())
-        colours, sentence = _answer(picture, desk.half)
+        easel = _framed(_easel())
+        colours, sentence = _answer(picture, easel.half)
         shown = Board(
-            points=desk.points,
-            half=desk.half,
+            points=easel.points,
+            half=easel.half,
             asked=_position("test", state.test()),
             selected=_position("train", state.view().train),
-            seq=desk.seq,
-            undo=bool(desk.past) or desk.live,
-            sentence=desk.refusal or sentence,
+            seq=easel.seq,
+            undo=bool(easel.past) or easel.live,
+            sentence=easel.refusal or sentence,
             colours=colours,
         )
         board(shown, _edited, KEY)
-        st.session_state[DESK] = replace(desk, follow=False)
-        if desk.follow:
+        st.session_state[EASEL] = replace(easel, follow=False)
+        if easel.follow:
             st.rerun()
 
 
@@ -216,43 +216,45 @@ def _position(side: str, row: int | None) -> int | None:
 
 
 def _row(side: str, position: int | None) -> int | None:
-    found = np.flatnonzero(_positions(side) == position) if position is not None else []
+    if position is None:
+        return None
+    found = np.flatnonzero(_positions(side) == position)
     return int(found[0]) if len(found) else None
 
 
-def _desk() -> Desk:
-    desk: Desk | None = st.session_state.get(DESK)
+def _easel() -> Easel:
+    easel: Easel | None = st.session_state.get(EASEL)
     points = current()
-    if desk is None or desk.points != points:
-        return Desk(points, points, seq=desk.seq if desk else 0)
-    return desk
+    if easel is None or easel.points != points:
+        return Easel(points, points, seq=easel.seq if easel else 0)
+    return easel
 
 
-def _framed(desk: Desk) -> Desk:
+def _framed(easel: Easel) -> Easel:
     """The plane grows when a stroke is over, never under a moving point."""
-    if desk.live and desk.half:
-        return desk
-    reach = max((max(abs(p.x), abs(p.y)) / 100 for p in core.drawn.parse(desk.points)), default=0.0)
-    return replace(desk, half=half_for(reach, desk.half))
+    if easel.live and easel.half:
+        return easel
+    reach = max((max(abs(p.x), abs(p.y)) / 100 for p in core.drawn.parse(easel.points)), default=0.0)
+    return replace(easel, half=half_for(reach, easel.half))
 
 
 def _edited(event: Event) -> None:
     """Take what the board sent: another drawing, other selections, or the wish to undo."""
-    desk = replace(_desk(), seq=event.seq, refusal="")
-    points, past = event.points, desk.past
+    easel = replace(_easel(), seq=event.seq, refusal="")
+    points, past = event.points, easel.past
     if points is None:  # a stroke in hand is undone before the one before it
-        started = desk.points != desk.settled
-        points = desk.settled if started or not past else past[-1]
+        started = easel.points != easel.settled
+        points = easel.settled if started or not past else past[-1]
         past = past if started else past[:-1]
     elif refusal := _unreadable(points):
-        st.session_state[DESK] = replace(desk, refusal=refusal, live=False)
+        st.session_state[EASEL] = replace(easel, refusal=refusal, live=False)
         return
-    elif not event.live and points != desk.settled:
-        past = (*past, desk.settled)[-STEPS:]
-    _redraw(desk.points, points, event)
-    settled = desk.settled if event.live else points
-    st.session_state[DESK] = replace(
-        desk, points=points, settled=settled, past=past, live=event.live, follow=not event.live
+    elif not event.live and points != easel.settled:
+        past = (*past, easel.settled)[-STEPS:]
+    _redraw(easel.points, points, event)
+    settled = easel.settled if event.live else points
+    st.session_state[EASEL] = replace(
+        easel, points=points, settled=settled, past=past, live=event.live, follow=not event.live
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from influence_core.settings import Options
 from pages.components.session import state
 from pages.components.session.door import core
 
@@ -38,7 +39,7 @@ def suit_model(train: Dataset) -> None:
     st.rerun()
 
 
-def known_options(name: str, options: tuple) -> tuple:
+def known_options(name: str, options: Options) -> Options:
     """Those options that the model ``name`` has."""
     known = {option.name for option in core.MODELS[name].all_options}
     return tuple(pair for pair in options if pair[0] in known)

@@ -14,12 +14,12 @@ from pages.components.widgets import controls
 
 if TYPE_CHECKING:
     from influence_core.annotations import Plan
-    from influence_core.reviewing import Fit
+    from influence_core.reviewing import Recipe
 
 KEY = "review.plan"
 
 
-def administration(desk: Desk, fit: Fit) -> None:
+def administration(desk: Desk, recipe: Recipe) -> None:
     """Versions there are, and the form of the next one."""
     st.subheader("Queues", anchor=False)
     versions = opening.versions()
@@ -38,7 +38,7 @@ def administration(desk: Desk, fit: Fit) -> None:
     with st.expander("Make the next version", icon=":material/playlist_add:"):
         plan, extra = form()
         chosen = reviewing.offered((*cheap(), *extra, plan.strategy))
-        given = reviewing.Fit(state.settings(), None, chosen)
+        given = reviewing.Recipe(state.settings(), None, chosen)
         st.caption("With the labels as given. To score with the decisions applied, use *Retrain* under *Progress*.")
         opening.make(desk.person, plan, given, "Make the next version")
 

@@ -17,14 +17,14 @@ from pages.components.session.errors import safely
 from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Card as Found
+    from influence_core.analysis import Case
     from influence_core.annotations import Card
     from influence_core.reviewing import Scored
 
 ABSENT = "This queue does not ask about it: it was settled earlier, or the queue is short."
 
 
-def counter(desk: Desk, served: Served, scored: Scored, found: Found) -> None:
+def counter(desk: Desk, served: Served, scored: Scored, found: Case) -> None:
     """What speaks most against the label of this card, with a relabel button of its own."""
     if found.counter is None:
         return

@@ -20,18 +20,18 @@ from pages.components.widgets import controls, job_panel
 from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Curve
-    from influence_core.reviewing import Fit
+    from influence_core.analysis import Curve, Task
+    from influence_core.reviewing import Recipe
 
 SEEDS = (3, 5, 10, 20)
 COLOURS = ("#009E73", "#CC79A7", INK)
 DASHES, SHAPES = ("solid", "dash", "dot"), ("circle", "square", "x")
 
 
-def curve(desk: Desk, fit: Fit) -> None:
+def curve(desk: Desk, recipe: Recipe) -> None:
     """The curve as a job; only data whose flips are known have one."""
     st.subheader("What checking brings", anchor=False)
-    settings = fit.settings
+    settings = recipe.settings
     if settings.data.flip_fraction <= 0:
         st.caption(
             "Which labels are wrong is not known for these data, so nobody can draw how many a queue finds. Set a "
@@ -52,7 +52,7 @@ def curve(desk: Desk, fit: Fit) -> None:
             titles=titles,
         )
     seeds = right.selectbox("Seeds: each draws another split and other flips", SEEDS, 1, key="review.seeds")
-    work = _work(fit, chosen, int(seeds))
+    work = _work(recipe, chosen, int(seeds))
     found = job_panel.result(work.key)
     if found is None:
         job_panel.panel(work)
@@ -60,10 +60,10 @@ def curve(desk: Desk, fit: Fit) -> None:
     draw(found, chosen)
 
 
-def _work(fit: Fit, signal: str, seeds: int) -> job_panel.Work:
-    settings = fit.settings
+def _work(recipe: Recipe, signal: str, seeds: int) -> job_panel.Work:
+    settings = recipe.settings
 
-    def start(task: Any) -> Curve:
+    def start(task: Task) -> Curve:
         return core.checking_curve(settings, (signal,), tuple(range(seeds)), task=task)
 
     return job_panel.Work(
@@ -71,7 +71,7 @@ def _work(fit: Fit, signal: str, seeds: int) -> job_panel.Work:
         "Curve",
         "seeds",
         start,
-        seconds=3.0 * seeds * reviewing.seconds(fit, cached.problem(settings)),
+        seconds=3.0 * seeds * reviewing.seconds(recipe, cached.problem(settings)),
         lead="For every seed: flip labels, fit, check the most suspicious shares, give the flips found their labels "
         "back, refit, and measure the accuracy on the test points.",
         button="Draw the curve",

@@ -19,6 +19,7 @@ from pages.components.session.door import annotating
 
 if TYPE_CHECKING:
     from influence_core.annotations import Answer, Card, Only, Queue
+    from influence_core.annotations.records import Action
 
 KEPT, TROUBLE, TOASTS, LAST = "review.card", "review.trouble", "review.toasts", "review.last"
 HEARD = "review.heard"  # presses of this session that were acted on, for the browser to know
@@ -57,36 +58,35 @@ class Served:
     """What is on the desk.
 
     Attributes:
-        card: to show; None when nothing is open.
-        trouble: why the database could not do it, in one sentence; the card is then the one it gave last.
+        card: to show.
         held: whether it can be answered, and not only looked at.
     """
 
-    card: Card | None
-    trouble: str = ""
+    card: Card
     held: bool = True
 
 
-def serve(desk: Desk) -> Served:
+def serve(desk: Desk) -> tuple[Served | None, str]:
     """The card in hand, or the one that is looked at; what the database gave last where it is in trouble.
 
     Returns:
-        What to show.
+        What to show, None when nothing is open; and why the database could not do it, in one sentence.
     """
     place = state.view().place
     trouble: str = st.session_state.pop(TROUBLE, "")
     try:
         if place is not None:
-            return Served(annotating.look(cached.store(), desk.queue.id, desk.person.name, place), trouble, held=False)
+            there = annotating.look(cached.store(), desk.queue.id, desk.person.name, place)
+            return Served(there, held=False), trouble
         second = bool(st.session_state.get(SECOND))
         card = annotating.next_card(
             cached.store(), desk.queue.id, desk.person.name, review=second, only=only(desk.queue)
         )
     except annotating.StoreUnavailable as error:
         kept: Card | None = st.session_state.get(KEPT)
-        return Served(kept, str(error), held=kept is not None)
+        return None if kept is None else Served(kept), str(error)
     st.session_state[KEPT] = card
-    return Served(card, trouble)
+    return None if card is None else Served(card), trouble
 
 
 def only(queue: Queue) -> Only:
@@ -121,7 +121,7 @@ def concealed(queue: Queue, card: Card) -> bool:
 
 
 @heard
-def answer(desk: Desk, card: Card, action: str, label: int | None = None) -> None:
+def answer(desk: Desk, card: Card, action: Action, label: int | None = None) -> None:
     """Store an answer to exactly this card; a callback, so that the rerun shows the next one."""
     hidden = concealed(desk.queue, card)
     along = card.peers if st.session_state.get(ALONG) and not hidden else ()

@@ -20,26 +20,26 @@ from pages.components.session.words import plain_markdown, signed
 from pages.components.widgets import job_panel
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Card as Found
+    from influence_core.analysis import Case
     from influence_core.data import Split
-    from influence_core.reviewing import Fit, Scored
+    from influence_core.reviewing import Recipe, Scored
 
 
-def relabelling(desk: Desk, served: Served, fit: Fit) -> None:
+def relabelling(desk: Desk, served: Served, recipe: Recipe) -> None:
     """The effect of every relabel, where the model is here."""
-    scored = shelf.shelf().model(fit)
-    found = None if scored is None else shelf.shelf().card(fit, scored, served.card.position)
+    scored = shelf.shelf().model(recipe)
+    found = None if scored is None else shelf.shelf().case(recipe, scored, served.card.position)
     if found is not None:
         relabel(desk, found)
 
 
-def evidence(desk: Desk, served: Served, fit: Fit) -> None:
+def evidence(desk: Desk, served: Served, recipe: Recipe) -> None:
     """Supporting and contradicting training examples, and the strongest counter-example."""
-    scored = shelf.ready(fit)
+    scored = shelf.ready(recipe)
     if scored is None:
-        job_panel.panel(shelf.work(fit))
+        job_panel.panel(shelf.work(recipe))
         return
-    found = shelf.shelf().card(fit, scored, served.card.position)
+    found = shelf.shelf().case(recipe, scored, served.card.position)
     if found is None:
         st.info("This example has left the training set, so that the model has no evidence about it.")
         return
@@ -47,7 +47,7 @@ def evidence(desk: Desk, served: Served, fit: Fit) -> None:
     counter.counter(desk, served, scored, found)
 
 
-def relabel(desk: Desk, found: Found) -> None:
+def relabel(desk: Desk, found: Case) -> None:
     """Change of the mean validation loss for every class the point might get."""
     st.markdown("**What a relabel would do**")
     if found.relabel is None:
@@ -61,7 +61,7 @@ def relabel(desk: Desk, found: Found) -> None:
     )
 
 
-def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
+def relabel_table(found: Case, class_names: tuple[str, ...]) -> pd.DataFrame:
     """One row per class.
 
     Returns:
@@ -74,13 +74,14 @@ def relabel_table(found: Found, class_names: tuple[str, ...]) -> pd.DataFrame:
     columns["key"] = [key or "" for key in keys.digits(class_names)]
     if belief is not None:
         columns["p"] = [f"{value:.3g}" for value in belief]
-    columns["first order"] = [signed(float(value)) for value in found.relabel]
+    if found.relabel is not None:
+        columns["first order"] = [signed(float(value)) for value in found.relabel]
     if found.relabel_newton is not None:
         columns["one-step Newton"] = [signed(float(value)) for value in found.relabel_newton]
     return pd.DataFrame(columns)
 
 
-def witnesses(desk: Desk, scored: Scored, found: Found) -> None:
+def witnesses(desk: Desk, scored: Scored, found: Case) -> None:
     """The training examples that hold the label up, and those that speak against it."""
     label = desk.queue.class_names[found.given]
     what = f"p({label})" if found.quantity == "probability" else f"the margin of {label}"
@@ -129,9 +130,9 @@ def witness_table(rows: Sequence[int], change: np.ndarray, split: Split) -> pd.D
     return lens_of(train).beside(frame, train, split.scaling)
 
 
-def prefetch(desk: Desk, fit: Fit) -> None:
+def prefetch(desk: Desk, recipe: Recipe) -> None:
     """Evidence of the next cards, made while this one is looked at."""
-    scored = shelf.shelf().model(fit)
+    scored = shelf.shelf().model(recipe)
     if scored is None:
         return
     try:
@@ -140,4 +141,4 @@ def prefetch(desk: Desk, fit: Fit) -> None:
         )
     except annotating.StoreUnavailable:
         return  # the card has said so
-    shelf.shelf().ahead(fit, scored, following)
+    shelf.shelf().ahead(recipe, scored, following)

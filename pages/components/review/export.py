@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from influence_core.annotations import Answers, Resolved
-    from influence_core.reviewing import Fit
+    from influence_core.annotations.exports.files import Selection
+    from influence_core.reviewing import Recipe
 
 KEPT = "review.files"
 IMPORTED = "review.imported"
@@ -40,7 +41,7 @@ WHAT = {
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class Bundle:
     """Files of one export, kept in the session until the next."""
 
     queue: int
@@ -50,9 +51,9 @@ class Prepared:
     files: dict[str, bytes]
 
 
-def export(desk: Desk, fit: Fit) -> None:
+def export(desk: Desk, recipe: Recipe) -> None:
     """Files out, annotations in.  They hold everybody's answers, so they are for leads."""
-    del fit
+    del recipe
     if not desk.person.lead:
         st.info("Exports hold everybody's answers: they are for leads.", icon=":material/lock:")
         return
@@ -67,7 +68,7 @@ def export(desk: Desk, fit: Fit) -> None:
     if st.button(f"Prepare the files: {count:,} rows", type="primary", icon=":material/inventory_2:", key="prepare"):
         with st.spinner("Writing the files …"), told():
             files = prepare(desk, rows, None if table is None else (table.name, table.getvalue()))
-            st.session_state[KEPT] = Prepared(desk.queue.id, words, count, cached.store().clock(), files)
+            st.session_state[KEPT] = Bundle(desk.queue.id, words, count, cached.store().clock(), files)
     downloads(desk)
     imports(desk)
 
@@ -85,7 +86,7 @@ def told() -> Generator[None]:
         st.error(plain_markdown(str(error)), icon=":material/warning:")
 
 
-def choose(said: Answers, found: Resolved) -> tuple[str | NDArray[np.int64], str, int]:
+def choose(said: Answers, found: Resolved) -> tuple[Selection, str, int]:
     """All rows, those of a filter, or those that are decided.
 
     Returns:
@@ -105,7 +106,8 @@ def choose(said: Answers, found: Resolved) -> tuple[str | NDArray[np.int64], str
         key="review.export-rows",
         horizontal=True,
     )
-    return (filtered if which == "filtered" else which), titles[which].lower(), counts[which]
+    rows: dict[str, Selection] = {"all": "all", "filtered": filtered, "decided": "decided"}
+    return rows[which], titles[which].lower(), counts[which]
 
 
 def chosen(said: Answers, found: Resolved, given: list[str], outcomes: list[str]) -> NDArray[np.bool_]:
@@ -115,7 +117,7 @@ def chosen(said: Answers, found: Resolved, given: list[str], outcomes: list[str]
     return np.ones(len(said.ids), dtype=bool) & labels & (np.isin(words, outcomes) if outcomes else True)
 
 
-def prepare(desk: Desk, rows: str | NDArray[np.int64], table: tuple[str, bytes] | None) -> dict[str, bytes]:
+def prepare(desk: Desk, rows: Selection, table: tuple[str, bytes] | None) -> dict[str, bytes]:
     """All files.
 
     Returns:
@@ -127,13 +129,12 @@ def prepare(desk: Desk, rows: str | NDArray[np.int64], table: tuple[str, bytes] 
     sheet = contents.assembled(split) if table is None else contents.uploaded(settings.data, split, *table)
     original = None if sheet is None else annotating.Original(**vars(sheet))
     context = annotating.Context(items=contents.items(split), original=original)
-    files: dict[str, bytes] = annotating.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
-    return files
+    return annotating.export(cached.store(), desk.queue.id, desk.person.name, rows, context)
 
 
 def downloads(desk: Desk) -> None:
     """One zip, and every file by itself."""
-    found: Prepared | None = st.session_state.get(KEPT)
+    found: Bundle | None = st.session_state.get(KEPT)
     if found is None or found.queue != desk.queue.id:
         st.caption("Files are written when you ask for them; the log notes it.")
         return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations import Card
+    from influence_core.annotations.records import Action
 
 TIPS = {
     "Q": "The given label is right.",
@@ -60,7 +61,7 @@ def decisions(desk: Desk, served: Served, hidden: bool) -> None:
     card, off = served.card, not served.held
     names = desk.queue.class_names
     suggested = "suggestion" if hidden else plain_markdown(names[card.suggested])
-    row = [
+    row: list[tuple[str, str, Action, int | None, bool, Literal["primary", "secondary"]]] = [
         ("Q", f"Keep: {plain_markdown(names[card.given])}", "keep", None, off, "primary"),
         ("W", f"Accept: {suggested}", "re-label", card.suggested, off or hidden, "secondary"),
         ("E", "Exclude", "exclude", None, off, "secondary"),
@@ -120,7 +121,7 @@ def _select(desk: Desk, card: Card, off: bool) -> None:
 def movements(desk: Desk, served: Served) -> None:
     """Skip, undo, previous, next, guideline, help."""
     card = served.card
-    buttons = [
+    buttons: list[tuple[str, str, Callable[..., None], tuple[object, ...], bool, str]] = [
         ("S", "Skip", desks.skip, (desk, card), not served.held, "skip_next"),
         ("U", "Undo", desks.undo, (desk,), False, "undo"),
         ("Left", "Previous", desks.move, (card, -1), card.place == 0, "arrow_back"),

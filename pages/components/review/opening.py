@@ -20,6 +20,7 @@ from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
     from influence_core.annotations import Plan, Queue
+    from influence_core.compute import Task
 
 DEMO = Settings(
     DataSettings("mnist", (("digits", "3,5,8"), ("size", 1000)), True, 0.15, 0.2, 0.1),
@@ -111,12 +112,12 @@ def first(person: Person) -> None:
         st.info("Nobody has made a queue for these data yet: ask a lead to do it.", icon=":material/info:")
         return
     if st.session_state.pop(WANTED, False):
-        submit(person, usual_plan(), usual_fit())
+        submit(person, usual_plan(), usual_recipe())
     st.markdown(
         f"**No queue for {_title()} yet.** The model's scores decide which labels are checked first; one card in "
         "twelve is drawn at random, so that the gain over chance can be told."
     )
-    make(person, usual_plan(), usual_fit(), "Make the queue")
+    make(person, usual_plan(), usual_recipe(), "Make the queue")
     if state.settings() != DEMO and st.button(
         "Try it instead: handwritten digits, one label in ten wrong", icon=":material/play_arrow:", key="review-demo"
     ):
@@ -130,8 +131,7 @@ def applicable() -> list[str]:
     Returns:
         Names in the order of the registry.
     """
-    found: list[str] = core.Review(cached.analysis(state.settings())).signals
-    return found
+    return core.Review(cached.analysis(state.settings())).signals
 
 
 def usual_plan() -> Plan:
@@ -139,15 +139,15 @@ def usual_plan() -> Plan:
     return annotating.Plan(seed=state.settings().seed)
 
 
-def usual_fit() -> reviewing.Fit:
+def usual_recipe() -> reviewing.Recipe:
     """Every signal that costs little."""
     cheap = [name for name, signal in core.SIGNALS.items() if signal.cheap]
-    return reviewing.Fit(state.settings(), None, reviewing.offered(cheap))
+    return reviewing.Recipe(state.settings(), None, reviewing.offered(cheap))
 
 
-def make(person: Person, plan: Plan, fit: reviewing.Fit, button: str) -> None:
+def make(person: Person, plan: Plan, recipe: reviewing.Recipe, button: str) -> None:
     """A queue as a job with Cancel; the page runs again when it is there."""
-    work = _work(person, plan, fit, button)
+    work = _work(person, plan, recipe, button)
     if job_panel.result(work.key) is not None:
         jobs().forget(work.key)
         state.look(version=None, place=None)
@@ -155,30 +155,30 @@ def make(person: Person, plan: Plan, fit: reviewing.Fit, button: str) -> None:
     job_panel.panel(work)
 
 
-def submit(person: Person, plan: Plan, fit: reviewing.Fit) -> None:
+def submit(person: Person, plan: Plan, recipe: reviewing.Recipe) -> None:
     """Start it without another click."""
-    work = _work(person, plan, fit, "")
+    work = _work(person, plan, recipe, "")
     jobs().submit(work.key, work.start, owner=owner(), cost=work.seconds)
 
 
-def _work(person: Person, plan: Plan, fit: reviewing.Fit, button: str) -> job_panel.Work:
-    store, name = cached.store(), core.DATASETS[fit.settings.data.name].title
-    score = shelf.scorer(fit)
+def _work(person: Person, plan: Plan, recipe: reviewing.Recipe, button: str) -> job_panel.Work:
+    store, name = cached.store(), core.DATASETS[recipe.settings.data.name].title
+    score = shelf.scorer(recipe)
     next_version = len(versions()) + 1
 
-    def start(task: object) -> Queue:
+    def start(task: Task) -> Queue:
         scored = score(task)
         with scored.leash.held(task):
             plan_of = replace(plan, duplicates=reviewing.duplicates(scored))
-            run = reviewing.run(scored, fit)
+            run = reviewing.run(scored, recipe)
         return annotating.create_queue(store, reviewing.samples(scored.split, name), run, plan_of, person.name)
 
     return job_panel.Work(
-        f"queue:{store.engine.url}:{next_version}:{plan.strategy}:{fit.key}",
+        f"queue:{store.engine.url}:{next_version}:{plan.strategy}:{recipe.key}",
         "Scores of the queue",
         "steps",
         start,
-        seconds=reviewing.seconds(fit, cached.problem(fit.settings)),
+        seconds=reviewing.seconds(recipe, cached.problem(recipe.settings)),
         button=button,
         cancelled="Cancelled: no queue was made.",
     )

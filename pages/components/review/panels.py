@@ -16,7 +16,7 @@ from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 
 if TYPE_CHECKING:
-    from influence_core.annotations import Queue
+    from influence_core.annotations import Queue, Store
     from pages.components.review.people import Person
 
 WORDS = {"review": "Review", "progress": "Progress", "export": "Export", "team": "Team"}
@@ -32,7 +32,7 @@ def panels(queue: Queue, person: Person) -> None:
         _version(queue)
     with right:
         _who(person)
-    DRAWN[state.view().panel](Desk(queue, person), fit_of(queue.run))
+    DRAWN[state.view().panel](Desk(queue, person), recipe_of(queue.run))
 
 
 def _choose(person: Person) -> None:
@@ -87,16 +87,16 @@ def _who(person: Person) -> None:
             )
 
 
-def fit_of(run: int) -> reviewing.Fit:
+def recipe_of(run: int) -> reviewing.Recipe:
     """The model behind the scores, read once per run and database.
 
     Returns:
         Settings and corrections.
     """
     store = cached.store()
-    return _fit_of(str(store.engine.url), run, store)
+    return _recipe_of(str(store.engine.url), run, store)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _fit_of(url: str, run: int, _store: object) -> reviewing.Fit:
-    return reviewing.fit_of(annotating.run_settings(_store, run))
+def _recipe_of(url: str, run: int, _store: Store) -> reviewing.Recipe:
+    return reviewing.recipe_of(annotating.run_settings(_store, run))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import streamlit as st
@@ -11,6 +12,9 @@ from pages.components.browser.keep_name import keep_name
 from pages.components.frame import login
 from pages.components.session import cached
 from pages.components.session.door import annotating
+
+if TYPE_CHECKING:
+    from influence_core.annotations.people import Source
 
 COOKIE = "influence_annotator"  # a courtesy, no proof of who it is
 PERSON = "review.person"
@@ -28,7 +32,7 @@ class Person:
     """
 
     name: str
-    source: str
+    source: Source
     lead: bool
 
 
@@ -60,7 +64,7 @@ def _account() -> Person | None:
     return _enter(str(email or user.get("sub") or ""), "oidc")
 
 
-def _enter(name: str, source: str) -> Person | None:
+def _enter(name: str, source: Source) -> Person | None:
     """Note who came.
 
     Returns:

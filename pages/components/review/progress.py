@@ -17,20 +17,20 @@ from pages.components.widgets.linked_table import linked_table
 
 if TYPE_CHECKING:
     from influence_core.annotations import Item
-    from influence_core.reviewing import Fit
+    from influence_core.reviewing import Recipe
 
 ANY = "any"
 OPEN = "open"
 STATES = {"": OPEN, "keep": "kept", "re-label": "relabelled", "exclude": "excluded", "review": "needs review"}
 
 
-def progress(desk: Desk, fit: Fit) -> None:
+def progress(desk: Desk, recipe: Recipe) -> None:
     """Everything that shows how far the queue is."""
     strip.strip(desk)
     people(desk)
     cards(desk)
-    retrain.retrain(desk, fit)
-    curve.curve(desk, fit)
+    retrain.retrain(desk, recipe)
+    curve.curve(desk, recipe)
 
 
 def people(desk: Desk) -> None:

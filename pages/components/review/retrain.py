@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,21 +20,22 @@ from pages.components.widgets.chart_frame import twin
 if TYPE_CHECKING:
     from influence_core.analysis import BeforeAfter, Corrections, Outcome
     from influence_core.annotations import Resolved
-    from influence_core.reviewing import Fit
+    from influence_core.compute import Task
+    from influence_core.reviewing import Recipe
 
 UNITS = {"accuracy": " points", "loss": ""}
 ENDS = {"accuracy": "higher is better", "loss": "lower is better"}
 
 
-def retrain(desk: Desk, fit: Fit) -> None:
+def retrain(desk: Desk, recipe: Recipe) -> None:
     """The refit as a job, and what it changed on the held-out test points."""
     st.subheader("Retrain", anchor=False)
     corrections = corrections_of(annotating.resolve(annotating.answers(cached.store(), desk.queue.dataset)))
     if corrections is None:
         st.caption("Nothing is decided yet: answer some cards, then see what the decisions do to the model.")
         return
-    before, after = replace(fit, corrections=None), replace(fit, corrections=corrections)
-    work = _work(desk, before, after)
+    before, after = replace(recipe, corrections=None), replace(recipe, corrections=corrections)
+    work = _work(desk, before, after, len(corrections.rows))
     found = job_panel.result(work.key)
     if found is None:
         job_panel.panel(work)
@@ -62,12 +63,11 @@ def corrections_of(found: Resolved) -> Corrections | None:
     return core.Corrections(rows, found.label[rows].astype(np.int64), excluded)
 
 
-def _work(desk: Desk, before: Fit, after: Fit) -> job_panel.Work:
+def _work(desk: Desk, before: Recipe, after: Recipe, count: int) -> job_panel.Work:
     store = cached.store()
     scorers, problem = [shelf.scorer(before), shelf.scorer(after)], cached.problem(before.settings)
-    count = len(after.corrections.rows)
 
-    def start(task: Any) -> Outcome:
+    def start(task: Task) -> Outcome:
         old, new = (score(task) for score in scorers)
         with old.leash.held(task), new.leash.held(task):
             found: Outcome = core.outcome(old.review, new.review)
@@ -119,7 +119,7 @@ def draw(found: Outcome) -> None:
 
 
 def _metric(title: str, found: BeforeAfter, form: str, name: str) -> None:
-    better = "inverse" if name == "loss" else "normal"
+    better: Literal["inverse", "normal"] = "inverse" if name == "loss" else "normal"
     st.metric(
         title,
         form.format(found.after),

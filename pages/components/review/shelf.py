@@ -17,71 +17,71 @@ from pages.components.widgets import job_panel
 from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Card, Recent, Task
-    from influence_core.reviewing import Fit, Scored
+    from influence_core.analysis import Case, Recent, Task
+    from influence_core.reviewing import Recipe, Scored
 
 log = logging.getLogger("influence_explorer")
 MODELS = 4  # each holds a factor of its curvature
 BYTES = 3 * 2**30  # of all of them; the newest stays whatever it takes
-CARDS = 400
+CASES = 400
 AHEAD = 5
 
 
 @dataclass(eq=False)
 class Shelf:
-    """Models and cards in memory, the least recently used go first; one thread makes cards ahead."""
+    """Models and cases in memory, the least recently used go first; one thread makes cases ahead."""
 
     models: Recent[Scored] = field(default_factory=lambda: core.Recent(MODELS, BYTES, lambda scored: scored.size))
-    cards: Recent[Card] = field(default_factory=lambda: core.Recent(CARDS))
+    cases: Recent[Case] = field(default_factory=lambda: core.Recent(CASES))
     computing: threading.Lock = field(default_factory=threading.Lock)
-    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "cards"))
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "cases"))
 
-    def put(self, fit: Fit, scored: Scored) -> None:
+    def put(self, recipe: Recipe, scored: Scored) -> None:
         """Keep a model that was just scored."""
-        self.models.put(fit.key, scored)
+        self.models.put(recipe.key, scored)
 
-    def model(self, fit: Fit) -> Scored | None:
+    def model(self, recipe: Recipe) -> Scored | None:
         """A model that is here.
 
         Returns:
             None where it has to be fitted (again).
         """
-        return self.models.find(fit.key)
+        return self.models.find(recipe.key)
 
-    def card(self, fit: Fit, scored: Scored, position: int) -> Card | None:
+    def case(self, recipe: Recipe, scored: Scored, position: int) -> Case | None:
         """Evidence about one training point, from memory if it was made ahead.
 
         Returns:
             None for a point that has left the training set.
         """
-        self._make(fit, scored, [position])
-        return self.cards.find((fit.key, position))
+        self._make(recipe, scored, [position])
+        return self.cases.find((recipe.key, position))
 
-    def ahead(self, fit: Fit, scored: Scored, positions: Sequence[int]) -> None:
-        """Make the cards of these points in the background."""
-        if self._missing(fit, positions):
-            self.thread.submit(self._quietly, fit, scored, positions)
+    def ahead(self, recipe: Recipe, scored: Scored, positions: Sequence[int]) -> None:
+        """Make the cases of these points in the background."""
+        if self._missing(recipe, positions):
+            self.thread.submit(self._quietly, recipe, scored, positions)
 
-    def _quietly(self, fit: Fit, scored: Scored, positions: Sequence[int]) -> None:
+    def _quietly(self, recipe: Recipe, scored: Scored, positions: Sequence[int]) -> None:
         try:
             core.settle()
-            self._make(fit, scored, positions)
+            self._make(recipe, scored, positions)
         except Exception:  # noqa: BLE001 - the card itself will say it
-            log.warning("cards could not be made ahead", exc_info=True)
+            log.warning("cases could not be made ahead", exc_info=True)
 
-    def _make(self, fit: Fit, scored: Scored, positions: Iterable[int]) -> None:
-        if not self._missing(fit, positions):
+    def _make(self, recipe: Recipe, scored: Scored, positions: Iterable[int]) -> None:
+        if not self._missing(recipe, positions):
             return
         with self.computing:
-            wanted = [(p, scored.row(p)) for p in self._missing(fit, positions)]
+            wanted = [(p, scored.row(p)) for p in self._missing(recipe, positions)]
             rows = [row for _, row in wanted if row is not None]
-            made = iter(core.cards(scored.review, rows, _told(scored)) if rows else ())
+            made = iter(core.cases(scored.review, rows, _told(scored)) if rows else ())
             for position, row in wanted:
                 if row is not None:
-                    self.cards.put((fit.key, position), next(made))
+                    self.cases.put((recipe.key, position), next(made))
 
-    def _missing(self, fit: Fit, positions: Iterable[int]) -> list[int]:
-        return [position for position in positions if self.cards.find((fit.key, position)) is None]
+    def _missing(self, recipe: Recipe, positions: Iterable[int]) -> list[int]:
+        return [position for position in positions if self.cases.find((recipe.key, position)) is None]
 
 
 def _told(scored: Scored) -> tuple[str, ...]:
@@ -99,52 +99,52 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-def scorer(fit: Fit) -> Callable[[Task], Scored]:
+def scorer(recipe: Recipe) -> Callable[[Task], Scored]:
     """What fits a model and its signals, unless it is on the shelf, and leaves it there.
 
     Returns:
         A job; who needs the model takes what it returns, because the shelf may have to make room for others.
     """
-    given, kept = cached.problem(fit.settings), shelf()  # shared with the other pages where labels are as given
+    given, kept = cached.problem(recipe.settings), shelf()  # shared with the other pages where labels are as given
 
     def start(task: Task) -> Scored:
-        found = kept.model(fit)
+        found = kept.model(recipe)
         if found is None:
-            found = reviewing.score(fit, given, task)
-            kept.put(fit, found)
+            found = reviewing.score(recipe, given, task)
+            kept.put(recipe, found)
         return found
 
     return start
 
 
-def work(fit: Fit) -> job_panel.Work:
+def work(recipe: Recipe) -> job_panel.Work:
     """The same for its own sake.
 
     Returns:
         The work; its result is True: the list of jobs should hold no model.
     """
-    score = scorer(fit)
+    score = scorer(recipe)
 
     def start(task: Task) -> bool:
         score(task)
         return True
 
-    seconds = reviewing.seconds(fit, cached.problem(fit.settings))
-    return job_panel.Work(fit.key, "Evidence of the cards", "steps", start, seconds, button="Make the evidence")
+    seconds = reviewing.seconds(recipe, cached.problem(recipe.settings))
+    return job_panel.Work(recipe.key, "Evidence of the cards", "steps", start, seconds, button="Make the evidence")
 
 
-def ready(fit: Fit) -> Scored | None:
+def ready(recipe: Recipe) -> Scored | None:
     """The model behind the scores; its job is started where it is not here, after a restart say.
 
     Returns:
         None while it is being made.
     """
-    found = shelf().model(fit)
+    found = shelf().model(recipe)
     if found is None:
-        job = jobs().get(fit.key)
+        job = jobs().get(recipe.key)
         if job is not None and job.state == "done":
-            jobs().forget(fit.key)  # it was here once, and had to make room
+            jobs().forget(recipe.key)  # it was here once, and had to make room
         if job is None or job.state == "done":
-            made = work(fit)
+            made = work(recipe)
             jobs().submit(made.key, made.start, owner=owner(), cost=made.seconds)
     return found

@@ -18,26 +18,26 @@ from pages.components.session.words import plain_markdown
 from pages.components.widgets.trust_line import BROKEN, SOUND
 
 if TYPE_CHECKING:
-    from influence_core.reviewing import Fit
+    from influence_core.reviewing import Recipe
 
 
 @st.fragment
-def table(desk: Desk, fit: Fit) -> None:
+def table(desk: Desk, recipe: Recipe) -> None:
     """Everything that follows a key."""
     with guarded(), core.interactive():
-        served = desks.serve(desk)
+        served, trouble = desks.serve(desk)
         state.mirror()
         desks.show_toasts()
-        if served.trouble:
-            st.error(plain_markdown(served.trouble), icon=":material/database_off:")
-        if served.card is None:
-            _nothing(desk, served)
-            return
-        _draw(desk, served, fit)
-        evidence.prefetch(desk, fit)
+        if trouble:
+            st.error(plain_markdown(trouble), icon=":material/database_off:")
+        if served is not None:
+            _draw(desk, served, recipe)
+            evidence.prefetch(desk, recipe)
+        elif not trouble:
+            _nothing(desk)
 
 
-def _draw(desk: Desk, served: Served, fit: Fit) -> None:
+def _draw(desk: Desk, served: Served, recipe: Recipe) -> None:
     card = served.card
     split = cached.problem(state.settings()).split
     hidden = desks.concealed(desk.queue, card)
@@ -59,12 +59,12 @@ def _draw(desk: Desk, served: Served, fit: Fit) -> None:
                 icon=":material/visibility_off:",
             )  # noqa: E501
         else:
-            cards.why(card, desk.queue.class_names, "confident_learning" in fit.signals)
+            cards.why(card, desk.queue.class_names, "confident_learning" in recipe.signals)
         guard.guard(desk.queue.class_names, card)
         if not hidden:
-            evidence.relabelling(desk, served, fit)
+            evidence.relabelling(desk, served, recipe)
     if not hidden:
-        evidence.evidence(desk, served, fit)
+        evidence.evidence(desk, served, recipe)
     trust(desk.queue.trust)
     choice.choice(desk, strip.strip(desk))
 
@@ -96,9 +96,7 @@ def _state(desk: Desk, served: Served) -> None:
         )  # noqa: E501
 
 
-def _nothing(desk: Desk, served: Served) -> None:
-    if served.trouble:
-        return
+def _nothing(desk: Desk) -> None:
     if choice.words(desk):
         choice.nothing(desk)
         return

@@ -17,15 +17,15 @@ from pages.components.session.words import plain_markdown
 from pages.components.widgets.chart_frame import twin
 
 if TYPE_CHECKING:
-    from influence_core.annotations import Agreement, Answers, Estimate, Resolved
-    from influence_core.reviewing import Fit
+    from influence_core.annotations import Answers, Estimate, Reliability, Resolved
+    from influence_core.reviewing import Recipe
 
 LINES = 200
 WIDTHS = {"when": 140, "who": 120, "what": 90, "detail": 550}  # pixels
 OURS = ("id", "given", "second pass", "outcome", "label", "agreement", "quality")  # columns beside the annotators'
 
 
-def team(desk: Desk, fit: Fit) -> None:
+def team(desk: Desk, recipe: Recipe) -> None:
     """Everything a lead needs to steer."""
     if not desk.person.lead:
         st.info("This part is for leads. Who is one is configured with INFLUENCE_LEADS.", icon=":material/lock:")
@@ -33,13 +33,13 @@ def team(desk: Desk, fit: Fit) -> None:
     store = cached.store()
     said = annotating.answers(store, desk.queue.dataset)
     agreement(annotating.agreement_of(said))
-    consensus(desk, fit, said)
-    administration.administration(desk, fit)
+    consensus(desk, recipe, said)
+    administration.administration(desk, recipe)
     guideline.editor(desk)
     log(desk)
 
 
-def agreement(found: Agreement) -> None:
+def agreement(found: Reliability) -> None:
     """Percent, Cohen's κ and Krippendorff's α, each with its interval and the items it rests on."""
     st.subheader("Agreement", anchor=False)
     names = ", ".join(plain_markdown(name) for name in found.annotators) or "nobody yet"
@@ -62,7 +62,7 @@ def _measure(name: str, found: Estimate) -> None:
     st.caption(f"95 % interval {low} to {high}, {counted}".replace("-", "−"))
 
 
-def consensus(desk: Desk, fit: Fit, said: Answers) -> None:
+def consensus(desk: Desk, recipe: Recipe, said: Answers) -> None:
     """One outcome per row; with two answers or more also CROWDLAB's quality of rows and annotators."""
     found = annotating.resolve(said)
     st.subheader("Consensus", anchor=False)
@@ -72,7 +72,7 @@ def consensus(desk: Desk, fit: Fit, said: Answers) -> None:
         return
     counts = table["outcome"].value_counts()
     st.markdown(" · ".join(f"{count} {plain_markdown(str(name))}" for name, count in counts.items()))
-    scored = shelf.shelf().model(fit)
+    scored = shelf.shelf().model(recipe)
     people = pd.DataFrame()
     if scored is not None and "confident_learning" in scored.signals and scored.kept.all():
         quality, people = annotating.consensus(said, scored.review.probabilities)

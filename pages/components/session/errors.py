@@ -21,7 +21,7 @@ def number_of(error: BaseException) -> str:
     number: str | None = getattr(error, "number", None)
     if number is None:
         number = uuid.uuid4().hex[:8]
-        error.number = number  # type: ignore[attr-defined]
+        vars(error)["number"] = number
         log.error("error %s with settings %s", number, st.session_state.get("settings"), exc_info=error)
     return number
 

@@ -121,11 +121,10 @@ def known(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     else:
         solver = _part("solver", solver, core.SOLVERS, lambda entry: entry.options, problems)
     model = replace(model, fit=_name("way of fitting", model.fit, core.FIT_METHODS, ModelSettings().fit, problems))
-    plain = {
-        "estimator": _name("estimator", settings.estimator, core.ESTIMATORS, Settings().estimator, problems),
-        "quantity": _name("quantity", settings.quantity, core.QUANTITIES, Settings().quantity, problems),
-    }
-    return replace(settings, data=data, model=model, solver=solver, **plain), tuple(problems)
+    estimator = _name("estimator", settings.estimator, core.ESTIMATORS, Settings().estimator, problems)
+    quantity = _name("quantity", settings.quantity, core.QUANTITIES, Settings().quantity, problems)
+    kept = replace(settings, data=data, model=model, solver=solver, estimator=estimator, quantity=quantity)
+    return kept, tuple(problems)
 
 
 def _part(kind: str, part: Any, registry: Mapping[str, Any], offers: Callable[[Any], Any], problems: list[str]) -> Any:

@@ -49,13 +49,13 @@ def _ways_out(error: Exception) -> None:
         state.change(quantity="loss", target=-1)
         st.rerun()
     if isinstance(error, core.DataError):
-        ways = (DATA,)
+        ways = [DATA]
     elif isinstance(error, (core.NoMinimumError, core.SingularRefitError)):
-        ways = (MODEL, DATA)
+        ways = [MODEL, DATA]
     elif isinstance(error, core.SingularError):
-        ways = (SOLVERS, MODEL)
+        ways = [SOLVERS, MODEL]
     else:
-        ways = (DATA, MODEL)
+        ways = [DATA, MODEL]
     for path, label, icon in ways:
         with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
             st.page_link(path, label=label, icon=icon, query_params=state.link())

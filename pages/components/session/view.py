@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,8 @@ def from_query(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
         if item.name not in query:
             continue
         try:
-            view = replace(view, **{item.name: _read(item.name, query[item.name])})
+            read: Any = _read(item.name, query[item.name])
+            view = replace(view, **{item.name: read})
         except SettingsError as error:
             problems.append(f"{error} The default is used.")
     return view, tuple(problems)

@@ -12,15 +12,16 @@ from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
-from pages.components.solvers import desks
-from pages.components.solvers.truth import TOP, Truth, agreed, fitness, reference
+from pages.components.solvers import benches
+from pages.components.solvers.truth import TOP, Yardstick, agreed, fitness, reference
 from pages.components.widgets import job_panel
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.job_panel import jobs
 
 if TYPE_CHECKING:
     from influence_core.analysis.trials import Trial
-    from pages.components.solvers.desks import Desk
+    from influence_core.compute import Task
+    from pages.components.solvers.benches import Bench
 
 INSTANT, UNASKED = 0.7, 8.0  # expected seconds of a comparison that runs in the page, and of a job that starts unasked
 CAPTION = (
@@ -39,53 +40,52 @@ MORE = (
 
 def names(settings: Settings) -> list[str]:
     """The solvers on offer for this model, in registry order."""
-    found: list[str] = core.applicable_solvers(cached.problem(settings).fitted.size)
-    return found
+    return core.applicable_solvers(cached.problem(settings).fitted.size)
 
 
-def compared(settings: Settings, test: int, truth: Truth) -> list[Trial]:
+def compared(settings: Settings, test: int, truth: Yardstick) -> list[Trial]:
     """Run what is missing, show the table, and say what is worth knowing.
 
     Returns:
         The trials so far: all of them, or as many as a job has finished.
     """
-    desk, wanted = desks.desk(settings, test), names(settings)
-    missing = [name for name in wanted if name not in desk.found]
-    seconds = sum(core.trials.expected_seconds(desk.problem.fitted, name) for name in missing)
+    bench, wanted = benches.bench(settings, test), names(settings)
+    missing = [name for name in wanted if name not in bench.found]
+    seconds = sum(core.trials.expected_seconds(bench.problem.fitted, name) for name in missing)
     st.markdown("**One system, every solver**")
     if missing and seconds <= INSTANT:
         with st.spinner("Factoring and solving with every solver …"):
             for name in missing:
-                desk.ask(name)
+                bench.ask(name)
     elif missing:
-        _run(desk, wanted, seconds)
-    if running(desk):
-        _coming(desk, wanted, truth)
+        _run(bench, wanted, seconds)
+    if running(bench):
+        _coming(bench, wanted, truth)
     else:
-        _table(desk, wanted, truth)
-    return [desk.found[name] for name in wanted if name in desk.found]
+        _table(bench, wanted, truth)
+    return [bench.found[name] for name in wanted if name in bench.found]
 
 
-def running(desk: Desk) -> bool:
-    """Whether a job is at work on this desk."""
-    job = jobs().get(_key(desk))
+def running(bench: Bench) -> bool:
+    """Whether a job is at work on this bench."""
+    job = jobs().get(_key(bench))
     return job is not None and job.active
 
 
-def _key(desk: Desk) -> str:
-    return f"solvers:{desk.settings.key()}:{desk.test}"
+def _key(bench: Bench) -> str:
+    return f"solvers:{bench.settings.key()}:{bench.test}"
 
 
-def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
-    def work(task: object) -> int:
+def _run(bench: Bench, wanted: list[str], seconds: float) -> None:
+    def work(task: Task) -> int:
         for done, name in enumerate(wanted):
-            desk.ask(name, task)
+            bench.ask(name, task)
             task.tick(done + 1, len(wanted))
         return len(wanted)
 
     words = f"**Compare {len(wanted)} solvers.** About {job_panel.duration(seconds)}; rows appear as they come."
     panel = job_panel.Work(
-        _key(desk),
+        _key(bench),
         "Comparing solvers",
         "solvers",
         work,
@@ -103,18 +103,18 @@ def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _coming(desk: Desk, wanted: list[str], truth: Truth) -> None:
+def _coming(bench: Bench, wanted: list[str], truth: Yardstick) -> None:
     with guarded():
-        _table(desk, wanted, truth)
+        _table(bench, wanted, truth)
 
 
-def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
-    found = {name: desk.found[name] for name in wanted if name in desk.found}
+def _table(bench: Bench, wanted: list[str], truth: Yardstick) -> None:
+    found = {name: bench.found[name] for name in wanted if name in bench.found}
     best = reference(list(found.values()))
     rows = [row(one, best, truth) for one in found.values()]
     if not rows:
         return
-    rows += too_large(desk.settings, truth) if len(found) == len(wanted) else []
+    rows += too_large(bench.settings, truth) if len(found) == len(wanted) else []
     table = pd.DataFrame(rows)
     if best is not None:
         table = table.rename(columns={"reference": f"r · ρ · slope · top {TOP} to {best.title}"})
@@ -129,7 +129,7 @@ def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
     twin(table, "solvers")
 
 
-def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
+def too_large(settings: Settings, truth: Yardstick) -> list[dict[str, str]]:
     """A row for every solver that is not offered for so many parameters."""
     size, offered = cached.problem(settings).fitted.size, names(settings)
     rest = [entry for name, entry in core.SOLVERS.items() if name not in offered]
@@ -140,13 +140,13 @@ def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
     ]
 
 
-def columns(truth: Truth) -> tuple[str, ...]:
+def columns(truth: Yardstick) -> tuple[str, ...]:
     """Headings of the table."""
     own = ("solver", "factor", "solve", "products", "residual", "error", "reference")
     return (*own, *truth.way.columns, "what it says")
 
 
-def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:
+def row(one: Trial, best: Trial | None, truth: Yardstick) -> dict[str, str]:
     """What one solver did, as cells."""
     cells = dict.fromkeys(columns(truth), "–")
     cells |= {"solver": one.title, "factor": core.trials.seconds(one.factor_seconds)}
@@ -158,7 +158,7 @@ def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:
         "products": f"{one.products:,}",
         "residual": f"{one.residual:.1g}",
     }
-    if best is not None:
+    if best is not None and best.scores is not None:
         cells["error"] = f"{core.trials.relative_error(one.scores, best.scores):.1g}"
         cells["reference"] = fitness(agreed(best.scores, one.scores))
     return cells | truth.cells(one.scores)

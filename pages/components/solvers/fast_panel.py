@@ -16,6 +16,7 @@ from pages.components.widgets import job_panel
 from pages.components.widgets.chart_frame import show
 
 if TYPE_CHECKING:
+    from influence_core.compute import Task
     from influence_core.influence.search import FastReport
 
 TESTS, TOP, ENOUGH = 5, 10, 0.95
@@ -37,12 +38,11 @@ def panel(settings: Settings) -> None:
         return
     sizes = candidates(n)
 
-    def work(task: object) -> FastReport:
+    def work(task: Task) -> FastReport:
         influence = core.Influence(problem.fitted, settings.solver, task)
         batch = problem.test.take(slice(0, TESTS))
         watched = core.watch(problem.fitted, batch, settings.quantity, settings.target)
-        found: FastReport = core.search.measure(influence, watched, core.search.FastPlan(sizes, TOP, task=task))
-        return found
+        return core.search.measure(influence, watched, core.search.FastPlan(sizes, TOP, task=task))
 
     lead = (
         "**Is a shorter search enough?** Candidates by nearest neighbours in what the last layer reads, the fewest "

@@ -33,7 +33,7 @@ Scores = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class Yardstick:
     """What really happens at one test point, as far as it was measured.
 
     Attributes:
@@ -49,7 +49,7 @@ class Truth:
     halves: Halves | None = None
 
     @staticmethod
-    def of(settings: Settings, test: int, partial: bool = False) -> Truth:
+    def of(settings: Settings, test: int, partial: bool = False) -> Yardstick:
         """What is known by now; ``partial``: also by a run that goes on, or was stopped.
 
         Returns:
@@ -59,10 +59,10 @@ class Truth:
         refits = truth.stored(*asks, partial=True) if partial else _refits(settings)
         change, noise = (None, None) if refits is None else (refits.change[:, test], refits.noise_of([test]))
         if not truth.way.noisy:
-            return Truth(truth.way, change)
+            return Yardstick(truth.way, change)
         halves = truth.stored_halves(*asks, partial=True) if partial else network_truth.halves(settings)
         one = None if halves is None else replace(halves, values=halves.values[:, [test]])
-        return Truth(truth.way, change, noise, one)
+        return Yardstick(truth.way, change, noise, one)
 
     @property
     def buried(self) -> float:
@@ -97,8 +97,7 @@ def _refits(settings: Settings) -> Refits | None:
 
 def agreed(measured: Scores, predicted: Scores) -> Agreement:
     """The agreement of two vectors of changes."""
-    found: Agreement = core.agreement(measured, predicted, TOP)
-    return found
+    return core.agreement(measured, predicted, TOP)
 
 
 def fitness(found: Agreement, digits: str = ".3g") -> str:
@@ -112,10 +111,10 @@ def reference(found: list[Trial]) -> Trial | None:
     solved = [one for one in found if one.scores is not None and one.residual is not None]
     named = next((one for one in solved if core.SOLVERS[one.name].dense), None)
     good = [one for one in solved if one.solved(1e-4)]
-    return named or min(good, key=lambda one: one.residual, default=None)
+    return named or min(good, key=lambda one: one.residual or 0.0, default=None)
 
 
-def verdict(found: list[Trial], truth: Truth) -> str:
+def verdict(found: list[Trial], truth: Yardstick) -> str:
     """How far the best solve is from what happens, and whether a cheaper one is as near: an honest sentence.
 
     Returns:
@@ -140,7 +139,7 @@ def verdict(found: list[Trial], truth: Truth) -> str:
     return "" if not truth.way.noisy else "How far any of them is from what happens is not measured yet: see below."
 
 
-def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
+def _against_halves(found: list[Trial], best: Trial, truth: Yardstick) -> str:
     assert truth.halves is not None and best.scores is not None
     top = truth.lds(best.scores)
     text = (
@@ -164,7 +163,7 @@ def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
     )
 
 
-def section(settings: Settings, test: int, found: list[Trial], truth: Truth) -> None:
+def section(settings: Settings, test: int, found: list[Trial], truth: Yardstick) -> None:
     """Small multiples of every solver against one truth; a network's is chosen, and measured on request."""
     if not truth.way.noisy:
         draw(settings, found, truth, "solver" if truth.loo is None else "loo")
@@ -193,16 +192,16 @@ def _measure(settings: Settings, test: int, found: list[Trial], kind: str) -> No
     if job is not None and job.active:
         _coming(settings, test, found, kind)
     else:
-        draw(settings, found, Truth.of(settings, test, partial=True), kind)
+        draw(settings, found, Yardstick.of(settings, test, partial=True), kind)
 
 
 @st.fragment(run_every=2.0)
 def _coming(settings: Settings, test: int, found: list[Trial], kind: str) -> None:
     with guarded():
-        draw(settings, found, Truth.of(settings, test, partial=True), kind)
+        draw(settings, found, Yardstick.of(settings, test, partial=True), kind)
 
 
-def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> None:
+def draw(settings: Settings, found: list[Trial], truth: Yardstick, kind: str) -> None:
     """Every solver against the chosen truth, as far as there is one."""
     scores = {one.title.split(" (")[0]: one.scores for one in found if one.scores is not None}
     if kind == "lds":
@@ -231,7 +230,7 @@ def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> Non
     show(solvers.panels(base, scores, look, meant(settings)), caption, table, "solver-scores")
 
 
-def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) -> None:
+def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Yardstick) -> None:
     halves = truth.halves
     if halves is None or len(halves.members) < 3 or not scores:
         return
@@ -243,7 +242,7 @@ def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) ->
         f"One dot for each of {len(left_out)} networks trained on a random half of the training points: the {quantity} "
         "it has, and the change that the scores predict for removing the other half, summed; ranks, because values are "
         "skewed. LDS is the rank correlation of the two: 1 is perfect, "
-        f"chance alone gives ±{truth.halves.chance:.2f}."
+        f"chance alone gives ±{halves.chance:.2f}."
     )
     figure = solvers.halves_panels(halves.values[:, 0], sums, found)
     show(figure, caption, table, "solver-scores")
@@ -251,8 +250,7 @@ def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) ->
 
 def unit(settings: Settings) -> str:
     """Of the watched quantity."""
-    found: str = core.QUANTITIES[settings.quantity].unit or cached.problem(settings).fitted.model.loss.unit
-    return found
+    return core.QUANTITIES[settings.quantity].unit or cached.problem(settings).fitted.model.loss.unit
 
 
 def meant(settings: Settings) -> solvers.Meant:

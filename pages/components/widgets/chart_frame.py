@@ -40,7 +40,7 @@ def show(figure: go.Figure, caption: str, table: pd.DataFrame, key: str) -> None
 def spoken(title: str, caption: str, table: pd.DataFrame) -> str:
     """A picture for those who hear it: its sentence, its definition, how far its numbers reach or its first rows."""
     ranges = [
-        f"{name.replace('_', ' ')} from {column.min():.3g} to {column.max():.3g}"
+        f"{str(name).replace('_', ' ')} from {column.min():.3g} to {column.max():.3g}"
         for name, column in table.select_dtypes("number").items()
         if column.notna().any() and name not in {"row", "id"}
     ]

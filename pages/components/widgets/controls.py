@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -38,7 +38,7 @@ def value(described: Option, current: Value, key: str, put: Callable[[Value], No
         with suppress(SettingsError):  # a widget keeps to its range; another sender need not
             put(described.parse(st.session_state[key]))
 
-    common = {"label": described.label, "key": key, "help": described.help or None, "on_change": safely(changed)}
+    common = dict[str, Any](label=described.label, key=key, help=described.help or None, on_change=safely(changed))
     if described.choices:
         st.selectbox(options=described.choices, **common)
     elif isinstance(described.default, bool):
@@ -85,11 +85,9 @@ def _step(current: float) -> float:
     return 10.0 ** (math.floor(math.log10(abs(current))) - 1) if current else 0.01
 
 
-def choice(
-    label: str, names: Sequence[str], current: str, key: str, put: Callable[[str], None], **more: object
-) -> None:
+def choice(label: str, names: Sequence[str], current: str, key: str, put: Callable[[str], None], **more: Any) -> None:
     """A select box over registry names whose change calls ``put``; ``titles`` maps names to words."""
-    titles: Mapping[str, str] = more.pop("titles", {})  # type: ignore[assignment]
+    titles: Mapping[str, str] = more.pop("titles", {})
     st.session_state[key] = current if current in names else names[0]
 
     def changed() -> None:

@@ -26,17 +26,17 @@ from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
-    from influence_core.analysis import Job, Queue, Task
+    from influence_core.analysis import Job, Scheduler, Task
 
 KEPT = "Cancelled. Finished blocks are kept; the next run continues from them."
 
 
 @st.cache_resource(show_spinner=False)
-def jobs() -> Queue:
-    """The one queue of this server: ``submit(key, work, owner=…, cost=seconds)``, ``get(key)``, ``stop(job)``."""
-    queue = core.Queue()
-    atexit.register(queue.close)
-    return queue
+def jobs() -> Scheduler:
+    """The one scheduler of this server: ``submit(key, work, owner=…, cost=seconds)``, ``get(key)``, ``stop(job)``."""
+    scheduler = core.Scheduler()
+    atexit.register(scheduler.close)
+    return scheduler
 
 
 def owner() -> str:

@@ -31,7 +31,7 @@ def linked_table(
         changes: columns whose numbers always have a sign.
     """
     rows = top_rows(frame, selected)
-    places = [] if selected is None or selected not in rows.index else [int(rows.index.get_loc(selected))]
+    places = [] if selected is None or selected not in rows.index else [rows.index.tolist().index(selected)]
     st.session_state[key] = {"selection": {"rows": places, "columns": [], "cells": []}}
 
     def picked() -> None:

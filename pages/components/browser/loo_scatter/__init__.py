@@ -68,7 +68,7 @@ class Look:
 
 
 def loo_scatter(scene: Scene, pairs: Pairs, look: Look, on_click: Callable[[int], None], key: str) -> None:
-    """X = measured, y = predicted; the strongest points are diamonds, and r is named for them and for the others.
+    """x = measured, y = predicted; the strongest points are diamonds, and r is named for them and for the others.
 
     Args:
         scene: parked under its fingerprint on the same page; its labels and thumbnails appear on hover.

@@ -13,7 +13,7 @@ from pages.components.charts.examples import FLIPPED, boundary_ends
 from pages.components.charts.panels import Pair, dressed, multiples, titled
 from pages.components.charts.scale import plain
 from pages.components.lessons.figures.scores import Drawing
-from pages.components.lessons.parts.drawing import SIGN, Cloud, against, box, cloud_traces, curves, mark, spread
+from pages.components.lessons.parts.drawing import SIGN, Cloud, against, box, cloud_traces, curves, groups, mark, spread
 from pages.components.lessons.parts.kinds import Picture, projected
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ PRINTED = {0.01: 0.8602, 0.1: 0.7700}
 
 
 def hinge_smoothing(figure: Figure, drawing: Drawing) -> list[Picture]:
-    """R of every draw with the printed value, the pairs of the first draw, and the smoothed hinges."""
+    """r of every draw with the printed value, the pairs of the first draw, and the smoothed hinges."""
     pairs = figure.tables["pairs"]
     panels = [
         Pair(rows["loo_loss_change"].to_numpy(), rows["loss_change"].to_numpy(), f"t = {t:g}")
-        for t, rows in sorted(pairs.groupby("t"), key=lambda group: -group[0])
+        for t, rows in sorted(groups(pairs, "t"), key=lambda group: -group[0])
     ]
     scatter = against(
         panels, "First draw: the sharper the hinge, the wilder; at t = 0 the prediction is lost",
@@ -75,7 +75,7 @@ def hinge_picture(curve: pd.DataFrame) -> Picture:
     """The smoothed hinges h_t and the hinge itself."""
     lines = {
         "hinge, t = 0" if t == 0 else f"t = {t:g}": (rows["margin"].to_numpy(), rows["loss"].to_numpy())
-        for t, rows in curve.groupby("t")
+        for t, rows in groups(curve, "t")
         if t == 0 or t >= 0.1
     }
     drawn = curves(lines, "The smoothed hinge rounds the corner", ("margin s = y f", "loss hₜ(s)"))
@@ -104,12 +104,12 @@ def _clouds(examples: pd.DataFrame, boundaries: pd.DataFrame) -> Picture:
                            marker={"symbol": SHAPES[k], "size": 7, "color": class_colour(k), "opacity": opacity,
                                    "line": {"width": 0.6, "color": INK}})
             )  # fmt: skip
-    mark(drawn, examples.loc[examples.flipped, ["x1", "x2"]], FLIPPED, "circle-open", 15)
+    mark(drawn, examples.loc[examples.flipped, ["x1", "x2"]].to_numpy(), FLIPPED, "circle-open", 15)
     low, high = box(drawn)
-    for row, dash in zip(boundaries.itertuples(), ("dash", "solid", "dot"), strict=True):
-        ends = boundary_ends((row.w1, row.w2), row.offset, low, high)
+    for row, dash in zip(boundaries.to_dict("records"), ("dash", "solid", "dot"), strict=True):
+        ends = boundary_ends((row["w1"], row["w2"]), row["offset"], low, high)
         if ends is not None:
-            drawn.add_trace(line(ends, f"{row.fit}: error {row.error:.1%}", dash))
+            drawn.add_trace(line(ends, f"{row['fit']}: error {row['error']:.1%}", dash))
     caption = (
         "Dashed: the exactly optimal boundary, whose error is the Bayes error. Solid: the minimum of J by "
         "Newton. Dotted: AdamW. "
@@ -136,9 +136,9 @@ def _influence(table: pd.DataFrame, percentile: float) -> Picture:
     classes = table["class"].map(names.index).to_numpy()
     limit = float(np.percentile(table[["direct", "cg"]].abs(), percentile)) or 1.0
     grid, places = multiples(("Direct solver", "Conjugate gradients"))
-    xy = table[["x1", "x2"]].to_numpy()
+    xy, ids = table[["x1", "x2"]].to_numpy(), table["id"].tolist()
     for k, column in enumerate(("direct", "cg"), 1):
-        for trace in cloud_traces(Cloud(xy, classes, names, table[column].to_numpy(), limit, table["id"]), k == 2):
+        for trace in cloud_traces(Cloud(xy, classes, names, table[column].to_numpy(), limit, ids), k == 2):
             trace.showlegend = k == 1
             grid.add_trace(trace, 1, k)
         flipped = table[table.flipped]

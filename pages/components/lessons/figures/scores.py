@@ -27,10 +27,10 @@ def linear_regression(figure: Figure, drawing: Drawing) -> list[Picture]:
     """Loss changes and parameter changes: influence against LOO, the five largest ringed."""
     points = figure.tables["points"]
     top = [points[name].nlargest(5).index.tolist() for name in ("loo_loss_change", "loo_parameter_change_norm")]
-    loss = Pair(points["loo_loss_change"].to_numpy(), points["loss_change"].to_numpy(), "", top[0], points["id"])
+    ids = points["id"].tolist()
+    loss = Pair(points["loo_loss_change"].to_numpy(), points["loss_change"].to_numpy(), "", top[0], ids)
     moved = Pair(
-        points["loo_parameter_change_norm"].to_numpy(), points["parameter_change_norm"].to_numpy(), "", top[1],
-        points["id"],
+        points["loo_parameter_change_norm"].to_numpy(), points["parameter_change_norm"].to_numpy(), "", top[1], ids
     )  # fmt: skip
     about = f"of the loss, squared target units\n{SIGN}"
     first = against(

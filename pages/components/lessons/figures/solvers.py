@@ -14,7 +14,7 @@ from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.charts.panels import Pair
 from pages.components.lenses.picture import pictures
 from pages.components.lessons.figures.scores import Drawing
-from pages.components.lessons.parts.drawing import SIGN, against, checked
+from pages.components.lessons.parts.drawing import SIGN, against, checked, groups
 from pages.components.lessons.parts.kinds import Picture, projected
 from pages.components.lessons.parts.tiles import tiles
 from pages.components.session import cached
@@ -33,9 +33,9 @@ def _panels(table: pd.DataFrame, unit: str, title: str, name: str) -> Picture:
             rows["loss_change"].to_numpy(),
             TITLES.get(solver, solver),
             (),
-            rows["id"],
+            rows["id"].tolist(),
         )
-        for solver, rows in table.groupby("solver", sort=False)
+        for solver, rows in groups(table, "solver")
     ]
     drawn = against(pairs, title, (f"LOO change, {unit}", f"predicted\n{SIGN}"), 720)
     caption = (
@@ -84,7 +84,7 @@ def logistic(figure: Figure, drawing: Drawing) -> list[Picture]:
 
 def images(table: pd.DataFrame, split: Split) -> Picture:
     """The test digit, an easy and a hard training image, as they are in the source."""
-    shown = [pictures(getattr(split, row.part))[row.row] for row in table.itertuples()]
+    shown = [pictures(getattr(split, row["part"]))[row["row"]] for row in table.to_dict("records")]
     grid = tiles(
         shown, [f"{row.what}\n{row.id}" for row in table.itertuples()], "An easy training image and a hard one", 3
     )

@@ -34,7 +34,7 @@ def experiment(
     """Computed once for each problem, test point and further arguments; the sliders of the setting do not matter."""
 
     @wraps(compute)
-    def kept(setting: Setting, *asked: Asked.args, **named: Asked.kwargs) -> Found:
+    def kept(setting: Setting, /, *asked: Asked.args, **named: Asked.kwargs) -> Found:
         key, further = setting.settings.key(), (*asked, *sorted(named.items()))
         found: Found = _kept(compute.__name__, key, setting.test, further, lambda: compute(setting, *asked, **named))
         return found
@@ -93,8 +93,7 @@ def damping_agreement(setting: Setting, dampings: tuple[float, ...]) -> pd.DataF
 @cache
 def exact_hinge(seed: int) -> np.ndarray:
     """Leave-one-out of the exact hinge on Iris, (90, 10)."""
-    found: np.ndarray = teaching.exact_changes(seed)
-    return found
+    return teaching.exact_changes(seed)
 
 
 @cache
@@ -106,8 +105,7 @@ def hinge(t: float, seed: int) -> pd.DataFrame:
 def with_estimator(setting: Setting, name: str) -> np.ndarray:
     """(n,) scores at the test point by another estimator."""
     analysis = setting.analysis
-    found: np.ndarray = core.estimators.scores(analysis.influence, analysis.watched([setting.test]), name)[:, 0]
-    return found
+    return core.estimators.scores(analysis.influence, analysis.watched([setting.test]), name)[:, 0]
 
 
 @experiment

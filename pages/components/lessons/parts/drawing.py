@@ -15,7 +15,7 @@ from pages.components.charts import panels
 from pages.components.charts.base import INK, MARGIN, QUIET, SHAPES, blank, line
 from pages.components.charts.examples import boundary_ends
 from pages.components.charts.field import Floats
-from pages.components.charts.panels import Look, Pair
+from pages.components.charts.panels import Pair, Style
 from pages.components.charts.scale import DIVERGING, NEUTRAL, colour_limit, marker_sizes, plain
 from pages.components.lessons.parts.kinds import projected
 from pages.components.session.door import core
@@ -28,7 +28,7 @@ def against(
     pairs: Sequence[Pair], title: str, axes: tuple[str, str], height: int = 390, band: float = 0.0
 ) -> go.Figure:
     """Panels of predicted (y) against measured (x) for a projector."""
-    return projected(panels.against(pairs, title, axes, Look(band=band)), height)
+    return projected(panels.against(pairs, title, axes, Style(band=band)), height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +160,15 @@ def spread(points: Floats, low: float = 0.0, high: float = 1.0) -> Floats:
     return low + (high - low) * np.random.default_rng(0).random(len(points))
 
 
+def groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFrame]]:
+    """The values of a column in the order they come, each with its rows."""
+    return list(table.groupby(column, sort=False))
+
+
 def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figure:
     """One curve per mislabel signal over the share checked, with whiskers where there is an error."""
     drawn = blank(title, "share of the training labels checked", axis)
-    kinds = zip(table.groupby("signal", sort=False), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
+    kinds = zip(groups(table, "signal"), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
     for (signal, rows), dash, shade in kinds:
         known = core.SIGNALS.get(signal)
         name = plain(str(signal if known is None else known.title))

@@ -95,16 +95,16 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerKey:
     """The right choice, and the numbers of the explanation by their names in its text."""
 
     choice: int
     numbers: Mapping[str, object]
 
 
-def right(choice: int, **numbers: object) -> Answer:
+def right(choice: int, **numbers: object) -> AnswerKey:
     """An answer in one line."""
-    return Answer(choice, numbers)
+    return AnswerKey(choice, numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ class Step:
     """
 
     draw: Callable[[Setting, bool], Sequence[Picture]]
-    answer: Callable[[Setting], Answer] = lambda _setting: right(0)
+    answer: Callable[[Setting], AnswerKey] = lambda _setting: right(0)
     sliders: tuple[str, ...] = ()
 
 

@@ -31,7 +31,7 @@ def values_of(described: Sequence[Option]) -> dict[str, Value]:
 def put(chosen: Mapping[str, Value], described: Sequence[Option]) -> None:
     """Write some values into the link; the others stay."""
     values, _ = tuned(state.view().tune, described)
-    state.look(tune=tune_text(values | chosen, described))
+    state.look(tune=tune_text({**values, **chosen}, described))
 
 
 def key_of(option: Option) -> str:

@@ -11,7 +11,7 @@ from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import SIGN, against
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, projected, right
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("breast_cancer"), ModelSettings("logistic", 0.01))
@@ -23,7 +23,7 @@ def _scores(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _agreed(setting: Setting, scores: np.ndarray) -> tuple[float, float]:
-    """R and slope of the truth on the scores."""
+    """r and slope of the truth on the scores."""
     found = core.agreement(setting.measured, scores)
     return found.r.value or 0.0, found.slope.value or 0.0
 
@@ -45,12 +45,12 @@ def _panels(setting: Setting, both: bool) -> list[Picture]:
     return [Picture(figure, caption, pd.DataFrame(columns), "curvature-panels")]
 
 
-def _alone(setting: Setting) -> Answer:
+def _alone(setting: Setting) -> AnswerKey:
     r, slope = _agreed(setting, _scores(setting)[0])
     return right(0 if r > 0.9 else 1 if r > 0.3 else 2, r=r, slope=slope)
 
 
-def _signs(setting: Setting) -> Answer:
+def _signs(setting: Setting) -> AnswerKey:
     dot, influence = _scores(setting)
     share = float(np.mean(np.sign(dot) != np.sign(influence)))
     r, slope = _agreed(setting, influence)
@@ -80,7 +80,7 @@ def _bars(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(projected(figure), caption, table, "curvature-directions")]
 
 
-def _flatter(setting: Setting) -> Answer:
+def _flatter(setting: Setting) -> AnswerKey:
     """Share of the flatter half of the directions in the dot product and in the influence."""
     table = computed.by_direction(setting, _strongest(setting))
     flat = table.index >= len(table) / 2

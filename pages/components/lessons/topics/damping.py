@@ -10,9 +10,9 @@ from pages.components.charts import solvers
 from pages.components.charts.base import INK
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import curves, dot
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, projected, right
 from pages.components.session.door import core
-from pages.components.solvers import desks
+from pages.components.solvers import benches
 
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))
 STOPS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -37,7 +37,7 @@ def _kept(setting: Setting, revealed: bool) -> list[Picture]:
     caption = f"{len(values)} eigenvalues of H from {values.max():.3g} to {values.min():.3g}."
     if not revealed:
         return [Picture(projected(solvers.spectrum(values, damping)), caption, table, "damping-spectrum")]
-    lines = {f"δ = {at:g}": (rank, values / (values + at)) for at in sorted({ASKED, damping})}
+    lines = {f"δ = {at:g}": (rank.astype(float), values / (values + at)) for at in sorted({ASKED, damping})}
     figure = curves(
         lines,
         "Every direction keeps the share λ/(λ + δ) of its influence",
@@ -49,14 +49,14 @@ def _kept(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "damping-kept")]
 
 
-def _how_many(setting: Setting) -> Answer:
+def _how_many(setting: Setting) -> AnswerKey:
     values, lost = _eigenvalues(setting), _lost(setting, ASKED)
     choice = 0 if lost < 0.1 else 1 if lost < 0.5 else 2
     return right(choice, lost=lost, largest=values.max(), smallest=values.min())
 
 
 def _paths(setting: Setting, revealed: bool) -> list[Picture]:
-    path = desks.damping_path(setting.settings, setting.test, STOPS)
+    path = benches.damping_path(setting.settings, setting.test, STOPS)
     if path is None:
         return []
     names = [str(name) for name in setting.split.train.ids[path.rows]]
@@ -79,7 +79,7 @@ def _agreed(setting: Setting) -> pd.DataFrame:
     return computed.damping_agreement(setting, STOPS)
 
 
-def _limit(setting: Setting) -> Answer:
+def _limit(setting: Setting) -> AnswerKey:
     cosine = _agreed(setting).cosine
     return right(0, most=STOPS[-1], cosine=cosine.iloc[-1], undamped=cosine.iloc[0])
 
@@ -102,9 +102,9 @@ def _truth(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "damping-truth")]
 
 
-def _best(setting: Setting) -> Answer:
+def _best(setting: Setting) -> AnswerKey:
     table = _agreed(setting)
-    best, none = table.loc[table["relative_error"].idxmin()], table.iloc[0]
+    best, none = table.iloc[table["relative_error"].argmin()], table.iloc[0]
     return right(
         0 if best.damping == 0 else 1 if best.damping < 1 else 2,
         error=none.relative_error,

@@ -11,7 +11,7 @@ from influence_core.settings import DataSettings, ModelSettings, Option, Setting
 from pages.components.charts.base import INK
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import curves, dot
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, right
 from pages.components.lessons.parts.plane import plane, table_of
 from pages.components.lessons.topics.removing import leaving
 from pages.components.session.door import teaching
@@ -63,7 +63,7 @@ def _weigh(setting: Setting, revealed: bool) -> list[Picture]:
     return [_loss_curve(setting, "The loss at the test point as one training point gains weight", False)]
 
 
-def _rises(setting: Setting) -> Answer:
+def _rises(setting: Setting) -> AnswerKey:
     along, (_, change) = _along(setting), _gap(setting)
     slope = along.slope / _count(setting)
     return right(0 if slope < 0 else 1, slope=slope, change=change, helps=change > 0)
@@ -79,7 +79,7 @@ def _gap(setting: Setting) -> tuple[float, float]:
     return -along.slope / _count(setting), float(along.loss[0] - along.loss[len(along.loss) // 2])
 
 
-def _over(setting: Setting) -> Answer:
+def _over(setting: Setting) -> AnswerKey:
     predicted, truth = _gap(setting)
     size, true_size = abs(predicted), abs(truth)
     choice = 0 if size < 0.98 * true_size else 1 if size > 1.02 * true_size else 2
@@ -116,7 +116,7 @@ def _secant(step: np.ndarray, values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _first_order(setting: Setting) -> Answer:
+def _first_order(setting: Setting) -> AnswerKey:
     along = _along(setting)
     solved, measured = teaching.theta_slope(setting.analysis, leaving(setting)), _secant(along.step, along.theta)
     error = float(np.linalg.norm(solved - measured) / np.linalg.norm(measured))
@@ -128,7 +128,7 @@ def _chain(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, "Diamond: training point i. Star: test point j.", table_of(setting), "derivative-where")]
 
 
-def _chain_rule(setting: Setting) -> Answer:
+def _chain_rule(setting: Setting) -> AnswerKey:
     along, (predicted, _) = _along(setting), _gap(setting)
     by_refits, loss = float(_secant(along.step, along.loss[:, None])[0]), along.loss[len(along.step) // 2]
     return right(0, slope=along.slope, by_refits=by_refits, loss=loss, predicted=predicted)
@@ -138,7 +138,7 @@ def _mixture(setting: Setting, revealed: bool) -> list[Picture]:
     return [_loss_curve(setting, "Two ways to weigh a point: add to it, or mix it in", True, gateaux=revealed)]
 
 
-def _equal(setting: Setting) -> Answer:
+def _equal(setting: Setting) -> AnswerKey:
     first, second = _along(setting).slope, _along(setting, "contaminated").slope
     return right(0 if abs(first - second) > 1e-6 * abs(first) else 1, by_eps=first, by_h=second)
 

@@ -13,7 +13,7 @@ from pages.components.charts.base import INK, QUIET, blank
 from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import SIGN, against, curves, spread
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, projected, right
 from pages.components.lessons.topics import undertrained
 from pages.components.session.door import core
 
@@ -47,7 +47,7 @@ def _early(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, pd.DataFrame(columns), "fails-early")]
 
 
-def _offset(setting: Setting) -> Answer:
+def _offset(setting: Setting) -> AnswerKey:
     short = trained(setting)
     mean, sd = float(np.nanmean(short.measured)), float(np.nanstd(short.measured))
     norm = short.analysis.problem.fitted.fit.gradient_norm
@@ -74,7 +74,7 @@ def _groups(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "fails-helpful")]
 
 
-def _enough(setting: Setting) -> Answer:
+def _enough(setting: Setting) -> AnswerKey:
     row = _growing(setting).iloc[-1]
     ratio = row.measured / row.first_order
     return right(0 if ratio > 1.5 else 2 if ratio < 0.67 else 1, **row[["size", "measured", "first_order", "newton"]])
@@ -111,7 +111,7 @@ def _two_clouds(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(projected(figure, 380), caption, table, "fails-noise")]
 
 
-def _larger(setting: Setting) -> Answer:
+def _larger(setting: Setting) -> AnswerKey:
     change = _runs(setting)["loss_without"] - _runs(setting)["loss_with"]
     mean, sd = float(change.mean()), float(change.std(ddof=1))
     noisy = undertrained.network(setting)

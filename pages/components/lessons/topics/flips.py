@@ -12,8 +12,8 @@ from pages.components.charts.examples import FLIPPED
 from pages.components.charts.scale import plain
 from pages.components.lenses import lens_of
 from pages.components.lessons.parts import computed, prose
-from pages.components.lessons.parts.drawing import checked
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
+from pages.components.lessons.parts.drawing import checked, groups
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, projected, right
 from pages.components.lessons.parts.tiles import tiles
 from pages.components.session.door import core
 
@@ -57,7 +57,7 @@ def _ranks(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(projected(figure), caption, table, "flips-ranks")]
 
 
-def _where(setting: Setting) -> Answer:
+def _where(setting: Setting) -> AnswerKey:
     flipped = setting.split.flipped[_order(setting)]
     share, overall = float(flipped[: round(TENTH * len(flipped))].mean()), float(flipped.mean())
     return right(0 if share > 3 * overall else 1 if share > 0.5 * overall else 2, share=share, overall=overall)
@@ -82,9 +82,9 @@ def _search(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "flips-curve")]
 
 
-def _how_many(setting: Setting) -> Answer:
+def _how_many(setting: Setting) -> AnswerKey:
     table = _curves(setting)
-    found = {name: float(rows.found[np.isclose(rows.checked, TENTH)].iloc[0]) for name, rows in table.groupby("signal")}
+    found = {name: float(rows.found[np.isclose(rows.checked, TENTH)].iloc[0]) for name, rows in groups(table, "signal")}
     share = found["self_influence"]
     return right(0 if share < 0.2 else 1 if share < 0.6 else 2, **found)
 
@@ -103,7 +103,7 @@ def _first_images(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "flips-images")]
 
 
-def _all_wrong(setting: Setting) -> Answer:
+def _all_wrong(setting: Setting) -> AnswerKey:
     kept = ~setting.split.flipped[_order(setting)]
     count = int(kept[:SHOWN].sum())
     choice = 0 if count == 0 else 1 if count <= SHOWN // 2 else 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,7 @@ from influence_core.settings import DataSettings, ModelSettings, Option, Setting
 from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import SIGN, against, curves
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, projected, right
 from pages.components.session.door import core
 
 SETTINGS = Settings(DataSettings("iris"), ModelSettings("hinge", 2 / 90, options=(("t", 0.01),)))
@@ -31,7 +33,7 @@ def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
             line={"color": "#009E73", "dash": "dash", "width": 3},
         )  # fmt: skip
         top = float(bump.max()) or 1.0
-        axis = {"overlaying": "y", "side": "right", "title": {"text": "second derivative"}, "range": [0, 1.08 * top]}
+        axis = dict[str, Any](overlaying="y", side="right", title={"text": "second derivative"}, range=[0, 1.08 * top])
         axis |= {"showgrid": False, "tickvals": [0, top / 2, top], "ticktext": ["0", f"{top / 2:.3g}", f"{top:.3g}"]}
         figure.update_layout(title="Curvature lives in the corner only", yaxis2=axis)
         figure.layout.yaxis.range = [0, 2.16]
@@ -41,7 +43,7 @@ def _shapes(setting: Setting, revealed: bool) -> list[Picture]:
 
 
 def _numbers(t: float, seed: int) -> dict[str, float]:
-    """R, slope, how many times too large, and relative error."""
+    """r, slope, how many times too large, and relative error."""
     pairs = computed.hinge(t, seed)
     truth, guess = pairs["loo_loss_change"].to_numpy(), pairs["loss_change"].to_numpy()
     found, size = core.agreement(truth, guess), float(np.linalg.norm(truth))
@@ -72,13 +74,13 @@ def _scatter(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, pairs, "hinge-scatter")]
 
 
-def _best(setting: Setting) -> Answer:
+def _best(setting: Setting) -> AnswerKey:
     found = [_numbers(t, _seed(setting)) for t in TRIED]
     rows = ", ".join(f"{one['relative_error']:.2f} (r = {one['r']:.2f}) at t = {one['t']:g}" for one in found)
     return right(int(np.argmin([one["relative_error"] for one in found])), rows=rows)
 
 
-def _times(setting: Setting) -> Answer:
+def _times(setting: Setting) -> AnswerKey:
     found = _numbers(0.0, _seed(setting))
     times = found["times_as_large"]
     return right(0 if times < 3 else 1 if times < 50 else 2, times=times, r=found["r"])

@@ -12,7 +12,7 @@ from pages.components.charts.panels import Pair
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import SIGN, against
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, projected, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, projected, right
 
 SETTINGS = Settings(DataSettings("diabetes", test_fraction=0.9), ModelSettings("linear", 0.0))
 LOGISTIC = Setting(Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.01)), 1)
@@ -44,7 +44,7 @@ def _sizes(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(projected(figure), caption, table, "leverage-points")]
 
 
-def _mean(setting: Setting) -> Answer:
+def _mean(setting: Setting) -> AnswerKey:
     fitted = setting.analysis.problem.fitted
     n, p, mean = len(fitted.train), fitted.theta.numel(), float(setting.analysis.leverage.mean())
     nearest = min(range(3), key=lambda k: abs(np.log(mean / (p / n, 1 / n, 1.0)[k])))
@@ -66,12 +66,12 @@ def _ratio(setting: Setting, revealed: bool, name: str = "leverage-ratio") -> li
 def _worst(setting: Setting) -> dict[str, float]:
     """The largest leverage with its measured ratio, and what the curve says."""
     table = computed.stretch(setting)
-    row = table.loc[table["leverage"].idxmax()]
+    row = table.iloc[table["leverage"].argmax()]
     h = float(row["leverage"])
     return {"h": h, "ratio": float(row["ratio"]), "curve": 1 / (1 - h)}
 
 
-def _short(setting: Setting) -> Answer:
+def _short(setting: Setting) -> AnswerKey:
     worst = _worst(setting)
     return right(0 if worst["ratio"] > 1.02 else 1 if worst["ratio"] < 0.98 else 2, **worst)
 
@@ -98,13 +98,13 @@ def _errors(setting: Setting) -> tuple[float, float]:
     return first, newton
 
 
-def _close(setting: Setting) -> Answer:
+def _close(setting: Setting) -> AnswerKey:
     first, newton = _errors(setting)
     exact = newton < 1e-6
     return right(0 if exact else 1 if newton < 0.1 else 2, exact=exact, first=first, newton=newton)
 
 
-def _on_the_curve(_setting: Setting) -> Answer:
+def _on_the_curve(_setting: Setting) -> AnswerKey:
     first, newton = _errors(LOGISTIC)
     table = computed.stretch(LOGISTIC)
     distance = float(np.sqrt(np.mean((table["ratio"] * (1 - table["leverage"]) - 1) ** 2)))

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from influence_core.settings import Settings
 from pages.components.lessons.parts import prose
 from pages.components.lessons.parts.drawing import mark
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, right
 from pages.components.lessons.parts.plane import plane, table_of, two_features
 from pages.components.session.door import teaching
 
@@ -18,8 +18,7 @@ TOP, MORE = 6, 30
 
 def poor() -> Settings:
     """A training set that hardly covers the subgroup."""
-    found: Settings = teaching.mismatch.settings(0)
-    return found
+    return teaching.mismatch.settings(0)
 
 
 def _rich(setting: Setting) -> Setting:
@@ -28,8 +27,7 @@ def _rich(setting: Setting) -> Setting:
 
 
 def _groups(setting: Setting) -> pd.DataFrame:
-    found: pd.DataFrame = teaching.mismatch.by_group(setting.analysis)
-    return found
+    return teaching.mismatch.by_group(setting.analysis)
 
 
 def _inside(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +68,7 @@ def _accuracy(setting: Setting) -> tuple[float, float]:
     return float(large), float(small)
 
 
-def _even(setting: Setting) -> Answer:
+def _even(setting: Setting) -> AnswerKey:
     large, small = _accuracy(setting)
     share = 1 - float(np.mean(setting.analysis.problem.misclassified))
     return right(0 if large - small > 0.2 else 1, share=share, large=large, small=small)
@@ -90,7 +88,7 @@ def _who(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table_of(setting, loss_change=scores), "mismatch-who")]
 
 
-def _where(setting: Setting) -> Answer:
+def _where(setting: Setting) -> AnswerKey:
     (inside, _), top, train = _inside(setting), _top(setting), setting.split.train
     first, second = setting.scores[top[:2]]
     counts = ", ".join(f"{int((train.y[inside] == k).sum())} × {name}" for k, name in enumerate(train.class_names))
@@ -109,7 +107,7 @@ def _cure(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, "Crosses: test points that the model gets wrong.", table_of(shown), "mismatch-cure")]
 
 
-def _best(setting: Setting) -> Answer:
+def _best(setting: Setting) -> AnswerKey:
     (large, before), (still, after) = _accuracy(setting), _accuracy(_rich(setting))
     return right(1 if after > before + 0.1 else 0, more=MORE, after=after, before=before, large=large, still=still)
 

@@ -12,7 +12,7 @@ from pages.components.charts.base import INK
 from pages.components.lenses import lens_of
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import curves
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, right
 from pages.components.lessons.parts.tiles import tiles
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _path(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, found.path, "poison-path")]
 
 
-def _enough(setting: Setting) -> Answer:
+def _enough(setting: Setting) -> AnswerKey:
     n, bound = len(setting.split.train), setting.number("bound")
     fewest = computed.least_poison(setting, bound, MOST)
     others = computed.poison(setting, fewest, bound).others if fewest else 0
@@ -96,7 +96,7 @@ def _brightest(setting: Setting) -> float:
     return float(setting.split.scaling.invert(setting.split.train.x).max())
 
 
-def _second(setting: Setting) -> Answer:
+def _second(setting: Setting) -> AnswerKey:
     found = _poisoned(setting)
     moved = np.abs(found.after - found.before) * setting.split.scaling.scale / _brightest(setting)
     return right(0, mean=moved.mean(), most=moved.max())
@@ -125,7 +125,7 @@ def _review(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "poison-review")]
 
 
-def _caught(setting: Setting) -> Answer:
+def _caught(setting: Setting) -> AnswerKey:
     found, n = _poisoned(setting), len(setting.split.train)
     place, harm = found.places(found.self_influence), found.places(found.harm)
     best, median = int(place.min()), float(np.median(place))

@@ -6,7 +6,7 @@ from influence_core.settings import DataSettings, ModelSettings, Option, Setting
 from pages.components.charts.panels import Pair
 from pages.components.lessons.parts import computed, prose
 from pages.components.lessons.parts.drawing import SIGN, against
-from pages.components.lessons.parts.kinds import Answer, Lesson, Picture, Setting, Step, right
+from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Setting, Step, right
 from pages.components.lessons.parts.plane import plane, table_of, two_features
 from pages.components.session.door import core
 
@@ -31,7 +31,7 @@ def _first(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table_of(setting), "remove-one")]
 
 
-def _moved(setting: Setting) -> Answer:
+def _moved(setting: Setting) -> AnswerKey:
     change = float(computed.removal(setting, leaving(setting)).change[setting.test])
     return right(2 if abs(change) < UNCHANGED else 0 if change > 0 else 1, change=change, helps=change > 0)
 
@@ -43,7 +43,7 @@ def _second(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table_of(setting, loo_change=setting.measured), "remove-each")]
 
 
-def _whose(setting: Setting) -> Answer:
+def _whose(setting: Setting) -> AnswerKey:
     """Share of helpful points among those of the star's class, and among the others."""
     same = setting.split.train.y == setting.split.test.y[setting.test]
     own, other = (float((setting.measured[rows] > 0).mean()) for rows in (same, ~same))
@@ -61,7 +61,7 @@ def _third(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, DEFINITION + "Dashed: predicted = measured.", table, "remove-against")]
 
 
-def _how_close(setting: Setting) -> Answer:
+def _how_close(setting: Setting) -> AnswerKey:
     found = core.agreement(setting.measured, setting.scores)
     r, slope = found.r.value or 0.0, found.slope.value or 0.0
     near = r > 0.95 and 0.7 < slope < 1.4

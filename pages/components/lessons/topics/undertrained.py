@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from influence_core.settings import ModelSettings, SolverSettings
+from influence_core.settings import ModelSettings, Options, SolverSettings
 from pages.components.charts.panels import Pair
 from pages.components.lessons.parts.drawing import SIGN, against
-from pages.components.lessons.parts.kinds import Answer, Picture, Setting, right
+from pages.components.lessons.parts.kinds import AnswerKey, Picture, Setting, right
 from pages.components.session.door import core
 
-PERCEPTRON = (("activation", "tanh"), ("batch_size", 32), ("layers", 1), ("learning_rate", 0.02), ("width", 16))
+SMALL: Options = (("activation", "tanh"), ("batch_size", 32), ("layers", 1), ("learning_rate", 0.02), ("width", 16))
 
 
 def network(setting: Setting) -> Setting:
     """The same data with a small network, trained for as many epochs as the slider says."""
-    options = tuple(sorted((*PERCEPTRON, ("epochs", int(setting.tuned["epochs"])))))
+    options = tuple(sorted((*SMALL, ("epochs", int(setting.tuned["epochs"])))))
     model = ModelSettings("mlp", core.MODELS["mlp"].l2, options=options)
     settings = replace(setting.settings, model=model, solver=SolverSettings(), quantity="loss", target=-1)
     return Setting(replace(settings, estimator="influence"), setting.test, setting.tuned)
@@ -49,7 +49,7 @@ def trained_again(setting: Setting, revealed: bool) -> list[Picture]:
     return [Picture(figure, caption, table, "fails-network")]
 
 
-def lost(setting: Setting) -> Answer:
+def lost(setting: Setting) -> AnswerKey:
     """How large the noise of other seeds is, which share of the changes it hides, and how well influence ranks them."""
     chosen, noise = _again(setting)
     known = np.isfinite(chosen.measured)

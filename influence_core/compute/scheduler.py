@@ -79,7 +79,7 @@ class Job:
         self.kept += count
 
 
-class Queue:
+class Scheduler:
     """The jobs of one server."""
 
     def __init__(

@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.analysis.review import Review
-from influence_core.compute import FloatArray
+from influence_core.compute import FloatArray, RowsLike
 from influence_core.data.neighbours import near_duplicates
 from influence_core.influence.evidence import Evidence, evidence
 
-SHOWN = 5  # supporting and contradicting points of a card
+SHOWN = 5  # supporting and contradicting points of a case
 
 
 @dataclass(frozen=True)
 class Witness:
-    """A training point and the change of the belief in the card's label when it leaves, new minus old."""
+    """A training point and the change of the belief in the case's label when it leaves, new minus old."""
 
     row: int
     change: float
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class Case:
     """Everything about one training point; rows count from 0 in the training set of the analysis.
 
     Attributes:
@@ -67,16 +67,16 @@ class Card:
         return self.contradicts[0] if self.contradicts else None
 
 
-def cards(review: Review, rows: Sequence[int] | NDArray[np.int64], signals: Sequence[str]) -> tuple[Card, ...]:
-    """Cards of the next training points; what they share (factor, signals, validation solve) is made once.
+def cases(review: Review, rows: RowsLike, signals: Sequence[str]) -> tuple[Case, ...]:
+    """Cases of the next training points; what they share (factor, signals, validation solve) is made once.
 
     Args:
         review: of a classification task.
         rows: b training points.
-        signals: whose suspicions stand on the card; confident learning brings cross-validated probabilities.
+        signals: whose suspicions stand in the case; confident learning brings cross-validated probabilities.
 
     Returns:
-        One card for each row, in that order; none for no rows.
+        One case for each row, in that order; none for no rows.
     """
     chosen = np.asarray(rows, dtype=np.int64)
     if not len(chosen):
@@ -84,16 +84,16 @@ def cards(review: Review, rows: Sequence[int] | NDArray[np.int64], signals: Sequ
     train = review.analysis.problem.split.train
     found = evidence(review.analysis.influence, chosen, train.classes, review.validation)
     twins = near_duplicates(train.x, chosen, review.neighbour_distance)
-    return tuple(_card(review, found, item, signals, twins[item]) for item in range(len(chosen)))
+    return tuple(_case(review, found, item, signals, twins[item]) for item in range(len(chosen)))
 
 
-def _card(review: Review, found: Evidence, item: int, signals: Sequence[str], duplicates: NDArray[np.int64]) -> Card:
+def _case(review: Review, found: Evidence, item: int, signals: Sequence[str], duplicates: NDArray[np.int64]) -> Case:
     row = int(found.rows[item])
     given = int(review.labels[row])
     fitted = review.fitted_probabilities
     unseen = review.probabilities if "confident_learning" in signals else None
     belief = unseen if unseen is not None else fitted
-    return Card(
+    return Case(
         row=row,
         id=str(review.analysis.problem.split.train.ids[row]),
         given=given,

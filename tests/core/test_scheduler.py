@@ -8,7 +8,7 @@ import time
 import pytest
 
 from influence_core.compute import ResultStore, turns
-from influence_core.compute.queue import KEPT, SHORT, STARTED, STARTED_LONG, Queue
+from influence_core.compute.scheduler import KEPT, SHORT, STARTED, STARTED_LONG, Scheduler
 from influence_core.compute.store import Wanted
 from influence_core.compute.turns import OVERDUE, PAUSE, SLICE, Gate, Turns, Worker
 from tests.waiting import PATIENCE, until
@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, tmp_path):
         self.clock, self.steps, self.ends = Clock(), [], []
-        self.queue = Queue(lambda: ResultStore(tmp_path), self.clock)
+        self.queue = Scheduler(lambda: ResultStore(tmp_path), self.clock)
         self.go, self.runs = threading.Event(), []
 
     def held(self, _task=None):
@@ -325,8 +325,8 @@ def test_the_next_server_finds_what_a_killed_one_was_asked_for(bench, tmp_path):
     code = (
         "import sys, os, signal, pathlib\n"
         "from influence_core.compute import ResultStore\n"
-        "from influence_core.compute.queue import Queue\n"
-        "queue = Queue(lambda: ResultStore(pathlib.Path(sys.argv[1])))\n"
+        "from influence_core.compute.scheduler import Scheduler\n"
+        "queue = Scheduler(lambda: ResultStore(pathlib.Path(sys.argv[1])))\n"
         "queue.submit('loo:x', lambda task: os.kill(os.getpid(), signal.SIGKILL))\n"
         "signal.pause()\n"
     )
@@ -347,7 +347,7 @@ def test_a_server_that_is_stopped_leaves_its_runs_to_the_next_one(bench, tmp_pat
     bench.queue.close(PATIENCE)
     assert not bench.queue._started
     assert not bench.ends
-    after = Queue(lambda: ResultStore(tmp_path))
+    after = Scheduler(lambda: ResultStore(tmp_path))
     assert all(after.was_interrupted(job.key) for job in jobs)
 
 

@@ -30,14 +30,14 @@ def solver_settings(settings: Settings, name: str, damping: float | None = None)
 
 
 @dataclass(frozen=True, eq=False)
-class Desk:
+class Bench:
     """One system and one test point, with what the solvers made of them so far; threads of jobs may add to it.
 
     Attributes:
         problem: data and fit.
         settings: of the whole analysis.
         test: index of the test point.
-        factors: of this fit, shared by all its desks, by solver settings.
+        factors: of this fit, shared by all its benches, by solver settings.
         found: trials so far, by solver.
     """
 
@@ -63,11 +63,11 @@ class Desk:
         return self.factors.get(key, lambda: core.trials.prepare(self.problem.fitted, chosen, task))
 
 
-def desk(settings: Settings, test: int) -> Desk:
-    """The desk of one system and test point, the same for every session."""
+def bench(settings: Settings, test: int) -> Bench:
+    """The bench of one system and test point, the same for every session."""
     plain = replace(settings, estimator="influence")
     problem = cached.problem(settings)
-    return Desk(problem, plain, test, _factors(settings.key(*REST)), _found(plain.key(), test))
+    return Bench(problem, plain, test, _factors(settings.key(*REST)), _found(plain.key(), test))
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -82,19 +82,18 @@ def _found(key: str, test: int) -> dict[str, Trial]:  # noqa: ARG001
 
 def factored(settings: Settings, name: str) -> Prepared:
     """The factor of one solver, with its time."""
-    return desk(settings, 0).prepared(name)
+    return bench(settings, 0).prepared(name)
 
 
 def trial(settings: Settings, name: str, test: int) -> Trial:
     """Ask one solver about one test point; a failure is a sentence, not an exception."""
-    return desk(settings, test).ask(name)
+    return bench(settings, test).ask(name)
 
 
 def watch(settings: Settings, test: int) -> Watched:
     """The watched quantity at one test point."""
     batch = cached.problem(settings).test.take(slice(test, test + 1))
-    found: Watched = core.watch(cached.problem(settings).fitted, batch, settings.quantity, settings.target)
-    return found
+    return core.watch(cached.problem(settings).fitted, batch, settings.quantity, settings.target)
 
 
 def damping_path(settings: Settings, test: int, dampings: tuple[float, ...], count: int = 10) -> DampingPath | None:
@@ -119,11 +118,11 @@ def _path(key: str, test: int, dampings: tuple[float, ...], count: int, _setting
 def _scores_at(settings: Settings, test: int, damping: float) -> NDArray[np.float64] | None:
     """Two products with the eigenvectors of H; None where H + δI is singular."""
     prepared = factored(settings, core.SPECTRAL)
-    if prepared.factor is None:
+    if prepared.spectrum is None:
         return None
     kind = settings.solver.curvature
     chosen = SolverSettings(core.SPECTRAL, damping, curvature=kind)
-    influence = core.Influence(prepared.influence.fitted, chosen, spectrum=prepared.factor)
+    influence = core.Influence(prepared.influence.fitted, chosen, spectrum=prepared.spectrum)
     watched = watch(settings, test)
     try:
         return np.asarray(core.estimators.scores(influence, watched)[:, 0])
