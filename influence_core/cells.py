@@ -34,20 +34,12 @@ def neutral(text: str) -> str:
 
 
 def restored(text: str) -> str:
-    """Inverse of :func:`neutral`, for every text.
-
-    Returns:
-        The original text.
-    """
+    """Inverse of :func:`neutral`, for every text."""
     return text[1:] if text.startswith("'") and _RISKY.match(text) else text
 
 
 def to_csv(frame: pd.DataFrame) -> bytes:
-    """The table as UTF-8 CSV without an index, whose cells and column names no spreadsheet runs.
-
-    Returns:
-        The file.
-    """
+    """The table as UTF-8 CSV without an index, whose cells and column names no spreadsheet runs."""
     safe = frame.rename(columns=lambda name: neutral(str(name)))
     for index, kind in enumerate(frame.dtypes):
         if not types.is_numeric_dtype(kind):

@@ -183,11 +183,7 @@ def samples(split: Split, name: str) -> Samples:
 
 
 def run(scored: Scored, recipe: Recipe) -> Run:
-    """What the model says of every row of the data as given.
-
-    Returns:
-        The run of a queue.
-    """
+    """What the model says of every row of the data as given."""
     given = scored.split.train.y.astype(np.int64)
     found = scores(scored.review, scored.signals)
     predicted = _spread(scored, found.predicted, given)

@@ -39,9 +39,6 @@ class Option:
     def parse(self, value: Value) -> Value:
         """Convert ``value`` to the type of the default and check the range.
 
-        Returns:
-            The converted value.
-
         Raises:
             SettingsError: the value has the wrong type, is not finite, or is out of range.
         """
@@ -232,11 +229,7 @@ def to_query(settings: Settings) -> dict[str, str]:
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
-    """Settings of a link, with one sentence for every part that had to be ignored; never an exception.
-
-    Returns:
-        The settings and the sentences.
-    """
+    """Settings of a link, with one sentence for every part that had to be ignored; never an exception."""
     settings, problems = Settings(), []
     if query.get("v", str(VERSION)) != str(VERSION):
         problems.append(
@@ -263,9 +256,6 @@ def to_json(settings: Settings) -> str:
 
 def from_json(text: str) -> Settings:
     """Inverse of :func:`to_json`; what pages keep under ``view`` is theirs and no setting.
-
-    Returns:
-        The settings.
 
     Raises:
         SettingsError: not such a document.

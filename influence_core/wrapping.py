@@ -43,11 +43,7 @@ class Wrapped:
     options: dict[str, Value]
 
     def network(self, dataset: Dataset, shape: tuple[int, ...] | None = None, l2: float | None = None) -> Network:
-        """The model for these examples.
-
-        Returns:
-            The network at its first parameters.
-        """
+        """The model for these examples."""
         penalty = self.l2 if l2 is None else l2
         if isinstance(self.source, nn.Module):
             made = module_network(self.source, self.loss, dataset, shape or (dataset.x.shape[1],))  # type: ignore[arg-type]

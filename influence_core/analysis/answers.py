@@ -83,9 +83,6 @@ class Analysis:
     def watched(self, test: RowsLike | None = None, mean: bool = False) -> Watched:
         """The quantity at some test points (default: all), or its mean over them.
 
-        Returns:
-            The watched quantity.
-
         Raises:
             DataError: no test point.
         """
@@ -179,11 +176,7 @@ class Analysis:
         return group_effect(self.influence, self.everywhere, checked_group(rows, self.problem.split.train))
 
     def agreement(self, refits: Refits, test: int | RowsLike) -> Agreement:
-        """Measured against predicted changes at one test point, or of the mean over several.
-
-        Returns:
-            The agreement.
-        """
+        """Measured against predicted changes at one test point, or of the mean over several."""
         rows = _rows(test)
         measured = refits.change[:, list(rows)]
         return self._agreed.get((refits, rows), lambda: agreement(measured.mean(1), self.scores(rows, mean=True)[:, 0]))
@@ -193,11 +186,7 @@ class Analysis:
         return Recent(KEPT)
 
     def trust(self, test: int | RowsLike, refits: Refits | None = None) -> Trust:
-        """What the scores at one test point, or for the mean over several, rest on.
-
-        Returns:
-            The trust line.
-        """
+        """What the scores at one test point, or for the mean over several, rest on."""
         rows = _rows(test)
         asked = self._asked(rows)
         agreed = None if refits is None else self.agreement(refits, rows)
@@ -244,11 +233,7 @@ class Analysis:
 
 
 def analyse(settings: Settings, device: str = "auto") -> Analysis:
-    """The analysis that the settings describe; nothing is computed before it is asked for.
-
-    Returns:
-        A lazy analysis.
-    """
+    """The analysis that the settings describe; nothing is computed before it is asked for."""
     return Analysis(settings, Problem(settings, device))
 
 

@@ -102,9 +102,6 @@ def outcome(before: Review, after: Review) -> Outcome:
         before: the review with the labels as given.
         after: of :func:`corrected_review`.
 
-    Returns:
-        The outcome.
-
     Raises:
         DataError: ``after`` has no corrections, or a task without classes.
     """

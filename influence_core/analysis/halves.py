@@ -76,11 +76,7 @@ def _correlations(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def random_halves(n: int, count: int, seed: int) -> NDArray[np.bool_]:
-    """Subsets of half the training points, drawn without replacement.
-
-    Returns:
-        (count, n).
-    """
+    """Subsets of half the training points, drawn without replacement, (count, n)."""
     random, members = np.random.default_rng([seed, 13]), np.zeros((count, n), dtype=bool)
     for row in members:
         row[random.choice(n, n // 2, replace=False)] = True

@@ -95,11 +95,7 @@ class Problem:
         return 0.0 if here else training_cost(self.settings.model, self.split, self.settings.seed, self.device)
 
     def key(self, *parts: str, **changed: Any) -> str:
-        """Content hash of the named parts of the settings, some of them changed, and of the corrections there are.
-
-        Returns:
-            A text that names stored results.
-        """
+        """Content hash of the named parts of the settings, some of them changed, and of the corrections there are."""
         extra = "" if self.corrections is None else f":{self.corrections.fingerprint}"
         return replace(self.settings, **changed).key(*parts) + extra + (self.given.key if self.given else "")
 

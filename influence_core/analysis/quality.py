@@ -35,21 +35,13 @@ class Quality:
 
 
 def outputs(fitted: FittedModel, batch: Batch) -> FloatArray:
-    """f at the examples.
-
-    Returns:
-        (n, K).
-    """
+    """f at the examples, (n, K)."""
     f = fitted.model.outputs(fitted.theta, batch.x)
     return np.asarray(f.detach().cpu().numpy())
 
 
 def decided(f: FloatArray) -> NDArray[np.int64]:
-    """The class that the outputs of a classifier stand for.
-
-    Returns:
-        (n,) class index.
-    """
+    """The class that the outputs of a classifier stand for, (n,) class index."""
     return (f[:, 0] > 0).astype(np.int64) if f.shape[1] == 1 else f.argmax(axis=1)
 
 
@@ -73,11 +65,7 @@ def quality(fitted: FittedModel, data: Dataset) -> Quality | None:
 
 
 def confusion(y: NDArray[Any], guess: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Number of examples of each class (rows) that are taken for each class (columns).
-
-    Returns:
-        (c, c).
-    """
+    """Number of examples of each class (rows) that are taken for each class (columns), (c, c)."""
     pairs = y.astype(np.int64) * classes + guess
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
@@ -109,11 +97,7 @@ def decision(problem: Problem) -> tuple[FloatArray, FloatArray, FloatArray] | No
 
 
 def frame(problem: Problem) -> tuple[FloatArray, FloatArray]:
-    """Lower and upper corner of what is drawn of two features.
-
-    Returns:
-        Two points.
-    """
+    """Lower and upper corner of what is drawn of two features."""
     points = np.concatenate([problem.positions.train, problem.positions.test])
     low, high = points.min(axis=0), points.max(axis=0)
     return low - FRAME * (high - low), high + FRAME * (high - low)

@@ -161,19 +161,11 @@ class Review:
         return {name: self.suspicion(name) for name in SIGNALS if name in chosen}
 
     def ranked(self, name: str) -> NDArray[np.int64]:
-        """Training points from the most to the least suspicious by one signal; ties by id.
-
-        Returns:
-            (n,) rows.
-        """
+        """Training points from the most to the least suspicious by one signal; ties by id, (n,) rows."""
         return rank(self.suspicion(name), self.ties)
 
     def percentiles(self, name: str) -> FloatArray:
-        """Share of training points less suspicious than each one, in percent.
-
-        Returns:
-            (n,).
-        """
+        """Share of training points less suspicious than each one, in percent, (n,)."""
         if name not in self._percentiles:
             self._percentiles[name] = percentiles(self.suspicion(name))
         return self._percentiles[name]

@@ -149,11 +149,7 @@ def trial(prepared: Prepared, watched: Watched, task: Task | None = None) -> Tri
 
 
 def interruptible(curvature: Curvature) -> Curvature:
-    """The same matrix, whose every product obeys the task of the thread that asks for it.
-
-    Returns:
-        A curvature with the same numbers.
-    """
+    """The same matrix, whose every product obeys the task of the thread that asks for it."""
     samples = curvature.samples
     if samples is not None:
         samples = SampledProducts(samples.count, _ticking(samples.matvec), samples.norms)
@@ -191,11 +187,7 @@ def _timed(solve: Factor, watched: Watched, clock: _Clock) -> tuple[Solution, fl
 
 
 def expected_seconds(fitted: FittedModel, name: str) -> float:
-    """A rough estimate for one right-hand side on two cores, from typical numbers of products.
-
-    Returns:
-        Seconds.
-    """
+    """A rough estimate for one right-hand side on two cores, from typical numbers of products."""
     n, p, kind, model = float(len(fitted.train)), float(fitted.size), fitted.kind, fitted.model
     # A perceptron shares its matrix products between examples; convolutions repeat theirs at every position.
     shared = isinstance(model, Network) and activations(model) is not None
@@ -219,11 +211,7 @@ def cheapest(trials: list[Trial], tests: int, accurate: float = ACCURATE) -> Tri
 
 
 def cost(one: Trial, tests: int) -> float:
-    """Seconds to factor once and solve for ``tests`` right-hand sides, one after the other.
-
-    Returns:
-        Seconds.
-    """
+    """Seconds to factor once and solve for ``tests`` right-hand sides, one after the other."""
     return one.factor_seconds + tests * one.solve_seconds
 
 
@@ -234,9 +222,6 @@ def advice(trials: list[Trial], tests: int, accurate: float = ACCURATE) -> str:
         trials: of all solvers.
         tests: how many test points there are.
         accurate: relative residual of a solve that is as good as exact: in single precision that is larger.
-
-    Returns:
-        Plain text.
     """
     one, many = cheapest(trials, 1, accurate), cheapest(trials, tests, accurate)
     goal = f"{accurate:.0e}".replace("e-0", "e-")

@@ -138,9 +138,6 @@ def trust(
         scores: (n,).
         remoteness: (m,) of the test points asked about, in units of what is far for a training point.
         agreed: with exact LOO.
-
-    Returns:
-        The trust line.
     """
     values = ground.eigenvalues
     clicked = [_copies(ground, scores), _far(remoteness)]

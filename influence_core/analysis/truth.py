@@ -166,11 +166,7 @@ def collected(makes: Iterable[Callable[[], T]]) -> list[T]:
 
 
 def within(task: Task, before: float, total: float) -> Task:
-    """The task of one part of a longer run, whose progress counts on from ``before``.
-
-    Returns:
-        A task with the same cancel and store.
-    """
+    """The task of one part of a longer run, whose progress counts on from ``before``."""
     return replace(task, report=lambda done, _all: task.report(before + done, total))
 
 

@@ -57,20 +57,12 @@ class Reliability:
 
 
 def agreement(store: Store, dataset: int, seed: int = 0) -> Reliability:
-    """Agreement of the first-pass answers to a data set, all queue versions together.
-
-    Returns:
-        The three measures.
-    """
+    """Agreement of the first-pass answers to a data set, all queue versions together."""
     return agreement_of(answers(store, dataset), seed)
 
 
 def agreement_of(given: Answers, seed: int = 0) -> Reliability:
-    """Agreement of answers that were read already.
-
-    Returns:
-        The three measures.
-    """
+    """Agreement of answers that were read already."""
     codes = given.codes
     codes = codes[(codes >= 0).sum(axis=1) >= 2]
     codes = codes[:, (codes >= 0).any(axis=0)] if len(codes) else codes
@@ -109,9 +101,6 @@ def _alpha(codes: NDArray[np.int64], rng: np.random.Generator) -> Estimate:
     """1 − D_o/D_e over the N pairable answers, Krippendorff 2011: nominal difference, missing answers allowed.
 
     D_o = Σ_u (m_u² − Σ_k n_uk²)/(m_u − 1) / N and D_e = (N² − Σ_k n_k²) / (N (N − 1)).
-
-    Returns:
-        The estimate.
     """
     if not len(codes):
         return _undefined(0, "no item has two answers yet")

@@ -106,9 +106,6 @@ def read_card(
         item: the task.
         annotator: whose card it is.
         held: the lease; None to look only.
-
-    Returns:
-        The card.
     """
     said = connection.execute(
         sa.select(sample.c.name, sample.c.given_label, prediction)

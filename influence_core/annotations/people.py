@@ -67,11 +67,7 @@ def role(name: str, source: Source) -> Role:
 
 
 def login(store: Store, name: str, source: Source) -> str:
-    """Note that somebody came, and whether a login or only a typed name says who it is.
-
-    Returns:
-        The name as it is stored.
-    """
+    """Note that somebody came, and whether a login or only a typed name says who it is."""
     name = annotator_name(name)
     record(store, "login", name, {"source": source, "role": role(name, source)})
     return name
@@ -134,9 +130,6 @@ def write_guideline(store: Store, number: int, text: str, by: str) -> Guideline:
         number: of the data set.
         text: Markdown.
         by: a lead.
-
-    Returns:
-        The new version.
 
     Raises:
         AnnotationError: too long, or no such data set.

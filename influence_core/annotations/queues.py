@@ -30,9 +30,6 @@ def create_queue(store: Store, samples: Samples, scores: Run, plan: Plan, by: st
         plan: order, controls, overlap, near-duplicates.
         by: the lead who asks.
 
-    Returns:
-        The new queue.
-
     Raises:
         AnnotationError: arrays that do not fit, or nothing left to ask.
     """
@@ -72,9 +69,6 @@ def queues(store: Store, fingerprint: str) -> tuple[Queue, ...]:
 
 def get_queue(store: Store, number: int) -> Queue:
     """One queue.
-
-    Returns:
-        The queue.
 
     Raises:
         AnnotationError: there is none of this number.

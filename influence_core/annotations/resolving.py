@@ -64,11 +64,7 @@ class Resolved:
 
 
 def answers(store: Store, number: int) -> Answers:
-    """Everybody's standing answers to a data set, all queue versions together.
-
-    Returns:
-        The answers.
-    """
+    """Everybody's standing answers to a data set, all queue versions together."""
     with store.reading() as connection:
         data = connection.execute(sa.select(dataset).where(dataset.c.id == number)).one()
         wanted = sa.select(sample).where(sample.c.dataset_id == number).order_by(sample.c.position)

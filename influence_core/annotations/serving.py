@@ -85,9 +85,6 @@ def look(store: Store, number: int, annotator: str, place: int) -> Card:
         number: of the queue.
         annotator: who looks.
         place: 0, 1, …; what lies outside becomes the first or last.
-
-    Returns:
-        A card with an empty token.
     """
     with store.reading() as connection:
         row = _queue(connection, number)
@@ -122,9 +119,6 @@ def give_back(store: Store, number: int, annotator: str) -> None:
 def check_lease(connection: Connection, card: Card, now: float) -> sa.Row[Any]:
     """Refuse an answer to a card that is no longer held, or came sooner than anybody can look.
 
-    Returns:
-        The lease.
-
     Raises:
         Refused: stale, expired or early.
     """
@@ -147,9 +141,6 @@ def grant(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], annotator
         item: the task.
         annotator: who gets it.
         when: seconds since 1970, and the round.
-
-    Returns:
-        The card.
     """
     now, turn = when
     release(connection, row.id, annotator)
@@ -163,11 +154,7 @@ def grant(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], annotator
 def regrant(
     connection: Connection, row: sa.Row[Any], item: sa.Row[Any], annotator: str, when: tuple[float, int]
 ) -> Card | None:
-    """Lease a task that was just undone, where nobody else has taken it up.
-
-    Returns:
-        The card, or None.
-    """
+    """Lease a task that was just undone, where nobody else has taken it up."""
     wanted = sa.select(task.c.id).where(task.c.id == item.id, free(annotator, when[0]))
     if connection.execute(wanted).one_or_none() is None:
         return None
@@ -193,9 +180,6 @@ def held_item(
 
 def annotator_name(name: str) -> str:
     """The name as it is stored.
-
-    Returns:
-        The name without outer blanks.
 
     Raises:
         AnnotationError: empty, too long, or with characters that do not print.

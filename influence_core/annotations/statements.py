@@ -91,9 +91,6 @@ def _copy(connection: Connection, table: Table, rows: list[Mapping[str, Any]]) -
 def only_writer(connection: Connection, number: int) -> sa.Row[Any]:
     """Make this transaction the only one that changes the queue; SQLite has one writer anyway.
 
-    Returns:
-        The row of the queue.
-
     Raises:
         AnnotationError: there is no such queue.
     """

@@ -69,9 +69,6 @@ def open_store(url: str = "", clock: Callable[[], float] = time.time) -> Store:
     Args:
         url: of SQLite or PostgreSQL; without one ``INFLUENCE_DB_URL``, else a file in the data folder.
         clock: seconds since 1970.
-
-    Returns:
-        The store.
     """
     address = _address(url or os.environ.get("INFLUENCE_DB_URL", ""))
     engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgres(address)

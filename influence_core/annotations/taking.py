@@ -64,9 +64,6 @@ def open_item(connection: Connection, row: sa.Row[Any], annotator: str, position
         position: row of the training set.
         now: seconds since 1970.
 
-    Returns:
-        The task.
-
     Raises:
         Refused: somebody else is working on it.
         AnnotationError: it is not in this queue, or has its answers.

@@ -31,11 +31,7 @@ class Command:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; bad input and data end in a sentence on the standard error and status 2.
-
-    Returns:
-        The exit status.
-    """
+    """Run one command; bad input and data end in a sentence on the standard error and status 2."""
     script = Path(sys.argv[0]).stem == SCRIPT
     parser = argparse.ArgumentParser(
         SCRIPT if script else "python -m influence_core", description="Influence Explorer without a browser."

@@ -53,11 +53,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def task() -> Task:
-    """Progress on the standard error where a person watches, and the store of finished blocks.
-
-    Returns:
-        The task.
-    """
+    """Progress on the standard error where a person watches, and the store of finished blocks."""
     bars: list[tqdm[Any]] = []  # one at a time, for the step that runs
 
     def report(done: float, total: float) -> None:

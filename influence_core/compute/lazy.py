@@ -95,11 +95,7 @@ class Recent(Generic[T]):
             return self.kept.get(key)
 
     def put(self, key: object, value: T) -> T:
-        """Keep a result; others may have to go.
-
-        Returns:
-            The result.
-        """
+        """Keep a result; others may have to go."""
         with self.guard:
             self.kept.pop(key, None)
             self.kept[key] = value

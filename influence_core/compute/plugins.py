@@ -21,9 +21,6 @@ def optional(module: str, extra: str) -> Any:
         module: its name.
         extra: the extra of this package that brings it.
 
-    Returns:
-        The module.
-
     Raises:
         MissingPackageError: it is not installed, or broken.
     """
@@ -42,9 +39,6 @@ def join(group: str, registry: dict[str, Any], kind: type) -> list[str]:
     An entry point names an object of ``kind``, or one whose ``entry`` is of that kind.  What cannot be loaded, or has
     a name that is taken, is left out with a warning in the log: a broken package must not stop the app.  Code is
     imported, nothing is unpickled.
-
-    Returns:
-        The names that were added.
     """
     added = []
     for point in sorted(entry_points(group=group), key=lambda point: point.name):

@@ -35,9 +35,6 @@ def settle() -> None:
 def choose_device(name: str = "auto") -> torch.device:
     """``auto`` is cuda where present, else cpu; mps has no float64, which convex models need.
 
-    Returns:
-        The device.
-
     Raises:
         ValueError: a device was named that this machine does not have.
     """
@@ -123,11 +120,7 @@ def blocks(total: int, bytes_per_item: float, budget: int = BLOCK_BYTES) -> Iter
 
 
 def numpy(tensor: Tensor) -> FloatArray:
-    """Results leave as NumPy, floating-point ones in double precision whatever they were computed in.
-
-    Returns:
-        The values on the CPU.
-    """
+    """Results leave as NumPy, floating-point ones in double precision whatever they were computed in."""
     values = tensor.detach().cpu()
     array: FloatArray = (values.double() if values.is_floating_point() else values).numpy()
     return array

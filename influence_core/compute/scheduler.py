@@ -93,11 +93,7 @@ class Scheduler:
         self._closing = False
 
     def get(self, key: str) -> Job | None:
-        """The job that was last submitted under ``key``.
-
-        Returns:
-            The job, or None.
-        """
+        """The job that was last submitted under ``key``."""
         return self._jobs.get(key)
 
     def submit(self, key: str, work: Work, *, owner: str = "", cost: float = math.inf, computes: bool = True) -> Job:
@@ -109,9 +105,6 @@ class Scheduler:
             owner: whose time it uses; owners get equal shares.
             cost: estimated seconds; short jobs are started at once.
             computes: False for work that only waits, for the network say, and never needs a turn.
-
-        Returns:
-            The job.
         """
         with self._lock:
             job = self._jobs.get(key)
@@ -126,11 +119,7 @@ class Scheduler:
         return job
 
     def keep(self, key: str, result: Any) -> Job:
-        """A result that exists already, as a job that is done.
-
-        Returns:
-            The job.
-        """
+        """A result that exists already, as a job that is done."""
         with self._lock:
             job = self._jobs.get(key)
             if job is None or not job.active:

@@ -57,9 +57,6 @@ class Task:
         Args:
             name: of the part and of everything it depends on.
             make: the part, as arrays.
-
-        Returns:
-            The arrays.
         """
         if self.store is not None and (found := self.store.load(name)) is not None:
             self.reused(1)

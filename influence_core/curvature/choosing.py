@@ -31,9 +31,6 @@ def curvature_of(fitted: FittedModel, settings: SolverSettings) -> Curvature:
     For a linear predictor Hessian and Gauss–Newton are the same.  ``auto`` is the Gauss–Newton matrix for networks,
     whose Hessian is indefinite away from a minimum, and there a damping of 0 means ``SHARE`` times its mean diagonal.
 
-    Returns:
-        The damped curvature.
-
     Raises:
         SettingsError: an unknown curvature.
     """

@@ -28,9 +28,6 @@ def exact_hessian(
         penalty: another l2 than the model's (the Newton step under ``fold_penalty`` needs l2·(1 − 1/n)).
         weights: (n,) example weights, 0 for examples left out.
 
-    Returns:
-        The damped curvature.
-
     Raises:
         ValueError: negative damping.
     """

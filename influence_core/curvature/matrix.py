@@ -257,11 +257,7 @@ class Layered:
 
 
 def roots(c: Tensor) -> Tensor:
-    """R_i with C_i = R_i R_iᵀ, also where C_i is singular; negative eigenvalues count as zero.
-
-    Returns:
-        (n, K, K).
-    """
+    """R_i with C_i = R_i R_iᵀ, also where C_i is singular; negative eigenvalues count as zero, (n, K, K)."""
     values, sides = torch.linalg.eigh(c)
     root: Tensor = sides * values.clamp(min=0).sqrt()[:, None, :]
     return root

@@ -75,11 +75,7 @@ class Dataset:
         return fingerprint(self.x, self.y, self.ids, self.feature_names, self.class_names)
 
     def take(self, rows: NDArray[Any]) -> Dataset:
-        """The examples at ``rows``, in that order.
-
-        Returns:
-            A new Dataset.
-        """
+        """The examples at ``rows``, in that order."""
         images = None if self.images is None else self.images[rows]
         hover = None if self.hover is None else self.hover[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], ids=self.ids[rows], images=images, hover=hover)
@@ -113,19 +109,11 @@ class Scaling:
     scale: FloatArray
 
     def apply(self, x: FloatArray) -> FloatArray:
-        """Scaled features.
-
-        Returns:
-            (n, d).
-        """
+        """Scaled features, (n, d)."""
         return (x - self.mean) / self.scale
 
     def invert(self, x: FloatArray) -> FloatArray:
-        """Features in the unit of the source.
-
-        Returns:
-            (n, d).
-        """
+        """Features in the unit of the source, (n, d)."""
         return x * self.scale + self.mean
 
 

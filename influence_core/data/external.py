@@ -101,11 +101,7 @@ def _reason(error: Exception) -> str:
 
 
 def openml_mnist(task: Task) -> bytes:
-    """MNIST from OpenML, whose checksum scikit-learn verifies; the first 22,699 training images and all test images.
-
-    Returns:
-        An npz file.
-    """
+    """MNIST from OpenML, whose checksum scikit-learn verifies; the first 22,699 training images and all test images."""
     bunch = openml("mnist_784", MNIST_MEGABYTES, as_frame=False, task=task)
     x, y = bunch.data.astype(np.uint8), bunch.target.astype(np.uint8)
     train, test = slice(MNIST_TRAIN), slice(60_000, None)
@@ -137,9 +133,6 @@ def read_mnist(path: Path) -> tuple[Bytes, Bytes]:
 
 def read_fires(path: Path) -> pd.DataFrame:
     """The table with UCI's columns; month and day are texts such as ``aug`` and ``fri``.
-
-    Returns:
-        The table.
 
     Raises:
         DataError: the file is not this table.

@@ -22,9 +22,6 @@ def optimal_boundary(mean1: NDArray[np.float64], mean2: NDArray[np.float64], sig
     Class 2 where (μ₂ − μ₁)ᵀx > ½(‖μ₂‖² − ‖μ₁‖²) + σ² log(π₁/π₂) = b.  With Δ = ‖μ₂ − μ₁‖ its error is
     π₁ Φ((μ₁ᵀ(μ₂ − μ₁) − b)/(σΔ)) + π₂ Φ((b − μ₂ᵀ(μ₂ − μ₁))/(σΔ)).
 
-    Returns:
-        The boundary in the unit of x.
-
     Raises:
         SettingsError: the two means are equal, so that no boundary exists.
     """

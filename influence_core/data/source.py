@@ -57,19 +57,12 @@ class Source:
 
 
 def row_ids(name: str, rows: NDArray[np.integer]) -> NDArray[np.str_]:
-    """Names such as ``iris-00042``, 42 being the row in the source: the same whatever subset is chosen.
-
-    Returns:
-        (n,) texts.
-    """
+    """Names such as ``iris-00042``, 42 being the row in the source: the same whatever subset is chosen, (n,) texts."""
     return np.array([f"{name}-{row:05d}" for row in rows])
 
 
 def hold_out(dataset: Dataset, row: int) -> Table:
     """One example asked about and all others fitted on; with row -1 the split is left to chance.
-
-    Returns:
-        The table.
 
     Raises:
         SettingsError: there is no such row.

@@ -45,9 +45,6 @@ def fit_scaling(x: FloatArray) -> Scaling:
     """Mean and standard deviation (divisor n) of every feature.
 
     A feature that is constant up to rounding gets its value as the mean and the scale 1.
-
-    Returns:
-        The scaling.
     """
     mean, scale = x.mean(axis=0), x.std(axis=0)
     constant = scale <= 16 * np.finfo(np.float64).eps * np.abs(x).max(axis=0)

@@ -42,9 +42,6 @@ def defined(fitted: FittedModel) -> bool:
 def deletion_diagnostics(influence: Influence) -> Diagnostics:
     """Studentised residuals, Cook's distance, DFFITS and DFBETAS for squared loss with l2 = 0 and no damping.
 
-    Returns:
-        The diagnostics.
-
     Raises:
         ValueError: another loss, a penalty, or a damping, for which they are not defined.
     """

@@ -34,11 +34,7 @@ def parameter_change(influence: Influence, rows: NDArray[np.int64], newton: bool
 
 
 def parameter_change_norm(influence: Influence) -> FloatArray:
-    """‖(H + δI)⁻¹ g_i‖ / n for every training point.
-
-    Returns:
-        (n,), in the unit of θ.
-    """
+    """‖(H + δI)⁻¹ g_i‖ / n for every training point, (n,), in the unit of θ."""
     return numpy(influence.step_norms / len(influence.fitted.train))
 
 

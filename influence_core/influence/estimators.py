@@ -41,11 +41,7 @@ def dots(influence: Influence, columns: Tensor, rows: Tensor | slice = ALL) -> T
 
 
 def gradient_dot(influence: Influence, watched: Watched) -> Tensor:
-    """q_jᵀ g_i / n: the baseline without curvature, exact nowhere.
-
-    Returns:
-        (n, m).
-    """
+    """q_jᵀ g_i / n: the baseline without curvature, exact nowhere, (n, m)."""
     return dots(influence, watched.gradient)
 
 
@@ -111,11 +107,7 @@ def first_order(length: Length | None = None, curvature: bool = True) -> Row:
 
 
 def self_influence(influence: Influence, newton: bool = False) -> FloatArray:
-    """Predicted loss_change of i on itself: g_iᵀ (H + δI)⁻¹ g_i / n ≥ 0, or its one-step Newton form.
-
-    Returns:
-        (n,).
-    """
+    """Predicted loss_change of i on itself: g_iᵀ (H + δI)⁻¹ g_i / n ≥ 0, or its one-step Newton form, (n,)."""
     fitted = influence.fitted
     if not newton:
         return numpy(influence.energies / len(fitted.train))

@@ -58,9 +58,6 @@ def index(features: FloatArray, exact: bool | None = None) -> Index:
         features: (n, q).
         exact: by hand; None decides by n.
 
-    Returns:
-        The index.
-
     Raises:
         ValueError: no points.
     """

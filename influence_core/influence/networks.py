@@ -117,11 +117,7 @@ class Sides:
         return scaled
 
     def of(self, x: Tensor, residuals: Tensor) -> Tensor:
-        """Projected J_iᵀ r_i.
-
-        Returns:
-            (n, width).
-        """
+        """Projected J_iᵀ r_i, (n, width)."""
         if self.dense is not None:
             return self.at.gradient_dot(x, residuals, self.dense)
         parts = []

@@ -26,11 +26,7 @@ def newton_change(influence: Influence, watched: Watched) -> Tensor:
 
 
 def stepped(influence: Influence, watched: Watched, rho: Tensor, drift: Tensor) -> Tensor:
-    """m_j(θ̂ + A⁻¹(K_i ρ_i)/n + drift/n) − m_j(θ̂) for all i, j: one solve per test output and one product.
-
-    Returns:
-        (n, m).
-    """
+    """m_j(θ̂ + A⁻¹(K_i ρ_i)/n + drift/n) − m_j(θ̂) for all i, j: one solve per test output and one product, (n, m)."""
     fitted, n = influence.fitted, len(influence.fitted.train)
     model, m = fitted.linear, len(watched.batch)
     base = watched.quantity.values(model.loss, watched.outputs, watched.batch.y, watched.target)
@@ -54,11 +50,7 @@ def _output_columns(x: Tensor, outputs: int) -> Tensor:
 
 
 def penalty_change(influence: Influence) -> Tensor:
-    """Change of the penalty's share in a loss under ``fold_penalty``: (l2/2)(‖θ̂ + δθ_i‖² − ‖θ̂‖²).
-
-    Returns:
-        (n,).
-    """
+    """Change of the penalty's share in a loss under ``fold_penalty``: (l2/2)(‖θ̂ + δθ_i‖² − ‖θ̂‖²), (n,)."""
     fitted = influence.fitted
     weight = fitted.model.l2 * fitted.model.penalised(fitted.train.x)
     parts = [
@@ -84,11 +76,7 @@ def _steps(influence: Influence, part: slice) -> Tensor:
 
 
 def quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
-    """m_j(θ̂ + δθ) − m_j(θ̂) for columns δθ (p, g).
-
-    Returns:
-        (g, m).
-    """
+    """m_j(θ̂ + δθ) − m_j(θ̂) for columns δθ (p, g), (g, m)."""
     fitted, batch = influence.fitted, watched.batch
     loss = fitted.model.loss
     base = watched.quantity.values(loss, watched.outputs, batch.y, watched.target)

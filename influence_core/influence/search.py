@@ -55,11 +55,7 @@ class FastSearch:
         return index.index(features(self.influence.fitted, self.influence.fitted.train.x))
 
     def candidates(self, batch: Batch, k: int) -> NDArray[np.int64]:
-        """The k nearest training points of every test point.
-
-        Returns:
-            (m, k).
-        """
+        """The k nearest training points of every test point, (m, k)."""
         return self.index.nearest(features(self.influence.fitted, batch.x), k)
 
     def scores(self, columns: Tensor, rows: NDArray[np.int64]) -> FloatArray:
@@ -156,9 +152,6 @@ def measure(influence: Influence, watched: Watched, plan: FastPlan) -> FastRepor
         influence: with a solver that is trusted.
         watched: a few test points.
         plan: what to measure.
-
-    Returns:
-        The report.
     """
     search, m = FastSearch(influence), len(watched.batch)
     solved = influence.solved(watched).value

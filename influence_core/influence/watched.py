@@ -207,11 +207,7 @@ class Influence:
 
 
 def training_gradients(influence: Influence, rows: slice | Tensor) -> Tensor:
-    """Columns g_i of some training points.
-
-    Returns:
-        (p, number of rows).
-    """
+    """Columns g_i of some training points, (p, number of rows)."""
     return _gradient_rows(influence, rows).T.contiguous()
 
 
@@ -223,11 +219,7 @@ def _gradient_rows(influence: Influence, rows: slice | Tensor) -> Tensor:
 
 
 def rank_corrected(change: Tensor, spread: Tensor, right: Tensor) -> Tensor:
-    """(I − ΔC_i M_i)⁻¹ b_i for every i; for one output a division.
-
-    Returns:
-        (n, K).
-    """
+    """(I − ΔC_i M_i)⁻¹ b_i for every i; for one output a division, (n, K)."""
     if right.shape[1] == 1:
         return right / (1 - (change * spread)[:, 0])
     eye = torch.eye(right.shape[1], dtype=right.dtype, device=right.device)

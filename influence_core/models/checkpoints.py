@@ -28,11 +28,7 @@ def folder() -> Path:
 
 
 def save_fit(fit: Fit, key: str, where: Path | None = None) -> Path:
-    """Write a fit as ``key``.safetensors, whole or not at all.
-
-    Returns:
-        The file.
-    """
+    """Write a fit as ``key``.safetensors, whole or not at all."""
     path = (where or folder()) / f"{key}.safetensors"
     tensors = {"theta": fit.theta.detach().cpu().contiguous()}
     tensors |= {"history": torch.tensor(fit.history, dtype=torch.float64)}

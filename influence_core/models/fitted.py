@@ -84,9 +84,5 @@ class FittedModel:
         return self.model.loss.curvatures(self.outputs, self.train.y)
 
     def batch(self, dataset: Dataset) -> Batch:
-        """Other examples on the same device.
-
-        Returns:
-            The Batch.
-        """
+        """Other examples on the same device."""
         return self.model.batch(dataset, self.train.x.device)

@@ -226,11 +226,7 @@ class AdamW:
 
     @staticmethod
     def of(options: Mapping[str, object]) -> AdamW:
-        """The optimiser described by the options of a model.
-
-        Returns:
-            The optimiser.
-        """
+        """The optimiser described by the options of a model."""
         names = ("epochs", "learning_rate", "schedule", "batch_size")
         return AdamW(**{name: options[name] for name in names if name in options})  # type: ignore[arg-type]
 

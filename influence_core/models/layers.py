@@ -59,22 +59,14 @@ def _each_once(module: nn.Module, shape: tuple[int, ...], layers: int) -> bool:
 
 
 def positions(g: Tensor) -> Tensor:
-    """Output gradients of any layer by position.
-
-    Returns:
-        (b, T, o).
-    """
+    """Output gradients of any layer by position, (b, T, o)."""
     if g.dim() == 2:
         return g[:, None]
     return g.flatten(2).mT if g.dim() == 4 else g
 
 
 def unfolded(part: nn.Module, a: Tensor) -> Tensor:
-    """What a layer reads at every output position, with a one for its bias.
-
-    Returns:
-        (b, T, q̄).
-    """
+    """What a layer reads at every output position, with a one for its bias, (b, T, q̄)."""
     if isinstance(part, nn.Conv2d):
         a = nn.functional.unfold(a, part.kernel_size, part.dilation, part.padding, part.stride).mT  # type: ignore[arg-type]
     elif a.dim() == 2:
@@ -113,11 +105,7 @@ def contracted(a: Tensor, g: Tensor, m: Tensor) -> Tensor:
 
 
 def layer_norms(a: Tensor, g: Tensor) -> Tensor:
-    """‖Σ_t G_it ⊗ A_it‖², through the T × T products where there are several positions.
-
-    Returns:
-        (b,).
-    """
+    """‖Σ_t G_it ⊗ A_it‖², through the T × T products where there are several positions, (b,)."""
     if a.shape[1] == 1:
         return a[:, 0].square().sum(1) * g[:, 0].square().sum(1)
     total = [

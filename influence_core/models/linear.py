@@ -45,71 +45,39 @@ class LinearModel:
         return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=torch.float64).to(device))
 
     def features(self, x: Tensor) -> Tensor:
-        """x̃: the features, with a last column of ones where the model has an intercept.
-
-        Returns:
-            (n, d̄).
-        """
+        """x̃: the features, with a last column of ones where the model has an intercept, (n, d̄)."""
         return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) if self.intercept else x
 
     def penalised(self, x: Tensor) -> Tensor:
-        """1 where θ is penalised, 0 at the intercepts.
-
-        Returns:
-            (p,).
-        """
+        """1 where θ is penalised, 0 at the intercepts, (p,)."""
         mask = torch.ones(self.loss.outputs, x.shape[1], dtype=x.dtype, device=x.device)
         if self.intercept:
             mask[:, -1] = 0
         return mask.reshape(-1)
 
     def start(self, batch: Batch) -> Tensor:
-        """Zeros.
-
-        Returns:
-            (p,).
-        """
+        """Zeros, (p,)."""
         return torch.zeros(self.loss.outputs * batch.x.shape[1], dtype=batch.x.dtype, device=batch.x.device)
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        """f = x̃ Θᵀ.
-
-        Returns:
-            (n, K).
-        """
+        """f = x̃ Θᵀ, (n, K)."""
         return product(x, theta.view(self.loss.outputs, -1).T)
 
     def losses(self, theta: Tensor, batch: Batch) -> Tensor:
-        """ℓ_i(θ), the penalty not included.
-
-        Returns:
-            (n,).
-        """
+        """ℓ_i(θ), the penalty not included, (n,)."""
         return self.loss.values(self.outputs(theta, batch.x), batch.y)
 
     def pullback(self, x: Tensor, residuals: Tensor) -> Tensor:
-        """Per-example gradients r_i ⊗ x̃_i of any function with ∂/∂f = r_i.  For few examples: it is (n, p).
-
-        Returns:
-            (n, p).
-        """
+        """Per-example gradients r_i ⊗ x̃_i of any function with ∂/∂f = r_i.  For few examples: it is (n, p)."""
         return (residuals[:, :, None] * x[:, None, :]).reshape(len(x), -1)
 
     def gradients(self, theta: Tensor, batch: Batch) -> Tensor:
-        """∇ℓ_i(θ), plus l2·θ under ``fold_penalty``.  For few examples: it is (n, p).
-
-        Returns:
-            (n, p).
-        """
+        """∇ℓ_i(θ), plus l2·θ under ``fold_penalty``.  For few examples: it is (n, p)."""
         rows = self.pullback(batch.x, self.loss.residuals(self.outputs(theta, batch.x), batch.y))
         return rows + self.folded(theta, batch.x) if self.fold_penalty else rows
 
     def folded(self, theta: Tensor, x: Tensor) -> Tensor:
-        """What ``fold_penalty`` adds to every example's gradient: l2·θ_penalised, or zero when it is off.
-
-        Returns:
-            (p,).
-        """
+        """What ``fold_penalty`` adds to every example's gradient: l2·θ_penalised, or zero when it is off, (p,)."""
         return (self.l2 if self.fold_penalty else 0.0) * self.penalised(x) * theta
 
     def gradient_dot(self, x: Tensor, residuals: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
@@ -158,11 +126,7 @@ class LinearModel:
         return float(value.sum() / n + penalised @ theta / 2), gradient
 
     def curvatures(self, theta: Tensor, batch: Batch, weights: Tensor | None = None) -> Tensor:
-        """C_i = ∂²ℓ_i/∂f², times the example weights.
-
-        Returns:
-            (n, K, K).
-        """
+        """C_i = ∂²ℓ_i/∂f², times the example weights, (n, K, K)."""
         c = self.loss.curvatures(self.outputs(theta, batch.x), batch.y)
         return c if weights is None else c * weights[:, None, None]
 

@@ -71,11 +71,7 @@ class At:
                 handle.remove()
 
     def pullback(self, x: Tensor, residuals: Tensor) -> Tensor:
-        """J_iᵀ r_i.  For few examples: it is (n, p).
-
-        Returns:
-            (n, p).
-        """
+        """J_iᵀ r_i.  For few examples: it is (n, p)."""
         if not self.layers:
             return self._slow_pullback(x, residuals)
         rows = x.new_zeros(len(x), len(self.theta))
@@ -129,11 +125,7 @@ class At:
         return total
 
     def squared_norms(self, x: Tensor, residuals: Tensor) -> Tensor:
-        """‖J_iᵀ r_i‖²: ‖G_i‖²‖A_i‖² in a linear layer.
-
-        Returns:
-            (n,).
-        """
+        """‖J_iᵀ r_i‖²: ‖G_i‖²‖A_i‖² in a linear layer, (n,)."""
         if not self.layers:
             parts = [
                 self._slow_pullback(x[part], residuals[part]).square().sum(1) for part in self.network.rows(len(x), 4)
@@ -147,11 +139,7 @@ class At:
         return total
 
     def moved(self, step: Tensor, x: Tensor) -> Tensor:
-        """f at θ + ``step``.
-
-        Returns:
-            (n, K).
-        """
+        """f at θ + ``step``, (n, K)."""
         return self.network.outputs(self.theta + step, x)
 
 
@@ -169,43 +157,23 @@ class LinearAt:
         return (Layer("", outputs, p // outputs, slice(0, p)),)
 
     def tap(self, x: Tensor) -> Tap:
-        """x̃ itself, and residuals as output gradients.
-
-        Returns:
-            The tap.
-        """
+        """x̃ itself, and residuals as output gradients."""
         return Tap((x[:, None],), lambda residuals: (residuals[:, None],))
 
     def pullback(self, x: Tensor, residuals: Tensor) -> Tensor:
-        """r_i ⊗ x̃_i.  For few examples: it is (n, p).
-
-        Returns:
-            (n, p).
-        """
+        """r_i ⊗ x̃_i.  For few examples: it is (n, p)."""
         return self.model.pullback(x, residuals)
 
     def gradient_dot(self, x: Tensor, residuals: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
-        """scale · (r_i ⊗ x̃_i)ᵀ v_j.
-
-        Returns:
-            (n, k).
-        """
+        """scale · (r_i ⊗ x̃_i)ᵀ v_j, (n, k)."""
         return self.model.gradient_dot(x, residuals, v, scale)
 
     def squared_norms(self, x: Tensor, residuals: Tensor) -> Tensor:
-        """‖r_i‖² ‖x̃_i‖².
-
-        Returns:
-            (n,).
-        """
+        """‖r_i‖² ‖x̃_i‖², (n,)."""
         return residuals.square().sum(1) * x.square().sum(1)
 
     def moved(self, step: Tensor, x: Tensor) -> Tensor:
-        """f at θ + ``step``.
-
-        Returns:
-            (n, K).
-        """
+        """f at θ + ``step``, (n, K)."""
         return self.model.outputs(self.theta, x) + self.model.outputs(step, x)
 
 

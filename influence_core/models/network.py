@@ -102,28 +102,16 @@ class Network:
         return module
 
     def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
-        """Parameters by name, as views of θ.
-
-        Returns:
-            The parameters.
-        """
+        """Parameters by name, as views of θ."""
         parts = torch.split(theta, [math.prod(shape) for shape in self.shapes.values()])
         return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
     def start(self, _batch: Batch | None = None) -> Tensor:
-        """θ of the module as it was given.
-
-        Returns:
-            (p,).
-        """
+        """θ of the module as it was given, (p,)."""
         return torch.cat([value.detach().reshape(-1) for value in self.module.parameters()]).to(self.dtype)
 
     def drawn(self, seed: int) -> Tensor:
-        """θ with linear and convolutional layers drawn anew for a seed, other parameters as they were given.
-
-        Returns:
-            (p,).
-        """
+        """θ with linear and convolutional layers drawn anew for a seed, other parameters as they were given, (p,)."""
         module = copy.deepcopy(self.module)
         initialise(module, seed)
         return replace(self, module=module).start()
@@ -138,11 +126,7 @@ class Network:
         return Batch((torch.cat([x, y[:, None]], 1) if self.targets_inside else x).to(device), y.to(device))
 
     def relabelled(self, batch: Batch, y: Tensor) -> Batch:
-        """The same examples with other targets.
-
-        Returns:
-            The Batch.
-        """
+        """The same examples with other targets."""
         return Batch(torch.cat([batch.x[:, :-1], y[:, None]], 1) if self.targets_inside else batch.x, y)
 
     def features(self, x: Tensor) -> Tensor:
@@ -150,21 +134,13 @@ class Network:
         return nn.functional.pad(x, (0, int(self.targets_inside))).to(self.dtype)
 
     def penalised(self, x: Tensor) -> Tensor:
-        """1 for matrices and kernels, 0 for biases and other vectors; 1 everywhere for a plain vector θ.
-
-        Returns:
-            (p,).
-        """
+        """1 for matrices and kernels, 0 for biases and other vectors; 1 everywhere for a plain vector θ, (p,)."""
         least = 0 if self.targets_inside else 1
         parts = [torch.full((math.prod(s),), float(len(s) > least), dtype=x.dtype) for s in self.shapes.values()]
         return torch.cat(parts).to(x.device)
 
     def penalty(self, _weights: Tensor | None) -> float:
-        """l2, whatever the weights.
-
-        Returns:
-            The penalty.
-        """
+        """l2, whatever the weights."""
         return self.l2
 
     def folded(self, theta: Tensor, _x: Tensor) -> Tensor:
@@ -176,11 +152,7 @@ class Network:
         return torch.zeros_like(theta)
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        """f in blocks of examples.
-
-        Returns:
-            (n, K).
-        """
+        """f in blocks of examples, (n, K)."""
         parts = [self.one_pass(theta, x[part]) for part in self.rows(len(x), 1)]
         return torch.cat(parts) if parts else x.new_empty(0, self.loss.outputs)
 
@@ -193,20 +165,12 @@ class Network:
         return list(blocks(n, 16.0 * self.activations * columns, PASS_BYTES))
 
     def one_pass(self, theta: Tensor, x: Tensor) -> Tensor:
-        """f in a single forward pass, for few examples.
-
-        Returns:
-            (b, K).
-        """
+        """f in a single forward pass, for few examples, (b, K)."""
         f: Tensor = functional_call(self.copy(theta.device), self.unflatten(theta), (x.view(len(x), *self.shape),))
         return f.view(len(x), -1)
 
     def losses(self, theta: Tensor, batch: Batch) -> Tensor:
-        """ℓ_i(θ), the penalty not included.
-
-        Returns:
-            (n,).
-        """
+        """ℓ_i(θ), the penalty not included, (n,)."""
         return self.loss.values(self.outputs(theta, batch.x), batch.y)
 
     def _summed(self, batch: Batch, weights: Tensor | None) -> Callable[[Tensor], Tensor]:

@@ -26,11 +26,7 @@ class Batch:
         return len(self.x)
 
     def take(self, rows: Tensor | slice) -> Batch:
-        """The examples at ``rows``.
-
-        Returns:
-            A smaller Batch.
-        """
+        """The examples at ``rows``."""
         return Batch(self.x[rows], self.y[rows])
 
 
@@ -53,11 +49,7 @@ class Layer:
     bias: slice | None = None
 
     def matrix(self, v: Tensor) -> Tensor:
-        """The part of parameter columns (p, k) that belongs to this layer, bias last.
-
-        Returns:
-            (o, q̄, k).
-        """
+        """The part of parameter columns (p, k) that belongs to this layer, bias last, (o, q̄, k)."""
         weight = v[self.weight].reshape(self.outputs, -1, v.shape[1])
         return weight if self.bias is None else torch.cat([weight, v[self.bias][:, None]], 1)
 

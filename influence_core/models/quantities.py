@@ -46,22 +46,14 @@ class Quantity:
     other: str = ""
 
     def applies(self, loss: Loss) -> bool:
-        """Whether ``loss`` defines what this quantity needs.
-
-        Returns:
-            True or False.
-        """
+        """Whether ``loss`` defines what this quantity needs."""
         if not self.needs:
             return True
         f, y = torch.zeros(1, loss.outputs), torch.zeros(1)
         return (loss.margins(f, y) if self.needs == "margins" else loss.probabilities(f)) is not None
 
     def residuals(self, loss: Loss, f: Tensor, y: Tensor, target: int = -1) -> Tensor:
-        """∂m/∂f for ``f`` of shape (m, K).
-
-        Returns:
-            (m, K).
-        """
+        """∂m/∂f for ``f`` of shape (m, K)."""
         free = f.detach().clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(self.values(loss, free, y, target).sum(), free)
         return gradient

@@ -71,9 +71,6 @@ class ModelEntry:
 def build(settings: ModelSettings, dataset: Dataset, seed: int = 0) -> LinearModel | Network:
     """The model that the settings describe, for this kind of data; ``seed`` draws a network's first parameters.
 
-    Returns:
-        The unfitted model.
-
     Raises:
         SettingsError: unknown model, bad option, or a model that does not fit the data.
     """
@@ -171,11 +168,7 @@ def training_cost(settings: ModelSettings, split: Split, seed: int = 0, device: 
 
 
 def train_now(program: Program, validation: Batch) -> Fit:
-    """The fit of a network: its given parameters, or those that training ends at.
-
-    Returns:
-        The fit.
-    """
+    """The fit of a network: its given parameters, or those that training ends at."""
     if program.optimiser.method == GIVEN:
         theta = program.network.start().to(program.batch.x.device)
         norm = float(program.network.objective(theta, program.batch)[1].norm())

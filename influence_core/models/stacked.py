@@ -71,11 +71,7 @@ class Perceptrons:
     activations: tuple[type[nn.Module], ...]
 
     def split(self, theta: Tensor) -> list[Tensor]:
-        """Weights and biases, layer after layer.
-
-        Returns:
-            The state.
-        """
+        """Weights and biases, layer after layer."""
         state = []
         for layer in self.layers:
             assert layer.bias is not None
@@ -84,11 +80,7 @@ class Perceptrons:
         return state
 
     def join(self, state: list[Tensor]) -> Tensor:
-        """θ of every model.
-
-        Returns:
-            (k, p).
-        """
+        """θ of every model, (k, p)."""
         return torch.cat([value.reshape(len(value), -1) for value in state], 1)
 
     def gradient(self, state: list[Tensor], batch: Batch, weights: Tensor | None) -> list[Tensor]:
@@ -124,19 +116,11 @@ class AnyModule:
     network: Network
 
     def split(self, theta: Tensor) -> list[Tensor]:
-        """θ itself.
-
-        Returns:
-            The state.
-        """
+        """θ itself."""
         return [theta.clone()]
 
     def join(self, state: list[Tensor]) -> Tensor:
-        """θ of every model.
-
-        Returns:
-            (k, p).
-        """
+        """θ of every model, (k, p)."""
         return state[0].clone()
 
     def gradient(self, state: list[Tensor], batch: Batch, weights: Tensor | None) -> list[Tensor]:

@@ -53,20 +53,12 @@ class Optimiser:
 
     @staticmethod
     def of(method: str, options: Mapping[str, object]) -> Optimiser:
-        """The optimiser described by the options of a model.
-
-        Returns:
-            The optimiser.
-        """
+        """The optimiser described by the options of a model."""
         names = {"epochs", "learning_rate", "momentum", "batch_size", "schedule", "patience", "checkpoints"}
         return replace(Optimiser(method), **{name: options[name] for name in names & options.keys()})  # type: ignore[arg-type]
 
     def rate(self, epoch: int) -> float:
-        """η of an epoch.
-
-        Returns:
-            The learning rate.
-        """
+        """η of an epoch."""
         share = 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.schedule == "cosine" else 1.0
         return self.learning_rate * share
 

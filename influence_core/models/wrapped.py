@@ -103,11 +103,7 @@ class RiskModule(nn.Module):
         self.risk, self.theta = risk, nn.Parameter(theta.detach().clone().reshape(-1))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Losses of examples (b, d + 1).
-
-        Returns:
-            (b, 1).
-        """
+        """Losses of examples (b, d + 1), (b, 1)."""
         losses: Tensor = vmap(self.risk, in_dims=(None, 0, 0))(self.theta, z[:, :-1], z[:, -1])
         return losses.reshape(len(z), 1)
 

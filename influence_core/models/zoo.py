@@ -28,20 +28,12 @@ Chosen = Mapping[str, Value]
 
 
 def network_loss(dataset: Dataset) -> Loss:
-    """Softmax for classes, one output and squared loss for a numeric target.
-
-    Returns:
-        The loss.
-    """
+    """Softmax for classes, one output and squared loss for a numeric target."""
     return Softmax(dataset.classes) if dataset.classes else Squared()
 
 
 def perceptron(settings: ModelSettings, dataset: Dataset, options: Chosen, seed: int) -> Network:
-    """``layers`` hidden layers of equal ``width``.
-
-    Returns:
-        The network with its first parameters.
-    """
+    """``layers`` hidden layers of equal ``width``."""
     loss = network_loss(dataset)
     widths = [dataset.x.shape[1], *[int(options["width"])] * int(options["layers"])]
     parts: list[nn.Module] = []
@@ -53,11 +45,7 @@ def perceptron(settings: ModelSettings, dataset: Dataset, options: Chosen, seed:
 
 
 def convolutional(settings: ModelSettings, dataset: Dataset, options: Chosen, seed: int) -> Network:
-    """Two 3×3 convolutions of stride 2, then one linear layer.
-
-    Returns:
-        The network with its first parameters.
-    """
+    """Two 3×3 convolutions of stride 2, then one linear layer."""
     loss, (colours, height, width) = network_loss(dataset), picture_shape(dataset)
     channels, activation = int(options["channels"]), ACTIVATIONS[str(options["activation"])]
     reduced = math.ceil(math.ceil(height / 2) / 2) * math.ceil(math.ceil(width / 2) / 2)
@@ -77,11 +65,7 @@ def convolutional(settings: ModelSettings, dataset: Dataset, options: Chosen, se
 
 
 def precision(options: Chosen) -> torch.dtype:
-    """Single precision, or double where asked for.
-
-    Returns:
-        The type of all numbers of a network.
-    """
+    """Single precision, or double where asked for."""
     return torch.float64 if options["precision"] == "float64" else torch.float32
 
 
@@ -89,19 +73,12 @@ class Channels(nn.Module):
     """Channels first, as convolutions want them."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(b, h, w, channels) to (b, channels, h, w).
-
-        Returns:
-            The permuted pictures.
-        """
+        """(b, h, w, channels) to (b, channels, h, w)."""
         return x.permute(0, 3, 1, 2).contiguous()
 
 
 def picture_shape(dataset: Dataset) -> tuple[int, int, int]:
     """Channels, height and width of pictures whose pixels are the features.
-
-    Returns:
-        The shape.
 
     Raises:
         SettingsError: the features are no pixels.
@@ -113,9 +90,5 @@ def picture_shape(dataset: Dataset) -> tuple[int, int, int]:
 
 
 def is_picture(dataset: Dataset) -> bool:
-    """Whether the features are the pixels of pictures.
-
-    Returns:
-        True or False.
-    """
+    """Whether the features are the pixels of pictures."""
     return dataset.images is not None and dataset.images[0].size == dataset.x.shape[1]

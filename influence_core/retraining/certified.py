@@ -164,11 +164,7 @@ class LeaveOneOut:
 def leave_one_out(
     fitted: FittedModel, question: Question | None = None, rows: NDArray[np.int64] | None = None, keep: bool = False
 ) -> Refits:
-    """Refit without each training point and measure the change; see :class:`LeaveOneOut` for tasks and resuming.
-
-    Returns:
-        Certified changes.
-    """
+    """Refit without each training point and measure the change; see :class:`LeaveOneOut` for tasks and resuming."""
     return LeaveOneOut(fitted).run(question, rows, keep)
 
 

@@ -60,11 +60,7 @@ class Removals:
     solved: Tensor | None
 
     def take(self, some: Tensor) -> Removals:
-        """Some of the refits.
-
-        Returns:
-            Their removals.
-        """
+        """Some of the refits."""
         return Removals(self.rows[some], self.spread[some], None if self.solved is None else self.solved[some])
 
 
@@ -105,11 +101,7 @@ class LeftOut:
         return inverse
 
     def sizes(self, rows: Tensor) -> Tensor:
-        """‖g_i‖/n, the gradient of J(·; 1 − e_i) at θ̂, the folded penalty included.
-
-        Returns:
-            (b,).
-        """
+        """‖g_i‖/n, the gradient of J(·; 1 − e_i) at θ̂, the folded penalty included, (b,)."""
         fitted = self.fitted
         g = fitted.linear.pullback(fitted.train.x[rows], fitted.residuals[rows])
         norms: Tensor = (g + fitted.model.folded(fitted.theta, fitted.train.x)).norm(dim=1)
@@ -161,11 +153,7 @@ class LeftOut:
         )
 
     def closer(self, rows: Tensor, found: Minimised) -> Minimised:
-        """The same refits with Newton steps to a gradient a thousand times smaller, or to rounding.
-
-        Returns:
-            The refits.
-        """
+        """The same refits with Newton steps to a gradient a thousand times smaller, or to rounding."""
         goals = (1e-3 * found.goals).clamp(min=self.j.floor)
         theta, gradient, spent = self._newton(found.theta, self._removals(rows), goals)
         return Minimised(theta, gradient, found.goals, found.evaluations + spent)
@@ -209,11 +197,7 @@ class LeftOut:
         return torch.where(torch.isfinite(step).all(1, keepdim=True), step, 0.0)
 
     def chord(self, removals: Removals, gradient: Tensor) -> Tensor:
-        """(H − H_i/n)⁻¹ ∇ for every refit, by the fixed inverse and its rank-K correction.
-
-        Returns:
-            (b, p).
-        """
+        """(H − H_i/n)⁻¹ ∇ for every refit, by the fixed inverse and its rank-K correction, (b, p)."""
         fitted, rows, n = self.fitted, removals.rows, len(self.fitted.train)
         x, c = fitted.train.x[rows], fitted.curvatures[rows]
         u = product(gradient, self.inverse)

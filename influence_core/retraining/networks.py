@@ -123,11 +123,7 @@ class Repeated:
         return self._spread([lambda task, k=k: self._member(k + 1, share, task) for k in range(count)], count)  # type: ignore[misc]
 
     def trained(self, weights: Tensor, task: Task = Task()) -> Tensor:  # noqa: B008 - frozen
-        """θ of one model per row of example weights (k, n), by the run behind θ̂.
-
-        Returns:
-            (k, p).
-        """
+        """θ of one model per row of example weights (k, n), by the run behind θ̂, (k, p)."""
         program, first, epochs = replace(self.program, task=_quiet(task)), self.fitted.start, self.fitted.fit.epochs
         if self.warm:
             plan, epochs = program.optimiser, max(1, round(WARM_EPOCHS * epochs))

@@ -58,11 +58,7 @@ class Objectives:
         return product(weights.reshape(n, -1).T, self.fitted.train.x).view(b, -1) / n
 
     def gradients(self, theta: Tensor, rows: Tensor) -> Tensor:
-        """∇J(θ_i; 1 − e_i) for b refits by two matrix products per block of refits.
-
-        Returns:
-            (b, p).
-        """
+        """∇J(θ_i; 1 − e_i) for b refits by two matrix products per block of refits, (b, p)."""
         model, train = self.fitted.linear, self.fitted.train
         penalty = self.penalty * model.penalised(train.x) * theta
         if self.quadratic is not None:
@@ -78,11 +74,7 @@ class Objectives:
         return torch.cat(parts) + penalty
 
     def values(self, theta: Tensor, rows: Tensor) -> Tensor:
-        """J(θ_i; 1 − e_i) for b refits.
-
-        Returns:
-            (b,).
-        """
+        """J(θ_i; 1 − e_i) for b refits, (b,)."""
         model, train = self.fitted.linear, self.fitted.train
         losses = model.loss.values(self.outputs(theta), train.y[:, None])
         losses[rows, torch.arange(len(rows), device=rows.device)] = 0

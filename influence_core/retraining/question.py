@@ -57,11 +57,7 @@ class Refits:
 
 
 def joined(parts: Sequence[Refits]) -> Refits:
-    """Blocks one after another.
-
-    Returns:
-        All refits.
-    """
+    """Blocks one after another."""
 
     def join(name: str) -> FloatArray:
         joined: FloatArray = np.concatenate([getattr(part, name) for part in parts])

@@ -53,9 +53,6 @@ class CholeskyFactor:
 
         For many columns a kept inverse turns the two solves into one product; it is used only where its residual is
         at the level of rounding, because triangular solves are the more stable of the two.
-
-        Returns:
-            The solution.
         """
         if self.keep_inverse and b.shape[1] >= MANY_COLUMNS:
             quick = _checked(self.matvec, product(self.kept, b.to(self.kept.dtype)), b)
@@ -69,20 +66,12 @@ class CholeskyFactor:
         return self.invert()
 
     def inverse(self) -> Tensor:
-        """A⁻¹, O(p³).
-
-        Returns:
-            (p, p).
-        """
+        """A⁻¹, O(p³), (p, p)."""
         return self.kept.clone() if self.keep_inverse else self.invert()
 
 
 def cholesky(curvature: Curvature) -> CholeskyFactor:
-    """Factor A = L Lᵀ in O(p³); a system that is not positive definite is a ``SingularError``.
-
-    Returns:
-        The factor.
-    """
+    """Factor A = L Lᵀ in O(p³); a system that is not positive definite is a ``SingularError``."""
     a = _wide(curvature.dense())
     large = a.device.type == "cpu" and len(a) > LARGE
     return _in_place(a) if large else _separate(a)
@@ -190,30 +179,18 @@ class EighFactor:
         return self.values
 
     def __call__(self, b: Tensor, damping: float | None = None) -> Solution:
-        """Solve for any ``damping`` (default: the curvature's) in two products.
-
-        Returns:
-            The solution.
-        """
+        """Solve for any ``damping`` (default: the curvature's) in two products."""
         delta = self.curvature.damping if damping is None else damping
         turned = product(self.vectors.T, b.to(self.vectors.dtype))
         value = product(self.vectors, turned / self._shifted(delta)[:, None])
         return _checked(lambda v: product(self.matrix, v) + delta * v, value, b)
 
     def inverse(self) -> Tensor:
-        """A⁻¹, O(p³).
-
-        Returns:
-            (p, p).
-        """
+        """A⁻¹, O(p³), (p, p)."""
         return gram((self.vectors / self._shifted(self.curvature.damping).sqrt()).T)
 
     def half(self, b: Tensor) -> Tensor:
-        """(Λ + δ)^(−½) Qᵀ B, whose columns have the squared lengths bᵀ(H + δI)⁻¹b.
-
-        Returns:
-            (p, k).
-        """
+        """(Λ + δ)^(−½) Qᵀ B, whose columns have the squared lengths bᵀ(H + δI)⁻¹b, (p, k)."""
         turned = product(self.vectors.T, b.to(self.vectors.dtype))
         return (turned / self._shifted(self.curvature.damping).sqrt()[:, None]).to(b.dtype)
 
@@ -226,11 +203,7 @@ class EighFactor:
 
 
 def eigh(curvature: Curvature) -> EighFactor:
-    """Factor H = Q Λ Qᵀ in O(p³), about ten times a Cholesky factor.
-
-    Returns:
-        The factor.
-    """
+    """Factor H = Q Λ Qᵀ in O(p³), about ten times a Cholesky factor."""
     a = _wide(curvature.dense())
     a.diagonal().sub_(curvature.damping)
     values, vectors = torch.linalg.eigh(a)

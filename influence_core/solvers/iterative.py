@@ -129,11 +129,7 @@ class ConjugateGradients:
         return value * sizes, used, not len(live)
 
     def inverse(self) -> Tensor:
-        """A⁻¹, p solves.
-
-        Returns:
-            (p, p).
-        """
+        """A⁻¹, p solves, (p, p)."""
         return dense_inverse(self, self.curvature)
 
 
@@ -222,10 +218,6 @@ class Identity:
         return Solution(b, relative, 0, False, "No system was solved: this is the gradient dot product, a baseline.")
 
     def inverse(self) -> Tensor:
-        """I.
-
-        Returns:
-            (p, p).
-        """
+        """I, (p, p)."""
         like = self.curvature.like
         return torch.eye(self.curvature.size, dtype=like.dtype, device=like.device)

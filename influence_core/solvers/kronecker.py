@@ -35,11 +35,7 @@ class LayerBlock:
     values: Tensor
 
     def apply(self, v: Tensor) -> Tensor:
-        """Q diag(values)⁻¹ Qᵀ v for the part of v (p, k) that is this layer's.
-
-        Returns:
-            (o, q̄, k).
-        """
+        """Q diag(values)⁻¹ Qᵀ v for the part of v (p, k) that is this layer's, (o, q̄, k)."""
         m = _rotated(self.layer.matrix(v), self.left.T, self.right.T)
         return _rotated(m / self.values[:, :, None], self.left, self.right)
 
@@ -90,11 +86,7 @@ class Kronecker:
         return 0 * len(self.parts)
 
     def apply(self, b: Tensor) -> Tensor:
-        """A⁻¹ B as approximated, with no check.
-
-        Returns:
-            (p, k).
-        """
+        """A⁻¹ B as approximated, with no check, (p, k)."""
         value = torch.zeros_like(b)
         for columns in blocks(b.shape[1], 4.0 * b.element_size() * len(b)):
             for part in self.parts:
@@ -102,11 +94,7 @@ class Kronecker:
         return value
 
     def __call__(self, b: Tensor) -> Solution:
-        """Rotate, divide, rotate back; the residual is measured on eight columns, the others are given the worst.
-
-        Returns:
-            The solution.
-        """
+        """Rotate, divide, rotate back; the residual is measured on eight columns, the others are given the worst."""
         value = self.apply(b)
         relative = residuals(self.curvature.matvec, value[:, :CHECKED], b[:, :CHECKED])
         worst = float(relative.max()) if len(relative) else 0.0
@@ -122,20 +110,12 @@ class Kronecker:
         return Solution(value, relative, 0, False, advice)
 
     def inverse(self) -> Tensor:
-        """The block-diagonal inverse.
-
-        Returns:
-            (p, p).
-        """
+        """The block-diagonal inverse, (p, p)."""
         return dense_inverse(self, self.curvature, strict=False)
 
 
 def _rotated(m: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """Left M_j rightᵀ for every column j of M (o, q̄, k), by two matrix products.
-
-    Returns:
-        (o, q̄, k).
-    """
+    """Left M_j rightᵀ for every column j of M (o, q̄, k), by two matrix products."""
     o, q, k = m.shape
     m = product(left.contiguous(), m.reshape(o, q * k)).view(o, q, k)
     m = product(right.contiguous(), m.permute(1, 0, 2).reshape(q, o * k)).view(q, o, k)

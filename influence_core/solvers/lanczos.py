@@ -68,20 +68,13 @@ def largest_eigenvalue(curvature: Curvature, steps: int = POWER_STEPS) -> tuple[
 
     The estimate is a Rayleigh quotient, so never too large; after a dozen products it is close enough for a
     scale, which needs more than λ_max / 2.
-
-    Returns:
-        The eigenvalue and the number of products.
     """
     found = lanczos(curvature, steps)
     return float(found.values.abs().max()), found.products
 
 
 def orthonormal(columns: Tensor) -> Tensor:
-    """An orthonormal basis of the columns.
-
-    Returns:
-        (p, k).
-    """
+    """An orthonormal basis of the columns, (p, k)."""
     basis: Tensor = torch.linalg.qr(columns)[0]
     return basis
 

@@ -64,11 +64,7 @@ class Leading:
         return vectors, 1 / damped - 1 / scale, scale
 
     def apply(self, r: Tensor) -> Tensor:
-        """M⁻¹ R, symmetric and positive definite.
-
-        Returns:
-            (p, k).
-        """
+        """M⁻¹ R, symmetric and positive definite, (p, k)."""
         vectors, gains, scale = self.parts
         return product(vectors, gains * product(vectors.T, r)).add_(r, alpha=1 / scale)
 

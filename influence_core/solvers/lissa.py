@@ -52,11 +52,7 @@ class LissaSettings:
 
     @classmethod
     def of(cls, options: Mapping[str, Value]) -> LissaSettings:
-        """Settings from the options of the registry.
-
-        Returns:
-            The settings.
-        """
+        """Settings from the options of the registry."""
         whole = {name: int(options[name]) for name in ("depth", "batch", "repeats", "rounds")}
         scale, tolerance = float(options["scale"]), float(options["tolerance"])
         return cls(
@@ -209,11 +205,7 @@ class Lissa:
         return f"LiSSA stopped at a relative residual of {worst:.1e}{shown}: {because}, or a larger damping, helps."
 
     def inverse(self) -> Tensor:
-        """A⁻¹, p solves.
-
-        Returns:
-            (p, p).
-        """
+        """A⁻¹, p solves, (p, p)."""
         return dense_inverse(self, self.curvature)
 
 

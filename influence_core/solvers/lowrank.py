@@ -59,11 +59,7 @@ class Arnoldi:
         return self.space.products
 
     def __call__(self, b: Tensor) -> Solution:
-        """Project, divide, and measure what was dropped.
-
-        Returns:
-            The solution.
-        """
+        """Project, divide, and measure what was dropped."""
         u = self.space.vectors
         value = product(u, product(u.T.contiguous(), b) / self.space.values[:, None])
         relative = residuals(self.curvature.matvec, value, b)
@@ -77,11 +73,7 @@ class Arnoldi:
         return Solution(value, relative, 0, good, "" if good else advice, note=f"Rank {rank:,} ({how}).")
 
     def inverse(self) -> Tensor:
-        """U Λ⁻¹ Uᵀ.
-
-        Returns:
-            (p, p).
-        """
+        """U Λ⁻¹ Uᵀ, (p, p)."""
         return gram((self.space.vectors / self.space.values.sqrt()).T)
 
 
@@ -154,11 +146,7 @@ class Nystrom:
         return applied
 
     def __call__(self, b: Tensor) -> Solution:
-        """Woodbury, and the residual of the true system.
-
-        Returns:
-            The solution.
-        """
+        """Woodbury, and the residual of the true system."""
         value = self.apply(b)
         relative = residuals(self.curvature.matvec, value, b)
         worst, rank, p = float(relative.max()) if len(relative) else 0.0, self.sketch.rank, self.curvature.size
@@ -172,11 +160,7 @@ class Nystrom:
         return Solution(value, relative, 0, False, advice, note=note)
 
     def inverse(self) -> Tensor:
-        """The inverse of the sketched system.
-
-        Returns:
-            (p, p).
-        """
+        """The inverse of the sketched system, (p, p)."""
         return dense_inverse(self, self.curvature, strict=False)
 
 

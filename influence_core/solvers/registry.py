@@ -20,9 +20,6 @@ LARGE = 20_000_000  # parameters of solvers that need products only
 def solver_entry(name: str) -> SolverEntry:
     """The solver of that name.
 
-    Returns:
-        Its entry.
-
     Raises:
         SettingsError: there is none.
     """
@@ -33,9 +30,6 @@ def solver_entry(name: str) -> SolverEntry:
 
 def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
     """Factor the damped curvature with the solver of the settings.
-
-    Returns:
-        A callable that solves for many right-hand sides.
 
     Raises:
         SettingsError: an unknown solver, or one that is too expensive for this many parameters.

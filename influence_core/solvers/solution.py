@@ -138,11 +138,7 @@ def energies(factor: Factor, b: Tensor) -> Tensor:
 
 
 def residuals(matvec: Callable[[Tensor], Tensor], value: Tensor, b: Tensor) -> Tensor:
-    """‖A v − b‖ / ‖b‖ per column; 0 for zero columns.
-
-    Returns:
-        (k,).
-    """
+    """‖A v − b‖ / ‖b‖ per column; 0 for zero columns, (k,)."""
     norms = b.norm(dim=0)
     errors = (matvec(value) - b).norm(dim=0)
     return torch.where(norms > 0, errors / norms.clamp(min=1e-300), errors)

@@ -47,11 +47,7 @@ class Taylor:
         return self.chosen[1]
 
     def __call__(self, b: Tensor) -> Solution:
-        """Add terms until every relative residual is ≤ tolerance, ``max_products`` are spent or the series diverges.
-
-        Returns:
-            The solution.
-        """
+        """Add terms until every relative residual is ≤ tolerance, ``max_products`` are spent or the series diverges."""
         s, size = self.chosen[0], b.norm(dim=0)
         x, used, worst = torch.zeros_like(b), 0, [1.0, 1.0]
         r, live = b.clone(), torch.nonzero(size > 0)[:, 0]
@@ -92,9 +88,5 @@ class Taylor:
         )
 
     def inverse(self) -> Tensor:
-        """A⁻¹, p solves.
-
-        Returns:
-            (p, p).
-        """
+        """A⁻¹, p solves, (p, p)."""
         return dense_inverse(self, self.curvature)

@@ -85,11 +85,7 @@ def place(analysis: Analysis) -> tuple[FloatArray, str]:
 
 
 def joined(first: Analysis, second: Analysis, test: int) -> Joined:
-    """Both models' scores at one test point, in the order of the training points.
-
-    Returns:
-        The joined scores.
-    """
+    """Both models' scores at one test point, in the order of the training points."""
     columns: dict[str, FloatArray | NDArray[np.str_]] = {"id": first.problem.split.train.ids}
     units, places = [], []
     for name, analysis in (("first", first), ("second", second)):

@@ -42,11 +42,7 @@ def by_direction(analysis: Analysis, train: int, test: int) -> pd.DataFrame:
 
 
 def theta_slope(analysis: Analysis, train: int) -> FloatArray:
-    """dθ̂/dε = −(H + δI)⁻¹gᵢ at ε = 0, θ̂(ε) minimising J + ε ℓᵢ.
-
-    Returns:
-        (p,).
-    """
+    """dθ̂/dε = −(H + δI)⁻¹gᵢ at ε = 0, θ̂(ε) minimising J + ε ℓᵢ, (p,)."""
     change = parameter_change(analysis.influence, np.array([train]))[0]
     return np.asarray(-len(analysis.problem.fitted.train) * change)
 

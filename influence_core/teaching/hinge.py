@@ -11,11 +11,7 @@ from influence_core.teaching.figures.svm import iris, measured, smoothed
 
 
 def exact_changes(seed: int) -> FloatArray:
-    """Leave-one-out changes of the exact hinge on the Iris split of ``seed``.
-
-    Returns:
-        (90, 10), hinge units.
-    """
+    """Leave-one-out changes of the exact hinge on the Iris split of ``seed``, (90, 10), hinge units."""
     return measured(iris(seed))
 
 

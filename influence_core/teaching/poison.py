@@ -67,9 +67,6 @@ def poison(analysis: Analysis, test: int, count: int, bound: float) -> Poisoned:
     quarter of ``bound`` in the direction in which perturbation_change says that the loss grows, is cut back to the
     bound and to the values that it takes anywhere in the training set, and the model is refitted: projected gradient
     ascent with the sign of the gradient (Koh & Liang 2017, section 5.2).
-
-    Returns:
-        The poisoned training set and what it does.
     """
     settings, split = analysis.settings, analysis.problem.split
     everywhere = np.arange(len(split.train))

@@ -90,11 +90,7 @@ def export(
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """All files in one archive; the same files give the same bytes.
-
-    Returns:
-        A zip.
-    """
+    """All files in one archive; the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -106,9 +102,6 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 def read_csv(content: bytes) -> pd.DataFrame:
     """An exported CSV as it was before its cells were made harmless.
-
-    Returns:
-        The table.
 
     Raises:
         AnnotationError: too large, or no such file.

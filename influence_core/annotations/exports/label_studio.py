@@ -59,9 +59,6 @@ def label_studio_tasks(material: Material, rows: Rows, items: Items | None) -> b
         material: what was read.
         rows: positions.
         items: (n,) contents, ``{"image": url}`` or ``{"text": …}``; ids as text when left out.
-
-    Returns:
-        JSON.
     """
     undone = {row["undoes"] for row in material.decisions}
     made: dict[int, list[dict[str, Any]]] = {}

@@ -65,11 +65,7 @@ class Material:
 
 
 def read_material(store: Store, number: int) -> Material:
-    """Read a queue, its scores and all that was decided.
-
-    Returns:
-        The material.
-    """
+    """Read a queue, its scores and all that was decided."""
     chosen = get_queue(store, number)
     said = answers(store, chosen.dataset)
     with store.reading() as connection:

@@ -19,9 +19,6 @@ _ENTRY = b"PK\x01\x02"
 def open_archive(content: bytes) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
     """An archive and its files, without folders and what operating systems leave behind.
 
-    Returns:
-        The archive and its members.
-
     Raises:
         DataError: damaged, encrypted, too large when unpacked, or with names that lead outside.
     """
@@ -39,9 +36,6 @@ def open_archive(content: bytes) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]
 
 def unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """One member, at most as long as it declares.
-
-    Returns:
-        Its bytes.
 
     Raises:
         DataError: it is damaged or not as long as declared.

@@ -94,11 +94,7 @@ def describe_columns(raw: Raw) -> tuple[Column, ...]:
 
 
 def kind_of(values: pd.Series) -> Kind:
-    """What the values of a column are.
-
-    Returns:
-        The kind.
-    """
+    """What the values of a column are."""
     kind = values.dtype
     if types.is_bool_dtype(kind):
         return "true/false"
@@ -131,11 +127,7 @@ def guess_mapping(raw: Raw, columns: tuple[Column, ...]) -> ColumnMapping:
 
 
 def guess_task(raw: Raw, target: str) -> Task:
-    """Texts, true/false and few whole numbers are classes; other numbers are a regression target.
-
-    Returns:
-        The task.
-    """
+    """Texts, true/false and few whole numbers are classes; other numbers are a regression target."""
     if target in raw.blocks or kind_of(raw.frame[target]) != "number":
         return "classification"
     values = raw.frame[target].dropna()

@@ -27,11 +27,7 @@ class Gaps:
 
 
 def gaps(columns: Sequence[Column], mapping: ColumnMapping) -> Gaps:
-    """Missing values of target and features.
-
-    Returns:
-        Their numbers.
-    """
+    """Missing values of target and features."""
     features = set(mapping.features)
     chosen = [(column.kind in {"number", "numbers"}, column.missing) for column in columns if column.name in features]
     return Gaps(

@@ -27,9 +27,6 @@ _PLAIN = (
 def read_parquet(content: bytes) -> Raw:
     """Plain columns, lists of numbers (embeddings) as blocks, and one column of encoded pictures.
 
-    Returns:
-        The table.
-
     Raises:
         DataError: damaged, too large, or with nested columns.
     """

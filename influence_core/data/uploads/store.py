@@ -64,9 +64,6 @@ class UploadStore:
     def load(self, key: str) -> Table:
         """The data set kept under a fingerprint, checked against its manifest.
 
-        Returns:
-            The table.
-
         Raises:
             DataError: no fingerprint, not held here, or damaged.
         """
@@ -141,11 +138,7 @@ class UploadStore:
 
 
 def upload_store() -> UploadStore:
-    """The uploads of this server, in its data folder.
-
-    Returns:
-        The store.
-    """
+    """The uploads of this server, in its data folder."""
     return UploadStore(data_folder() / "uploads")
 
 

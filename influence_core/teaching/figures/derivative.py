@@ -45,9 +45,6 @@ def up_weighted(analysis: Analysis, train: int, test: int, steps: FloatArray) ->
     """θ̂(ε) minimises J(θ) + ε ℓ_i(θ), so a_i = 1 + nε; ε = −1/n is leaving out.
 
     Derivative at 0: dm_j/dε = −q_jᵀ H⁻¹ g_i = −n · loss_change[i, j].
-
-    Returns:
-        The path.
     """
     n = len(analysis.problem.fitted.train)
     weights = np.ones((len(steps), n))
@@ -62,9 +59,6 @@ def contaminated(analysis: Analysis, train: int, test: int, steps: FloatArray) -
     −q_jᵀ H⁻¹ (g_i − ḡ) with ḡ = (1/n) Σ g_k = −l2·θ̂_penalised; without a penalty ḡ = 0 and it equals the derivative
     by ε.
     h = −1/n gives i the weight (1 + 1/n) − 1 = 1/n instead of 0: removal up to o(1/n).
-
-    Returns:
-        The path.
     """
     fitted = analysis.problem.fitted
     n, model = len(fitted.train), fitted.linear
@@ -77,11 +71,7 @@ def contaminated(analysis: Analysis, train: int, test: int, steps: FloatArray) -
 
 
 def mean_gradient(fitted: FittedModel) -> torch.Tensor:
-    """ḡ = (1/n) Σ ∇ℓ_k(θ̂), the penalty left out.
-
-    Returns:
-        (p,).
-    """
+    """ḡ = (1/n) Σ ∇ℓ_k(θ̂), the penalty left out, (p,)."""
     return (fitted.residuals.T @ fitted.train.x).reshape(-1) / len(fitted.train)
 
 
@@ -135,11 +125,7 @@ def derivative(chosen: Chosen, task: Task) -> Figure:
 
 
 def most_influential(analysis: Analysis, test: int) -> int:
-    """The training point with the largest |score| at a test point.
-
-    Returns:
-        Its row.
-    """
+    """The training point with the largest |score| at a test point."""
     return int(np.abs(analysis.scores([test])[:, 0]).argmax())
 
 

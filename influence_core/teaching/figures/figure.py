@@ -46,9 +46,6 @@ class Figure:
     def number(self, words: str) -> Number:
         """The number whose words begin with ``words``.
 
-        Returns:
-            The number.
-
         Raises:
             KeyError: there is none, or more than one.
         """

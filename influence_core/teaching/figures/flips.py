@@ -19,11 +19,7 @@ DATA = ("mnist", "digits")
 
 
 def flipped_settings(data: str) -> Settings:
-    """Two classes of digits with 10 % of the training labels flipped.
-
-    Returns:
-        The settings.
-    """
+    """Two classes of digits with 10 % of the training labels flipped."""
     return Settings(DataSettings(data, flip_fraction=0.1, test_fraction=0.3), ModelSettings("logistic", 0.1))
 
 

@@ -18,9 +18,6 @@ from influence_core.teaching.figures.svm import DISTANCES, HINGE_SMOOTHING
 def compute(name: str, options: Options = (), task: Task = Task()) -> Figure:  # noqa: B008 - frozen
     """A figure with the chosen options.
 
-    Returns:
-        Its tables and numbers.
-
     Raises:
         SettingsError: there is no such figure or option, or a value is out of range.
     """

@@ -45,11 +45,7 @@ class Panel:
 
 
 def panel(settings: Settings, name: str, test: int, options: Options = ()) -> Panel:
-    """First-order scores with one solver.
-
-    Returns:
-        The panel.
-    """
+    """First-order scores with one solver."""
     analysis = analyse(replace(settings, solver=SolverSettings(name, options=options)))
     watched = analysis.watched([test], mean=True)
     scores = analysis.scores([test])[:, 0]
@@ -78,9 +74,6 @@ def truncated(analysis: Analysis, test: int, scale: float, depth: int) -> Panel:
 
     V_m / s = (1/s) Σ_{k=0}^{m} (1 − λ/s)^k q = (1 − (1 − λ/s)^{m+1}) / λ q for every eigenvalue λ: what LiSSA is in
     the mean, so the distance from H⁻¹q is the bias that no number of repeats removes.
-
-    Returns:
-        The panel.
     """
     spectrum, watched = analysis.problem.spectrum, analysis.watched([test], mean=True)
     values = spectrum.eigenvalues.clamp(min=1e-300)
@@ -96,11 +89,7 @@ def truncated(analysis: Analysis, test: int, scale: float, depth: int) -> Panel:
 
 
 def ridge_settings(row: int, encoding: str = "ordinal") -> Settings:
-    """Ridge on the forest fires, λ = 1 as total penalty λ‖θ‖², one row held out.
-
-    Returns:
-        The settings.
-    """
+    """Ridge on the forest fires, λ = 1 as total penalty λ‖θ‖², one row held out."""
     data = DataSettings("forest_fires", (("encoding", encoding), ("held_out", row)))
     return Settings(data, ModelSettings("ridge", 2 / FIRES))
 
@@ -177,11 +166,7 @@ def _ridge_numbers(found: list[Panel], loo: FloatArray, row: int) -> list[Number
 
 
 def logistic_settings(source: str, folded: float) -> Settings:
-    """Logistic regression of 1 against 7 with n·l2 = ``folded`` and the penalty in every example's loss.
-
-    Returns:
-        The settings.
-    """
+    """Logistic regression of 1 against 7 with n·l2 = ``folded`` and the penalty in every example's loss."""
     data = DataSettings(source)
     n = len(analyse(Settings(data)).problem.split.train)
     return Settings(data, ModelSettings("logistic", folded / n, fold_penalty=True))

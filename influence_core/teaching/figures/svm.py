@@ -73,9 +73,6 @@ def smoothed(parts: Split, t: float) -> Influence:
     """The smoothed hinge with temperature t on the same data; at t = 0 the exact hinge with δ = l2.
 
     At t = 0 H is l2·I with a zero for the intercept, which only a damping makes invertible.
-
-    Returns:
-        The fitted model with its curvature.
     """
     l2 = PENALTY / len(parts.train)
     if t > 0:
