@@ -88,7 +88,10 @@ test('the script of a component imports its module and shows the newest data', a
   const [first, second] = await Promise.all(calls);
   first?.();
   assert.equal(store.size, 1);
+  const third = show({ parentElement: at, data: new Uint8Array(message) }); // at once: the module is there
   second();
+  assert.equal(store.size, 1);
+  third();
   assert.equal(store.size, 0);
   assert.deepEqual(at.children, []);
 });

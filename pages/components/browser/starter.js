@@ -1,5 +1,6 @@
-export default (component, at = component.parentElement, turn = (at.turn = (at.turn ?? 0) + 1)) =>
-  import(new URL('ADDRESS', document.baseURI)).then((module) => module.default(component, turn), (error) => {
+let show;
+export default (component, at = component.parentElement, turn = (at.turn = (at.turn ?? 0) + 1)) => show ? show(component, turn) :
+  import(new URL('ADDRESS', document.baseURI)).then((module) => (show = module.default)(component, turn), (error) => {
     console.error(error);
     at.append(at.failed ??= Object.assign(document.createElement('p'), { role: 'alert',
       style: 'padding:1rem;border:1px solid #8886;border-radius:.5rem',
