@@ -217,7 +217,7 @@ with guarded():
         cached.fit(current)
     with st.container(border=True):
         chosen_test = choose(now)
-    truth_now = truth.Truth.of(current, chosen_test)
+    truth_now = truth.Known.of(current, chosen_test)
     everyone = comparison.compared(current, chosen_test, truth_now)
     if len(everyone) == len(comparison.names(current)):
         say(everyone, truth_now, now)

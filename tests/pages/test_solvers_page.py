@@ -20,7 +20,7 @@ from influence_core.solvers import SOLVERS
 from pages.components.session import cached
 from pages.components.session.view import View
 from pages.components.solvers import desks
-from pages.components.solvers.truth import Truth, verdict
+from pages.components.solvers.truth import Known, verdict
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "5_Solvers.py")
 BLOBS = DataSettings("blobs", (("n", 150),))
@@ -218,16 +218,16 @@ def test_the_verdict_is_what_the_numbers_say():
     dear = Trial("cholesky", "Cholesky", 5.0, 1.0, 1e-15, scores=exact)
     close = Trial("nystrom", "Nyström", 0.0, 0.1, 0.3, scores=exact + 0.01 * random.normal(size=40))
     wrong = Trial("identity", "Identity", 0.0, 0.0, 2.0, scores=random.normal(size=40))
-    truth = Truth(TRAINED, halves=halves)
+    truth = Known(TRAINED, halves=halves)
     said = verdict([dear, close, wrong], truth)
     assert "Nyström reaches 1.00 in 100\u00a0ms instead of 6\u00a0s. The difference, 0.00 ± 0.00," in said
     assert "No solver that is clearly cheaper" in verdict([dear, wrong], truth)
     blind = replace(dear, scores=wrong.scores)
     assert "hardly more than chance" in verdict([blind], truth)
-    noisy = Truth(TRAINED, loo=exact, noise=10.0)
+    noisy = Known(TRAINED, loo=exact, noise=10.0)
     assert "100% of the changes" in verdict([dear], noisy) and "means nothing here" in verdict([dear], noisy)
-    assert "r = 1.000 and slope = 1.000" in verdict([dear], Truth(TRAINED, loo=exact, noise=1e-9))
-    assert verdict([dear], Truth(CERTIFIED)) == ""
+    assert "r = 1.000 and slope = 1.000" in verdict([dear], Known(TRAINED, loo=exact, noise=1e-9))
+    assert verdict([dear], Known(CERTIFIED)) == ""
 
 
 def test_advice_names_the_cheapest_accurate_solver():

@@ -12,7 +12,7 @@ from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.session.net import guarded
 from pages.components.solvers import desks
-from pages.components.solvers.truth import TOP, Truth, agreed, fitness, reference
+from pages.components.solvers.truth import TOP, Known, agreed, fitness, reference
 from pages.components.widgets import controls, job_panel
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.job_panel import jobs
@@ -46,7 +46,7 @@ def names(settings: Settings) -> list[str]:
     return found
 
 
-def compared(settings: Settings, test: int, truth: Truth) -> list[Trial]:
+def compared(settings: Settings, test: int, truth: Known) -> list[Trial]:
     """Run what is missing, show the table, and say what is worth knowing.
 
     Returns:
@@ -110,12 +110,12 @@ def _run(desk: Desk, wanted: list[str], seconds: float) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _coming(desk: Desk, wanted: list[str], truth: Truth) -> None:
+def _coming(desk: Desk, wanted: list[str], truth: Known) -> None:
     with guarded():
         _table(desk, wanted, truth)
 
 
-def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
+def _table(desk: Desk, wanted: list[str], truth: Known) -> None:
     found = {name: desk.found[name] for name in wanted if name in desk.found}
     best = reference(list(found.values()))
     rows = [row(one, best, truth) for one in found.values()]
@@ -136,7 +136,7 @@ def _table(desk: Desk, wanted: list[str], truth: Truth) -> None:
     twin(table, "solvers")
 
 
-def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
+def too_large(settings: Settings, truth: Known) -> list[dict[str, str]]:
     """A row for every solver that is not offered for so many parameters.
 
     Returns:
@@ -151,7 +151,7 @@ def too_large(settings: Settings, truth: Truth) -> list[dict[str, str]]:
     ]
 
 
-def columns(truth: Truth) -> tuple[str, ...]:
+def columns(truth: Known) -> tuple[str, ...]:
     """Of the table.
 
     Returns:
@@ -161,7 +161,7 @@ def columns(truth: Truth) -> tuple[str, ...]:
     return (*own, *truth.way.columns, "what it says")
 
 
-def row(one: Trial, best: Trial | None, truth: Truth) -> dict[str, str]:
+def row(one: Trial, best: Trial | None, truth: Known) -> dict[str, str]:
     """What one solver did, as cells.
 
     Returns:

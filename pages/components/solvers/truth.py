@@ -32,7 +32,7 @@ Scores = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class Known:
     """What really happens at one test point, as far as it was measured.
 
     Attributes:
@@ -48,7 +48,7 @@ class Truth:
     halves: Halves | None = None
 
     @staticmethod
-    def of(settings: Settings, test: int, partial: bool = False) -> Truth:
+    def of(settings: Settings, test: int, partial: bool = False) -> Known:
         """What is known by now; ``partial``: also by a run that goes on, or was stopped.
 
         Returns:
@@ -58,10 +58,10 @@ class Truth:
         refits = truth.stored(*asks, partial=True) if partial else _refits(settings)
         change, noise = (None, None) if refits is None else (refits.change[:, test], refits.noise_of([test]))
         if not truth.way.noisy:
-            return Truth(truth.way, change)
+            return Known(truth.way, change)
         halves = truth.stored_halves(*asks, partial=True) if partial else network_truth.halves(settings)
         one = None if halves is None else replace(halves, values=halves.values[:, [test]])
-        return Truth(truth.way, change, noise, one)
+        return Known(truth.way, change, noise, one)
 
     @property
     def buried(self) -> float:
@@ -130,7 +130,7 @@ def reference(found: list[Trial]) -> Trial | None:
     return named or min(good, key=lambda one: one.residual, default=None)
 
 
-def verdict(found: list[Trial], truth: Truth) -> str:
+def verdict(found: list[Trial], truth: Known) -> str:
     """How far the best solve is from what happens, and whether a cheaper one is as near: an honest sentence.
 
     Returns:
@@ -155,7 +155,7 @@ def verdict(found: list[Trial], truth: Truth) -> str:
     return "" if not truth.way.noisy else "How far any of them is from what happens is not measured yet: see below."
 
 
-def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
+def _against_halves(found: list[Trial], best: Trial, truth: Known) -> str:
     assert truth.halves is not None and best.scores is not None
     top = truth.lds(best.scores)
     text = (
@@ -179,7 +179,7 @@ def _against_halves(found: list[Trial], best: Trial, truth: Truth) -> str:
     )
 
 
-def section(settings: Settings, test: int, found: list[Trial], truth: Truth) -> None:
+def section(settings: Settings, test: int, found: list[Trial], truth: Known) -> None:
     """Small multiples of every solver against one truth; a network's is chosen, and measured on request."""
     if not truth.way.noisy:
         draw(settings, found, truth, "solver" if truth.loo is None else "loo")
@@ -208,16 +208,16 @@ def _measure(settings: Settings, test: int, found: list[Trial], kind: str) -> No
     if job is not None and job.active:
         _coming(settings, test, found, kind)
     else:
-        draw(settings, found, Truth.of(settings, test, partial=True), kind)
+        draw(settings, found, Known.of(settings, test, partial=True), kind)
 
 
 @st.fragment(run_every=2.0)
 def _coming(settings: Settings, test: int, found: list[Trial], kind: str) -> None:
     with guarded():
-        draw(settings, found, Truth.of(settings, test, partial=True), kind)
+        draw(settings, found, Known.of(settings, test, partial=True), kind)
 
 
-def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> None:
+def draw(settings: Settings, found: list[Trial], truth: Known, kind: str) -> None:
     """Every solver against the chosen truth, as far as there is one."""
     scores = {one.title.split(" (")[0]: one.scores for one in found if one.scores is not None}
     if kind == "lds":
@@ -246,7 +246,7 @@ def draw(settings: Settings, found: list[Trial], truth: Truth, kind: str) -> Non
     show(solvers.panels(base, scores, look, meant(settings)), caption, table, "solver-scores")
 
 
-def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Truth) -> None:
+def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Known) -> None:
     halves = truth.halves
     if halves is None or len(halves.members) < 3 or not scores:
         return
