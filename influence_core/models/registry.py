@@ -39,7 +39,7 @@ class ModelEntry:
         formula: of its loss or outputs, in LaTeX.
         applies: whether it is for such data.
         make: the unfitted model from settings, data, options and a seed.
-        kind: what it shares with others.
+        kind: what it shares with others; ``NETWORK`` where ``make`` gives a network.
         options: its own.
         penalty: whether it has an l2.
         fits: ways of fitting; the first is taken unless another is asked for.
