@@ -65,6 +65,11 @@ class Trust:
         return tuple(caveat.code for caveat in self.caveats)
 
     @property
+    def mended(self) -> bool:
+        """Whether the advice is to take one-step Newton."""
+        return any("one-step Newton" in sentence for sentence in self.warnings)
+
+    @property
     def green(self) -> bool:
         """Whether nothing speaks against the numbers."""
         return self.word == AGREES and not self.caveats
