@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from influence_core.compute import FloatArray
+
+WORDS = AGREES, ROUGHLY, MISLEADS = "agrees", "roughly", "misleads"
+CLOSE = 0.9  # least r, and least share of equal signs, of numbers that agree
+FACTOR, WRONG = 1.5, 3.0  # how far the slope of numbers that agree may be from 1, and of those that do not mislead
+LOST_R, LOST_SIGN = 0.5, 2 / 3  # below these the order, or the signs, are lost
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,33 @@ class Agreement:
     top_k: Measure
     n: int
     k: int
+
+    def word(self, sized: bool = True) -> str:
+        """What r, slope and signs come to: ``agrees``, ``roughly`` or ``misleads``; empty where they are undefined.
+
+        Args:
+            sized: whether the predictions have a size; a ranking without unit is judged by ρ and signs alone.
+
+        Returns:
+            One of ``WORDS``, or an empty text.
+        """
+        order, sign = (self.r if sized else self.rho).value, self.sign.value
+        slope = self.slope.value if sized else 1.0
+        if order is None or sign is None or slope is None:
+            return ""
+        if order < LOST_R or sign < LOST_SIGN or not 1 / WRONG <= slope <= WRONG:
+            return MISLEADS
+        near = order >= CLOSE and sign >= CLOSE and 1 / FACTOR <= slope <= FACTOR
+        return AGREES if near else ROUGHLY
+
+
+def worst(words: Iterable[str]) -> str:
+    """The worst of some words; ``agrees`` where there is none.
+
+    Returns:
+        One of ``WORDS``.
+    """
+    return max((word for word in words if word), key=WORDS.index, default=AGREES)
 
 
 def agreement(measured: FloatArray, predicted: FloatArray, k: int = 20) -> Agreement:

@@ -10,13 +10,16 @@ import numpy as np
 import torch
 
 from influence_core.agreement import Agreement, agreement
+from influence_core.analysis.ground import Ground
 from influence_core.analysis.groups import GroupEffect, checked_group, group_effect
 from influence_core.analysis.problem import Problem
-from influence_core.analysis.trust import Ground, Trust, trust
+from influence_core.analysis.trust import Trust, trust
+from influence_core.analysis.witnesses import Click
 from influence_core.compute import FloatArray, Recent, RowsLike, Task, numpy, once
 from influence_core.data import DataError
 from influence_core.influence import effects, estimators
 from influence_core.influence.estimators import ESTIMATORS, Estimator
+from influence_core.influence.second_step import Forecast
 from influence_core.influence.watched import Influence, Watched, watch
 from influence_core.models import QUANTITIES, Quantity
 from influence_core.retraining import Refits
@@ -37,8 +40,9 @@ KEPT = 8  # clicks of several sessions on one analysis, between scores and trust
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Scores (n, 1) at one test point or for a mean, and the solve behind them."""
+    """Scores (n, 1) at one test point or for a mean, what they watch, and the solve behind them."""
 
+    watched: Watched
     scores: FloatArray
     solution: Solution
 
@@ -117,8 +121,8 @@ class Analysis:
         scores.setflags(write=False)
         if self._idle:
             nothing = watched.gradient.new_zeros(watched.gradient.shape[1])
-            return Asked(scores, Solution(watched.gradient, nothing, 0, True))
-        return Asked(scores, self.influence.solved(watched))
+            return Asked(watched, scores, Solution(watched.gradient, nothing, 0, True))
+        return Asked(watched, scores, self.influence.solved(watched))
 
     @once
     def _recent(self) -> Recent[Asked]:
@@ -188,9 +192,25 @@ class Analysis:
     def trust(self, test: int | RowsLike, refits: Refits | None = None) -> Trust:
         """What the scores at one test point, or for the mean over several, rest on."""
         rows = _rows(test)
-        asked = self._asked(rows)
+        return self._trusted.get((refits, rows), lambda: self._trust(rows, refits))
+
+    def _trust(self, rows: tuple[int, ...], refits: Refits | None) -> Trust:
+        asked, problem = self._asked(rows), self.problem
+        click = Click(
+            asked.scores[:, 0],
+            asked.solution,
+            problem.remoteness[list(rows)],
+            asked.watched,
+            problem.split.test.x[list(rows)],
+            plain=self.settings.estimator == "newton" and not self.influence.curvature.damping,
+            measured=None if refits is None else refits.change[:, list(rows)].mean(1),
+        )
         agreed = None if refits is None else self.agreement(refits, rows)
-        return trust(self.ground, asked.solution, asked.scores[:, 0], self.problem.remoteness[list(rows)], agreed)
+        return trust(self.ground, click, agreed, judged=not problem.truth.way.noisy)
+
+    @once
+    def _trusted(self) -> Recent[Trust]:
+        return Recent(KEPT)
 
     @once
     def ground(self) -> Ground:
@@ -202,11 +222,26 @@ class Analysis:
             self._eigenvalues,
             self._exact_leverage,
             self.problem.copies,
-            entry.curvature,
-            entry.first_order and solver_entry(self.solver).kind != "baseline",
+            entry,
+            solver_entry(self.solver).kind != "baseline",
             self.influence.curvature.reason if entry.curvature else "",
             self.problem.truth.way.name,
+            self._forecast,
+            self.problem.crowd,
+            self.problem.in_sample,
         )
+
+    @property
+    def _forecast(self) -> Forecast | None:
+        """Of the factor at hand, where that is direct and undamped; else one of the problem's own."""
+        fitted, entry = self.problem.fitted, solver_entry(self.solver)
+        if fitted.kind.closed_form and entry.dense and not self.influence.curvature.damping:
+            here = self.settings.estimator == "newton" or fitted.size <= SOLVERS[SPECTRAL].limit
+            try:
+                return Forecast(self.influence) if here and len(self.influence.newton_residuals) else None
+            except SingularError:
+                return None
+        return self.problem.forecast
 
     @property
     def _eigenvalues(self) -> FloatArray | None:

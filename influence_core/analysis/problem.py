@@ -19,14 +19,15 @@ from influence_core.compute import FloatArray, Recent, Task, known, numpy, once,
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
 from influence_core.data.corrections import Corrections, corrected
-from influence_core.data.neighbours import copies, remoteness
+from influence_core.data.neighbours import Crowd, copies, remoteness
 from influence_core.data.positions import Positions, positions
 from influence_core.influence.diagnostics import Diagnostics, defined, deletion_diagnostics
+from influence_core.influence.second_step import Forecast
 from influence_core.influence.watched import Influence
 from influence_core.models import Batch, FittedModel, fit, training_cost
 from influence_core.retraining import Refits
 from influence_core.settings import Settings, SolverSettings
-from influence_core.solvers import SPECTRAL, SPECTRUM_IS_CHEAP, EighFactor, eigh
+from influence_core.solvers import SOLVERS, SPECTRAL, SPECTRUM_IS_CHEAP, EighFactor, SingularError, eigh
 
 DEFAULT_MODELS = 5
 _TASK: ContextVar[Task] = ContextVar("fitting")  # of the thread that fits
@@ -120,6 +121,27 @@ class Problem:
     def spectrum_up_to(self, limit: int) -> EighFactor | None:
         """The spectrum, where H has one form and there are at most ``limit`` parameters, else None."""
         return self.spectrum if self.fitted.kind.closed_form and self.fitted.size <= limit else None
+
+    @once
+    def forecast(self) -> Forecast | None:
+        """One Newton step without damping, where H has one form, is small enough, and is not singular."""
+        if not self.fitted.kind.closed_form or self.fitted.size > SOLVERS[SPECTRAL].limit:
+            return None
+        found = Forecast(Influence(self.fitted, SolverSettings(), spectrum=self.spectrum_up_to(SPECTRUM_IS_CHEAP)))
+        try:
+            return found if len(found.influence.newton_residuals) else None
+        except SingularError:
+            return None
+
+    @once
+    def crowd(self) -> Crowd:
+        """The training points, to look for near copies."""
+        return Crowd(self.split.train.x)
+
+    @once
+    def in_sample(self) -> bool:
+        """Whether every test point is a training point."""
+        return all(len(self.crowd.same(point)) for point in self.split.test.x)
 
     @once
     def positions(self) -> Positions:

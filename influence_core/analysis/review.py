@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from influence_core.analysis.answers import Analysis
 from influence_core.analysis.folds import cross_validated
 from influence_core.analysis.trust import Trust, trust
+from influence_core.analysis.witnesses import Click
 from influence_core.compute import FloatArray, numpy, once
 from influence_core.data.neighbours import neighbour_distance, remoteness
 from influence_core.influence import estimators
@@ -206,7 +207,7 @@ class Review:
         held = problem.split.test if self.validation is None else problem.split.validation
         solution = analysis.influence.solved(watched)
         far = remoteness(problem.split.train.x, held.x)
-        return trust(analysis.ground, solution, self.suspicion("self_influence"), far)
+        return trust(analysis.ground, Click(self.suspicion("self_influence"), solution, far))
 
 
 def trust_record(found: Trust) -> dict[str, object]:
@@ -216,6 +217,7 @@ def trust_record(found: Trust) -> dict[str, object]:
         JSON-ready values.
     """
     return {
+        "word": found.word,
         "line": found.line,
         "codes": list(found.codes),
         "warnings": list(found.warnings),

@@ -2,14 +2,105 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import factorial, log
+
 import numpy as np
 from numpy.typing import NDArray
 
-from influence_core.compute import FloatArray, blocks
+from influence_core.compute import FloatArray, blocks, once
 
 ANCHORS = 1_000  # as many as give a steady quantile; more cost time and change nothing
 TYPICAL = 0.99
 NEAR = 0.2  # of the median distance to the nearest neighbour; a picture saved again as JPEG lies at about 0.1
+
+CHANCE = 1e-4  # of so many neighbours so near, were points strewn at random: below it they are called near copies
+SKETCH = 8  # random directions that tell most points apart before distances are taken
+FEW_ANCHORS = 200  # enough for a median, at a click
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """Training points with whatever tells near copies among them quickly.
+
+    Attributes:
+        x: (n, d) scaled features.
+    """
+
+    x: FloatArray
+
+    @once
+    def directions(self) -> FloatArray:
+        """(d, 8) random directions of unit length: what is near in x is near along them, too."""
+        random = np.random.default_rng(0).normal(size=(self.x.shape[1], SKETCH))
+        found: FloatArray = random / np.maximum(np.linalg.norm(random, axis=0), 1e-300)
+        return found
+
+    @once
+    def sketch(self) -> FloatArray:
+        """(n, 8) coordinates along them."""
+        found: FloatArray = self.x @ self.directions
+        return found
+
+    @once
+    def rounding(self) -> float:
+        """What rounding leaves of the squared distance of exact copies, at most."""
+        return _rounding(self.x)
+
+    @once
+    def law(self) -> tuple[float, float]:
+        """Median distance to the nearest other point, and the dimension in which such distances spread like that.
+
+        Of points strewn at random, distance^dimension to the nearest is exponential; denser and emptier regions spread
+        it further, which makes the dimension smaller and near copies rarer.
+        """
+        found = nearest_others(self.x, FEW_ANCHORS)
+        if not len(found):
+            return 0.0, 1.0
+        low, middle, high = np.quantile(found, (0.25, 0.5, 0.75))
+        spread = log(high / low) if high > low else 0.0
+        fitting = log(log(4) / log(4 / 3)) / spread if spread else np.inf
+        return float(middle), float(min(fitting, self.x.shape[1]))
+
+    def near(self, row: int) -> NDArray[np.int64]:
+        """Points so near to one, or so many of them near, that chance would hardly put them there; copies among them.
+
+        Returns:
+            Rows, nearest first; usually none.
+        """
+        typical, dimension = self.law
+        rows, squares = self._within(self.x[row], NEAR * typical)
+        rows, squares = rows[rows != row], squares[rows != row]
+        relative = np.sqrt(squares) / (typical or 1.0)
+        if typical:
+            relative[squares <= self.rounding] = 0.0
+        expected = log(2) * relative**dimension
+        rare = [expected[k] ** (k + 1) / factorial(k + 1) <= CHANCE for k in range(min(len(rows), 20))]
+        kept = len(rows) if len(rows) > 20 else 1 + max((k for k, so in enumerate(rare) if so), default=-1)
+        found: NDArray[np.int64] = rows[:kept]
+        return found
+
+    def same(self, point: FloatArray) -> NDArray[np.int64]:
+        """Training points with exactly these features.
+
+        Returns:
+            Rows; usually none.
+        """
+        return self._within(point, 0.0)[0]
+
+    def _within(self, point: FloatArray, limit: float) -> tuple[NDArray[np.int64], FloatArray]:
+        """Rows within ``limit``, nearest first, with squared distances."""
+        reach = max(limit, self.rounding**0.5)
+        candidates = np.flatnonzero(np.abs(self.sketch - point @ self.directions).max(1) <= reach * self._fall)
+        squares = ((self.x[candidates] - point) ** 2).sum(1)
+        near = squares <= max(limit**2, self.rounding)
+        order = np.argsort(squares[near], kind="stable")
+        return candidates[near][order], squares[near][order]
+
+    @once
+    def _fall(self) -> float:
+        """A random direction holds about 1/√d of a distance, and hardly ever six times that."""
+        return float(min(1.0, 6 / self.x.shape[1] ** 0.5))
 
 
 def copies(x: FloatArray) -> NDArray[np.int64]:
@@ -57,14 +148,24 @@ def neighbour_distance(x: FloatArray) -> float:
     Returns:
         A distance; 0 where all points are copies of each other.
     """
-    asked = np.random.default_rng(0).permutation(len(x))[:ANCHORS]
+    found = nearest_others(x, ANCHORS)
+    return float(np.median(found)) if len(found) else 0.0
+
+
+def nearest_others(x: FloatArray, count: int) -> FloatArray:
+    """Distances of at most ``count`` random points to their nearest other point, exact copies not counted.
+
+    Returns:
+        Finite distances; none where all points are copies of each other.
+    """
+    asked = np.random.default_rng(0).permutation(len(x))[:count]
     found = np.empty(len(asked))
     for part in blocks(len(asked), 8.0 * len(x)):
         squares = _squares(x[asked[part]], x)
         squares[squares <= _rounding(x)] = np.inf
         found[part] = squares.min(1)
-    finite = found[np.isfinite(found)]
-    return float(np.sqrt(np.median(finite))) if len(finite) else 0.0
+    finite: FloatArray = np.sqrt(found[np.isfinite(found)])
+    return finite
 
 
 def near_duplicates(x: FloatArray, rows: NDArray[np.int64], typical: float) -> list[NDArray[np.int64]]:

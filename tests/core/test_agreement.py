@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from influence_core.agreement import Measure, agreement, linear_datamodelling
+from influence_core.agreement import Agreement, Measure, agreement, linear_datamodelling, worst
 
 
 def vectors(n=200, seed=0):
@@ -121,3 +121,37 @@ def test_datamodelling_score_is_the_rank_correlation_of_what_is_left_out():
     assert linear_datamodelling(np.zeros_like(values), scores, members).mean.value is None
     with pytest.raises(ValueError, match="Expected values"):
         linear_datamodelling(values.T, scores, members)
+
+
+@pytest.mark.parametrize(
+    ("r", "slope", "sign", "word"),
+    [
+        (0.95, 1.0, 0.95, "agrees"),
+        (0.95, 1.5, 0.9, "agrees"),
+        (0.95, 0.67, 0.95, "agrees"),
+        (0.89, 1.0, 0.95, "roughly"),
+        (0.95, 1.6, 0.95, "roughly"),
+        (0.95, 0.6, 0.95, "roughly"),
+        (0.95, 1.0, 0.85, "roughly"),
+        (0.99, 3.1, 0.99, "misleads"),
+        (0.99, 0.3, 0.99, "misleads"),
+        (-0.9, -1.0, 0.1, "misleads"),
+        (0.95, 1.0, 0.6, "misleads"),
+        (0.4, 1.0, 0.95, "misleads"),
+    ],
+)
+def test_the_word(r, slope, sign, word):
+    found = Agreement(Measure(r), Measure(r), Measure(slope), Measure(sign), Measure(1.0), 50, 20)
+    assert found.word() == word
+    ranking = Agreement(Measure(0.0), Measure(r), Measure(1e4), Measure(sign), Measure(1.0), 50, 20)
+    assert ranking.word(sized=False) == found_without_slope(r, sign)
+
+
+def found_without_slope(r, sign):
+    return "misleads" if r < 0.5 or sign < 2 / 3 else "agrees" if r >= 0.9 and sign >= 0.9 else "roughly"
+
+
+def test_no_word_where_nothing_varies():
+    assert agreement(np.ones(5), np.arange(5.0)).word() == ""
+    assert worst(["", "roughly", "agrees"]) == "roughly"
+    assert worst([]) == "agrees"

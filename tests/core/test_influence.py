@@ -11,7 +11,9 @@ import torch
 from oracles import error, quantity, slope
 from problems import DEFINED, ESTIMATES, LINEAR, TOTALS, Problem, fitted_on, problem
 
+from influence_core.compute import numpy
 from influence_core.influence.estimators import ESTIMATORS, loss_change, scores, self_influence
+from influence_core.influence.second_step import second_steps
 from influence_core.influence.watched import Influence, watch
 from influence_core.models import MODELS, Batch, FittedModel
 from influence_core.models.fitting import newton
@@ -382,3 +384,19 @@ def test_the_hinge_at_t_0_carries_no_curvature_and_over_estimates():
     outside = example.reference.all_f(example.theta)[:, 0] * (2 * example.reference.y - 1) > 1
     assert outside.any()
     assert not found[outside].any()
+
+
+@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("fold", [False, True])
+def test_the_second_step_is_a_chord_step_of_the_remaining_objective(name, fold):
+    example = problem(name, total=1, fold_penalty=fold)
+    influence, reference, n = example.influence(), example.reference, 40
+    one, two = second_steps(influence, torch.tensor([0, 5, 17]))
+    for place, i in enumerate((0, 5, 17)):
+        a = np.ones(n)
+        a[i] = 0
+        remaining = reference.ddj(example.theta, a)
+        first = -reference.solve(remaining, reference.dj(example.theta, a))
+        second = -reference.solve(remaining, reference.dj(example.theta + first, a))
+        assert error(numpy(one[:, place]), first) < 1e-8
+        np.testing.assert_allclose(numpy(two[:, place]), second, atol=1e-8 * np.abs(first).max())

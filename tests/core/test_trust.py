@@ -9,7 +9,9 @@ from oracles import slope
 from problems import ESTIMATES, problem
 
 from influence_core.analysis import analyse
-from influence_core.analysis.trust import Ground, trust
+from influence_core.analysis.ground import Ground
+from influence_core.analysis.trust import trust
+from influence_core.analysis.witnesses import Click
 from influence_core.compute import numpy
 from influence_core.curvature import exact_hessian
 from influence_core.data import DATASETS, DataError, Dataset, Source, Table
@@ -73,12 +75,11 @@ HEALTHY = {
 
 @pytest.mark.parametrize(
     ("name", "estimator"),
-    [(name, "influence") for name in HEALTHY]
-    + [("blobs", "newton"), ("ridge", "newton"), ("moons", "gradient_cosine")],
+    [(name, "influence") for name in HEALTHY] + [("blobs", "newton"), ("ridge", "newton")],
 )
 def test_healthy_problems_are_green(name, estimator):
     found = analyse(replace(HEALTHY[name], estimator=estimator))
-    green = [not found.trust(test).caveats for test in range(min(30, len(found.problem.test)))]
+    green = [found.trust(test).green for test in range(min(30, len(found.problem.test)))]
     assert np.mean(green) > 0.8
     assert found.trust(range(len(found.problem.test))).warnings == ()
 
@@ -125,7 +126,7 @@ def test_an_indefinite_hessian(weight, damping, expected):
     """Losses of a linear predictor are convex, so it takes negative weights; a network's Hessian is like this."""
     weights = np.where(np.arange(40) < 24, weight, 1.0)
     ground, solution = weighted_ground(weights, damping)
-    found = trust(ground, solution, np.ones(40), np.zeros(1))
+    found = trust(ground, Click(np.ones(40), solution, np.zeros(1)))
     assert found.codes == expected
     if expected:
         assert found.smallest_eigenvalue < 0
@@ -165,13 +166,13 @@ def test_leverage_in_the_top_list(register):
     assert measured.leverage[0] > 0.5
     found = measured.trust(0)
     assert found.codes == ("leverage",)
-    assert "1 of the 20 strongest points has leverage above 0.5" in found.warnings[0]
+    assert "1 of the 10 strongest points has leverage above 0.5" in found.warnings[0]
     assert found.warnings[0].endswith("use one-step Newton or exact LOO.")
     worse = analyse(logistic(1e-7, TIGHT)).trust(0)
-    assert worse.codes == ("separable", "leverage")
+    assert worse.codes == ("separable", "leverage", "step")
     assert worse.warnings[1].endswith("use exact LOO.")  # one step errs too
-    for estimator in ("newton", "gradient_dot", "gradient_cosine"):  # none of them under-estimates for this reason
-        assert analyse(replace(high, estimator=estimator)).trust(0).codes == ()
+    for estimator, codes_of in (("newton", ()), ("gradient_dot", ("baseline",)), ("gradient_cosine", ("ranking",))):
+        assert analyse(replace(high, estimator=estimator)).trust(0).codes == codes_of  # each for its own reason
 
 
 # --- 5: solver stopped early
@@ -360,7 +361,7 @@ def test_the_facts_of_the_line_match_numpy():
     values = np.linalg.eigvalsh(example.reference.ddj(example.theta))
     ground = Ground(example.fitted, 0.0, values, numpy(influence.leverage), np.arange(40))
     solution = cholesky(exact_hessian(example.fitted))(asked.gradient)
-    found = trust(ground, solution, np.ones(40), np.zeros(6))
+    found = trust(ground, Click(np.ones(40), solution, np.zeros(6)))
     assert found.smallest_eigenvalue == values[0]
     assert f"smallest eigenvalue of H {values[0]:.2g}" in found.line
     assert found.residual == float(solution.residual.max())

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from influence_core.analysis.trust import FAR
+from influence_core.analysis.witnesses import FAR
 from influence_core.data import DATASETS, load
-from influence_core.data.neighbours import ANCHORS, copies, remoteness
+from influence_core.data.neighbours import ANCHORS, Crowd, copies, remoteness
 from influence_core.settings import DataSettings
 
 
@@ -55,3 +55,27 @@ def test_many_points_are_compared_through_anchors():
     found = remoteness(train, test)
     assert (found > 1).mean() == pytest.approx(0.01, abs=0.01)
     assert remoteness(train, np.array([[8.0, 8.0]]))[0] > FAR
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 300])
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-6])
+def test_near_copies_are_found_in_any_dimension(d, noise):
+    random = np.random.default_rng(4)
+    x = random.normal(size=(400, d))
+    x[[3, 90, 200]] = x[17] + noise * random.normal(size=(3, d)) / d**0.5
+    assert set(Crowd(x).near(17)) == {3, 90, 200}
+    assert {3, 90, 200, 17} - set(Crowd(x).near(90)) == {90}
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 300])
+def test_chance_is_not_called_a_copy(d):
+    x = np.random.default_rng(5).normal(size=(1_000, d))
+    x[:, 0] *= 3
+    crowd = Crowd(x)
+    assert sum(bool(len(crowd.near(row))) for row in range(1_000)) <= 10
+
+
+def test_a_test_point_among_the_training_points():
+    x = np.random.default_rng(6).normal(size=(50, 3))
+    assert list(Crowd(x).same(x[7])) == [7]
+    assert list(Crowd(x).same(x[7] + 1e-3)) == []

@@ -24,6 +24,7 @@ from pages.components.widgets.linked_table import formats
 from pages.components.widgets.trust_line import trust_line as draw_trust
 
 if TYPE_CHECKING:
+    from influence_core.analysis import Refits
     from influence_core.data import Dataset
 
 SHOWN_EACH = 6  # one row at 1280 px
@@ -127,23 +128,45 @@ def _certified(shown: Shown) -> str:
         return ""
     slope = "slope = least-squares slope of measured on predicted; above 1 the prediction under-estimates. "
     if shown.side == "test":
-        certificate = float(refits.certificate[shown.view.train or 0])
-        return (
-            slope
-            + f"One refit without this training point, measured at every test point; certificate {certificate:.0e}."
-        )
-    failed = int((~refits.certified).sum())
-    tail = "." if not failed else f"; {failed} refits have no certified minimum and are left out."
+        row = int(shown.view.train or 0)
+        if not np.isfinite(refits.certificate[row]):
+            return slope + "Without this training point no unique minimum is left: there is nothing to measure."
+        certificate = f"certificate {refits.certificate[row]:.0e}{_bound(shown, refits, row)}"
+        return f"{slope}One refit without this training point, measured at every test point; {certificate}."
+    none = int((~np.isfinite(refits.certificate)).sum())
+    failed = int((~refits.certified).sum()) - none
+    left = f"; without {_counted(none, 'point')} no unique minimum is left: nothing to measure there" if none else ""
+    left += f"; {_counted(failed, 'refit')} without a certified minimum left out" if failed else ""
     return (
         slope + "Every point is a refit of its own, certified to a gradient of at most 10⁻⁶ of the one it started "
-        f"with, or to rounding{tail}"
+        f"with, or to rounding{_bound(shown, refits)}{left}."
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _bound(shown: Shown, refits: Refits, row: int | None = None) -> str:
+    """How far the changes can be off, beside the certificate of the gradient."""
+    if refits.error is None:
+        return ""
+    rows = refits.certified if row is None else [row]
+    errors = refits.error[rows]
+    return f", changes to within {errors.max():.0e} {shown.own_unit}" if len(errors) else ""
 
 
 def trust_line(shown: Shown) -> None:
     """What the numbers rest on; amber with advice where an assumption is broken."""
     # r and slope of the line compare training points; the reverse question compares test points, and has its own box.
-    draw_trust(shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None))
+    found = shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None)
+    draw_trust(found, _newton if "measure" not in shown.view.hidden else None)
+
+
+def _newton() -> None:
+    """One-step Newton, and no damping."""
+    state.change(estimator="newton")
+    state.change("solver", damping=0.0)
 
 
 def examples(shown: Shown) -> None:

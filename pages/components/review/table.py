@@ -15,7 +15,7 @@ from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
-from pages.components.widgets.trust_line import BROKEN, SOUND
+from pages.components.widgets.trust_line import LOOKS
 
 if TYPE_CHECKING:
     from influence_core.reviewing import Recipe
@@ -73,7 +73,8 @@ def trust(text: str) -> None:
     """What the scores of the queue rest on; amber with advice where an assumption is broken."""
     line, *advice = text.split(core.ADVICE)
     said = " ".join((f"{line}.", *advice)) if advice else line
-    st.caption(f"{BROKEN if advice else SOUND}Trust: {plain_markdown(said)}")
+    colour, icon = LOOKS["roughly" if advice else "agrees"]
+    st.caption(f":{colour}[:material/{icon}:] Trust: {plain_markdown(said)}")
 
 
 def _state(desk: Desk, served: Served) -> None:

@@ -1,7 +1,8 @@
-"""The trust line: what scores rest on, amber with advice where an assumption is broken."""
+"""The trust line: a word for the scores, what it rests on, and advice where an assumption is broken."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -11,14 +12,32 @@ from pages.components.session.words import plain_markdown
 if TYPE_CHECKING:
     from influence_core.analysis import Trust
 
-BROKEN, SOUND = ":orange[:material/error:] ", ":green[:material/check_circle:] "
+LOOKS = {
+    "agrees": ("green", "check_circle"),
+    "roughly": ("orange", "error"),
+    "misleads": ("red", "cancel"),
+}  # colour and icon of each word; the words stand beside them for whoever sees no colours
 
 
-def trust_line(found: Trust) -> None:
-    """Advice about every broken assumption, then the facts."""
+def trust_line(found: Trust, newton: Callable[[], None] | None = None) -> None:
+    """The word, what it rests on and the facts; before them advice about every broken assumption.
+
+    Args:
+        found: what the scores rest on.
+        newton: what takes one-step Newton instead, where that is offered and helps.
+    """
     if found.warnings:
-        st.warning("  \n".join(plain_markdown(sentence) for sentence in found.warnings), icon=":material/warning:")
-    st.caption((BROKEN if found.warnings else SOUND) + plain_markdown(found.line))
+        tell = st.error if found.word == "misleads" else st.warning
+        tell("  \n".join(plain_markdown(sentence) for sentence in found.warnings), icon=":material/warning:")
+    offered = newton if found.mended else None
+    if offered and st.button("Use one-step Newton", key="trust.newton", icon=":material/swap_horiz:"):
+        offered()
+        st.rerun()  # the whole page: the choice of the estimator stands outside the part that a click reruns
+    colour, icon = LOOKS[found.word]
+    if found.word == "agrees" and found.caveats:
+        colour, icon = LOOKS["roughly"]
+    word = f":{colour}[:material/{icon}: **{found.word}**]"
+    st.caption(f"{word} {plain_markdown(found.basis)} · {plain_markdown(found.line)}")
 
 
 def optimality(fit: Any) -> None:
