@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from influence_core.analysis import Analysis, Problem, Settings
@@ -16,9 +17,10 @@ from influence_core.compute import choose_device, fingerprint
 from influence_core.data import Dataset, Split
 from influence_core.data.split import identity_scaling
 from influence_core.models import FittedModel, ModelEntry, Network, Optimiser, Program
+from influence_core.models.criteria import BINARY, ENTROPY, LIKELIHOOD, MARGIN, Criterion, is_one_of
 from influence_core.models.kinds import NETWORK
 from influence_core.models.registry import GIVEN, train_now
-from influence_core.models.wrapped import Criterion, Risk, module_network, risk_network
+from influence_core.models.wrapped import Risk, module_network, risk_network
 from influence_core.settings import ModelSettings, SettingsError, SolverSettings, Value
 
 WRAPPED = "wrapped"
@@ -77,7 +79,8 @@ class Wrapped:
             The analysis: scores, leave-one-out, groups, trust, as for any other model.
         """
         shape = tuple(np.shape(x)[1:])
-        train, test = datasets((x, y), (x_test, y_test))
+        criterion: Any = self.loss if isinstance(self.source, nn.Module) else None
+        (train, test), said = datasets((x, y), (x_test, y_test), criterion=criterion)
         split = Split(
             train,
             train.take(np.arange(0)),
@@ -95,6 +98,7 @@ class Wrapped:
         model = ModelSettings(WRAPPED, self.l2, fit=self.fit, options=tuple(sorted(self.options.items())))
         chosen = Settings(model=model, solver=solver, **settings)
         network, device = self.network(train, shape), choose_device()
+        network = replace(network, notes=(*said, *network.notes))
         optimiser = Optimiser.of(self.fit, self.options)
         program = Program(network, network.batch(train, device), optimiser, chosen.seed)
         found = train_now(program, network.batch(split.validation, device))
@@ -119,6 +123,10 @@ def wrap(
         SettingsError: an unknown way of fitting or option.
     """
     is_module = isinstance(model, nn.Module)
+    if not callable(model):
+        raise SettingsError(
+            f"Expected a torch module with a loss, or a function loss(theta, x, y), got {type(model).__name__}."
+        )
     offered = (GIVEN, "sgd", "adamw") if is_module else ("newton", "adamw", GIVEN)
     chosen = fit or offered[0]
     if chosen not in offered:
@@ -131,26 +139,72 @@ def wrap(
     return Wrapped(torch.as_tensor(second, dtype=torch.float64), model, chosen, l2, options)
 
 
-def datasets(*pairs: tuple[ArrayLike, ArrayLike]) -> list[Dataset]:
+def datasets(
+    *pairs: tuple[ArrayLike, ArrayLike], criterion: Criterion | None = None
+) -> tuple[list[Dataset], tuple[str, ...]]:
     """Datasets of pairs of arrays that share their classes.
 
+    Args:
+        pairs: x (n, ...) and y (n,) or (n, 1).
+        criterion: the loss of a module, where it has a say in what labels mean.
+
     Returns:
-        One per pair.
+        One per pair, and what was guessed.
 
     Raises:
-        SettingsError: numbers of rows that differ.
+        SettingsError: numbers of rows that differ, or features that are no numbers.
     """
-    xs = [np.asarray(x, dtype=np.float64) for x, _ in pairs]
-    ys = [np.asarray(y) for _, y in pairs]
-    whole = all(np.issubdtype(y.dtype, np.integer) for y in ys)
-    classes = int(max(y.max(initial=0) for y in ys)) + 1 if whole else 0
-    made = []
+    xs, made = [_array(x) for x, _ in pairs], []
+    ys = [y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y for y in (_array(y) for _, y in pairs)]
     for x, y in zip(xs, ys, strict=True):
         if len(x) != len(y) or y.ndim != 1:
             raise SettingsError(f"Expected y of shape ({len(x)},), one for each example, got {y.shape}.")
-        flat = x.reshape(len(x), -1).copy()
-        target = y.astype(np.int64 if whole else np.float64)
+    targets, classes, said = labels(ys, criterion)
+    for x, target in zip(xs, targets, strict=True):
+        try:
+            flat = x.reshape(len(x), -1).astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"Expected x of numbers: {error}. Encode texts and categories as columns.") from None
         ids = np.array([f"row-{row}" for row in range(len(x))], dtype=np.str_)
         names = tuple(f"x{k}" for k in range(flat.shape[1]))
-        made.append(Dataset(flat, target, ids, names, tuple(str(k) for k in range(classes))))
-    return made
+        made.append(Dataset(flat, target, ids, names, classes))
+    return made, said
+
+
+def labels(
+    ys: list[NDArray[Any]], criterion: Criterion | None
+) -> tuple[list[NDArray[Any]], tuple[str, ...], tuple[str, ...]]:
+    """Targets as numbers: whole numbers are classes, texts and, for binary cross-entropy, −1 and 1 become some.
+
+    Returns:
+        Targets, names of classes (none for a numeric target), and what was guessed.
+
+    Raises:
+        SettingsError: negative numbers that are no class.
+    """
+    values = np.unique(np.concatenate(ys))
+    signs = criterion is not None and is_one_of(criterion, BINARY) and {*values.tolist()} == {-1, 1}
+    if signs or values.dtype.kind not in "biuf":
+        names = tuple(str(value) for value in values)
+        read = ", ".join(f"{name} as {k}" for k, name in enumerate(names[:5]))
+        return [np.searchsorted(values, y) for y in ys], names, (f"Labels are read in order: {read}.",)
+    if values.dtype.kind == "b":
+        return [y.astype(np.int64) for y in ys], ("0", "1"), ()
+    counted = criterion is not None and is_one_of(criterion, (*ENTROPY, *LIKELIHOOD, *MARGIN))
+    whole = values.dtype.kind in "iu" or (counted and bool((values == values.round()).all()))
+    if counted and (odd := [value for value in values if value < 0 and value != _ignored(criterion)]):
+        raise SettingsError(f"Expected classes from 0, got y = {odd[0]:g}: give y as whole numbers from 0.")
+    classes = tuple(str(k) for k in range(int(values.max(initial=-1)) + 1)) if whole else ()
+    return [y.astype(np.int64 if whole else np.float64) for y in ys], classes, ()
+
+
+def _ignored(criterion: Criterion | None) -> float:
+    inner: Any = criterion.keywords if isinstance(criterion, partial) else vars(criterion)
+    return float(inner.get("ignore_index", -100))
+
+
+def _array(values: ArrayLike) -> NDArray[Any]:
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return (values.double() if values.is_floating_point() else values).numpy()
+    return np.asarray(values)

@@ -68,11 +68,7 @@ class Guess:
 
 
 def foreseen(ground: Ground, click: Click) -> Guess:
-    """Compare the scores with one Newton step, and that with a second one.
-
-    Returns:
-        The guess.
-    """
+    """Compare the scores with one Newton step, and that with a second one."""
     if ground.forecast is None or click.watched is None:
         return Guess()
     predicted = torch.tensor(click.scores) if click.plain else ground.forecast.change(click.watched)
@@ -108,11 +104,7 @@ def witnesses(ground: Ground, click: Click, guess: Guess | None = None) -> list[
 
 
 def blame(ground: Ground, click: Click, agreed: Agreement, guess: Guess) -> Caveat:
-    """What was measured, where it does not agree, and what to take instead.
-
-    Returns:
-        The sentence about the refits.
-    """
+    """What was measured, where it does not agree, and what to take instead."""
     sized, missed = ground.estimator.predicts, []
     order, name = (agreed.r, "r") if sized else (agreed.rho, "ρ")
     if order.value is not None and order.value < CLOSE:

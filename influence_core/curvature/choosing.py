@@ -40,7 +40,8 @@ def curvature_of(fitted: FittedModel, settings: SolverSettings) -> Curvature:
         return exact_hessian(fitted, settings.damping)
     if settings.curvature != AUTOMATIC:
         return network_curvature(fitted, settings.curvature, settings.damping)
-    if not fitted.model.loss.convex:  # a loss that is no function of outputs has no Gauss–Newton matrix
+    # A loss that is no curved function of the outputs has no Gauss–Newton matrix.
+    if not fitted.model.loss.convex and getattr(fitted.model, "bends", True):
         return network_curvature(fitted, "exact", settings.damping)
     damping, reason = automatic_damping(fitted) if settings.damping == 0 else (settings.damping, "")
     return network_curvature(fitted, "gauss_newton", damping, reason)

@@ -11,6 +11,10 @@ from influence_core.compute import blocks, gram, once
 from influence_core.curvature.matrix import Curvature, Layered, SampledProducts, roots
 from influence_core.models import Batch, FittedModel, Network
 from influence_core.models.chain import Chain, chain
+from influence_core.models.criteria import OwnLoss
+from influence_core.models.losses import Loss
+from influence_core.models.probing import BENT
+from influence_core.settings import SettingsError
 
 SHARE = 0.1  # of the mean eigenvalue: the automatic damping of networks (Grosse et al. 2023, section 5)
 
@@ -42,6 +46,7 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
 
     Raises:
         ValueError: negative damping, or a model that is no network.
+        SettingsError: the Hessian of a module whose second derivatives torch does not know.
     """
     if not damping >= 0:
         raise ValueError(f"Expected a damping of at least 0, got {damping}.")
@@ -51,7 +56,10 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
     gauss, penalty = kind == "gauss_newton", model.l2 * model.penalised(train.x)
     ridge = penalty + damping
 
-    layered = Layered(fitted.linearised, train.x, fitted.curvatures, penalty)
+    if not (gauss or model.bends):
+        raise SettingsError(BENT)
+    bend = convex_part(model.loss, fitted.curvatures) if gauss else fitted.curvatures
+    layered = Layered(fitted.linearised, train.x, bend, penalty)
     data = _Products(model, fitted, gauss, layered)
 
     def matvec(v: Tensor) -> Tensor:
@@ -61,7 +69,7 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         return data.sampled(rows, weights, v) + ridge[:, None] * v
 
     def dense() -> Tensor:
-        h = _dense_gauss_newton(fitted, ridge) if gauss else matvec(torch.eye(fitted.size).to(theta))
+        h = _dense_gauss_newton(layered, ridge) if gauss else matvec(torch.eye(fitted.size).to(theta))
         return (h + h.T) / 2
 
     return Curvature(
@@ -76,7 +84,7 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         (lambda: layered) if layered.layers else None,
         products_only=True,
         name="Gauss–Newton" if gauss else "Hessian",
-        reason=reason,
+        reason=" ".join(text for text in (reason, *model.notes) if text),
     )
 
 
@@ -92,7 +100,7 @@ class _Products:
     @once
     def chain(self) -> Chain | None:
         """The perceptron that the network may be."""
-        return chain(self.network, self.fitted.theta, self.fitted.train, self.fitted.curvatures)
+        return chain(self.network, self.fitted.theta, self.fitted.train, self.layered.curvatures)
 
     @property
     def quick(self) -> bool:
@@ -101,12 +109,12 @@ class _Products:
     def whole(self, v: Tensor) -> Tensor:
         if self.chain is not None:
             return self.chain.product(v, not self.gauss)
-        return self.layered.product(v) if self.quick else self._raw(self.fitted.train, self.fitted.curvatures, v)
+        return self.layered.product(v) if self.quick else self._raw(self.fitted.train, self.layered.curvatures, v)
 
     def sampled(self, rows: Tensor, weights: Tensor, v: Tensor) -> Tensor:
         if self.quick:
             return self.layered.drawn(rows, weights, v)
-        train, c = self.fitted.train, self.fitted.curvatures
+        train, c = self.fitted.train, self.layered.curvatures
         parts = zip(rows, weights, v, strict=True)
         return torch.stack([self._raw(train.take(row), c[row] * a[:, None, None], part) for row, a, part in parts])
 
@@ -115,15 +123,26 @@ class _Products:
         return network.gauss_newton(theta, part.x, c, v) if self.gauss else network.hvp(theta, part, v)
 
 
-def _dense_gauss_newton(fitted: FittedModel, ridge: Tensor) -> Tensor:
+def _dense_gauss_newton(layered: Layered, ridge: Tensor) -> Tensor:
     """(1/n) Σ J_iᵀ C_i J_i + diag(ridge) from explicit Jacobians, in blocks of examples."""
-    x, at, root = fitted.train.x, fitted.linearised, roots(fitted.curvatures)
-    total = fitted.theta.new_zeros(fitted.size, fitted.size)
-    for part in blocks(len(x), 8.0 * fitted.size * root.shape[2]):
+    x, at, root, size = layered.x, layered.at, layered.roots, len(ridge)
+    total = ridge.new_zeros(size, size)
+    for part in blocks(len(x), 8.0 * size * root.shape[2]):
         total += gram(torch.cat([at.pullback(x[part], root[part, :, k]) for k in range(root.shape[2])]))
     total /= len(x)
     total.diagonal().add_(ridge)
     return total
+
+
+def convex_part(loss: Loss, c: Tensor) -> Tensor:
+    """C_i with negative eigenvalues at zero: the one Gauss–Newton matrix of products, dense solvers and factors.
+
+    Losses of ours are convex in f and stay as they are.
+    """
+    if not isinstance(loss, OwnLoss):
+        return c
+    root = roots(c)
+    return root @ root.mT
 
 
 def _traces(fitted: FittedModel) -> Tensor:

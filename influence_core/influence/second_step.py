@@ -29,21 +29,13 @@ class Forecast:
     influence: Influence
 
     def change(self, watched: Watched) -> Tensor:
-        """Predicted change of the one watched quantity.
-
-        Returns:
-            (n,).
-        """
+        """Predicted change of the one watched quantity, (n,)."""
         if len(watched.batch) * self.influence.fitted.model.loss.outputs <= FULL:
             return newton_change(self.influence, watched)[:, 0]
         return self.straight(watched)
 
     def straight(self, watched: Watched) -> Tensor:
-        """The same to first order in the step: q_jᵀ δθ_i.
-
-        Returns:
-            (n,).
-        """
+        """The same to first order in the step: q_jᵀ δθ_i, (n,)."""
         influence = self.influence
         solved = influence.removal_solve(watched.gradient).value
         fitted, n = influence.fitted, len(influence.fitted.train)
@@ -90,11 +82,7 @@ class Forecast:
 
 
 def second_steps(influence: Influence, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """δθ_i and the chord step after it, −A_i⁻¹∇J(θ̂ + δθ_i; 1 − e_i), A_i the Hessian at θ̂ without i.
-
-    Returns:
-        (p, k) each.
-    """
+    """δθ_i and the chord step after it, −A_i⁻¹∇J(θ̂ + δθ_i; 1 − e_i), A_i the Hessian at θ̂ without i, (p, k) each."""
     fitted, n = influence.fitted, len(influence.fitted.train)
     x, solve = fitted.train.x[rows], influence.removal_solve
     one = _pulled(influence, x, influence.newton_residuals[rows]) + influence.folded[:, None]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.compute import Workspace, blocks, product
+from influence_core.models.layers import as_written
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch, Layer
 
@@ -151,7 +152,7 @@ def chain(network: Network, theta: Tensor, batch: Batch, curvatures: Tensor) -> 
     Returns:
         The chain; None for networks that are none, and where the examples need more than ``KEPT_BYTES``.
     """
-    found = activations(network)
+    found = activations(network) if network.layered else None
     numbers = sum(layer.inputs + 3 * layer.outputs for layer in network.layers)
     if found is None or len(batch) * numbers * theta.element_size() > KEPT_BYTES:
         return None
@@ -196,8 +197,10 @@ def activations(network: Network) -> tuple[nn.Module, ...] | None:
 
 
 def _flat(module: nn.Module) -> list[nn.Module]:
+    if not as_written(module):
+        return [nn.Module()]  # it computes something else, which is no link of a chain
     if type(module) is not nn.Sequential:
-        return [module]
+        return [module] if type(module) is not nn.Identity else []
     return [part for child in module for part in _flat(child)]
 
 

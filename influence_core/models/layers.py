@@ -5,9 +5,8 @@ A linear layer's per-example gradient is G_i ⊗ A_i; a convolution unfolds to �
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +15,16 @@ from influence_core.compute import blocks, product
 from influence_core.compute.products import BLOCK_BYTES
 from influence_core.models.protocol import Layer
 
-KINDS = (nn.Linear, nn.Conv2d)
 
+def find_layers(
+    module: nn.Module, run: Callable[[nn.Module], None], shapes: Mapping[str, torch.Size]
+) -> tuple[Layer, ...]:
+    """The linear and convolutional layers, where they hold every parameter of θ and each runs once per pass.
 
-def find_layers(module: nn.Module, shape: tuple[int, ...], shapes: Mapping[str, torch.Size]) -> tuple[Layer, ...]:
-    """The linear and convolutional layers, where they hold every parameter and each runs once per pass.
+    Args:
+        module: a copy that may be hooked.
+        run: one forward pass.
+        shapes: of the parameters of θ, by name.
 
     Returns:
         Layers in the order of the module; empty where some parameter lies elsewhere.
@@ -29,33 +33,38 @@ def find_layers(module: nn.Module, shape: tuple[int, ...], shapes: Mapping[str, 
     for name, size in shapes.items():
         offsets[name] = slice(total, total + math.prod(size))
         total += math.prod(size)
-    found = []
+    found, parts = [], []
     for name, part in module.named_modules():
-        if list(part.parameters(recurse=False)):
-            if not _plain(part):
+        prefix = f"{name}." if name else ""
+        own = [f"{prefix}{each}" for each, _ in part.named_parameters(recurse=False)]
+        if any(each in offsets for each in own):
+            if not _plain(part) or not all(each in offsets for each in own):
                 return ()
-            prefix = f"{name}." if name else ""
             outputs, width = part.weight.shape[0], math.prod(part.weight.shape[1:])
             bias = offsets.get(f"{prefix}bias")
             found.append(Layer(name, outputs, width + (bias is not None), offsets[f"{prefix}weight"], bias))
+            parts.append(part)
     held = sum(layer.outputs * layer.inputs for layer in found)
-    return tuple(found) if held == total and _each_once(module, shape, len(found)) else ()
+    return tuple(found) if held == total and _each_once(module, run, parts) else ()
 
 
 def _plain(part: nn.Module) -> bool:
-    if isinstance(part, nn.Conv2d):
+    if as_written(part) and type(part) is nn.Conv2d:
         return part.groups == 1 and part.padding_mode == "zeros" and not isinstance(part.padding, str)
-    return type(part) is nn.Linear
+    return as_written(part) and type(part) is nn.Linear
 
 
-def _each_once(module: nn.Module, shape: tuple[int, ...], layers: int) -> bool:
-    probe, calls = copy.deepcopy(module).float().eval(), list[nn.Module]()
-    for part in probe.modules():
-        if isinstance(part, KINDS):
-            part.register_forward_hook(lambda part, _inputs, _output: calls.append(part))
-    with torch.no_grad():
-        probe(torch.zeros(1, *shape))
-    return len(calls) == len(set(calls)) == layers
+def as_written(part: nn.Module) -> bool:
+    """Whether a part computes what its type says: no hook or forward of its own."""
+    return not (part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or "forward" in vars(part))
+
+
+def _each_once(module: nn.Module, run: Callable[[nn.Module], None], layers: list[nn.Module]) -> bool:
+    calls = list[nn.Module]()
+    for part in layers:
+        part.register_forward_hook(lambda part, _inputs, _output: calls.append(part))
+    run(module)
+    return len(calls) == len(set(calls)) == len(layers)
 
 
 def positions(g: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +41,8 @@ class At:
         Returns:
             The tap; its memory is that of all layer inputs of these examples, unfolded.
         """
-        inputs: list[Tensor] = []
-        written: list[Tensor] = []
+        inputs = [x.new_empty(0)] * len(self.layers)
+        written = inputs[:]
         with torch.enable_grad(), self._hooked(inputs, written):
             f = self.network.one_pass(self.theta, x)
 
@@ -56,15 +57,16 @@ class At:
         module, handles = self.network.copy(self.theta.device), []
         parts = dict(module.named_modules())
 
-        def hook(part: nn.Module, given: tuple[Tensor], output: Tensor) -> Tensor:
-            inputs.append(unfolded(part, given[0].detach()))
+        def hook(at: int, part: nn.Module, given: tuple[Tensor], output: Tensor) -> Tensor:
+            inputs[at] = unfolded(part, given[0].detach())
             if not output.requires_grad:
                 output = output.detach().requires_grad_()
-            written.append(output)
+            written[at] = output
             return output.clone()  # an activation that works in place must not change what was written
 
         try:
-            handles = [parts[layer.name].register_forward_hook(hook) for layer in self.layers]
+            for at, layer in enumerate(self.layers):
+                handles.append(parts[layer.name].register_forward_hook(partial(hook, at)))
             yield
         finally:
             for handle in handles:
@@ -86,7 +88,16 @@ class At:
             slope: Tensor = grad(lambda free: (self.network.outputs(free, row[None])[0] * residual).sum())(self.theta)
             return slope
 
-        return vmap(one)(x, residuals) if len(x) else x.new_empty(0, len(self.theta))
+        if not len(x):
+            return x.new_empty(0, len(self.theta))
+        if self.network.traced:
+            return vmap(one)(x, residuals)
+        free, rows = self.theta.detach().clone().requires_grad_(), []
+        with torch.enable_grad():
+            for row, residual in zip(x, residuals, strict=True):
+                f = self.network.one_pass(free, row[None])[0]
+                rows.append(torch.autograd.grad(f @ residual, free)[0])
+        return torch.stack(rows)
 
     @property
     def _tap_bytes(self) -> float:
@@ -117,6 +128,10 @@ class At:
 
     def _slow_dot(self, x: Tensor, residuals: Tensor, v: Tensor) -> Tensor:
         total = x.new_empty(len(x), v.shape[1])
+        if not self.network.traced:
+            for part in blocks(len(x), 8.0 * len(self.theta)):
+                total[part] = self._slow_pullback(x[part], residuals[part]) @ v
+            return total
         for part in self.network.rows(len(x), 2):
             rows = x[part]
             for j in range(v.shape[1]):

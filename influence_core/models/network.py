@@ -16,11 +16,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vjp, vmap
+from torch.func import functional_call
+from torch.utils._pytree import tree_leaves
 
 from influence_core.compute import blocks, once
 from influence_core.data.dataset import Dataset
-from influence_core.models.forward import pushed
+from influence_core.models.forward import bent, differentiable, duplicate, picked, squared
 from influence_core.models.kinds import NETWORK, Kind
 from influence_core.models.layers import find_layers, initialise
 from influence_core.models.losses import Loss
@@ -41,6 +42,11 @@ class Network:
         shape: of one example as the module wants it; (d,), or (channels, h, w) for images.
         dtype: float32, or float64 where precision matters more than time.
         targets_inside: whether examples carry their target as a last column, for a loss that is no function of outputs.
+        whole: whether the module reads whole numbers, as an embedding does.
+        layered: whether the outer products of linear and convolutional layers may be trusted.
+        traced: whether torch.func can trace the module; else derivatives come one column or example at a time.
+        bends: whether its second derivatives agree with differences of its gradients.
+        notes: what was understood or guessed of a module that somebody brought, sentences for people.
     """
 
     module: nn.Module
@@ -50,20 +56,25 @@ class Network:
     dtype: torch.dtype = torch.float32
     fold_penalty: bool = False
     targets_inside: bool = False
+    whole: bool = False
+    layered: bool = True
+    traced: bool = True
+    bends: bool = True
+    notes: tuple[str, ...] = ()
     kind: ClassVar[Kind] = NETWORK
     intercept: ClassVar[bool] = False  # a constant is the bias of a layer
     _ready: nn.Module = field(init=False, repr=False)
-    _local: threading.local = field(default_factory=threading.local, repr=False)
+    _local: threading.local = field(init=False, default_factory=threading.local, repr=False)
 
     @once
     def shapes(self) -> dict[str, torch.Size]:
-        """Name and shape of every parameter, in the order of θ."""
-        return {name: value.shape for name, value in self.module.named_parameters()}
+        """Name and shape of every trainable parameter, in the order of θ; the others are constants."""
+        return {name: value.shape for name, value in self.module.named_parameters() if value.requires_grad}
 
     @once
     def layers(self) -> tuple[Layer, ...]:
         """The layers that θ is made of; empty where some parameter belongs to another kind of layer."""
-        return find_layers(self.module, self.shape, self.shapes)
+        return find_layers(self._fresh(torch.device("cpu")), self._try, self.shapes) if self.layered else ()
 
     @once
     def activations(self) -> int:
@@ -72,14 +83,21 @@ class Network:
         probe = self._fresh(torch.device("cpu"))
         for part in probe.modules():
             if not list(part.children()):
-                part.register_forward_hook(lambda _module, _inputs, output: kept.append(output.numel()))
-        with torch.no_grad():
-            probe(torch.zeros(1, *self.shape, dtype=self.dtype))
+                part.register_forward_hook(
+                    lambda _module, _inputs, output: kept.extend(
+                        value.numel() for value in tree_leaves(output) if isinstance(value, Tensor)
+                    )
+                )
+        self._try(probe)
         return sum(kept)
+
+    def _try(self, module: nn.Module) -> None:
+        with torch.no_grad(), differentiable():
+            module(torch.zeros(1, *self.shape, dtype=torch.long if self.whole else self.dtype))
 
     def __post_init__(self) -> None:
         # Made here, because inside a torch.func transform a module can be copied but not converted.
-        ready = copy.deepcopy(self.module).to(dtype=self.dtype).eval().requires_grad_(False)
+        ready = duplicate(self.module).to(device="cpu", dtype=self.dtype).eval().requires_grad_(False)
         object.__setattr__(self, "_ready", ready)
 
     def _fresh(self, device: torch.device) -> nn.Module:
@@ -87,14 +105,13 @@ class Network:
         for part in module.modules():
             for name, value in part.named_buffers(recurse=False):
                 setattr(part, name, value.to(device))
+            for name, value in part.named_parameters(recurse=False):
+                if value.device != device:  # those that are not in θ
+                    setattr(part, name, nn.Parameter(value.to(device), requires_grad=False))
         return module
 
     def copy(self, device: torch.device) -> nn.Module:
-        """A copy of the module for this thread: ``functional_call`` swaps parameters inside the module it is given.
-
-        Returns:
-            The copy, in evaluation mode.
-        """
+        """A copy of the module for this thread: ``functional_call`` swaps parameters inside the module it is given."""
         kept = getattr(self._local, "copy", None)
         if kept is None or kept[0] != device:
             kept = self._local.copy = (device, self._fresh(device))
@@ -108,11 +125,12 @@ class Network:
 
     def start(self, _batch: Batch | None = None) -> Tensor:
         """θ of the module as it was given, (p,)."""
-        return torch.cat([value.detach().reshape(-1) for value in self.module.parameters()]).to(self.dtype)
+        free = [value.detach().reshape(-1) for value in self.module.parameters() if value.requires_grad]
+        return torch.cat(free).to("cpu", self.dtype)
 
     def drawn(self, seed: int) -> Tensor:
         """θ with linear and convolutional layers drawn anew for a seed, other parameters as they were given, (p,)."""
-        module = copy.deepcopy(self.module)
+        module = duplicate(self.module)
         initialise(module, seed)
         return replace(self, module=module).start()
 
@@ -144,11 +162,7 @@ class Network:
         return self.l2
 
     def folded(self, theta: Tensor, _x: Tensor) -> Tensor:
-        """Nothing: the penalty of a network stays in J.
-
-        Returns:
-            Zeros (p,).
-        """
+        """Zeros (p,): the penalty of a network stays in J."""
         return torch.zeros_like(theta)
 
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
@@ -166,8 +180,14 @@ class Network:
 
     def one_pass(self, theta: Tensor, x: Tensor) -> Tensor:
         """f in a single forward pass, for few examples, (b, K)."""
-        f: Tensor = functional_call(self.copy(theta.device), self.unflatten(theta), (x.view(len(x), *self.shape),))
-        return f.view(len(x), -1)
+        return self.called(theta, x).reshape(len(x), -1)
+
+    def called(self, theta: Tensor, x: Tensor) -> Tensor:
+        """f as the module returns it."""
+        x = x.view(len(x), *self.shape)
+        with differentiable():
+            f = functional_call(self.copy(theta.device), self.unflatten(theta), (x.long() if self.whole else x,))
+        return picked(f)
 
     def losses(self, theta: Tensor, batch: Batch) -> Tensor:
         """ℓ_i(θ), the penalty not included, (n,)."""
@@ -181,11 +201,7 @@ class Network:
         return total
 
     def objective(self, theta: Tensor, batch: Batch, weights: Tensor | None = None) -> tuple[float, Tensor]:
-        """J(θ; weights) and its gradient.
-
-        Returns:
-            The value and ∇J (p,).
-        """
+        """J(θ; weights) and its gradient (p,)."""
         pull = self.penalised(batch.x) * theta * self.l2
         value, gradient = float(pull @ theta) / 2, pull
         for part in self.rows(len(batch), 1):
@@ -211,8 +227,8 @@ class Network:
         result = torch.zeros_like(v)
         for columns in blocks(v.shape[1], 1, COLUMNS):
             for part in self.rows(len(batch), columns.stop - columns.start):
-                slope = grad(self._summed(batch.take(part), None if weights is None else weights[part]))
-                result[:, columns] += vmap(vjp(slope, theta)[1], in_dims=1, out_dims=1)(v[:, columns])[0]
+                total = self._summed(batch.take(part), None if weights is None else weights[part])
+                result[:, columns] += bent(total, theta, v[:, columns], self.traced)
         return result / len(batch)
 
     def gauss_newton(self, theta: Tensor, x: Tensor, curvatures: Tensor, v: Tensor) -> Tensor:
@@ -231,10 +247,7 @@ class Network:
         for columns in blocks(v.shape[1], 1, COLUMNS):
             for part in self.rows(len(x), columns.stop - columns.start):
                 f = partial(self.one_pass, x=x[part])
-                forward = pushed(f, theta, v[:, columns])
-                back = vjp(f, theta)[1]
-                bent = torch.einsum("bac,kbc->kba", curvatures[part], forward)
-                result[:, columns] += vmap(back)(bent)[0].T
+                result[:, columns] += squared(f, theta, curvatures[part], v[:, columns], self.traced)
         return result / len(x)
 
     def feature_slopes(self, theta: Tensor, batch: Batch, direction: Tensor) -> Tensor:
@@ -250,10 +263,10 @@ class Network:
         Returns:
             (n, d).
         """
-
-        def along(x: Tensor) -> Tensor:
-            slope: Tensor = grad(lambda free: self.losses(free, Batch(x, batch.y)).sum())(theta)
-            return slope @ direction
-
-        slopes: Tensor = grad(along)(batch.x)
+        theta, x = theta.detach().clone().requires_grad_(), batch.x.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            loss = self.losses(theta, Batch(x, batch.y)).sum()
+            (slope,) = torch.autograd.grad(loss, theta, create_graph=True)
+            along = slope @ direction + 0 * x.sum()  # whole numbers have no slope of their own
+        (slopes,) = torch.autograd.grad(along, x)
         return slopes[:, :-1] if self.targets_inside else slopes

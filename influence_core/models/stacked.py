@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, vmap
 
+from influence_core.models.layers import as_written
 from influence_core.models.losses import training_residuals
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch, Layer
@@ -48,12 +49,13 @@ def stack_of(network: Network, _models: int) -> Stacked:
         Gradients of many models.
     """
     parts = _perceptron(network.module)
-    return Perceptrons(network, network.layers, parts) if parts else AnyModule(network)
+    written = parts and len(network.layers) == len(parts) + 1
+    return Perceptrons(network, network.layers, parts) if written else AnyModule(network)
 
 
 def _perceptron(module: nn.Module) -> tuple[type[nn.Module], ...]:
     """Activations between the layers of a plain multilayer perceptron; empty for any other module."""
-    parts = list(module) if isinstance(module, nn.Sequential) else []
+    parts = list(module) if type(module) is nn.Sequential and all(map(as_written, module.modules())) else []
     parts = parts[1:] if parts and isinstance(parts[0], nn.Flatten) else parts
     linear, between = parts[::2], parts[1::2]
     if len(parts) % 2 == 0 or not all(type(part) is nn.Linear and part.bias is not None for part in linear):
@@ -135,6 +137,10 @@ class AnyModule:
         def total(theta: Tensor, own: Tensor) -> Tensor:
             return own @ network.loss.values(network.outputs(theta, batch.x), batch.y) / b
 
+        if not network.traced:
+            free = state[0].detach().clone().requires_grad_()
+            with torch.enable_grad():
+                return list(torch.autograd.grad(sum(map(total, free, a)), free))  # type: ignore[arg-type]
         if len(state[0]) == 1:
             return [grad(total)(state[0][0], a[0])[None]]
         return [vmap(grad(total))(state[0], a)]

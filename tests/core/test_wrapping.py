@@ -15,8 +15,8 @@ from influence_core import wrap
 from influence_core.analysis import MODELS
 from influence_core.influence.effects import perturbation_change, relabel_change
 from influence_core.models import NETWORK
+from influence_core.models.criteria import OwnLoss
 from influence_core.models.losses import Softmax, Squared
-from influence_core.models.wrapped import OwnLoss
 from influence_core.settings import SettingsError
 
 ROOT = Path(__file__).parents[2]
