@@ -7,17 +7,15 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.helpers import APP, DEMO, ROOT
+from tests.browser.helpers import APP, DEMO, ROOT, healthy, profile
+from tests.waiting import PATIENCE, until
 
-WINDOW = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
 FLAGS = [
     "--no-sandbox",
     "--disable-quic",
@@ -52,7 +50,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def shared_context(browser: Any) -> Any:
     """One browser profile: the front end's scripts are fetched and compiled once."""
-    return browser.new_context(**WINDOW)
+    return profile(browser)
 
 
 @pytest.fixture
@@ -74,7 +72,7 @@ def stranger(browser: Any) -> Iterator[Callable[..., Any]]:
     errors: list[list[str]] = []
 
     def tab(**options: Any) -> Any:
-        opened.append(browser.new_context(**WINDOW | options))
+        opened.append(profile(browser, **options))
         made, faults = _watched(opened[-1])
         errors.append(faults)
         return made
@@ -88,7 +86,6 @@ def stranger(browser: Any) -> Iterator[Callable[..., Any]]:
 def _watched(context: Any) -> tuple[Any, list[str]]:
     errors: list[str] = []
     tab = context.new_page()
-    tab.set_default_timeout(60_000)  # a busy machine is no failure
     tab.on("pageerror", lambda error: errors.append(str(error)))
     return tab, errors
 
@@ -121,7 +118,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def _start(
@@ -141,13 +138,8 @@ def _start(
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdout=file, stderr=subprocess.STDOUT)
     running.append(process)
     base = "".join(f"/{o.partition('=')[2]}" for o in options if o.startswith("--server.baseUrlPath="))
-    address = f"http://127.0.0.1:{port}{base}"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return address
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError(f"{app.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    address = f"127.0.0.1:{port}{base}"
+    until(lambda: healthy(address) or process.poll() is not None, lambda: log.read_text(errors="replace")[-2000:], 0.2)
+    if process.poll() is not None:
+        raise RuntimeError(f"{app.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    return f"http://{address}"

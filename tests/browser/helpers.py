@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app.py"
@@ -15,24 +19,39 @@ BLOBS = "v=1&data.name=blobs&data.n=200&data.test_fraction=0.2&data.flip_fractio
 # 2,500 images of five digits: bundled, and refits long enough for what happens to a server meanwhile.
 LARGE = "v=1&data.digits=0,1,2,3,4&data.size=2500&model.name=softmax&model.l2=0.1"
 
-# No run of the script, no change of the page and nothing that moves (an opening expander pushes what is below it, and a
-# press that begins on a button ends beside it) for so many milliseconds.
-REST = """(quiet) => new Promise((resolve, reject) => {
+WINDOW = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+# When the page last asked its server for something, and when it last heard of it.
+WIRE = """window.wire = { asked: 0, heard: 1 };
+window.WebSocket = new Proxy(window.WebSocket, { construct(kind, given) {
+  const socket = Reflect.construct(kind, given), send = socket.send.bind(socket);
+  socket.send = (what) => (send(what), (window.wire.asked = performance.now()));
+  socket.addEventListener('message', () => (window.wire.heard = performance.now()));
+  return socket;
+} });"""
+# No question without an answer (a busy server begins late), no run of the script, no change of the page and nothing
+# that moves (an opening expander pushes what is below it, and a press that begins on a button ends beside it) for so
+# many milliseconds, in which a busy browser must have come round to it a few times.
+REST = f"""(quiet) => new Promise((resolve, reject) => {{
   const start = performance.now(), app = () => document.querySelector('[data-testid="stApp"]');
-  let since = start;
+  let since = start, asks = 0;
+  const waits = (now) => window.wire && wire.asked > wire.heard && now - wire.asked < 10_000;
   const watch = new MutationObserver(() => (since = performance.now()));
-  watch.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
-  const ask = () => {
+  watch.observe(document.body, {{ subtree: true, childList: true, attributes: true, characterData: true }});
+  let seen = since;
+  const ask = () => {{
     const now = performance.now();
     const moving = document.getAnimations()
       .some((a) => a.playState === 'running' && a.effect?.getTiming().iterations < Infinity);
-    if (moving || app()?.dataset.testScriptState !== 'notRunning') since = now;
-    if (now - since < quiet && now - start < 120_000) return void setTimeout(ask, 20);
+    if (moving || waits(now) || app()?.dataset.testScriptState !== 'notRunning') since = now;
+    asks = since === seen ? asks + 1 : 0;
+    seen = since;
+    const quietly = now - since >= quiet && asks >= 5;
+    if (!quietly && now - start < {1000 * PATIENCE}) return void setTimeout(ask, 20);
     watch.disconnect();
-    now - since < quiet ? reject(new Error('The page never came to rest.')) : resolve();
-  };
+    quietly ? resolve() : reject(new Error('The page never came to rest.'));
+  }};
   ask();
-})"""
+}})"""
 
 MAP = "document.querySelector('.js-plotly-plot')"
 READY = f"() => {MAP}?._fullData?.length > 0"
@@ -68,9 +87,26 @@ SCATTER = """(axis) => [...document.querySelectorAll('.js-plotly-plot')].map((p)
   .find((d) => d.some((t) => (t.name ?? '').startsWith('predicted'))).map((t) => Array.from(t[axis]))"""
 
 
+def healthy(address: str) -> bool:
+    """Whether a server answers at this host, port and base path."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/_stcore/health", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def profile(browser: Any, **options: Any) -> Any:
+    """A browser profile that knows nothing, and in which a busy machine is no failure.  Options: of a context."""
+    context = browser.new_context(**WINDOW | options)
+    context.set_default_timeout(1000 * PATIENCE)
+    context.add_init_script(WIRE)
+    return context
+
+
 def settled(page: Any) -> None:
     """Wait until no run of the script is going on; one that was just asked for may not have begun."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=120_000)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
 def rest(page: Any, quiet: int = 150) -> None:
@@ -87,15 +123,48 @@ def no_trouble(page: Any) -> None:
 def visit(page: Any, address: str, query: str = "n=300") -> None:
     """Open the page of components with its map drawn."""
     page.goto(f"{address}/?{query}")
-    page.wait_for_function(READY, timeout=60_000)
+    page.wait_for_function(READY)
     rest(page)
 
 
 def explore(page: Any, app: str, query: str = "") -> None:
     """Open Explore with map and truth drawn."""
     page.goto(f"{app}/Explore?{query}")
-    page.wait_for_function(READY, timeout=120_000)
-    page.get_by_text("slope =").first.wait_for(timeout=60_000)
+    page.wait_for_function(READY)
+    page.get_by_text("slope =").first.wait_for()
+    rest(page)
+
+
+def push(page: Any, button: Any) -> None:
+    """Click what lies still."""
+    button.scroll_into_view_if_needed()
+    rest(page)
+    button.click()
+
+
+def zoom(page: Any, ranges: str, turn: int) -> Any:
+    """Turn the wheel over a chart, whose axes' ranges a script gives; return the new ones."""
+    old = page.evaluate(ranges)
+    page.mouse.wheel(0, turn)
+    page.wait_for_function(f"(old) => JSON.stringify(({ranges})()) !== JSON.stringify(old)", arg=old)
+    rest(page)
+    return page.evaluate(ranges)
+
+
+def pick_row(page: Any, table: Any, row: int) -> None:
+    """Tick the box of a row, the first being 0, of a table that Streamlit paints."""
+    table.scroll_into_view_if_needed()
+    rest(page)
+    box = table.bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 35 * (row + 1) + 17)
+
+
+def ask(page: Any, test: int) -> None:
+    """Ask about a test point by its number, and wait for the answer."""
+    page.get_by_label("Test point", exact=True).fill(str(test))
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"test={test}(&|$)"))
+    page.wait_for_function(f"() => document.querySelector('.if-map')?.state?.message?.selected_test === {test}")
     rest(page)
 
 
@@ -104,6 +173,7 @@ def hover(page: Any, place: str, which: Any) -> tuple[float, float]:
 
     A click is a click on what was hovered last, which Plotly looks for at most once in 50 ms.
     """
+    rest(page)
     page.mouse.move(1, 1)
     page.wait_for_function(f"() => !({HOVERED})()")
     x, y = page.wait_for_function(place, arg=which).json_value()
@@ -119,11 +189,12 @@ def click(page: Any, side: str, index: int) -> None:
 
 def tool(page: Any, name: str) -> None:
     """Choose a tool of the map's bar."""
-    page.locator(f'.modebar-btn[data-title="{name}"]').first.click()
+    push(page, page.locator(f'.modebar-btn[data-title="{name}"]').first)
 
 
 def frame(page: Any, corner: tuple[float, float], end: tuple[float, float], steps: bool = False) -> list[list[int]]:
     """Drag around a rectangle, given in shares of the plot; return the points that lie in it."""
+    rest(page)
     box = page.locator(".nsewdrag").first.bounding_box()
     (left, top), (right, bottom) = (
         # Mouse events carry whole pixels.

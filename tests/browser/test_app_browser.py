@@ -8,12 +8,14 @@ import pytest
 from tests.browser.helpers import (
     PAGES,
     READY,
+    ask,
     click,
     coloured,
     explore,
     measured,
     no_trouble,
     predicted,
+    push,
     rest,
     settled,
 )
@@ -34,10 +36,10 @@ def strip_images(page: Any) -> str:
 
 def test_home_offers_presets_that_open_explore(page: Any, app: str) -> None:
     page.goto(app)
-    page.get_by_role("heading", name="Influence Explorer").wait_for(timeout=60_000)
-    page.get_by_role("button", name="Explore").first.click()
-    page.get_by_role("heading", name="Explore", exact=True).wait_for(timeout=60_000)
-    page.wait_for_function(READY, timeout=120_000)
+    page.get_by_role("heading", name="Influence Explorer").wait_for()
+    push(page, page.get_by_role("button", name="Explore").first)
+    page.get_by_role("heading", name="Explore", exact=True).wait_for()
+    page.wait_for_function(READY)
     no_trouble(page)
 
 
@@ -58,20 +60,20 @@ def test_clicking_a_test_digit_changes_colours_strips_scatter_and_link(page: Any
 
 def test_gallery_buttons_and_number_box_select_too(page: Any, app: str) -> None:
     explore(page, app)
-    page.get_by_role("button", name=re.compile("^mnist-")).nth(20).click()  # strips and gallery are buttons
+    push(page, page.get_by_role("button", name=re.compile("^mnist-")).nth(20))  # strips and gallery are buttons
+    rest(page)
     colours, truth = coloured(page, "train"), measured(page)
-    page.get_by_label("Test images").get_by_role("button").nth(12).click()
+    push(page, page.get_by_label("Test images").get_by_role("button").nth(12))
     page.wait_for_url(re.compile("test=12"))
     rest(page)
     assert coloured(page, "train") != colours
     assert measured(page) != truth
-    page.get_by_role("button", name="Next", exact=True).last.click()  # the first is the tour's
+    push(page, page.get_by_role("button", name="Next", exact=True).last)  # the first is the tour's
     page.wait_for_url(re.compile("test=13"))
-    page.get_by_role("button", name="Next misclassified").click()
+    push(page, page.get_by_role("button", name="Next misclassified"))
     page.get_by_text("misclassified").nth(1).wait_for()
-    page.get_by_label("Test point", exact=True).fill("5")
-    page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("test=5"))
+    rest(page)
+    ask(page, 5)
     no_trouble(page)
 
 
@@ -88,12 +90,14 @@ def test_dragging_the_damping_slider_recolours(page: Any, app: str) -> None:
     explore(page, app)
     before, colours = predicted_size(page), coloured(page, "train")
     thumb = page.get_by_role("slider", name="Damping δ of (H + δI)⁻¹")
+    thumb.scroll_into_view_if_needed()
+    rest(page)
     box = thumb.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + 180, box["y"] + box["height"] / 2, steps=8)
     page.mouse.up()
-    page.wait_for_url(re.compile("solver.damping="), timeout=20_000)
+    page.wait_for_url(re.compile("solver.damping="))
     rest(page)
     assert predicted_size(page) < 0.9 * before  # more damping, smaller changes
     assert coloured(page, "train") != colours
@@ -103,14 +107,13 @@ def test_dragging_the_damping_slider_recolours(page: Any, app: str) -> None:
 def test_loo_runs_as_a_job_can_be_cancelled_and_finishes(page: Any, app: str) -> None:
     page.goto(f"{app}/Explore?{LONG}")
     run = page.get_by_role("button", name="Run exact leave-one-out")
-    run.wait_for(timeout=180_000)
-    run.click()
-    page.get_by_text("Exact leave-one-out:").wait_for(timeout=30_000)
+    push(page, run)
+    page.get_by_text("Exact leave-one-out:").wait_for()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled. Finished blocks are kept").wait_for(timeout=60_000)
-    page.get_by_role("button", name="Run exact leave-one-out").click()
-    page.get_by_text("slope =").first.wait_for(timeout=300_000)
-    settled(page)
+    page.get_by_text("Cancelled. Finished blocks are kept").wait_for()
+    push(page, run)
+    page.get_by_text("slope =").first.wait_for(timeout=600_000)
+    rest(page)
     assert sum(len(t) for t in measured(page)[1:3]) == 1350
     no_trouble(page)
 
@@ -118,6 +121,6 @@ def test_loo_runs_as_a_job_can_be_cancelled_and_finishes(page: Any, app: str) ->
 def test_every_page_opens_by_its_own_link(page: Any, app: str) -> None:
     for name in PAGES:
         page.goto(f"{app}/{name}")
-        page.get_by_role("heading", name=re.compile(f"^{name}")).first.wait_for(timeout=120_000)
+        page.get_by_role("heading", name=re.compile(f"^{name}")).first.wait_for()
         settled(page)
         no_trouble(page)

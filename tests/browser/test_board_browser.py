@@ -1,7 +1,6 @@
 """Drawing by hand in a real browser: every stroke changes points, boundary, colours and link; nothing jumps back."""
 
 import re
-import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,7 +9,8 @@ import pytest
 
 from influence_core.analysis import analyse, drawn
 from influence_core.settings import DataSettings, ModelSettings, Settings, from_query, to_query
-from tests.browser.helpers import no_trouble, rest, settled
+from tests.browser.helpers import no_trouble, rest
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 BASE = Settings(data=DataSettings("drawn"), model=ModelSettings("logistic", 0.01))
@@ -63,19 +63,19 @@ class Hand:
     def until(self, words: str, arg: Any = None) -> dict[str, Any]:
         """Wait until an expression in ``s``, what is seen, and ``arg`` is true; the page may draw the board anew."""
         script = f"(root, arg) => {{ const s = ({STATE})(root); return {words}; }}"
-        deadline = time.monotonic() + 60
-        while not self.root.evaluate(script, arg):
-            assert time.monotonic() < deadline, f"never came true: {words}, seen {self.see()}"
-            self.page.wait_for_timeout(50)
+        until(
+            lambda: self.root.evaluate(script, arg),
+            lambda: f"{words}, seen {self.see()}",
+            0.05,
+            lambda seconds: self.page.wait_for_timeout(1000 * seconds),
+        )
         return self.see()
 
     def settle(self) -> dict[str, Any]:
         """Wait until the page and its link have followed the last stroke."""
         self.until("s.idle")
         text = self.see()["text"]
-        self.page.wait_for_function(
-            "(t) => decodeURIComponent(location.search).includes('points=' + t)", arg=text, timeout=60_000
-        )
+        self.page.wait_for_function("(t) => decodeURIComponent(location.search).includes('points=' + t)", arg=text)
         rest(self.page)
         return self.see()
 
@@ -85,10 +85,11 @@ def opened(page: Any, app: str, points: str = FEW, **query: str) -> Hand:
     link = "&".join(f"{k}={v}" for k, v in (to_query(settings) | query).items())
     page.goto(f"{app}/Explore?{link}")
     hand = Hand(page)
-    hand.root.locator(".hit").first.wait_for(state="attached", timeout=120_000)
-    settled(page)
+    hand.root.locator(".hit").first.wait_for(state="attached")
+    rest(page)
     hand.until("s.idle")
     hand.root.evaluate("(root) => root.scrollIntoView({ block: 'end' })")
+    rest(page)
     return hand
 
 
@@ -146,8 +147,10 @@ def test_a_drag_recolours_before_it_ends_and_its_end_is_in_the_link(page: Any, a
     assert "320_230" in page.url or "points" not in page.url  # the link waits for the end of the stroke
     steps = 24
     path = [(250 - 400 * k // steps, 100 - 150 * k // steps) for k in range(1, steps + 1)]
+    near = "Math.hypot(...s.text.split('.')[40].slice(1).split('_').map((v, k) => v - arg[k])) <= 4"
     for x, y in path:  # slower than the server answers: old answers arrive while the hand goes on
         page.mouse.move(*hand.at(x, y))
+        hand.until(near, [x, y])
         page.wait_for_timeout(40)
         held = hand.points[40]
         assert abs(held.x - x) <= 3 and abs(held.y - y) <= 3, "a point jumped back under the hand"
@@ -192,12 +195,12 @@ def test_what_the_model_needs_is_not_deleted(page: Any, app: str) -> None:
     hand = opened(page, app, points)
     hand.tool("Delete")
     hand.click(100, 0)
-    assert "at least two training points each" in hand.see()["said"]
+    hand.until("s.said.includes(arg)", "at least two training points each")
     hand.click(-50, 20)
-    assert "At least one test point must stay" in hand.see()["said"]
+    hand.until("s.said.includes(arg)", "At least one test point must stay")
     hand.tool("Relabel")
     hand.click(-100, 0)
-    assert "at least two training points each" in hand.see()["said"]
+    hand.until("s.said.includes(arg)", "at least two training points each")
     assert hand.see()["text"] == points
     no_trouble(page)
 
@@ -267,6 +270,6 @@ def test_a_link_shows_the_same_drawing(page: Any, app: str, stranger: Any) -> No
     tab = stranger()
     tab.goto(page.url)
     again = Hand(tab)
-    again.root.locator(".hit").first.wait_for(state="attached", timeout=120_000)
+    again.root.locator(".hit").first.wait_for(state="attached")
     shown = again.until("s.idle && s.scores.some(Number.isFinite)")
     assert shown["text"] == seen["text"] and shown["fills"] == seen["fills"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.helpers import MAP, PLACE, READY, TRACES, click, frame, hover, rest, tool, trained, visit
+from tests.browser.helpers import MAP, PLACE, READY, TRACES, click, frame, hover, push, rest, tool, trained, visit, zoom
 
 pytestmark = pytest.mark.browser
 LAYOUT = f"() => {MAP}._fullLayout"
@@ -33,11 +33,9 @@ def test_click_recolours_and_keeps_the_zoom(page: Any, demo: str) -> None:
     first = trained(page)
     assert sorted(i for trace in first for i in trace["ids"]) == list(range(300))
     whole = page.evaluate(RANGES)
-    page.mouse.move(*page.evaluate(PLACE, ["test", 0]))
-    page.mouse.wheel(0, -300)
-    page.wait_for_function(f"(whole) => JSON.stringify(({RANGES})()) !== JSON.stringify(whole)", arg=whole)
     rest(page)
-    zoomed = page.evaluate(RANGES)
+    page.mouse.move(*page.evaluate(PLACE, ["test", 0]))
+    zoomed = zoom(page, RANGES, -300)
     assert zoomed[0][1] - zoomed[0][0] < 0.95 * (whole[0][1] - whole[0][0])
     pick(page, 0)
     second = trained(page)
@@ -114,12 +112,14 @@ def test_gallery_click_and_keyboard_select(page: Any, demo: str) -> None:
     visit(page, demo)
     tiles = page.locator(".if-gallery button")
     assert tiles.count() == 40
-    tiles.nth(7).click()
+    push(page, tiles.nth(7))
     page.get_by_text("selected=7").wait_for()
+    rest(page)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     page.get_by_text("selected=8").wait_for()
     page.wait_for_function(SHOWS, arg=8)
+    rest(page)
     assert tiles.nth(8).get_attribute("aria-pressed") == "true"
     assert tiles.nth(7).get_attribute("aria-pressed") == "false"
     assert tiles.nth(10).get_attribute("aria-label").endswith(", misclassified")
@@ -138,10 +138,11 @@ def test_strip_selects_a_training_point(page: Any, demo: str) -> None:
     pick(page, 3)
     cards = page.locator(".if-strip .side").first.locator("button")
     cards.first.wait_for()
+    rest(page)
     scores = cards.locator(".score").all_inner_texts()
     assert len(scores) == 8 and all(text.startswith("+") for text in scores)
     label = cards.first.get_attribute("aria-label")
-    cards.first.click()
+    push(page, cards.first)
     index = label.split(" ")[0].removeprefix("train-")
     page.get_by_text(f"last=train {index} ").wait_for()
     page.locator('.if-strip button[aria-pressed="true"]').wait_for()
@@ -179,10 +180,10 @@ def test_map_follows_a_change_of_theme(page: Any, demo: str) -> None:
 def test_map_leaves_and_comes_back(page: Any, demo: str) -> None:
     visit(page, demo)
     for _ in range(3):
-        page.get_by_text("Show", exact=True).click()
+        push(page, page.get_by_text("Show", exact=True))
         page.locator(".js-plotly-plot").wait_for(state="detached")
-        assert page.evaluate(PARKED) == 0
-        page.get_by_text("Show", exact=True).click()
+        page.wait_for_function(f"async () => (await ({PARKED})()) === 0")
+        push(page, page.get_by_text("Show", exact=True))
         page.wait_for_function(READY)
     pick(page, 3)
 
@@ -199,9 +200,7 @@ def test_a_lasso_sends_exactly_the_points_inside_and_leaves_no_trace(
 ) -> None:
     visit(page, demo)
     pick(page, 3)
-    page.mouse.wheel(0, -200)
-    rest(page)
-    ranges = page.evaluate(RANGES)
+    ranges = zoom(page, RANGES, -200)
     tool(page, name)
     train, test = frame(page, (0.2, 0.25), (0.62, 0.8), steps)
     assert 5 < len(train) < 295 and 0 < len(test) < 40

@@ -15,6 +15,7 @@ from tests.browser.helpers import (
     IMAGES,
     LOO_PLACE,
     PLACE,
+    ask,
     click,
     coloured,
     explore,
@@ -22,6 +23,8 @@ from tests.browser.helpers import (
     hover,
     named,
     no_trouble,
+    pick_row,
+    push,
     rest,
     tool,
 )
@@ -53,9 +56,9 @@ def test_a_training_point_is_selected_asked_about_and_joins_a_group(page: Any, a
     row = lonely(analysis)
     click(page, "train", row)
     page.wait_for_url(re.compile(f"train={row}"))
-    page.get_by_role("button", name="Add to group").click()
+    push(page, page.get_by_role("button", name="Add to group"))
     page.wait_for_url(re.compile(f"group={row}"))
-    page.get_by_role("button", name="Ask about it").click()
+    push(page, page.get_by_role("button", name="Ask about it"))
     page.wait_for_url(re.compile("ask=train"))
     page.get_by_text("leaves the training set").wait_for()
     rest(page)
@@ -75,18 +78,15 @@ def test_a_training_point_is_selected_asked_about_and_joins_a_group(page: Any, a
 
 def test_a_point_of_the_scatter_and_a_row_of_the_table_select_too(page: Any, app: str) -> None:
     explore(page, app, BLOBS)
-    page.get_by_role("tab", name="Table and CSV").click()
+    push(page, page.get_by_role("tab", name="Table and CSV"))
     page.get_by_text("Strongest first").wait_for()
     rest(page)
-    grid = page.locator('[data-testid="stDataFrame"]').last
-    grid.scroll_into_view_if_needed()
-    box = grid.bounding_box()
-    page.mouse.click(box["x"] + 15, box["y"] + 55)  # the check box of the first row
+    pick_row(page, page.locator('[data-testid="stDataFrame"]').last, 0)
     strongest = int(np.abs(blobs().scores([0])[:, 0]).argmax())
-    page.wait_for_url(re.compile(f"train={strongest}"), timeout=20_000)
+    page.wait_for_url(re.compile(f"train={strongest}"))
     rest(page)
     assert [t["count"] for t in named(page, "selected training point")] == [1]
-    page.get_by_role("button", name="Deselect").click()
+    push(page, page.get_by_role("button", name="Deselect"))
     page.wait_for_function("() => !location.search.includes('train=')")
     no_trouble(page)
 
@@ -120,13 +120,10 @@ def test_one_selection_in_map_strips_table_scatter_and_box(page: Any, app: str) 
     scores = analysis.scores([0])[:, 0]
     order = np.argsort(-np.abs(scores), kind="stable")
 
-    page.locator(".if-strip .side").first.locator("button").first.click()
+    push(page, page.locator(".if-strip .side").first.locator("button").first)
     follow(page, analysis, int(scores.argmax()))
 
-    grid = page.locator('[data-testid="stDataFrame"]').last
-    grid.scroll_into_view_if_needed()
-    box = grid.bounding_box()
-    page.mouse.click(box["x"] + 15, box["y"] + 35 * 3 + 17)  # the third row
+    pick_row(page, page.locator('[data-testid="stDataFrame"]').last, 2)
     follow(page, analysis, int(order[2]))
 
     page.locator(".if-loo").scroll_into_view_if_needed()
@@ -148,7 +145,7 @@ def test_a_lasso_makes_a_group_with_three_numbers_and_a_boundary_after(page: Any
     explore(page, app, BLOBS)
     tool(page, "Lasso Select")
     inside, _ = frame(page, (0.45, 0.3), (0.8, 0.75), steps=True)
-    page.wait_for_url(re.compile("group="), timeout=20_000)
+    page.wait_for_url(re.compile("group="))
     rest(page)
     text = page.evaluate("() => new URL(location.href).searchParams.get('group')")
     assert rows_of(text, 160, {}).tolist() == inside
@@ -158,8 +155,8 @@ def test_a_lasso_makes_a_group_with_three_numbers_and_a_boundary_after(page: Any
     shown = [float(text.replace("−", "-")) for text in metrics.all_inner_texts()[:2]]
     assert shown == pytest.approx([effect.first_order[0], effect.newton[0]], rel=6e-3)
     assert [t["count"] for t in named(page, "boundary after")] in ([], [0])
-    page.get_by_role("button", name="Refit without these").click()
-    page.get_by_text("Test accuracy after").wait_for(timeout=60_000)
+    push(page, page.get_by_role("button", name="Refit without these"))
+    page.get_by_text("Test accuracy after").wait_for()
     rest(page)
     truth = blobs().problem.group_refit(inside).change[0]
     assert float(metrics.all_inner_texts()[2].replace("−", "-")) == pytest.approx(truth, rel=6e-3)
@@ -172,7 +169,7 @@ def test_a_group_of_test_points_is_chosen_by_lasso_or_by_name(page: Any, app: st
     rest(page)
     tool(page, "Box Select")
     _, inside = frame(page, (0.2, 0.2), (0.7, 0.7))
-    page.get_by_text(f"{len(inside)} of 40 test points").first.wait_for(timeout=20_000)
+    page.get_by_text(f"{len(inside)} of 40 test points").first.wait_for()
     rest(page)
     scores = blobs().scores(inside, mean=True)[:, 0]
     colours = coloured(page, "train")
@@ -185,9 +182,9 @@ def test_a_group_of_test_points_is_chosen_by_lasso_or_by_name(page: Any, app: st
         ("Class", first),
         ("All test points", first | True),
     ):
-        page.get_by_role("combobox", name="Group", exact=False).first.click()
+        push(page, page.get_by_role("combobox", name="Group", exact=False).first)
         page.get_by_role("option", name=re.compile(f"^{name}")).first.click()
-        page.get_by_text(f"{int(rows.sum())} of 40 test points").first.wait_for(timeout=20_000)
+        page.get_by_text(f"{int(rows.sum())} of 40 test points").first.wait_for()
         rest(page)
         asked = [t["count"] for t in named(page, "test points asked about")]
         assert asked == [int(rows.sum())]
@@ -201,8 +198,8 @@ def test_switches_change_the_colours_and_stand_in_the_link(page: Any, app: str) 
         ("Symmetric log scale", "symlog", "logarithmic"),
         ("Magnitude only", "magnitude", "strong"),
     ):
-        page.get_by_text(label, exact=True).click()
-        page.wait_for_url(re.compile(f"{name}=True"), timeout=20_000)
+        push(page, page.get_by_text(label, exact=True))
+        page.wait_for_url(re.compile(f"{name}=True"))
         page.wait_for_function(f"(word) => ({scale})().includes(word)", arg=word)
     no_trouble(page)
 
@@ -213,17 +210,14 @@ def test_a_locked_scale_is_the_same_for_every_test_point(page: Any, app: str) ->
     def limits() -> list[float]:
         found = []
         for test in (3, 11):
-            page.get_by_label("Test point", exact=True).fill(str(test))
-            page.keyboard.press("Enter")
-            page.wait_for_url(re.compile(f"test={test}(&|$)"))
-            rest(page)
+            ask(page, test)
             found.append(page.evaluate(limit))
         return found
 
     explore(page, app, BLOBS)
     free = limits()
     assert free[0] != free[1]
-    page.get_by_text("Lock colour scale", exact=True).click()
+    push(page, page.get_by_text("Lock colour scale", exact=True))
     page.wait_for_url(re.compile("lock=True"))
     rest(page)
     locked = limits()
@@ -260,14 +254,17 @@ def test_the_keyboard_reaches_what_the_mouse_does(page: Any, app: str) -> None:
     page.get_by_label("Training point", exact=True).fill("7")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("train=7"))
-    page.get_by_text("What if several training points left together?").click()
+    push(page, page.get_by_text("What if several training points left together?"))
+    rest(page)
     page.get_by_label("Training points, numbers and ranges").fill("3-9,12")
     page.keyboard.press("Enter")
-    page.get_by_text("8 of 160 training points leave").wait_for(timeout=20_000)
+    page.get_by_text("8 of 160 training points leave").wait_for()
+    rest(page)
     page.get_by_label("Training points, numbers and ranges").fill("9-3")
     page.keyboard.press("Enter")
-    page.get_by_text("lower end first").wait_for(timeout=20_000)
+    page.get_by_text("lower end first").wait_for()
+    rest(page)
     page.get_by_role("radio", name="One training point").focus()
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("ask=train"), timeout=20_000)
+    page.wait_for_url(re.compile("ask=train"))
     no_trouble(page)

@@ -12,7 +12,7 @@ import pytest
 
 from influence_core.cells import neutral
 from pages.components.browser.bridge import FOLDER
-from tests.browser.helpers import settled
+from tests.browser.helpers import push, rest
 from tests.core.test_cells import LEFT, RUN
 
 pytestmark = pytest.mark.browser
@@ -35,9 +35,10 @@ def table(text: bytes) -> list[list[str]]:
 
 def test_gallery_and_strips_are_files_with_every_tile_word_and_number(page: Any, demo: str) -> None:
     page.goto(f"{demo}/?n=300")
-    page.locator(".if-gallery button.tile").nth(3).click(timeout=60_000)
+    page.locator(".if-gallery button.tile").nth(3).wait_for()
+    push(page, page.locator(".if-gallery button.tile").nth(3))
     page.locator(".if-strip .card").first.wait_for()
-    settled(page)
+    rest(page)
 
     name, raw = saved(page, ".st-key-gallery", "SVG")
     root = ET.fromstring(raw)
@@ -63,8 +64,8 @@ def test_gallery_and_strips_are_files_with_every_tile_word_and_number(page: Any,
 
 def test_a_drawing_is_a_file_and_a_page_link_carries_the_choices(page: Any, app: str) -> None:
     page.goto(f"{app}/Explore?v=1&data.name=drawn&model.l2=0.01&test=1")
-    page.locator(".if-board .boundary").wait_for(timeout=120_000)
-    settled(page)
+    page.locator(".if-board .boundary").wait_for()
+    rest(page)
     name, raw = saved(page, ".st-key-board", "SVG")
     root = ET.fromstring(raw)
     said = "".join(root.itertext())

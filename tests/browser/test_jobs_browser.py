@@ -6,14 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.helpers import LARGE, ROOT, measured, no_trouble, settled
+from tests.browser.helpers import LARGE, ROOT, healthy, measured, no_trouble, profile, push, rest
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.browser
 BAR = "Exact leave-one-out:"
@@ -37,19 +36,11 @@ class Server:
             env=os.environ | {"INFLUENCE_DATA_DIR": str(self.folder)},
             stdout=subprocess.DEVNULL,
         )
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_stcore/health", timeout=2).close()
-            except OSError:
-                time.sleep(0.2)
-            else:
-                return
-        raise RuntimeError("The app did not start.")
+        until(lambda: healthy(f"127.0.0.1:{self.port}"), lambda: "the app did not start", 0.2)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
     @property
     def link(self) -> str:
@@ -64,19 +55,16 @@ def server(tmp_path: Path) -> Any:
 
 
 def test_a_job_outlives_its_tab_and_its_server(page: Any, browser: Any, server: Server) -> None:
-    first = browser.new_context().new_page()
+    first = profile(browser).new_page()
     first.goto(server.link)
-    run = first.get_by_role("button", name="Run exact leave-one-out")
-    run.wait_for(timeout=180_000)
-    settled(first)
-    run.click()
-    first.get_by_text(BAR).wait_for(timeout=120_000)
+    push(first, first.get_by_role("button", name="Run exact leave-one-out"))
+    first.get_by_text(BAR).wait_for()
 
-    second = browser.new_context().new_page()  # another browser, the same link: the same run
+    second = profile(browser).new_page()  # another browser, the same link: the same run
     second.goto(server.link)
-    second.get_by_text(BAR).wait_for(timeout=120_000)
+    second.get_by_text(BAR).wait_for()
     first.context.close()
-    second.get_by_text(re.compile(r"of 2,250 refits · .* per second · .* left")).wait_for(timeout=120_000)
+    second.get_by_text(re.compile(r"of 2,250 refits · .* per second · .* left")).wait_for()
 
     server.kill()
     second.context.close()
@@ -86,11 +74,11 @@ def test_a_job_outlives_its_tab_and_its_server(page: Any, browser: Any, server: 
     server.start()
     page.goto(server.link)
     resumed = page.get_by_text("Resumed after the server stopped:")
-    resumed.wait_for(timeout=180_000)
+    resumed.wait_for()
     kept = int(re.search(r"stopped: ([\d,]+) of 2,250 refits were kept", resumed.inner_text())[1].replace(",", ""))
     assert 0 < kept < 2250
-    page.get_by_text("slope =").first.wait_for(timeout=300_000)
-    settled(page)
+    page.get_by_text("slope =").first.wait_for(timeout=600_000)
+    rest(page)
     assert sum(len(t) for t in measured(page)[1:3]) == 2250
     assert {path: path.stat().st_ino for path in blocks} == written  # read, not computed again
     assert not list((server.folder / "results" / "wanted").iterdir())

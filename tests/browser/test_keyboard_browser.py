@@ -79,7 +79,7 @@ def backwards(before: dict[str, Any], after: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("name", ["", *PAGES])
 def test_tab_goes_through_the_page_in_reading_order_and_is_seen(page: Any, app: str, name: str) -> None:
     page.goto(f"{app}/{name}?{IMAGES}")
-    page.get_by_role("button", name="Start over").first.wait_for(state="attached", timeout=120_000)
+    page.get_by_role("button", name="Start over").first.wait_for(state="attached")
     rest(page)
     steps = tab_round(page)
     names = [step["name"] for step in steps]
@@ -98,7 +98,7 @@ def test_from_the_data_to_a_measured_training_point_by_keyboard_alone(page: Any,
             page.keyboard.press(key)
 
     page.goto(f"{app}/Data?v=1&data.name=blobs")
-    page.get_by_role("heading", name="Data", exact=True).wait_for(timeout=120_000)
+    page.get_by_role("heading", name="Data", exact=True).wait_for()
     rest(page)
     tab_to(page, "Data", within='[data-testid="stSelectbox"]')
     type_("MNIST", "Enter")
@@ -111,11 +111,11 @@ def test_from_the_data_to_a_measured_training_point_by_keyboard_alone(page: Any,
     tab_to(page, "Explore", within='[data-testid="stSidebar"]')
     page.keyboard.press("Enter")
     tab_to_later = page.get_by_role("button", name="Run exact leave-one-out")
-    tab_to_later.wait_for(timeout=120_000)
+    tab_to_later.wait_for()
     rest(page)
     tab_to(page, "Run exact leave-one-out")
     page.keyboard.press("Enter")
-    page.get_by_text("slope =").first.wait_for(timeout=180_000)
+    page.get_by_text("slope =").first.wait_for()
     rest(page)
     tab_to(page, "", within=".if-gallery, .st-key-gallery")
     page.keyboard.press("ArrowRight")

@@ -15,7 +15,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tests.browser.helpers import APP
+from tests.browser.helpers import APP, push
 
 pytestmark = pytest.mark.browser
 CLIENT = "influence"
@@ -87,12 +87,13 @@ def test_a_deep_link_leads_to_the_login_and_back_to_a_named_person(
         f'client_secret = "none"\nserver_metadata_url = "{provider}/.well-known/openid-configuration"\n'
     )
     page.goto(f"{address}/Mislabels?data.name=digits&data.digits=3,5&model.name=logistic")
-    page.get_by_text("This server is for people with an account.").wait_for(timeout=60_000)
+    page.get_by_text("This server is for people with an account.").wait_for()
     assert page.get_by_text("Current problem").count() == 0
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/Mislabels?*data.name=digits*", timeout=60_000)
-    page.get_by_role("button", name="Make the queue").click(timeout=60_000)
-    page.get_by_text("ada@example.org, lead").wait_for(timeout=60_000)
-    page.get_by_text("ada@example.org, lead").click()
-    page.get_by_role("button", name="Log out").click()
-    page.get_by_text("This server is for people with an account.").wait_for(timeout=60_000)
+    push(page, page.get_by_role("button", name="Log in"))
+    page.wait_for_url("**/Mislabels?*data.name=digits*")
+    page.get_by_role("button", name="Make the queue").wait_for()
+    push(page, page.get_by_role("button", name="Make the queue"))
+    page.get_by_text("ada@example.org, lead").wait_for()
+    push(page, page.get_by_text("ada@example.org, lead"))
+    push(page, page.get_by_role("button", name="Log out"))
+    page.get_by_text("This server is for people with an account.").wait_for()

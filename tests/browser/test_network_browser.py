@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.helpers import READY, click, coloured, measured, no_trouble, rest
+from tests.browser.helpers import READY, click, coloured, measured, no_trouble, push, rest
 
 pytestmark = pytest.mark.browser
 MOONS = "v=1&data.name=moons&data.n=120&data.test_fraction=0.2&data.validation_fraction=0.1&model.name=logistic"
@@ -14,11 +14,12 @@ LEGEND = "() => [...document.querySelectorAll('.if-loo .legendtext')].map((e) =>
 
 def test_train_click_and_measure(page: Any, app: str) -> None:
     page.goto(f"{app}/Model?{MOONS}")
-    page.get_by_label("Model", exact=True).click(timeout=120_000)
+    page.get_by_label("Model", exact=True).wait_for()
+    push(page, page.get_by_label("Model", exact=True))
     page.get_by_role("option", name="Multilayer perceptron").click()
     page.get_by_text("Lowest validation loss").wait_for()  # the curves
     page.get_by_text("Test accuracy").wait_for()
-    page.get_by_role("link", name="Explore").click()
+    push(page, page.get_by_role("link", name="Explore"))
     page.get_by_text("Train without each point").wait_for()
     page.wait_for_function(READY)
     rest(page)
@@ -30,12 +31,12 @@ def test_train_click_and_measure(page: Any, app: str) -> None:
     page.get_by_text("Training stopped at").wait_for()  # the trust line
     page.get_by_text(re.compile("Damping .* was chosen: 0.1 of the mean eigenvalue")).wait_for()
 
-    page.get_by_role("button", name="Train without each point").click()
+    push(page, page.get_by_role("button", name="Train without each point"))
     page.get_by_text("Grey band: ±2σ").wait_for()
     rest(page)
     assert sum(len(trace) for trace in measured(page)[1:3]) == len(before)
     assert "noise: ±2σ of other seeds" in page.evaluate(LEGEND)
     assert page.get_by_text("against training without a point: r =").is_visible()
-    page.get_by_role("button", name="Train on 50 random halves").click()
+    push(page, page.get_by_role("button", name="Train on 50 random halves"))
     page.get_by_text("LDS = ").wait_for()
     no_trouble(page)

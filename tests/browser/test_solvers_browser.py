@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.helpers import no_trouble
+from tests.browser.helpers import no_trouble, push
 
 pytestmark = pytest.mark.browser
 # About 4,500 × 784: the comparison waits for a click and takes long enough to be cancelled.
@@ -19,12 +19,11 @@ def rows(page: Any) -> int:
 def test_cancel_keeps_the_rows_that_have_come(page: Any, app: str) -> None:
     page.goto(f"{app}/Solvers?{LARGE}")
     run = page.get_by_role("button", name="Compare the solvers")
-    run.wait_for(timeout=180_000)
-    run.click()
-    page.get_by_text(re.compile(r"Comparing solvers: \d of \d+ solvers")).wait_for(timeout=180_000)
-    page.locator("[data-testid=stTable] tbody tr").first.wait_for(timeout=60_000)
+    push(page, run)
+    page.get_by_text(re.compile(r"Comparing solvers: \d of \d+ solvers")).wait_for()
+    page.locator("[data-testid=stTable] tbody tr").first.wait_for()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled. The rows below are finished").wait_for(timeout=60_000)
+    page.get_by_text("Cancelled. The rows below are finished").wait_for()
     kept = rows(page)
     assert kept >= 1
     assert page.get_by_text("Cholesky", exact=True).first.is_visible()

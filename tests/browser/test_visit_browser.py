@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from pages.components.browser.tour import STEPS
-from tests.browser.helpers import APP, BLOBS, coloured, explore, no_trouble, rest, tab_to
+from pages.components.session.state import IN_FLIGHT
+from tests.browser.helpers import APP, BLOBS, ask, coloured, explore, no_trouble, push, rest, tab_to
 
 pytestmark = pytest.mark.browser
-PAINTED = 15.0  # seconds; 4 are promised, which a machine that runs all the tests beside it cannot show
+LATE = 1000 * (IN_FLIGHT + 0.1)  # ms after which an older address is no longer taken for one that was on its way
+# Whether the heading was ever there while the libraries were still being loaded.
+BEFORE = """new MutationObserver(() => {
+  const text = document.body?.innerText ?? '';
+  window.before ||= !!document.querySelector('h1') && text.includes('Loading the numerical libraries');
+}).observe(document, { subtree: true, childList: true, characterData: true });"""
 
 
 def test_the_first_page_of_a_fresh_server_is_painted_before_the_libraries_are_loaded(
@@ -20,14 +26,14 @@ def test_the_first_page_of_a_fresh_server_is_painted_before_the_libraries_are_lo
 ) -> None:
     fresh = serve(APP, env={"INFLUENCE_DATA_DIR": str(tmp_path_factory.mktemp("first"))})
     tab = stranger()
+    tab.add_init_script(BEFORE)
     start = time.perf_counter()
     tab.goto(fresh, wait_until="commit")
     tab.get_by_role("heading", name="Influence Explorer").wait_for()
-    painted = time.perf_counter() - start
-    record_property("first page of a fresh server painted, seconds", f"{painted:.1f}")
-    tab.get_by_text("Loading the numerical libraries").wait_for()
-    assert painted < PAINTED
+    # Four seconds are promised, which a machine that runs all the tests beside it cannot show.
+    record_property("first page of a fresh server painted, seconds", f"{time.perf_counter() - start:.1f}")
     tab.get_by_role("button", name="Explore").first.wait_for()
+    assert tab.evaluate("window.before")
     no_trouble(tab)
 
 
@@ -73,22 +79,13 @@ def test_a_deep_link_shows_no_tour(stranger: Any, app: str) -> None:
     assert tab.locator(".if-tour").count() == 0
 
 
-def ask(page: Any, test: int) -> dict[int, float]:
-    """Ask about a test point; return the colours of its answer."""
-    page.get_by_label("Test point", exact=True).fill(str(test))
-    page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(f"test={test}(&|$)"))
-    rest(page)
-    return coloured(page, "train")
-
-
 def shows(page: Any, test: int, colours: dict[int, float]) -> None:
     """Link, number box and colours are those of a test point asked about before."""
     page.wait_for_url(re.compile(rf"/Explore\?.*test={test}(&|$)"))
     page.wait_for_function(f"() => document.querySelector('.if-map')?.state?.message?.selected_test === {test}")
     rest(page)
     assert page.get_by_label("Test point", exact=True).input_value() == str(test)
-    assert coloured(page, "train") == colours
+    assert coloured(page, "train") == pytest.approx(colours, abs=1e-4)
 
 
 def travel(page: Any, way: str, name: str, test: int) -> None:
@@ -103,14 +100,16 @@ def travel(page: Any, way: str, name: str, test: int) -> None:
 
 def test_back_and_forward_restore_pages_and_test_points(page: Any, app: str) -> None:
     explore(page, app, BLOBS + "&test=0")
-    five = ask(page, 5)
-    page.wait_for_timeout(1_100)  # within a second of a choice an older address may still be on its way
-    twelve = ask(page, 12)
+    ask(page, 5)
+    five = coloured(page, "train")
+    page.wait_for_timeout(LATE)
+    ask(page, 12)
+    twelve = coloured(page, "train")
     assert five != twelve
-    page.locator('[data-testid="stSidebar"]').get_by_role("link", name="Model").click()
+    push(page, page.locator('[data-testid="stSidebar"]').get_by_role("link", name="Model"))
     page.get_by_role("heading", name="Model", exact=True).wait_for()
     rest(page)
-    page.wait_for_timeout(1_100)
+    page.wait_for_timeout(LATE)
     travel(page, "go_back", "Explore", 12)
     shows(page, 12, twelve)
     travel(page, "go_back", "Explore", 5)
