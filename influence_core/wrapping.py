@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from influence_core.analysis import Analysis, Problem, Settings
 from influence_core.analysis.problem import Given
@@ -24,6 +25,10 @@ from influence_core.models.wrapped import Risk, module_network, risk_network
 from influence_core.settings import ModelSettings, SettingsError, SolverSettings, Value
 
 WRAPPED = "wrapped"
+STORED = (
+    "Batch norm keeps its stored averages while it is trained here, other than in torch's training mode: train the "
+    "module in torch and give it as it is, or take group or layer norm."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +103,8 @@ class Wrapped:
         model = ModelSettings(WRAPPED, self.l2, fit=self.fit, options=tuple(sorted(self.options.items())))
         chosen = Settings(model=model, solver=solver, **settings)
         network, device = self.network(train, shape), choose_device()
+        if self.fit != GIVEN and any(isinstance(part, _BatchNorm) for part in network.module.modules()):
+            said = (*said, STORED)
         network = replace(network, notes=(*said, *network.notes))
         optimiser = Optimiser.of(self.fit, self.options)
         program = Program(network, network.batch(train, device), optimiser, chosen.seed)

@@ -100,14 +100,15 @@ class Kronecker:
         worst = float(relative.max()) if len(relative) else 0.0
         rest = relative.new_full((max(b.shape[1] - CHECKED, 0),), worst)
         relative = torch.where(b.norm(dim=0) > 0, torch.cat([relative, rest]), 0.0)
+        note = f"The residual was measured on {CHECKED} of {b.shape[1]} columns." if len(rest) else ""
         if worst <= ACCURATE:
-            return Solution(value, relative, 0, True)
+            return Solution(value, relative, 0, True, note=note)
         name = "EK-FAC" if self.corrected else "K-FAC"
         advice = (
             f"{name} takes each layer for a Kronecker product: a relative residual of {worst:.2g} is left. "
             "Conjugate gradients solve the system itself."
         )
-        return Solution(value, relative, 0, False, advice)
+        return Solution(value, relative, 0, False, f"{advice} {note}".strip(), note=note)
 
     def inverse(self) -> Tensor:
         """The block-diagonal inverse, (p, p)."""

@@ -1,5 +1,6 @@
 """Modules and losses as people bring them, each against a dense oracle that plain torch.autograd builds on its own."""
 
+from dataclasses import replace
 from functools import partial
 from types import MethodType
 
@@ -12,7 +13,8 @@ from torch.nn import functional
 
 from influence_core import wrap
 from influence_core.curvature import network_curvature
-from influence_core.settings import SettingsError
+from influence_core.settings import SettingsError, SolverSettings
+from influence_core.solvers import factor
 
 DAMPING, N, M = 0.5, 12, 4
 RANDOM = np.random.default_rng(0)
@@ -546,3 +548,33 @@ def test_half_precision_is_computed_in_single():
     assert analysis.problem.fitted.theta.dtype == torch.float32
     assert "bfloat16 are taken to float32" in analysis.influence.curvature.reason
     assert np.isfinite(analysis.scores()).all()
+
+
+@pytest.mark.parametrize("solver", ["eigh", "cholesky"])
+@pytest.mark.parametrize("columns", [3, 40])
+def test_residuals_in_single_precision_are_those_of_the_network(solver, columns):
+    torch.manual_seed(0)
+    analysis = wrap(nn.Sequential(nn.Linear(4, 30), nn.Tanh(), nn.Linear(30, 3)), CE).analyse(
+        X[:N], Y[:N], X[N:], Y[N:], damping=1e-6, curvature="gauss_newton", solver=solver
+    )
+    fitted, b = analysis.problem.fitted, torch.randn(243, columns)
+    found = factor(SolverSettings(solver, 1e-6), network_curvature(fitted, "gauss_newton", 1e-6))(b)
+    wide = replace(fitted.model, dtype=torch.float64)
+    exact = replace(
+        fitted,
+        model=wide,
+        train=wide.batch(analysis.problem.split.train, torch.device("cpu")),
+        fit=replace(fitted.fit, theta=fitted.theta.double()),
+    )
+    a = network_curvature(exact, "gauss_newton", 1e-6)
+    true = (a.matvec(found.value.double()) - b).norm(dim=0) / b.norm(dim=0)
+    assert float(true.max()) > 1e-4
+    assert not found.converged
+    np.testing.assert_array_less(true[:8] / 5, found.residual[:8])
+    assert ("measured on 8 of 40" in found.note) == (columns == 40)
+
+
+def test_batch_norm_that_is_trained_here_says_how():
+    module = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3))
+    analysis = wrap(module, CE, fit="sgd", epochs=2).analyse(X[:N], Y[:N], X[N:], Y[N:], damping=DAMPING)
+    assert "keeps its stored averages" in analysis.influence.curvature.reason

@@ -166,6 +166,7 @@ def test_the_residual_is_measured_on_the_true_system(solver):
     assert float(found.residual[10]) == 0
     assert not found.value[:, 10].any()
     assert not found.converged
+    assert "measured on 8 of 12 columns" in found.advice
     assert "Conjugate gradients solve the system itself" in found.advice
 
 
