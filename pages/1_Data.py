@@ -12,7 +12,7 @@ from influence_core.settings import Option
 from pages.components.charts import examples
 from pages.components.data.examples import draw_gallery, draw_table, named
 from pages.components.data.fetch_panel import offer_to_fetch
-from pages.components.data.upload_wizard import own_data
+from pages.components.data.upload_wizard import fresh, own_data
 from pages.components.frame.bootstrap import bootstrap
 from pages.components.lenses import lens_of
 from pages.components.problem import draw_panel
@@ -211,7 +211,8 @@ with guarded():
         offer_to_fetch(state.settings().data.name, chosen)
         st.stop()
     current_problem = cached.problem(state.settings())
-    suit_model(current_problem.split.train)
+    uploaded = chosen is not None and chosen.uploaded
+    suit_model(current_problem.split.train, current_problem.split if fresh() and uploaded else None)
     sizes(current_problem.split)
     left, right = st.columns([3, 2], gap="medium")
     with left:

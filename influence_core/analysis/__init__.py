@@ -15,6 +15,7 @@ from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
 from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.halves import HALVES, Draw, Halves
+from influence_core.analysis.penalty import Penalties, chosen_penalty
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
@@ -38,6 +39,7 @@ from influence_core.models import (
     NoMinimumError,
     QuantityError,
     applicable_models,
+    usual_estimator,
     usual_penalty,
 )
 from influence_core.retraining import Refits, SingularRefitError
@@ -73,6 +75,7 @@ __all__ = [
     "Job",
     "NoMinimumError",
     "Outcome",
+    "Penalties",
     "Problem",
     "QuantityError",
     "Scheduler",
@@ -95,6 +98,7 @@ __all__ = [
     "cases",
     "cells",
     "checking_curve",
+    "chosen_penalty",
     "contents",
     "corrected_review",
     "detection",
@@ -114,6 +118,7 @@ __all__ = [
     "trials",
     "trust_record",
     "uploads",
+    "usual_estimator",
     "usual_penalty",
     "watch",
     "why_chosen",

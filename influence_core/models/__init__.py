@@ -16,9 +16,9 @@ from influence_core.models.registry import (
     fit,
     fit_method,
     training_cost,
-    usual_penalty,
 )
 from influence_core.models.training import Optimiser, Program
+from influence_core.models.usual import usual_estimator, usual_penalty
 
 __all__ = [
     "FIT_METHODS",
@@ -43,5 +43,6 @@ __all__ = [
     "fit",
     "fit_method",
     "training_cost",
+    "usual_estimator",
     "usual_penalty",
 ]

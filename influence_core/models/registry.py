@@ -44,6 +44,7 @@ class ModelEntry:
         penalty: whether it has an l2.
         fits: ways of fitting; the first is taken unless another is asked for.
         l2: a usual penalty.
+        estimator: a usual one: one Newton step where that is exact and costs the same.
         elsewhere: what scikit-learn calls the penalty n·l2; empty where it has no such model.
     """
 
@@ -56,6 +57,7 @@ class ModelEntry:
     penalty: bool = True
     fits: tuple[str, ...] = ("newton", "adamw")
     l2: float = 0.1
+    estimator: str = "influence"
     elsewhere: Callable[[float], str] = lambda _total: ""
 
     @property
@@ -84,12 +86,6 @@ def build(settings: ModelSettings, dataset: Dataset, seed: int = 0) -> LinearMod
     options = resolve(settings.options, entry.all_options)
     chosen = settings if entry.penalty else replace(settings, l2=0.0)
     return entry.make(chosen, dataset, options, seed)
-
-
-def usual_penalty(current: ModelSettings, name: str) -> float:
-    """l2 for another model: the one that is set, where that is of the same kind; else what suits it."""
-    first, second = MODELS[current.name], MODELS[name]
-    return current.l2 if first.kind is second.kind else second.l2
 
 
 def fit_method(settings: ModelSettings) -> str:
@@ -240,6 +236,7 @@ MODELS: dict[str, ModelEntry] = {
         formula=r"\ell = (f - y)^2",
         applies=lambda data: data.classes == 0,
         make=predictor(lambda _options, _classes: Squared()),
+        estimator="newton",
         elsewhere=lambda total: f"Ridge(alpha = n·l2/2 = {total / 2:.4g})",
     ),
     "linear": ModelEntry(
@@ -247,6 +244,7 @@ MODELS: dict[str, ModelEntry] = {
         formula=r"\ell = (f - y)^2",
         applies=lambda data: data.classes == 0,
         make=predictor(lambda _options, _classes: Squared()),
+        estimator="newton",
         penalty=False,
     ),
     "mlp": ModelEntry(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILE, RAW, COLUMNS, MAPPING, ERROR = "upload.file", "upload.raw", "upload.columns", "upload.mapping", "upload.error"
 BUILT = "upload.built"
+FRESH = "upload.fresh"
 MINE, ROUND = "upload.mine", "upload.round"  # fingerprint to title; counts files that were used
 LIMIT_MB = 200
 FORMS = (
@@ -65,10 +66,16 @@ def mine() -> None:
         )
 
 
+def fresh() -> bool:
+    """Whether these data were opened on the run before, so that model and penalty are still to be chosen for them."""
+    return bool(st.session_state.pop(FRESH, False))
+
+
 def open_upload(key: str | None) -> None:
     """Make uploaded data the data of this session; a file that was being mapped is put away."""
     if key:
         state.change("data", name="upload", options=(("id", key),), flip_fraction=0.0)
+        st.session_state[FRESH] = True
         forget()
 
 

@@ -62,10 +62,12 @@ def _choose_switches() -> None:
 
 def _take_model(name: str) -> None:
     """Another model keeps the options it knows; between linear predictors and networks the usual penalty differs."""
-    current = state.settings().model
+    settings = state.settings()
+    current = settings.model
     fit = current.fit if current.fit in core.MODELS[name].fits else "auto"
     options = known_options(name, current.options)
     state.change("model", name=name, l2=core.usual_penalty(current, name), fit=fit, options=options)
+    state.change(estimator=core.usual_estimator(settings.estimator, name))
 
 
 def _choose_penalty(n: int) -> None:

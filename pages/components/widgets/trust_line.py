@@ -12,6 +12,7 @@ from pages.components.session.words import plain_markdown
 if TYPE_CHECKING:
     from influence_core.analysis import Trust
 
+BROKEN, SOUND = ":orange[:material/error:] ", ":green[:material/check_circle:] "
 LOOKS = {
     "agrees": ("green", "check_circle"),
     "roughly": ("orange", "error"),
