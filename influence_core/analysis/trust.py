@@ -79,7 +79,7 @@ class Trust:
         """What the word rests on."""
         order = "" if self.sized else " in order and signs, a ranking without unit"
         if self.measured:
-            return f"with {self.truth}{order}"
+            return f"judged by {self.truth}{order}"
         return f"as far as cheap checks tell{order}; {self.truth} has not been run"
 
     @property

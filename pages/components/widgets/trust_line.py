@@ -38,7 +38,7 @@ def trust_line(found: Trust, newton: Callable[[], None] | None = None) -> None:
     if found.word == "agrees" and found.caveats:
         colour, icon = LOOKS["roughly"]
     word = f":{colour}[:material/{icon}: **{found.word}**]"
-    st.caption(f"{word} {plain_markdown(found.basis)} · {plain_markdown(found.line)}")
+    st.markdown(f"{word} :small[{plain_markdown(found.basis)} · {plain_markdown(found.line)}]")
 
 
 def optimality(fit: Any) -> None:
