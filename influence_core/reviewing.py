@@ -75,7 +75,7 @@ def recipe_of(record: Mapping[str, Any]) -> Recipe:
     """The model behind a stored queue.
 
     Returns:
-        What :meth:`Fit.record` wrote.
+        What :meth:`Recipe.record` wrote.
     """
     corrections = None
     if CORRECTIONS in record:

@@ -55,6 +55,9 @@ REST = f"""(quiet) => new Promise((resolve, reject) => {{
 
 MAP = "document.querySelector('.js-plotly-plot')"
 READY = f"() => {MAP}?._fullData?.length > 0"
+# Whichever chart comes first is the first in the document, so the map is named.
+COLOURED = """() => document.querySelector('.if-map .js-plotly-plot')?._fullData?.some(
+  ({ meta, marker }) => meta && marker?.color?.length > 0 && marker.color.map)"""
 PLACE = f"""([side, index]) => {{
   const plot = {MAP}, scene = document.querySelector('.if-map')?.state?.scene;
   if (!plot?._fullLayout || !scene) return null; // not drawn yet
@@ -132,6 +135,7 @@ def explore(page: Any, app: str, query: str = "") -> None:
     page.goto(f"{app}/Explore?{query}")
     page.wait_for_function(READY)
     page.get_by_text("slope =").first.wait_for()
+    page.wait_for_function(COLOURED)
     rest(page)
 
 

@@ -53,7 +53,8 @@ def test_a_part_that_does_not_come_is_said_in_its_place_and_tried_again(page: An
     assert said.count() == 0
 
 
-def test_what_came_once_is_kept(page: Any, demo: str) -> None:
+def test_what_came_once_is_kept(stranger: Any, demo: str) -> None:
+    page = stranger()
     for cost in (lambda sizes: min(sizes) > 0, lambda sizes: max(sizes) == 0):
         visit(page, demo)
         sizes = page.evaluate("""() => performance.getEntriesByType('resource')

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.helpers import READY, click, coloured, measured, no_trouble, push, rest
+from tests.browser.helpers import COLOURED, click, coloured, measured, no_trouble, push, rest
 
 pytestmark = pytest.mark.browser
 MOONS = "v=1&data.name=moons&data.n=120&data.test_fraction=0.2&data.validation_fraction=0.1&model.name=logistic"
@@ -21,7 +21,7 @@ def test_train_click_and_measure(page: Any, app: str) -> None:
     page.get_by_text("Test accuracy").wait_for()
     push(page, page.get_by_role("link", name="Explore"))
     page.get_by_text("Train without each point").wait_for()
-    page.wait_for_function(READY)
+    page.wait_for_function(COLOURED)
     rest(page)
     before = coloured(page, "train")
     click(page, "test", 7)

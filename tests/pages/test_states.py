@@ -17,7 +17,7 @@ from pages.components.session import state
 from pages.components.session.errors import report
 from pages.components.session.links import write_file
 from pages.components.session.view import View
-from pages.components.solvers import desks
+from pages.components.solvers import benches
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def raises(*_args: object, **_more: object) -> None:
     [
         ("3_Explore", pictures, "draw_map"),
         ("2_Model", quality, "quality"),
-        ("5_Solvers", desks, "desk"),
+        ("5_Solvers", benches, "bench"),
         ("2_Model", state, "mirror"),
     ],
 )
