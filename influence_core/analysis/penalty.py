@@ -37,7 +37,7 @@ class Penalties:
 def chosen_penalty(model: ModelSettings, split: Split) -> Penalties | None:
     """The l2 of the grid with the least mean loss of every training point without itself, by one Newton step.
 
-    Exact for squared loss.  Of many points a random part is taken, with as much penalty for each.
+    Exact for squared loss.  Of many points a random part is taken, with the same total penalty n·l2.
 
     Returns:
         The losses; None for a model without a penalty, without one minimum, or too large to try.

@@ -26,10 +26,8 @@ from influence_core.retraining.remaining import settle
 
 BLOCK_BYTES = 40 * 2**20  # refits between two reports of progress
 STORED = ("change", "certificate", "certified", "self_change", "passes", "error")
-SUSPECT, ACCURATE = (
-    1e-4,
-    1e-2,
-)  # of the largest |change| of a refit: error that is looked at again, and that is too large
+SUSPECT = 1e-4  # of the largest |change| of a refit: an error that is looked at again
+ACCURATE = 1e-2  # of the same: an error that is too large for a certificate
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import analyse
-from influence_core.settings import DataSettings, ModelSettings, Settings, to_query
+from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components.frame.presets import PRESETS
 from pages.components.problem.asked import Shown, exported, table
 from pages.components.session.view import View
@@ -205,3 +205,13 @@ def test_exported_columns_say_quantity_unit_and_sign(quantity: str, ends: str) -
     assert analysis.quantity.title in column
     assert shown.own_unit in column
     assert ends in column
+
+
+def test_the_line_names_and_takes_what_mends_it() -> None:
+    app = explore(Settings(DataSettings("blobs"), solver=SolverSettings(damping=300.0)))
+    assert any("**misleads**" in line.value for line in app.markdown)
+    button = app.button(key="trust.newton")
+    assert button.label == "Use one-step Newton and damping 0"
+    button.click().run()
+    assert (app.session_state.settings.estimator, app.session_state.settings.solver.damping) == ("newton", 0.0)
+    assert any("**agrees**" in line.value for line in app.markdown)

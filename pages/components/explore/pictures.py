@@ -153,7 +153,7 @@ def _bound(shown: Shown, refits: Refits, row: int | None = None) -> str:
         return ""
     rows = refits.certified if row is None else [row]
     errors = refits.error[rows]
-    return f", changes to within {errors.max():.0e} {shown.own_unit}" if len(errors) else ""
+    return f", changes to within about {errors.max():.0e} {shown.own_unit}" if len(errors) else ""
 
 
 def trust_line(shown: Shown) -> None:

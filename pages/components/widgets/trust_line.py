@@ -31,7 +31,8 @@ def trust_line(found: Trust, newton: Callable[[], None] | None = None) -> None:
         tell = st.error if found.word == "misleads" else st.warning
         tell("  \n".join(plain_markdown(sentence) for sentence in found.warnings), icon=":material/warning:")
     offered = newton if found.mended else None
-    if offered and st.button("Use one-step Newton", key="trust.newton", icon=":material/swap_horiz:"):
+    label = f"Use one-step Newton{' and damping 0' if found.damping else ''}"
+    if offered and st.button(label, key="trust.newton", icon=":material/swap_horiz:"):
         offered()
         st.rerun()  # the whole page: the choice of the estimator stands outside the part that a click reruns
     colour, icon = LOOKS[found.word]
