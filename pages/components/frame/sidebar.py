@@ -40,7 +40,7 @@ def draw() -> None:
         solver = core.SOLVERS.get(current.solver.name)  # absent for the automatic choice
         st.markdown(
             f"**Data** {core.DATASETS[current.data.name].title}  \n"
-            f"**Model** {model.title}, l2 = {current.model.l2:g}  \n"
+            f"**Model** {model.title}{f', l2 = {current.model.l2:g}' if model.penalty else ''}  \n"
             f"**Solver** {solver.title if solver else 'automatic'}  \n"
             f"**Seed** {current.seed}"
         )
