@@ -54,7 +54,7 @@ class Strongest:
     on_map: OnMap | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lens:
     """One kind of example.  What has a default is what a kind can do without.
 
