@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.components.browser.gallery import park_tiles
 from pages.components.browser.map import park
-from pages.components.explore import details, lesson_link, measure, pictures, question, selection
+from pages.components.explore import details, lesson_link, measure, pictures, question, selection, why
 from pages.components.explore.group_panel import Group, group_of, group_panel
 from pages.components.frame.bootstrap import bootstrap
 from pages.components.problem import draw_panel, loo_panel, suit, train_panel
@@ -34,6 +34,7 @@ def view() -> None:
         pictures.trust_line(shown)
         below = {
             "selection": selection.selection,
+            "why": why.why,
             "examples": pictures.examples,
             "group": lambda shown: group_panel(shown, group),
             "details": details.details,

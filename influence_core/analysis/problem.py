@@ -18,6 +18,7 @@ from influence_core.analysis.truth import CERTIFIED, Truth, collected, looking
 from influence_core.compute import FloatArray, Recent, Task, known, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
+from influence_core.data.columns import SourceColumn, source_columns
 from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.neighbours import Crowd, copies, remoteness
 from influence_core.data.positions import Positions, positions
@@ -147,6 +148,12 @@ class Problem:
     def positions(self) -> Positions:
         """Where points are drawn: two features as they are, one feature against the target, else two principal axes."""
         return positions(self.split)
+
+    @once
+    def columns(self) -> tuple[SourceColumn, ...]:
+        """The columns of the source behind the features."""
+        train = self.split.train
+        return source_columns(train.feature_names, self.split.scaling.invert(train.x))
 
     @once
     def copies(self) -> NDArray[np.int64]:

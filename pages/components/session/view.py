@@ -30,6 +30,7 @@ HIDABLE = {
     "truth": "the comparison with exact leave-one-out",
     "examples": "the most helpful and harmful examples",
     "selection": "the selected training point and its actions",
+    "why": "why the selected training point matters",
     "group": "groups that leave together",
     "details": "gallery, features and table",
 }  # parts of Explore that a lesson can do without; what the scores rest on is always said
