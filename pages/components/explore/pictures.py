@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.browser.map import MapView, Reactions, Side, influence_map
 from pages.components.browser.strips import OnMap, Strip
 from pages.components.charts.scale import colour_limit
+from pages.components.explore import question
 from pages.components.explore.group_panel import Group
 from pages.components.lenses import Strongest, lens_of
 from pages.components.problem import draw_panel, loo_panel, network_truth
@@ -29,10 +31,11 @@ if TYPE_CHECKING:
 
 SHOWN_EACH = 6  # one row at 1280 px
 FEATURES = 8  # of them, where they are rows
+MAP, TRUTH = 450, 310  # pixels: both, and the first lines about one training point, fit a screen of 800
 LASSO = {
-    "test": "A lasso makes a group of training points that leave together.",
-    "tests": "A lasso chooses the test points asked about.",
-    "train": "A lasso makes a group of training points that leave together.",
+    "test": "A lasso makes a group of training points that leave together. Drag moves the map, ctrl + wheel zooms.",
+    "tests": "A lasso chooses the test points asked about. Drag moves the map, ctrl + wheel zooms.",
+    "train": "A lasso makes a group of training points that leave together. Drag moves the map, ctrl + wheel zooms.",
 }
 TITLES = {
     "test": "Training points, coloured by influence on the star",
@@ -47,9 +50,9 @@ def draw_map(shown: Shown, group: Group | None) -> None:
         draw_panel.draw_panel(_now)
         st.caption(definition(shown))
         return
-    st.markdown(f"**{TITLES[shown.view.ask]}**")
+    st.markdown(f"**{TITLES[shown.view.ask]}**", help=LASSO[shown.view.ask])
     influence_map(shown.scene, *_picture(shown, group), Reactions(_clicked, _lassoed), "map")
-    st.caption(f"{definition(shown)} {LASSO[shown.view.ask]}")
+    st.caption(definition(shown))
     draw_panel.edit_button(shown.settings, shown.analysis.problem.split)
 
 
@@ -77,10 +80,12 @@ def _picture(shown: Shown, group: Group | None) -> tuple[np.ndarray, MapView]:
         after=None if group is None else group.boundary(shown),
         alt=_alt(shown),
         title=TITLES[view.ask],
+        height=MAP,
     )
 
 
 def _clicked(side: Side, index: int) -> None:
+    question.clicked()
     if side == "test":
         state.choose_test(index)
     else:
@@ -116,9 +121,9 @@ def draw_truth(shown: Shown) -> None:
         return
     board = cached.drawn(shown.settings) and shown.side == "train"  # there the map draws its own numbers
     pairs = Pairs(shown.measured, shown.scores, shown.side, None if board else shown.helpfulness)
-    loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
+    loo_scatter(shown.scene, pairs, replace(shown.look(), height=TRUTH), shown.pick, "loo-scatter")
     below = network_truth.words(shown) if way.noisy else _certified(shown)
-    st.markdown(f"{summary(shown.agreed)}  \n:small[{below}]")  # one element less to send at every click
+    st.markdown(summary(shown.agreed), help=below)
     if way.noisy:
         network_truth.halves_panel(shown)
 

@@ -28,16 +28,15 @@ def why(shown: Shown) -> None:
     except core.EXPECTED_ERRORS as error:  # a network of another kind
         st.caption(plain_markdown(str(error)))
         return
-    which = "the strongest one" if row is None else "the selected one"
+    which = "the strongest training point"
     name = plain_markdown(shown.scene.train_labels[chosen])
-    st.subheader("Why does this training point matter?", anchor=False)
-    st.markdown(f"**{name}**, {which}: {signed(found.shares.score)} {shown.unit}. {_factors(shown, found)}")
+    lead = "" if row is not None else f" **{name}**, {which}: {signed(found.shares.score)} {shown.unit}."
+    st.markdown(f"**Why does it matter?**{lead} :small[{_factors(found)}]", help=_words(shown, found))
     asked = "test point" if shown.single is not None else f"{len(shown.tests):,} test points"
     lens_of(split).why(Pair(split, found, shown.single, asked, shown.sign, shown.unit))
-    st.caption(_words(shown, found))
 
 
-def _factors(shown: Shown, found: Why) -> str:
+def _factors(found: Why) -> str:
     """How wrong, how far out, how alike."""
     parts = []
     if found.factors is not None:

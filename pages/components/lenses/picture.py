@@ -24,7 +24,7 @@ from pages.components.session.words import signed
 if TYPE_CHECKING:
     from influence_core.data import Dataset, Split
 
-SIDE, WHY_SIDE = 300, 150  # pixels of the large image's longer side, and of those side by side
+SIDE, WHY_SIDE = 300, 112  # pixels of the large image's longer side, and of those side by side
 
 
 def pictures(data: Dataset) -> Pictures:

@@ -15,13 +15,13 @@ from pages.components.session.words import signed
 if TYPE_CHECKING:
     from influence_core.data.columns import SourceColumn
 
-TOP = 8  # lines before "show all"
+TOP = 6  # lines before "show all"
 STYLE = (
     "<style>.if-why{border-collapse:collapse;width:100%;font-size:.85rem}"
     ".if-why th{text-align:left;font-weight:600;padding:.15rem .6rem .15rem 0;border-bottom:1px solid #8886}"
     ".if-why td{padding:.15rem .6rem .15rem 0;border-bottom:1px solid #8883;vertical-align:middle}"
     ".if-why .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
-    ".if-why .bar{position:relative;height:.8rem;min-width:7rem;background:linear-gradient(#8888,#8888) 50%/1px 100% "
+    ".if-why .bar{position:relative;height:.8rem;min-width:5rem;background:linear-gradient(#8888,#8888) 50%/1px 100% "
     "no-repeat}.if-why .bar i{position:absolute;top:0;bottom:0;border-radius:2px}"
     ".if-why .diff{font-weight:600}.if-why .rest td{opacity:.75}.if-why .sum td{font-weight:600;border:0}</style>"
 )
@@ -31,7 +31,7 @@ def table(pair: Pair) -> None:
     """Column by column: this training row, the test row, what the column carries; the strongest first."""
     lines = pair.why.order if pair.why.columns else []
     shown, hidden = lines[:TOP], lines[TOP:]
-    head = "".join(f"<th>{word}</th>" for word in ("column", "training point", pair.asked, "share of the score", ""))
+    head = "".join(f"<th>{word}</th>" for word in ("column", "training point", pair.asked, "share", ""))
     body = [_line(pair, k) for k in shown]
     if hidden:
         body.append(_rest(f"{len(hidden):,} other columns", float(pair.why.share[hidden].sum()), pair))
@@ -48,7 +48,8 @@ def _end(pair: Pair) -> str:
         parts = [(f"{len(pair.why.share):,} inputs of the last layer", float(pair.why.share.sum())), *parts]
         parts.append(("the layers before the last", shares.before))
     rest = "".join(_rest(name, value, pair) for name, value in parts if value)
-    total = f'<tr class="sum"><td>sum: the score</td><td></td><td></td>{_share(shares.score, pair)}</tr>'
+    number = f'<td class="num">{signed(shares.score)}</td><td></td>'
+    total = f'<tr class="sum"><td>sum: the score</td><td></td><td></td>{number}</tr>'
     return f"{rest}{total}</tbody>"
 
 

@@ -24,7 +24,6 @@ def restore() -> None:
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     if "settings" in st.session_state and not _went_back(query):
         return
-    st.session_state.newcomer = not query and "settings" not in st.session_state
     take(links.read(query))
 
 
@@ -150,8 +149,8 @@ def change_option(part: str, name: str, value: Value) -> None:
 
 
 def choose_test(index: int) -> None:
-    """Select a test point and ask about it; the training point selected before belonged to another question."""
-    look(test=int(index), train=None, ask="test")
+    """Select a test point and ask about it; the selected training point stays: what does it do to this one?"""
+    look(test=int(index), ask="test")
 
 
 def choose_train(index: int | None) -> None:

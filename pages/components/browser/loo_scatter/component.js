@@ -49,11 +49,12 @@ export function layoutOf(message, theme) {
     gridcolor: theme.grid, exponentformat: 'power' });
   return {
     height: message.height, uirevision: `${message.fingerprint} ${message.side} ${message.titles[1]}`, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
-    clickmode: 'event', margin: { l: 80, r: 34, t: 52, b: 70 }, xaxis: axis(message.titles[0], 0),
+    clickmode: 'event', margin: { l: 80, r: 8, t: 8, b: 60 }, xaxis: axis(message.titles[0], 0),
     yaxis: axis(message.titles[1], 1), paper_bgcolor: CLEAR, plot_bgcolor: CLEAR,
     font: { color: theme.text, family: theme.font, size: 12 },
     modebar: { orientation: 'v', bgcolor: CLEAR, color: theme.outline, activecolor: theme.text },
-    legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },
+    // Inside, in the corner that points which agree leave empty.
+    legend: { x: 0.01, y: 0.99, yanchor: 'top', itemsizing: 'constant', font: { size: 10.5 }, bgcolor: theme.veil },
     shapes: message.band ? [{ type: 'rect', layer: 'below', x0: -message.band, x1: message.band, yref: 'paper', y0: 0, y1: 1,
       line: { width: 0 }, fillcolor: theme.outline, opacity: 0.18 }] : [],
     meta: { selected: message.selected },

@@ -15,7 +15,7 @@ export function palette(root) {
   const [r, g, b] = rgbOf(paint.fillStyle);
   const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
   const look = PALETTE.themes[dark ? 'dark' : 'light'];
-  return { ...look, dark, background: paint.fillStyle, font: read('--st-font', 'sans-serif'),
+  return { ...look, dark, background: paint.fillStyle, veil: `rgba(${r},${g},${b},0.72)`, font: read('--st-font', 'sans-serif'),
     text: read('--st-text-color', look.text) };
 }
 
