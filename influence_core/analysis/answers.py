@@ -134,6 +134,11 @@ class Analysis:
         return self.scores()
 
     @once
+    def value(self) -> FloatArray:
+        """(n,) mean change over all test points: what each training point is worth to the whole test set."""
+        return self.scores(range(len(self.problem.test)), mean=True)[:, 0]
+
+    @once
     def self_influence(self) -> FloatArray:
         """(n,) predicted loss_change of every training point on itself."""
         return self.estimator.own(self.influence)

@@ -113,7 +113,9 @@ def _scores(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Ta
         "solver": analysis.solver,
         "trust": analysis.trust(tests[:1]).line,
     }
-    return _frame(analysis, np.concatenate(parts, 1), tests), facts
+    frame = _frame(analysis, np.concatenate(parts, 1), tests)
+    frame.insert(1, "mean over all test points", analysis.value)
+    return frame, facts
 
 
 def _loo(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:

@@ -105,12 +105,13 @@ def everything() -> set[str]:
 
 
 GONE = {
-    "settings": "Start over",
+    "settings": "Save, load, start over",
     "question": "Next",
     "measure": "Watch the",
     "truth": "**r",
     "examples": "The",
     "selection": "Training point",
+    "why": "**Why",
 }
 
 

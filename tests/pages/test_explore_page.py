@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.analysis import analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components.frame.presets import PRESETS
-from pages.components.problem.asked import Shown, exported, table
+from pages.components.problem.asked import VALUE, Shown, exported, table
 from pages.components.session.view import View
 from tests.waiting import PATIENCE
 
@@ -201,10 +201,11 @@ def test_exported_columns_say_quantity_unit_and_sign(quantity: str, ends: str) -
     analysis = analyse(replace(PRESETS["blobs"].settings, quantity=quantity))
     scores = analysis.scores([0])[:, 0]
     shown = Shown(analysis, analysis.settings, View(), np.array([0]), scores, None, None)  # type: ignore[arg-type]
-    column = exported(table(shown), shown).columns[-1]
+    *_, column, everywhere = exported(table(shown), shown).columns
     assert analysis.quantity.title in column
     assert shown.own_unit in column
     assert ends in column
+    assert everywhere.startswith(VALUE) and analysis.quantity.title in everywhere and shown.own_unit in everywhere
 
 
 def test_the_line_names_and_takes_what_mends_it() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.components.browser.gallery import gallery
 from pages.components.lenses import lens_of
-from pages.components.problem.asked import Shown, definition, exported, table
+from pages.components.problem.asked import VALUE, Shown, definition, exported, table
 from pages.components.problem.scene import tiles
 from pages.components.session import state
 from pages.components.session.door import core
@@ -58,6 +58,7 @@ def _table(shown: Shown) -> None:
     headings = {
         "predicted change": heading("predicted change", shown.unit, shown.ends),
         "measured change": heading("measured change", shown.own_unit, shown.ends),
+        VALUE: heading(VALUE, shown.unit, shown.ends),
     }
     linked_table(ranked.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}", headings.values())
     asked = {"test": f"test-{shown.view.test}", "tests": "tests", "train": f"removing-{shown.view.train}"}

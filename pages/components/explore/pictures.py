@@ -20,8 +20,9 @@ from pages.components.lenses import Strongest, lens_of
 from pages.components.problem import draw_panel, loo_panel, network_truth
 from pages.components.problem.asked import Rows, Shown, definition, table
 from pages.components.session import cached, state
+from pages.components.session.door import core
 from pages.components.session.view import group_text
-from pages.components.session.words import signed
+from pages.components.session.words import plain_markdown, signed
 from pages.components.widgets.linked_table import formats
 from pages.components.widgets.trust_line import trust_line as draw_trust
 
@@ -122,10 +123,11 @@ def draw_truth(shown: Shown) -> None:
     board = cached.drawn(shown.settings) and shown.side == "train"  # there the map draws its own numbers
     pairs = Pairs(shown.measured, shown.scores, shown.side, None if board else shown.helpfulness)
     loo_scatter(shown.scene, pairs, replace(shown.look(), height=TRUTH), shown.pick, "loo-scatter")
-    below = network_truth.words(shown) if way.noisy else _certified(shown)
-    st.markdown(summary(shown.agreed), help=below)
-    if way.noisy:
-        network_truth.halves_panel(shown)
+    if not way.noisy:
+        st.markdown(summary(shown.agreed), help=_certified(shown))
+        return
+    st.markdown(f"{summary(shown.agreed)}  \n:small[{network_truth.words(shown)}]")
+    network_truth.halves_panel(shown)
 
 
 def _certified(shown: Shown) -> str:
@@ -181,6 +183,8 @@ def examples(shown: Shown) -> None:
     helpful = [int(i) for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
     harmful = [int(i) for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
     st.subheader(strongest(shown), anchor=False)
+    if shown.side == "train":
+        st.caption(_concentration(shown))
     asked, caption = _asked(shown)
     content = Strip(
         caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown), heading=strongest(shown)
@@ -189,6 +193,22 @@ def examples(shown: Shown) -> None:
         shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), _tiles(shown)
     )
     lens_of(shown.data).strongest(points)
+
+
+def _concentration(shown: Shown) -> str:
+    """How few carry most, of which classes, and near-duplicates together."""
+    found, names = core.concentrated(shown.analysis, shown.helpfulness), shown.data.class_names
+    if not found.count:
+        return "No training point changes anything here."
+    words = [f"{found.count:,} of {found.of:,} points carry {found.share:.0%} of the influence."]
+    for side, mix in ((shown.ends[1], found.helpful), (shown.ends[0], found.harmful)) if shown.orientation else ():
+        if len(mix) and mix.any():
+            top = np.argsort(-mix, kind="stable")[:2]
+            said = ", ".join(f"{mix[k]:.0%} class {plain_markdown(names[k])}" for k in top if mix[k] > 0.005)
+            words.append(f"{side.capitalize()}: {said}.")
+    if len(found.family):
+        words.append(f"{len(found.family):,} near-copies of one another carry {found.carried:.0%} together.")
+    return " ".join(words)
 
 
 def _tiles(shown: Shown) -> OnMap:

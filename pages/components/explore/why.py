@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from pages.components.lenses import Pair, lens_of
+from pages.components.lenses import Reason, lens_of
 from pages.components.problem.asked import Shown
 from pages.components.session.door import core
 from pages.components.session.words import plain_markdown, signed
@@ -33,7 +33,7 @@ def why(shown: Shown) -> None:
     lead = "" if row is not None else f" **{name}**, {which}: {signed(found.shares.score)} {shown.unit}."
     st.markdown(f"**Why does it matter?**{lead} :small[{_factors(found)}]", help=_words(shown, found))
     asked = "test point" if shown.single is not None else f"{len(shown.tests):,} test points"
-    lens_of(split).why(Pair(split, found, shown.single, asked, shown.sign, shown.unit))
+    lens_of(split).why(Reason(split, found, shown.single, asked, shown.sign, shown.unit))
 
 
 def _factors(found: Why) -> str:

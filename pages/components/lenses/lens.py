@@ -57,7 +57,7 @@ class Strongest:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class Reason:
     """A training point and what it is asked about, with the reasons for its score.
 
     Attributes:
@@ -111,7 +111,7 @@ class Lens:
     cells: Callable[[Dataset, Scaling, int], pd.DataFrame]
     full: Callable[[Split, int, str, str], None]
     perturbation: Callable[[Floats, Dataset, int, str], Drawn]
-    why: Callable[[Pair], None]
+    why: Callable[[Reason], None]
     strongest: Callable[[Strongest], None] = lambda points: points.tables()
     pictures: Callable[[Dataset], Pictures | None] = lambda _data: None
     small: Callable[[Dataset, int, str, int], str] = lambda *_: ""

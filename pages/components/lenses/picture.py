@@ -17,7 +17,7 @@ from pages.components.browser.strips import strip
 from pages.components.charts.fits import weight_images
 from pages.components.charts.pixel_map import pixel_map
 from pages.components.lenses import shares
-from pages.components.lenses.lens import Drawn, Floats, Pair, Pictures, Strongest
+from pages.components.lenses.lens import Drawn, Floats, Pictures, Reason, Strongest
 from pages.components.lenses.row import ROW, own_words
 from pages.components.session.words import signed
 
@@ -70,7 +70,7 @@ def perturbation(change: Floats, data: Dataset, row: int, unit: str) -> Drawn:
     return Drawn(pixel_map(change, pictures(data)[row], unit), _colours(data))
 
 
-def why(pair: Pair) -> None:
+def why(pair: Reason) -> None:
     """Both pictures, and between them the training picture with every pixel in the colour of its share."""
     train, test = pair.split.train, pair.split.test
     row, pixels = pair.why.row, _of_pixels(pair.split.train) and bool(pair.why.columns)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from pages.components.charts.colours import HARMFUL, HELPFUL
-from pages.components.lenses.lens import Floats, Pair, Pictures
+from pages.components.lenses.lens import Floats, Pictures, Reason
 from pages.components.session.words import signed
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ STYLE = (
 )
 
 
-def table(pair: Pair) -> None:
+def table(pair: Reason) -> None:
     """Column by column: this training row, the test row, what the column carries; the strongest first."""
     lines = pair.why.order if pair.why.columns else []
     shown, hidden = lines[:TOP], lines[TOP:]
@@ -41,7 +41,7 @@ def table(pair: Pair) -> None:
             st.html(f'{STYLE}<table class="if-why"><tbody>{"".join(_line(pair, k) for k in lines)}</tbody></table>')
 
 
-def _end(pair: Pair) -> str:
+def _end(pair: Reason) -> str:
     shares = pair.why.shares
     parts = [("the constant (intercept)", shares.intercept), ("the penalty", shares.penalty)]
     if shares.before is not None:
@@ -53,11 +53,11 @@ def _end(pair: Pair) -> str:
     return f"{rest}{total}</tbody>"
 
 
-def _rest(name: str, value: float, pair: Pair) -> str:
+def _rest(name: str, value: float, pair: Reason) -> str:
     return f'<tr class="rest"><td>{html.escape(name)}</td><td></td><td></td>{_share(value, pair)}</tr>'
 
 
-def _line(pair: Pair, k: int) -> str:
+def _line(pair: Reason, k: int) -> str:
     column = pair.why.columns[k]
     mine, asked, differs = _values(pair, column)
     mark = ' class="diff"' if differs else ""
@@ -65,7 +65,7 @@ def _line(pair: Pair, k: int) -> str:
     return f"<tr>{cells}{_share(float(pair.why.share[k]), pair)}</tr>"
 
 
-def _values(pair: Pair, column: SourceColumn) -> tuple[str, str, bool]:
+def _values(pair: Reason, column: SourceColumn) -> tuple[str, str, bool]:
     """Both values in words, and whether they differ by another level or by more than a standard deviation."""
     mine, asked = pair.source
     if column.levels:
@@ -76,7 +76,7 @@ def _values(pair: Pair, column: SourceColumn) -> tuple[str, str, bool]:
     return f"{mine[k]:.4g}", "" if asked is None else f"{asked[k]:.4g}", far
 
 
-def _share(value: float, pair: Pair) -> str:
+def _share(value: float, pair: Reason) -> str:
     """A bar from the middle to its side, and the number with its sign: never colour alone."""
     limit = float(np.abs(pair.why.share).max(initial=0.0)) or 1.0
     width = min(50.0, 50 * abs(value) / limit)

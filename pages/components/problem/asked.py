@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from influence_core.data import Dataset
 
 Rows = NDArray[np.int64]
+VALUE = "change over all test points"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +121,14 @@ class Shown:
         return self.sign * self.scores
 
     @property
+    def quantity(self) -> str:
+        """The quantity of one test point in words."""
+        return str(core.wording.watched(self.settings, self.analysis.problem.split.test.class_names))
+
+    @property
     def watched(self) -> str:
         """The quantity in words."""
-        quantity = core.wording.watched(self.settings, self.analysis.problem.split.test.class_names)
+        quantity = self.quantity
         return quantity if self.view.ask != "tests" else f"mean {quantity} of {len(self.tests):,} test points"
 
     @cached_property
@@ -200,6 +206,8 @@ def table(shown: Shown) -> pd.DataFrame:
     if shown.side == "train":
         columns["flipped"] = shown.analysis.problem.split.flipped
     columns["predicted change"] = shown.scores
+    if shown.side == "train":
+        columns[VALUE] = shown.analysis.value
     if shown.measured is not None and shown.refits is not None:
         columns["measured change"] = shown.measured
         columns |= {"certificate": shown.refits.certificate} if shown.side == "train" else {}
@@ -218,5 +226,6 @@ def exported(frame: pd.DataFrame, shown: Shown) -> pd.DataFrame:
         columns={
             "predicted change": "predicted change " + tail.format(unit=shown.unit),
             "measured change": "measured change " + tail.format(unit=shown.own_unit),
+            VALUE: f"{VALUE}, predicted, of the mean {shown.quantity} if removed, new minus old, {shown.unit}",
         }
     )
