@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement, worst
 from influence_core.analysis.ground import Caveat, Ground
 from influence_core.compute import FloatArray, numpy
-from influence_core.influence.watched import Watched
+from influence_core.influence.watched import UNIQUE, Watched
 from influence_core.solvers import Solution
 
 LEVERAGE_LIMIT = 0.5
@@ -214,13 +214,12 @@ def _leverage(ground: Ground, scores: FloatArray) -> Caveat | None:
     leverage = ground.leverage
     if not ground.first_order or leverage is None:
         return None
-    left = np.maximum(1 - leverage, 0.0)
-    alone = left <= 1e-9  # nothing else holds a parameter: its score is 0, and its removal has no answer
-    strength = np.abs(np.where(alone, np.inf, scores / np.maximum(left, 1e-9)))
+    left = 1 - leverage
+    strength = np.abs(np.where(left <= UNIQUE, 0.0, scores / np.maximum(left, UNIQUE)))
     top = _top(strength, LEADING)
     high = top[leverage[top] > LEVERAGE_LIMIT]
     count = len(high)
-    if not count or (not alone[high].any() and strength[high].sum() < SHARE * strength[top].sum()):
+    if not count or strength[high].sum() < SHARE * strength[top].sum():
         return None
     points = "points has" if count == 1 else "points have"
     rough = any(caveat.code in ROUGH for caveat in ground.caveats)

@@ -50,7 +50,7 @@ class Forecast:
         influence, loss = self.influence, self.influence.fitted.model.loss
         if isinstance(loss, Squared):
             return influence.spread.new_zeros(len(influence.spread))
-        rho, m = influence.newton_residuals, influence.spread
+        rho, m = influence.newton_residuals.nan_to_num(0.0), influence.spread
         own = torch.einsum("na,nab,nb->n", rho, m, rho).clamp(min=0)
         largest = m.diagonal(dim1=1, dim2=2).sum(1).max()
         return (own * largest).sqrt() / (loss.t if isinstance(loss, SmoothedHinge) else 1.0)
@@ -70,6 +70,7 @@ class Forecast:
         Returns:
             0 where no step is long enough to leave the quadratic it was made for.
         """
+        change = change.nan_to_num(0.0)
         rows = torch.topk(change.abs(), min(TOP, len(change))).indices
         places, one, two = self.suspects
         asked = [places[int(row)] for row in rows if int(row) in places]
