@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement, worst
+from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement
 from influence_core.analysis.ground import Caveat, Ground
 from influence_core.compute import FloatArray, numpy
 from influence_core.influence.watched import UNIQUE, Watched
@@ -20,6 +20,7 @@ FAR = 1.5  # at most 2 % of the test points of every bundled set lie further off
 FAR_SHARE = 0.05
 TOP = 20
 BENT = 0.8  # least qᵀ(H + δI)⁻¹q, in units of qᵀH⁻¹q, of a damping that changes little
+DOUBT = 3.0  # further steps, and so the error of one step, in units of what the second takes back; measured
 RESTLESS, LOST = 0.15, 0.6  # shares of what one step says that a second step takes back
 ROUGH = ("hinge", "separable", "support")  # codes of a curvature that rests on too few points
 
@@ -73,17 +74,10 @@ def foreseen(ground: Ground, click: Click) -> Guess:
         return Guess()
     predicted = torch.tensor(click.scores) if click.plain else ground.forecast.change(click.watched)
     change = numpy(predicted)
-    told = "" if click.plain else _told(change, click.scores, ground.estimator.predicts)
     share = ground.forecast.unrest(click.watched, predicted)
+    sized, doubt = ground.estimator.predicts, DOUBT * share
+    told = "" if click.plain else agreement(change, click.scores).word(sized, doubt)
     return Guess(change, told, AGREES if share <= RESTLESS else ROUGHLY if share <= LOST else MISLEADS)
-
-
-def _told(change: FloatArray, scores: FloatArray, sized: bool) -> str:
-    """The word of the scores beside a better guess; that of all points may hide what the strongest say together."""
-    word, top = agreement(change, scores).word(sized), _top(change, LEADING)
-    there, here = np.abs(change[top]).sum(), np.abs(scores[top]).sum()
-    off = sized and not here / FACTOR <= there <= here * FACTOR
-    return worst([word, ROUGHLY]) if word and off else word
 
 
 def witnesses(ground: Ground, click: Click, guess: Guess | None = None) -> list[Caveat]:
@@ -115,7 +109,16 @@ def blame(ground: Ground, click: Click, agreed: Agreement, guess: Guess) -> Cave
         missed.append(f"slope = {slope:.3g} (predicted changes are {way})" if slope > 0 else f"slope = {slope:.3g}")
     if agreed.sign.value is not None and agreed.sign.value < CLOSE:
         missed.append(f"only {agreed.sign.value:.0%} of the signs are equal")
+    strong = agreed.strong.value
+    if sized and strong is not None and not 1 / FACTOR <= strong <= FACTOR:
+        missed.append(_strongest(strong))
     return Caveat("measured", f"Refits say otherwise: {', '.join(missed)}. Take {_instead(ground, click, guess)}.")
+
+
+def _strongest(ratio: float) -> str:
+    if not 0 < ratio < np.inf:
+        return "the ten strongest come out with other signs"
+    return f"the ten strongest are {max(ratio, 1 / ratio):.3g} × as {'large' if ratio > 1 else 'small'} as predicted"
 
 
 def _instead(ground: Ground, click: Click, guess: Guess) -> str:

@@ -97,7 +97,8 @@ class LeftOut:
             factor, failed = torch.linalg.cholesky_ex(h)
         if int(failed):
             raise SingularRefitError(
-                "The Hessian at the fit is singular, so refits have no unique minimum: choose a larger l2."
+                "The Hessian at the fit is singular, so refits have no unique minimum: choose a larger l2 (in place "
+                "of linear regression: ridge regression), or leave some features out."
             )
         self.task.tick()
         inverse: Tensor = torch.cholesky_inverse(factor)
