@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement
 from influence_core.analysis.ground import Caveat, Ground
 from influence_core.compute import FloatArray, numpy
+from influence_core.influence.second_step import unrest
 from influence_core.influence.watched import UNIQUE, Watched
 from influence_core.solvers import Solution
 
@@ -20,7 +21,6 @@ FAR = 1.5  # at most 2 % of the test points of every bundled set lie further off
 FAR_SHARE = 0.05
 TOP = 20
 BENT = 0.8  # least qᵀ(H + δI)⁻¹q, in units of qᵀH⁻¹q, of a damping that changes little
-DOUBT = 3.0  # further steps, and so the error of one step, in units of what the second takes back; measured
 RESTLESS, LOST = 0.15, 0.6  # shares of what one step says that a second step takes back
 ROUGH = ("hinge", "separable", "support")  # codes of a curvature that rests on too few points
 
@@ -54,7 +54,7 @@ class Guess:
 
     Attributes:
         change: (n,) its own; None where it is not at hand.
-        word: of the scores beside it; empty without it.
+        word: of the scores beside it, long steps followed by a second one; empty without it.
         steady: ``agrees`` where a second step would change it little; empty where nothing was checked.
     """
 
@@ -69,14 +69,14 @@ class Guess:
 
 
 def foreseen(ground: Ground, click: Click) -> Guess:
-    """Compare the scores with one Newton step, and that with a second one."""
+    """Compare the scores with one Newton step, where that is long with a second one, and the one with the other."""
     if ground.forecast is None or click.watched is None:
         return Guess()
     predicted = torch.tensor(click.scores) if click.plain else ground.forecast.change(click.watched)
     change = numpy(predicted)
-    share = ground.forecast.unrest(click.watched, predicted)
-    sized, doubt = ground.estimator.predicts, DOUBT * share
-    told = "" if click.plain else agreement(change, click.scores).word(sized, doubt)
+    second = ground.forecast.second(click.watched, predicted)
+    share = unrest(predicted, second)
+    told = agreement(numpy(second), click.scores).word(ground.estimator.predicts, share)
     return Guess(change, told, AGREES if share <= RESTLESS else ROUGHLY if share <= LOST else MISLEADS)
 
 
@@ -170,7 +170,7 @@ def _damping(ground: Ground, click: Click) -> Caveat | None:
 
 
 def _step(click: Click, guess: Guess) -> Caveat | None:
-    if guess.steady in {"", AGREES}:
+    if guess.steady in {"", AGREES} and (not click.plain or guess.word in {"", AGREES}):
         return None
     who = "One Newton step" if click.plain else "One Newton step, and first order more so,"
     return Caveat(

@@ -399,7 +399,7 @@ def test_the_hinge_at_t_0_carries_no_curvature_and_over_estimates():
 
 @pytest.mark.parametrize("name", LINEAR)
 @pytest.mark.parametrize("fold", [False, True])
-def test_the_second_step_is_a_chord_step_of_the_remaining_objective(name, fold):
+def test_the_second_step_is_a_newton_step_of_the_remaining_objective(name, fold):
     example = problem(name, total=1, fold_penalty=fold)
     influence, reference, n = example.influence(), example.reference, 40
     one, two = second_steps(influence, torch.tensor([0, 5, 17]))
@@ -408,6 +408,7 @@ def test_the_second_step_is_a_chord_step_of_the_remaining_objective(name, fold):
         a[i] = 0
         remaining = reference.ddj(example.theta, a)
         first = -reference.solve(remaining, reference.dj(example.theta, a))
-        second = -reference.solve(remaining, reference.dj(example.theta + first, a))
+        there = example.theta + first
+        second = -reference.solve(reference.ddj(there, a), reference.dj(there, a))
         assert error(numpy(one[:, place]), first) < 1e-8
-        np.testing.assert_allclose(numpy(two[:, place]), second, atol=1e-8 * np.abs(first).max())
+        np.testing.assert_allclose(numpy(two[:, place]), second, rtol=0.05, atol=0.01 * np.abs(first).max())

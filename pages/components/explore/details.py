@@ -60,7 +60,7 @@ def _table(shown: Shown) -> None:
         "measured change": heading("measured change", shown.own_unit, shown.ends),
     }
     linked_table(ranked.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}", headings.values())
-    asked = {"test": f"test-{shown.view.test}", "tests": "tests", "train": f"removing-{shown.view.train}"}
+    asked = {"test": f"test-{shown.view.point}", "tests": "tests", "train": f"removing-{shown.view.train}"}
     st.download_button(
         f"Download all {len(frame):,} rows as CSV",
         lambda: core.cells.to_csv(exported(ranked, shown)),

@@ -79,7 +79,7 @@ class Shown:
     @property
     def single(self) -> int | None:
         """The one test point asked about; None for a group and for the reverse question."""
-        return self.view.test if self.view.ask == "test" else None
+        return self.view.point if self.view.ask == "test" else None
 
     @property
     def selected(self) -> int | None:
@@ -163,7 +163,7 @@ def asked_tests(problem: Problem, view: View) -> Rows:
     """The test points that the question is about: one, a group, or all of them for the reverse question."""
     m = len(problem.split.test)
     if view.ask == "test":
-        return np.array([view.test])
+        return np.array([view.point])
     return np.arange(m) if view.ask == "train" else rows_of(view.tests, m, test_groups(problem))
 
 
