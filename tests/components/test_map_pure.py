@@ -16,9 +16,9 @@ from PIL import Image
 from pages.components.browser.bridge import FOLDER, LIBRARY, MODULES, ensure_static, pack, starter
 from pages.components.browser.gallery import Gallery, sprite
 from pages.components.browser.map import MapView, Scene, clicked_point, lassoed_points, map_message
-from pages.components.browser.strips import signed
 from pages.components.charts.field import Field, level_lines, pen_up
 from pages.components.charts.scale import LARGEST_MARKER, SMALLEST_MARKER, colour_limit, marker_sizes, plain
+from pages.components.session.words import signed
 
 
 def unpack(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:
@@ -188,7 +188,8 @@ def test_gallery_says_the_mark_in_words():
 
 
 @pytest.mark.parametrize(
-    ("score", "words"), [(0.01234, "+0.0123"), (-4.1e-6, "−4.1e-06"), (0.0, "0"), (-0.0, "0"), (-12, "−12")]
+    ("score", "words"),
+    [(0.01234, "+0.0123"), (-4.1e-6, "−0.00000410"), (0.0, "0"), (-0.0, "0"), (-12, "−12.0"), (np.nan, "–")],
 )
 def test_signed(score, words):
     assert signed(score) == words

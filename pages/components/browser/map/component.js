@@ -1,7 +1,7 @@
 // The influence map: one chart whose points answer to a click and to a lasso.
 import { chart, redraw, send } from '../shared/chart.js';
 import { signed } from '../shared/palette.js';
-import { configOf } from '../shared/plotting.js';
+import { configOf, legendRows } from '../shared/plotting.js';
 import { FLIPPED, figureOf } from './figure.js';
 
 const CONFIG = configOf();
@@ -52,18 +52,6 @@ function dressLegend(root, plot) {
       if (trace?.meta === 'train' || trace?.marker?.coloraxis) path.style.fill = root.state.theme.idle;
     }
   }
-}
-
-// Rows of a horizontal legend, its entries packed as Plotly does.
-function legendRows(data, width) {
-  let [rows, filled] = [1, 0];
-  for (const { name, showlegend } of data) {
-    if (showlegend === false) continue;
-    const entry = 48 + 6.2 * name.length;
-    if (filled && filled + entry > width) [rows, filled] = [rows + 1, 0];
-    filled += entry;
-  }
-  return rows;
 }
 
 const MAP = {

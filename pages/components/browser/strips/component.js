@@ -40,9 +40,9 @@ function middle(message) {
 }
 
 function contents(root) {
-  const { rows, unit, heading, file } = root.message;
+  const { rows, raw_unit: unit, heading, file, about } = root.message;
   const head = ['side', 'point', `predicted change, ${unit}`];
-  return { node: root, title: heading, file,
+  return { node: root, title: heading, file, about,
     rows: [head, ...rows.flatMap(({ word, items }) => items.map(({ caption, value }) => [word, caption, value]))] };
 }
 
