@@ -63,7 +63,7 @@ with guarded():
     train_panel.wait(state.settings())
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
-    controls.exist(cached.problem(state.settings()).split)
+    controls.exist(cached.problem(state.settings()))
     question.clamp(cached.analysis(state.settings()))
     if "measure" not in state.view().hidden:
         measure.measure(cached.analysis(state.settings()))

@@ -60,6 +60,11 @@ class Analysis:
         """What is watched."""
         return QUANTITIES[self.settings.quantity]
 
+    @property
+    def unit(self) -> str:
+        """Of the watched quantity."""
+        return self.quantity.unit_of(self.problem.fitted.model.loss)
+
     @once
     def influence(self) -> Influence:
         """θ̂ with its factored curvature."""
@@ -96,6 +101,12 @@ class Analysis:
         batch = self.problem.test.take(rows)
         combine = batch.x.new_full((len(rows), 1), 1 / len(rows)) if mean else None
         return watch(self.problem.fitted, batch, self.settings.quantity, self.settings.target, combine)
+
+    def value(self, test: int) -> float:
+        """The watched quantity at one test point, at θ̂."""
+        watched = self._asked((test,)).watched
+        loss = self.problem.fitted.model.loss
+        return float(watched.quantity.values(loss, watched.outputs, watched.batch.y, watched.target)[0])
 
     def scores(self, test: RowsLike | None = None, mean: bool = False) -> FloatArray:
         """Predicted change[i, j], new minus old, by the chosen estimator.
@@ -134,7 +145,7 @@ class Analysis:
         return self.scores()
 
     @once
-    def value(self) -> FloatArray:
+    def worth(self) -> FloatArray:
         """(n,) mean change over all test points: what each training point is worth to the whole test set."""
         return self.scores(range(len(self.problem.test)), mean=True)[:, 0]
 

@@ -12,6 +12,7 @@ from influence_core.compute import FloatArray, once
 from influence_core.data.neighbours import Crowd
 from influence_core.influence.estimators import ESTIMATORS, Estimator
 from influence_core.influence.second_step import Forecast
+from influence_core.influence.watched import UNIQUE
 from influence_core.models import FittedModel, LinearModel
 from influence_core.models.losses import SmoothedHinge, Softmax
 
@@ -75,7 +76,7 @@ class Ground:
     @once
     def caveats(self) -> tuple[Caveat, ...]:
         """Fit, spectrum, support of the curvature, and number of points."""
-        found = [_fit(self.fitted), _few(self.fitted)]
+        found = [_fit(self.fitted), _few(self.fitted), _alone(self.leverage)]
         if self.curvature:
             found[1:1] = [_spectrum(self.eigenvalues, self.damping, self.fitted), _support(self.fitted, self.leverage)]
         return tuple(caveat for caveat in found if caveat)
@@ -175,6 +176,19 @@ def _support(fitted: FittedModel, leverage: FloatArray | None) -> Caveat | None:
             "moves it further than a linear or one-step prediction tells. Choose a larger l2.",
         )
     return Caveat("support", f"For these data l2 is small: {rests}, so predicted changes are rough. Raise l2.")
+
+
+def _alone(leverage: FloatArray | None) -> Caveat | None:
+    """A point that nothing but itself holds in some direction of θ."""
+    count = 0 if leverage is None else int((leverage >= 1 - UNIQUE).sum())
+    if not count:
+        return None
+    who = "One training point alone holds" if count == 1 else f"{count} training points alone hold"
+    return Caveat(
+        "alone",
+        f"{who} a parameter (leverage 1, for example the only member of a category): without it there is no single "
+        "fit, so its removal has no number. The others are not concerned.",
+    )
 
 
 def _few(fitted: FittedModel) -> Caveat | None:

@@ -189,6 +189,20 @@ class Problem:
         """(m,); all False for regression."""
         return self._wrong(self.fitted.theta)
 
+    @once
+    def start(self) -> int:
+        """The test point to look at first: the least certain of those that are wrong, or of all where none is.
+
+        Where the model knows no margin, as for a numeric target, it is the one with the largest loss.
+        """
+        f = self.fitted.model.outputs(self.fitted.theta, self.test.x)
+        margins = self.fitted.model.loss.margins(f, self.test.y)
+        if margins is None:
+            return int(self.fitted.model.losses(self.fitted.theta, self.test).nan_to_num(-1.0).argmax())
+        certain = margins.abs().nan_to_num(torch.inf)
+        wrong = torch.as_tensor(self.misclassified, device=certain.device)
+        return int(torch.where(wrong, certain, torch.inf if bool(wrong.any()) else certain).argmin())
+
     def _wrong(self, theta: Tensor) -> NDArray[np.bool_]:
         margins = self.fitted.model.loss.margins(self.fitted.model.outputs(theta, self.test.x), self.test.y)
         wrong = torch.zeros(len(self.test.y), dtype=torch.bool) if margins is None else (margins <= 0).cpu()

@@ -80,12 +80,22 @@ def quantity_change(influence: Influence, watched: Watched, steps: Tensor) -> Te
     fitted, batch = influence.fitted, watched.batch
     loss = fitted.model.loss
     base = watched.quantity.values(loss, watched.outputs, batch.y, watched.target)
-    moved = torch.stack([fitted.linearised.moved(step, batch.x) for step in steps.T])
+    moved = _moved(influence, watched, steps)
     change = watched.quantity.values(loss, moved, batch.y, watched.target) - base
     if fitted.model.fold_penalty and watched.quantity.penalised:
         weight = (fitted.model.l2 * fitted.model.penalised(batch.x))[:, None]
         change += (weight * steps * (fitted.theta[:, None] + steps / 2)).sum(0)[:, None]
     return change if watched.combine is None else product(change, watched.combine)
+
+
+def _moved(influence: Influence, watched: Watched, steps: Tensor) -> Tensor:
+    """f at θ̂ + δθ for columns δθ (p, g), (g, m, K)."""
+    fitted, x = influence.fitted, watched.batch.x
+    if not fitted.kind.closed_form:
+        return torch.stack([fitted.linearised.moved(step, x) for step in steps.T])
+    k, outputs = steps.shape[1], fitted.model.loss.outputs
+    by = product(x, steps.T.reshape(k * outputs, x.shape[1]).T.contiguous()).view(len(x), k, outputs)
+    return by.transpose(0, 1) + watched.outputs
 
 
 def newton_row(influence: Influence, watched: Watched, row: int) -> Tensor:

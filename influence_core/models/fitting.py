@@ -10,18 +10,20 @@ from torch import Tensor
 
 from influence_core.compute import blocks, gram, product
 from influence_core.models.linear import LinearModel, add_projector, project
-from influence_core.models.losses import SmoothedHinge
+from influence_core.models.losses import SmoothedHinge, Squared
+from influence_core.models.minima import (
+    DENSE_LIMIT,
+    refuse_empty,
+    refuse_partly_separable,
+    refuse_separable,
+)
 from influence_core.models.protocol import Batch
+from influence_core.models.reference import least_squares
 
 TOLERANCE = 1e-10
-DENSE_LIMIT = 1_500  # above this many parameters a Newton direction by conjugate gradients is cheaper than H itself
 MAX_STEPS = 200
 POLISH = 2  # Newton steps after the goal: refits measure differences from θ̂, which its own error would spoil
 SMOOTH = 0.1  # hinges with a smaller t start from the fit with a larger one
-
-
-class NoMinimumError(ValueError):
-    """J has no minimum, for example separable data without a penalty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +75,20 @@ def newton(
     Returns:
         The fit.  ``converged`` is False where rounding stopped the descent first.
     """
+    refuse_empty(model, batch, weights)
     zero = model.start(batch)
-    norm = float(model.objective(zero, batch, weights)[1].norm())
+    at_zero, slope = model.objective(zero, batch, weights)
+    norm = float(slope.norm())
     goal = TOLERANCE * max(1.0, norm) if goal is None else goal
     polish = POLISH if start is None else 0
-    theta = _smoother_start(model, batch, weights, 1e-3 * norm) if start is None else start
+    theta = _first(model, batch, weights, 1e-3 * norm) if start is None else start
+    history = [] if start is not None or theta is None else [at_zero]
     theta = zero if theta is None else theta
     value, gradient = model.objective(theta, batch, weights)
-    history, ridge, directions = [value], 0.0, _directions(model, batch)
+    ridge, directions = 0.0, _directions(model, batch)
+    history.append(value)
     while float(gradient.norm()) > goal and len(history) < MAX_STEPS:
-        _refuse_separable(model, theta, batch, weights)
+        refuse_separable(model, theta, batch, weights)
         direction = directions(theta, weights, gradient, ridge)
         step = line_search(lambda at: model.objective(at, batch, weights), (theta, value, gradient), direction)
         # Levenberg: where the curvature says nothing (a smoothed hinge far from its data) shorten towards -gradient.
@@ -99,8 +105,16 @@ def newton(
         if not float(slope.norm()) < float(gradient.norm()):
             break
         theta, value, gradient = candidate, there, slope
-    _refuse_separable(model, theta, batch, weights)
+    refuse_separable(model, theta, batch, weights)
+    refuse_partly_separable(model, theta, batch, weights)
     return Fit(theta, "newton", float(gradient.norm()), goal, tuple(history))
+
+
+def _first(model: LinearModel, batch: Batch, weights: Tensor | None, goal: float) -> Tensor | None:
+    """Where a fit starts if not at 0: least squares at its answer, a nearly kinked hinge at that of a smoother one."""
+    if isinstance(model.loss, Squared) and model.l2 == 0 and weights is None:
+        return least_squares(batch.x, batch.y)
+    return _smoother_start(model, batch, weights, goal)
 
 
 def _smoother_start(model: LinearModel, batch: Batch, weights: Tensor | None, goal: float) -> Tensor | None:
@@ -112,25 +126,6 @@ def _smoother_start(model: LinearModel, batch: Batch, weights: Tensor | None, go
     return newton(smoother, batch, weights, goal=goal).theta
 
 
-def _refuse_separable(model: LinearModel, theta: Tensor, batch: Batch, weights: Tensor | None) -> None:
-    """Without a penalty, any θ that classifies everything right can be scaled up for ever.
-
-    Raises:
-        NoMinimumError: that is the case.
-    """
-    if model.l2 > 0:
-        return
-    margins = model.loss.margins(model.outputs(theta, batch.x), batch.y)
-    if margins is None:
-        return
-    kept = margins if weights is None else margins[weights > 0]
-    if bool((kept > 0).all()):
-        raise NoMinimumError(
-            "These classes are perfectly separable and l2 = 0: the loss falls for ever and has no minimum. "
-            "Choose l2 > 0, for example 0.001."
-        )
-
-
 def _directions(model: LinearModel, batch: Batch) -> Callable[[Tensor, Tensor | None, Tensor, float], Tensor]:
     """−(H + ridge I)⁻¹∇J, by a dense factor for few parameters, by conjugate gradients for many."""
     outputs, width, null = model.loss.outputs, batch.x.shape[1], model.null_space(batch.x)
@@ -140,11 +135,13 @@ def _directions(model: LinearModel, batch: Batch) -> Callable[[Tensor, Tensor | 
     def dense(theta: Tensor, weights: Tensor | None, gradient: Tensor, ridge: float) -> Tensor:
         h = add_projector(model.hessian(theta, batch, weights), null, outputs)
         h.diagonal().add_(ridge)
+        unit = h.diagonal().clamp(min=1e-300).rsqrt()  # features come in units of their own
+        h = unit[:, None] * h * unit
         factor, failed = torch.linalg.cholesky_ex(h)
         while int(failed):  # rank-deficient to rounding: the smallest ridge that factors
-            ridge = max(100 * ridge, 1e-14 * float(h.diagonal().mean()) + 1e-300)
+            ridge = max(100 * ridge, 1e-14)
             factor, failed = torch.linalg.cholesky_ex(h + ridge * torch.eye(len(h), dtype=h.dtype, device=h.device))
-        return -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+        return -unit * torch.cholesky_solve((unit * gradient)[:, None], factor)[:, 0]
 
     return dense
 

@@ -26,13 +26,15 @@ class LinearModel:
     """J(θ; a) = (1/n) Σ a_i ℓ_i(θ) + (l2/2) ‖θ_penalised‖², n the original number of examples whatever the weights.
 
     With ``fold_penalty`` the penalty belongs to every example's loss, (l2/2)‖θ‖² each: gradients carry l2·θ, and the
-    penalty of J is multiplied by the mean weight, so that a removed point takes its share along.
+    penalty of J is multiplied by the mean weight, so that a removed point takes its share along.  Without a penalty θ
+    stays 0 at the columns that are ``held``, because the others determine them.
     """
 
     loss: Loss
     l2: float = 0.0
     intercept: bool = True
     fold_penalty: bool = False
+    held: tuple[int, ...] = ()
     kind: ClassVar[Kind] = LINEAR
 
     def batch(self, dataset: Dataset, device: torch.device) -> Batch:
@@ -45,7 +47,10 @@ class LinearModel:
         return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=torch.float64).to(device))
 
     def features(self, x: Tensor) -> Tensor:
-        """x̃: the features, with a last column of ones where the model has an intercept, (n, d̄)."""
+        """x̃: the features, with a last column of ones where the model has an intercept, zero where held, (n, d̄)."""
+        if self.held:
+            x = x.clone()
+            x[:, list(self.held)] = 0
         return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) if self.intercept else x
 
     def penalised(self, x: Tensor) -> Tensor:
@@ -170,7 +175,7 @@ class LinearModel:
         return result
 
     def null_space(self, x: Tensor) -> Tensor | None:
-        """Coordinates k along which adding a constant to all classes changes nothing (softmax only).
+        """Coordinates k along which θ changes nothing: a constant added to all classes of softmax, or a held column.
 
         The penalty removes the penalised ones, so with l2 > 0 only the intercepts stay.  All gradients of losses,
         margins and probabilities are orthogonal to these directions, so adding their projector to H is exact.
@@ -178,10 +183,10 @@ class LinearModel:
         Returns:
             (d̄,) mask of coordinates, or None.
         """
-        if not isinstance(self.loss, Softmax):
-            return None
         mask = torch.zeros(x.shape[1], dtype=x.dtype, device=x.device)
-        if self.l2 == 0:
+        if not isinstance(self.loss, Softmax):
+            mask[list(self.held)] = 1
+        elif self.l2 == 0:
             mask[:] = 1
         elif self.intercept:
             mask[-1] = 1

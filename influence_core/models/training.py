@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import Task, blocks
-from influence_core.models.fitting import TOLERANCE, Fit, NoMinimumError, line_search
+from influence_core.models.fitting import TOLERANCE, Fit, line_search
+from influence_core.models.minima import NoMinimumError
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
 from influence_core.models.stacked import Stacked, stack_of
@@ -200,7 +201,7 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
         )
     scale = max(1.0, float(network.objective(first, batch)[1].norm()))
     norm = float(network.objective(theta, batch)[1].norm())
-    checkpoints = _weighted(plan, [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))
+    checkpoints = _weighted(plan, len(batch), [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))
     return Fit(theta, plan.method, norm, GOAL * scale, tuple(history), tuple(curve), epochs, checkpoints)
 
 
@@ -209,14 +210,19 @@ def _evenly(epochs: int, count: int) -> set[int]:
 
 
 def _weighted(
-    plan: Optimiser, kept: list[tuple[int, Tensor]], final: tuple[int, Tensor]
+    plan: Optimiser, n: int, kept: list[tuple[int, Tensor]], final: tuple[int, Tensor]
 ) -> tuple[tuple[float, Tensor], ...]:
-    """Every checkpoint with Σ η / (batch size · (1 − μ)) over the epochs since the one before."""
+    """Every checkpoint with Σ η / (batch size · (1 − μ)) over the epochs since the one before.
+
+    The last batch of an epoch is often smaller, and an example in it weighs more: in the mean over the order of the
+    examples 1 / batch size is the number of batches over n.
+    """
     kept = kept if kept and kept[-1][0] == final[0] else [*kept, final]
     momentum = plan.momentum if plan.method == "sgd" else 0.0
+    share = -(-n // plan.batch_size) / n
     marks = [0, *(epoch for epoch, _ in kept)]
     return tuple(
-        (sum(plan.rate(epoch) for epoch in range(low, high)) / plan.batch_size / (1 - momentum), theta)
+        (sum(plan.rate(epoch) for epoch in range(low, high)) * share / (1 - momentum), theta)
         for low, high, (_, theta) in zip(marks[:-1], marks[1:], kept, strict=True)
     )
 

@@ -88,17 +88,21 @@ class LeftOut:
         h = add_projector(model.hessian(self.fitted.theta, train), model.null_space(train.x), model.loss.outputs)
         h.diagonal().add_((self.j.penalty - model.l2) * model.penalised(train.x))
         self.task.tick()
+        unit = h.diagonal().clamp(min=1e-300).rsqrt()  # features come in units of their own
+        if model.l2 == 0:
+            h = unit[:, None] * h * unit
         factor, failed = torch.linalg.cholesky_ex(h)
         if int(failed) and model.l2 > 0:  # a hinge without curvature at its intercept: good enough for chord steps
             h.diagonal().add_(1e-10 * h.diagonal().mean())
             factor, failed = torch.linalg.cholesky_ex(h)
         if int(failed):
             raise SingularRefitError(
-                "The Hessian at the fit is singular, so refits have no unique minimum: choose a larger l2."
+                "The Hessian at the fit is singular, so refits have no unique minimum: choose a larger l2 (in place "
+                "of linear regression: ridge regression), or leave some features out."
             )
         self.task.tick()
         inverse: Tensor = torch.cholesky_inverse(factor)
-        return inverse
+        return unit[:, None] * inverse * unit if model.l2 == 0 else inverse
 
     def sizes(self, rows: Tensor) -> Tensor:
         """‖g_i‖/n, the gradient of J(·; 1 − e_i) at θ̂, the folded penalty included, (b,)."""

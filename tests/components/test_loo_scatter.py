@@ -67,7 +67,7 @@ def test_axes_are_equal_for_changes_and_free_for_rankings() -> None:
     pairs = Pairs(MEASURED, 100 * PREDICTED)
     assert unpacked(pairs, Look())["reach"] == [pytest.approx(106 * np.abs(PREDICTED).max())] * 2
     reach = unpacked(pairs, Look(unit="a ranking", equal=False))["reach"]
-    assert reach == pytest.approx([1.06 * np.abs(MEASURED).max(), 106 * np.abs(PREDICTED).max()])
+    assert reach == pytest.approx([106 * np.abs(PREDICTED).max(), 1.06 * np.abs(MEASURED).max()])
 
 
 def test_refits_without_a_certificate_are_left_out() -> None:
@@ -90,8 +90,8 @@ def test_both_axes_say_their_sign_in_words() -> None:
     found = unpacked(Pairs(MEASURED, PREDICTED), Look("nats", "nats", sign=-1, ends=("helpful", "harmful")))
     assert found["words"] == "← helpful | harmful →"
     assert found["titles"] == [
-        "measured by refits, nats",
         "predicted, nats",
+        "measured by refits, nats",
     ]
 
 
@@ -110,3 +110,4 @@ def test_the_summary_names_every_number() -> None:
     assert f"r = {found.r}" in text
     assert f"slope = {found.slope}" in text
     assert "n = 60" in text
+    assert "slope" not in summary(found, sized=False) and f"ρ = {found.rho}" in summary(found, sized=False)

@@ -55,13 +55,16 @@ def _gallery(shown: Shown) -> None:
 def _table(shown: Shown) -> None:
     frame = table(shown)
     ranked = frame.reindex(frame["predicted change"].abs().sort_values(ascending=False).index)
-    headings = {
-        "predicted change": heading("predicted change", shown.unit, shown.ends),
-        "measured change": heading("measured change", shown.own_unit, shown.ends),
-        VALUE: heading(VALUE, shown.unit, shown.ends),
+    name = "predicted change" if shown.sized else "score"
+    forms = {
+        "predicted change": (name, shown.form),
+        "measured change": ("measured change", shown.truth_form),
+        VALUE: (VALUE, shown.form),
     }
-    linked_table(ranked.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}", headings.values())
-    asked = {"test": f"test-{shown.view.test}", "tests": "tests", "train": f"removing-{shown.view.train}"}
+    headings = {column: heading(name, form.scaled_unit, shown.ends) for column, (name, form) in forms.items()}
+    scaled = ranked.assign(**{c: forms[c][1].scale(ranked[c].to_numpy()) for c in forms if c in ranked})
+    linked_table(scaled.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}", headings.values())
+    asked = {"test": f"test-{shown.view.point}", "tests": "tests", "train": f"removing-{shown.view.train}"}
     st.download_button(
         f"Download all {len(frame):,} rows as CSV",
         lambda: core.cells.to_csv(exported(ranked, shown)),

@@ -16,13 +16,14 @@ from pages.components.browser.strips import OnMap, Strip
 from pages.components.charts.scale import colour_limit
 from pages.components.explore import question
 from pages.components.explore.group_panel import Group
+from pages.components.explore.standing import certain, extremes
 from pages.components.lenses import Strongest, lens_of
 from pages.components.problem import draw_panel, loo_panel, network_truth
 from pages.components.problem.asked import Rows, Shown, definition, table
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.view import group_text
-from pages.components.session.words import plain_markdown, signed
+from pages.components.session.words import counted, plain_markdown
 from pages.components.widgets.linked_table import formats
 from pages.components.widgets.trust_line import trust_line as draw_trust
 
@@ -64,18 +65,20 @@ def _now() -> tuple[np.ndarray, MapView]:
 
 def _picture(shown: Shown, group: Group | None) -> tuple[np.ndarray, MapView]:
     """Scores as they are coloured, and how."""
-    helpful, view = shown.helpfulness, shown.view
+    form, view = shown.form, shown.view
+    helpful = form.scale(shown.helpfulness)
     locked = view.lock and view.ask == "test"
     return helpful, MapView(
         selected_test=shown.single,
         selected_train=view.train,
-        limit=colour_limit(shown.analysis.all_scores if locked else helpful),
+        limit=colour_limit(form.scale(shown.analysis.all_scores) if locked else helpful),
         symlog=view.symlog,
         magnitude_only=view.magnitude,
         sign=shown.sign,
         words=("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up"),
         target=shown.side,
-        unit=shown.unit,
+        unit=form.scaled_unit,
+        about=shown.about,
         group=() if group is None else group.rows,
         tests=shown.tests if view.ask == "tests" else (),
         after=None if group is None else group.boundary(shown),
@@ -108,8 +111,8 @@ def _alt(shown: Shown) -> str:
     ids, ends = shown.data.ids, shown.ends if shown.sign > 0 else shown.ends[::-1]
     kind = "training" if shown.side == "train" else "test"
     return (
-        f"Map of {len(shown.scores)} {kind} points. Most {ends[1]} {ids[up]} with {signed(shown.scores[up])}, "
-        f"most {ends[0]} {ids[down]} with {signed(shown.scores[down])} {shown.unit}."
+        f"Map of {len(shown.scores)} {kind} points. Most {ends[1]} {ids[up]} with {shown.form.text(shown.scores[up])}, "
+        f"most {ends[0]} {ids[down]} with {shown.form.text(shown.scores[down])} {shown.form.scaled_unit}."
     )
 
 
@@ -121,12 +124,14 @@ def draw_truth(shown: Shown) -> None:
         loo_panel.panel(shown.settings)
         return
     board = cached.drawn(shown.settings) and shown.side == "train"  # there the map draws its own numbers
-    pairs = Pairs(shown.measured, shown.scores, shown.side, None if board else shown.helpfulness)
+    coloured = None if board else shown.form.scale(shown.helpfulness)
+    pairs = Pairs(shown.truth_form.scale(shown.measured), shown.form.scale(shown.scores), shown.side, coloured)
     loo_scatter(shown.scene, pairs, replace(shown.look(), height=TRUTH), shown.pick, "loo-scatter")
+    said = summary(shown.agreed, shown.sized)
     if not way.noisy:
-        st.markdown(summary(shown.agreed), help=_certified(shown))
+        st.markdown(said, help=_certified(shown))
         return
-    st.markdown(f"{summary(shown.agreed)}  \n:small[{network_truth.words(shown)}]")
+    st.markdown(f"{said}  \n:small[{network_truth.words(shown)}]")
     network_truth.halves_panel(shown)
 
 
@@ -135,6 +140,7 @@ def _certified(shown: Shown) -> str:
     if refits is None:
         return ""
     slope = "slope = least-squares slope of measured on predicted; above 1 the prediction under-estimates. "
+    slope = slope if shown.sized else "A ranking has no size, so it has no slope. "
     if shown.side == "test":
         row = int(shown.view.train or 0)
         if not np.isfinite(refits.certificate[row]):
@@ -143,16 +149,12 @@ def _certified(shown: Shown) -> str:
         return f"{slope}One refit without this training point, measured at every test point; {certificate}."
     none = int((~np.isfinite(refits.certificate)).sum())
     failed = int((~refits.certified).sum()) - none
-    left = f"; without {_counted(none, 'point')} no unique minimum is left: nothing to measure there" if none else ""
-    left += f"; {_counted(failed, 'refit')} without a certified minimum left out" if failed else ""
+    left = f"; without {counted(none, 'point')} no unique minimum is left: nothing to measure there" if none else ""
+    left += f"; {counted(failed, 'refit')} without a certified minimum left out" if failed else ""
     return (
         slope + "Every point is a refit of its own, certified to a gradient of at most 10⁻⁶ of the one it started "
         f"with, or to rounding{_bound(shown, refits)}{left}."
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _bound(shown: Shown, refits: Refits, row: int | None = None) -> str:
@@ -170,6 +172,9 @@ def trust_line(shown: Shown) -> None:
     found = shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None)
     draw_trust(found, _newton if "measure" not in shown.view.hidden else None)
 
+    if sentence := certain(shown):
+        st.info(plain_markdown(sentence), icon=":material/info:")
+
 
 def _newton() -> None:
     """One-step Newton, and no damping."""
@@ -185,9 +190,19 @@ def examples(shown: Shown) -> None:
     st.subheader(strongest(shown), anchor=False)
     if shown.side == "train":
         st.caption(_concentration(shown))
+    if said := extremes(shown):
+        st.caption(plain_markdown(said))
     asked, caption = _asked(shown)
     content = Strip(
-        caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown), heading=strongest(shown)
+        caption,
+        helpful,
+        harmful,
+        shown.scores,
+        shown.form,
+        shown.selected,
+        titles(shown),
+        heading=strongest(shown),
+        about=shown.about,
     )
     points = Strongest(
         shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), _tiles(shown)
@@ -257,6 +272,8 @@ def titles(shown: Shown) -> tuple[str, str]:
         up, down = (f"removing the training point would {verb} their {shown.watched}" for verb in ("raise", "lower"))
     else:
         up, down = (f"removing one of these would {verb} the {shown.watched}" for verb in ("raise", "lower"))
+    if not shown.sized:
+        up, down = (f"ranked as if {words}" for words in (up, down))
     if not shown.orientation:
         return f"Up: {up}", f"Down: {down}"
     good, bad = (up, down) if shown.orientation > 0 else (down, up)
@@ -266,6 +283,8 @@ def titles(shown: Shown) -> tuple[str, str]:
 def _rows(shown: Shown, rows: Sequence[int]) -> pd.DataFrame:
     places = np.array(rows, int)
     frame = table(shown).iloc[places][["id", "label", "predicted change"]]
-    frame = frame.rename(columns={"predicted change": f"change, {shown.unit}"})  # the sign stands above the table
+    frame["predicted change"] = shown.form.scale(frame["predicted change"].to_numpy())
+    name = "change" if shown.sized else "score"
+    frame = frame.rename(columns={"predicted change": f"{name}, {shown.form.scaled_unit}"})  # its sign stands above
     listed, scaling = shown.data.take(places), shown.analysis.problem.split.scaling
     return lens_of(listed).beside(frame, listed, scaling, FEATURES)

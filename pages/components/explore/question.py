@@ -104,7 +104,7 @@ def _ask(analysis: Analysis) -> None:
     ask, view = st.session_state["ask"], state.view()
     train = view.train
     if ask == "train" and train is None:
-        train = int(np.abs(analysis.scores([view.test])[:, 0]).argmax())
+        train = int(np.abs(analysis.scores([view.point])[:, 0]).argmax())
     state.look(ask=ask, train=train)
 
 

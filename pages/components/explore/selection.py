@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from pages.components.explore.standing import standing
 from pages.components.problem.asked import Shown
 from pages.components.session import state
 from pages.components.session.errors import safely
 from pages.components.session.view import group_text
-from pages.components.session.words import plain_markdown, signed
+from pages.components.session.words import plain_markdown
 
 
 def selection(shown: Shown) -> None:
@@ -54,7 +55,11 @@ def _facts(shown: Shown) -> str:
     text = f"**{plain_markdown(shown.scene.train_labels[row])}** · "
     score = float(shown.scores[row])
     word = shown.ends[1 if score > 0 else 0] if score else "no change"
-    text += f"predicted {signed(score)} {shown.unit}, {word}"
+    text += f"{'predicted' if shown.sized else 'ranked'} {shown.form.text(score)} {shown.form.scaled_unit}, {word}"
     if shown.measured is not None:
-        text += f" · measured {signed(float(shown.measured[row]))} {shown.own_unit}"
+        form = shown.truth_form
+        text += f" · measured {form.text(float(shown.measured[row]))} {form.scaled_unit}"
+    found = standing(shown)
+    if found is not None:
+        text += f"  \n:small[{plain_markdown(found.after(score))}]"
     return text

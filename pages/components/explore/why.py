@@ -30,10 +30,14 @@ def why(shown: Shown) -> None:
         return
     which = "the strongest training point"
     name = plain_markdown(shown.scene.train_labels[chosen])
-    lead = "" if row is not None else f" **{name}**, {which}: {signed(found.shares.score)} {shown.unit}."
+    lead = (
+        ""
+        if row is not None
+        else f" **{name}**, {which}: {shown.form.text(found.shares.score)} {shown.form.scaled_unit}."
+    )
     st.markdown(f"**Why does it matter?**{lead} :small[{_factors(found)}]", help=_words(shown, found))
     asked = "test point" if shown.single is not None else f"{len(shown.tests):,} test points"
-    lens_of(split).why(Reason(split, found, shown.single, asked, shown.sign, shown.unit))
+    lens_of(split).why(Reason(split, found, shown.single, asked, shown.sign, shown.form))
 
 
 def _factors(found: Why) -> str:

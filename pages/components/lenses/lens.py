@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pages.components.browser.gallery import Sprite, sprite
 from pages.components.browser.strips import Captions, OnMap, Strip
+from pages.components.session.words import Form
 
 if TYPE_CHECKING:
     from influence_core.analysis import Why
@@ -66,7 +67,7 @@ class Reason:
         test: the one test point asked about; None for several.
         asked: what the column of the test point is called.
         sign: −1 where a fall is helpful, so that blue stays helpful.
-        unit: of the score.
+        form: how the score and its shares are written.
     """
 
     split: Split
@@ -74,7 +75,7 @@ class Reason:
     test: int | None
     asked: str
     sign: int
-    unit: str
+    form: Form
 
     @cached_property
     def source(self) -> tuple[Floats, Floats | None]:

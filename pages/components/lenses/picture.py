@@ -19,7 +19,6 @@ from pages.components.charts.pixel_map import pixel_map
 from pages.components.lenses import shares
 from pages.components.lenses.lens import Drawn, Floats, Pictures, Reason, Strongest
 from pages.components.lenses.row import ROW, own_words
-from pages.components.session.words import signed
 
 if TYPE_CHECKING:
     from influence_core.data import Dataset, Split
@@ -88,10 +87,10 @@ def why(pair: Reason) -> None:
         shares.table(pair)
         return
     end = pair.why.shares.intercept + pair.why.shares.penalty
-    rest = f" The other {signed(end)} are the constant's." if end else ""
+    rest = f" The other {pair.form.text(end)} are the constant's." if end else ""
     st.caption(
         f"Blue pixels make it helpful, orange ones harmful, strong colours carry much; all pixels together "
-        f"{signed(float(pair.why.shares.features.sum()))} {pair.unit}.{rest}{_colours(train)}"
+        f"{pair.form.text(float(pair.why.shares.features.sum()))} {pair.form.scaled_unit}.{rest}{_colours(train)}"
     )
 
 

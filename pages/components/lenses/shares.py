@@ -10,7 +10,6 @@ import streamlit as st
 
 from pages.components.charts.colours import HARMFUL, HELPFUL
 from pages.components.lenses.lens import Floats, Pictures, Reason
-from pages.components.session.words import signed
 
 if TYPE_CHECKING:
     from influence_core.data.columns import SourceColumn
@@ -31,7 +30,10 @@ def table(pair: Reason) -> None:
     """Column by column: this training row, the test row, what the column carries; the strongest first."""
     lines = pair.why.order if pair.why.columns else []
     shown, hidden = lines[:TOP], lines[TOP:]
-    head = "".join(f"<th>{word}</th>" for word in ("column", "training point", pair.asked, "share", ""))
+    head = "".join(
+        f"<th>{html.escape(word)}</th>"
+        for word in ("column", "training point", pair.asked, f"share, {pair.form.scaled_unit}", "")
+    )
     body = [_line(pair, k) for k in shown]
     if hidden:
         body.append(_rest(f"{len(hidden):,} other columns", float(pair.why.share[hidden].sum()), pair))
@@ -48,7 +50,7 @@ def _end(pair: Reason) -> str:
         parts = [(f"{len(pair.why.share):,} inputs of the last layer", float(pair.why.share.sum())), *parts]
         parts.append(("the layers before the last", shares.before))
     rest = "".join(_rest(name, value, pair) for name, value in parts if value)
-    number = f'<td class="num">{signed(shares.score)}</td><td></td>'
+    number = f'<td class="num">{pair.form.text(shares.score)}</td><td></td>'
     total = f'<tr class="sum"><td>sum: the score</td><td></td><td></td>{number}</tr>'
     return f"{rest}{total}</tbody>"
 
@@ -83,7 +85,7 @@ def _share(value: float, pair: Reason) -> str:
     side = "left" if value >= 0 else "right"
     colour = HELPFUL if pair.sign * value >= 0 else HARMFUL
     bar = f'<div class="bar"><i style="{side}:50%;width:{width:.1f}%;background:{colour}"></i></div>'
-    return f'<td class="num">{signed(value)}</td><td aria-hidden="true">{bar}</td>'
+    return f'<td class="num">{pair.form.text(value)}</td><td aria-hidden="true">{bar}</td>'
 
 
 def tinted(image: Pictures, share: Floats) -> Pictures:

@@ -44,12 +44,14 @@ class Chosen:
         view: what is looked at.
         problems: the sentences.
         plain: whether a lesson is named and no part of the settings, not even their version: the lesson brings its own.
+        usual: whether a model is named and no penalty: a network takes its own.
     """
 
     settings: Settings
     view: View
     problems: tuple[str, ...] = ()
     plain: bool = False
+    usual: bool = False
 
 
 def write(settings: Settings, view: View) -> dict[str, str]:
@@ -73,7 +75,8 @@ def read(query: Mapping[str, Sequence[str]]) -> Chosen:
     settings, said = from_query(single)
     view, more = views.from_query(single)
     named = {name.split(".")[0] for name in query} & SETTINGS
-    return Chosen(settings, view, (*problems, *said, *more), plain=bool(view.lesson) and not named)
+    usual = "model.name" in single and "model.l2" not in single
+    return Chosen(settings, view, (*problems, *said, *more), plain=bool(view.lesson) and not named, usual=usual)
 
 
 def write_file(settings: Settings, view: View) -> str:
@@ -106,8 +109,12 @@ def read_file(raw: bytes) -> Chosen:
     return Chosen(settings, view, problems)
 
 
-def known(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+def known(settings: Settings, usual: bool = False) -> tuple[Settings, tuple[str, ...]]:
     """Settings with every name and option that the registries do not have replaced by its default.
+
+    Args:
+        settings: of a link or a file.
+        usual: whether nothing was said of a penalty, which a network needs to be its own.
 
     Returns:
         The settings and a sentence for each replacement.
@@ -115,6 +122,8 @@ def known(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     problems: list[str] = []
     data = _part("data", settings.data, core.DATASETS, lambda entry: entry.options, problems)
     model = _part("model", settings.model, core.MODELS, lambda entry: entry.all_options, problems)
+    if usual and core.MODELS[model.name].kind.seeded:
+        model = replace(model, l2=core.MODELS[model.name].l2)
     solver = settings.solver
     if solver.name == "auto":
         solver = replace(solver, options=_options(solver.options, (), "solver", problems))

@@ -16,6 +16,7 @@ from pages.components.session.view import View
 # Selections that name rows or columns.
 FRESH = ("test", "train", "ask", "tests", "group", "group_open", "feature", "output", "given", "instead")
 NOTES = "state.notes"
+START = "state.start"  # the test point that nobody chose
 IN_FLIGHT = 1.0  # seconds in which a click may still carry the address from before the last change
 
 
@@ -39,6 +40,7 @@ def take(chosen: links.Chosen) -> None:
     """Use the choices of a link or a file; what they ask for in vain is told by :func:`settle`."""
     st.session_state.settings, st.session_state.view = chosen.settings, chosen.view
     st.session_state.ignored, st.session_state.plain = chosen.problems, chosen.plain
+    st.session_state.usual = chosen.usual
 
 
 def settle() -> tuple[str, ...]:
@@ -47,7 +49,8 @@ def settle() -> tuple[str, ...]:
     Returns:
         A sentence for every part that had to be ignored, a few at most.
     """
-    st.session_state.settings, problems = links.known(settings())
+    usual = st.session_state.pop("usual", False)
+    st.session_state.settings, problems = links.known(settings(), usual)
     st.session_state.told = (*st.session_state.pop("ignored", ()), *problems)
     return links.told(st.session_state.told)
 
@@ -91,7 +94,14 @@ def look(**values: Any) -> None:
 
 def test() -> int:
     """Index of the selected test point."""
-    return view().test
+    return view().point
+
+
+def start_at(test: int) -> None:
+    """Ask about this test point where none was chosen."""
+    if view().test is None:
+        look(test=test)
+        st.session_state[START] = test
 
 
 def fit_in(train: int, test: int) -> tuple[str, ...]:
@@ -134,6 +144,8 @@ def redraw(points: str, keep: bool) -> None:
 def change(part: str | None = None, **values: Any) -> None:
     """Replace some settings, of ``part`` (data, model, solver) or of the top level."""
     current, before = settings(), view()
+    if before.test == st.session_state.get(START):
+        before = replace(before, test=None)
     if part is None:
         put(replace(current, **values))
     else:

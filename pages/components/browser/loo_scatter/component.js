@@ -12,15 +12,15 @@ function points(message, rows, theme, look) {
   const pick = (from) => Float32Array.from(rows, (i) => from[i]);
   const colour = Float32Array.from(rows, (i) => (message.sign * message.predicted[i] >= 0 ? 1 : 0));
   return { mode: 'markers', hoverinfo: 'none', meta: message.side, customdata: Int32Array.from(rows), showlegend: false,
-    x: pick(message.measured), y: pick(message.predicted), ...look,
+    x: pick(message.predicted), y: pick(message.measured), ...look,
     marker: { opacity: 0.85, line: { width: 0.6, color: theme.outline }, color: colour, cmin: 0, cmax: 1,
       colorscale: [[0, HARMFUL], [1, HELPFUL]], ...look.marker } };
 }
 
 function ring(message, name, rows, marker) {
   const known = Array.from(rows).filter((i) => Number.isFinite(message.measured[i]));
-  return { mode: 'markers', hoverinfo: 'skip', name, x: known.map((i) => message.measured[i]),
-    y: known.map((i) => message.predicted[i]), showlegend: known.length > 0, marker };
+  return { mode: 'markers', hoverinfo: 'skip', name, x: known.map((i) => message.predicted[i]),
+    y: known.map((i) => message.measured[i]), showlegend: known.length > 0, marker };
 }
 
 export function tracesOf(message, theme) {
@@ -55,7 +55,7 @@ export function layoutOf(message, theme) {
     modebar: { orientation: 'v', bgcolor: CLEAR, color: theme.outline, activecolor: theme.text },
     // Inside, in the corner that points which agree leave empty.
     legend: { x: 0.01, y: 0.99, yanchor: 'top', itemsizing: 'constant', font: { size: 10.5 }, bgcolor: theme.veil },
-    shapes: message.band ? [{ type: 'rect', layer: 'below', x0: -message.band, x1: message.band, yref: 'paper', y0: 0, y1: 1,
+    shapes: message.band ? [{ type: 'rect', layer: 'below', y0: -message.band, y1: message.band, xref: 'paper', x0: 0, x1: 1,
       line: { width: 0 }, fillcolor: theme.outline, opacity: 0.18 }] : [],
     meta: { selected: message.selected },
   };

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.gallery import Sprite
 from pages.components.session.errors import safely
+from pages.components.session.words import Form
 
 Captions = Sequence[str] | Mapping[int, str]
 
@@ -43,18 +44,19 @@ class Strip:
         helpful: training indices, most helpful first.
         harmful: training indices, most harmful first.
         scores: (n,) signed scores of all training points, shown raw.
-        unit: of the scores.
+        form: how the scores are written.
         selected: training index with a ring.
         titles: of the two rows; what stands before a colon names the side in few words.
         heading: above a downloaded picture.
         file: name of downloaded files, without their ending.
+        about: what a downloaded picture was made of.
     """
 
     test_caption: str
     helpful: Sequence[int]
     harmful: Sequence[int]
     scores: NDArray[np.floating[Any]]
-    unit: str = "nats"
+    form: Form = Form(0, "nats")  # noqa: RUF009 - frozen
     selected: int | None = None
     titles: tuple[str, str] = (
         "Helpful: removing one of these would raise the loss",
@@ -62,6 +64,7 @@ class Strip:
     )
     heading: str = "The training points that matter most"
     file: str = "strongest-points"
+    about: str = ""
 
 
 def strip(
@@ -83,7 +86,8 @@ def strip(
         key: of the element.
     """
     shown = [int(index) for index in (*content.helpful, *content.harmful)]
-    points = [(index, float(f"{content.scores[index]:.9g}")) for index in shown]
+    values = {index: float(content.scores[index]) for index in shown}
+    points = [(index, float(f"{value:.9g}"), content.form.text(value)) for index, value in values.items()]
     split = len(content.helpful)
     if isinstance(tiles, OnMap):
         where = vars(tiles)
@@ -92,7 +96,8 @@ def strip(
         where = {"sprite": vars(tiles), "asked": 0, "own": own}
     header = where | {
         "test": content.test_caption,
-        "unit": content.unit,
+        "unit": content.form.scaled_unit,
+        "raw_unit": content.form.unit,
         "selected": content.selected,
         "rows": [
             {"title": title, "word": title.partition(":")[0].lower(), "points": part}
@@ -100,6 +105,7 @@ def strip(
         ],
         "heading": content.heading,
         "file": content.file,
+        "about": content.about,
     }
 
     def clicked() -> None:

@@ -1,7 +1,6 @@
 // Two rows of buttons and the test image between them; all text goes in as text, never as HTML.
 import { element } from '../shared/dom.js';
 import { fileButtons } from '../shared/file_buttons.js';
-import { signed } from '../shared/palette.js';
 import { sheetStyle, tileStyle, zoomTo } from '../shared/sprite.js';
 import { component } from '../shared/start.js';
 import { parked, unpack } from '../shared/wire.js';
@@ -42,16 +41,16 @@ function middle(message) {
 }
 
 function contents(root) {
-  const { rows, unit, heading, file } = root.message;
+  const { rows, raw_unit: unit, heading, file, about } = root.message;
   const head = ['side', 'point', `predicted change, ${unit}`];
-  return { node: root, title: heading, file,
+  return { node: root, title: heading, file, about,
     rows: [head, ...rows.flatMap(({ word, items }) => items.map(({ caption, value }) => [word, caption, value]))] };
 }
 
 // Pictures and captions of the points: the message's own, or those of the scene.
 function complete({ rows, own, first }, { sprite, train_labels: train, test_labels: test }) {
   const at = (index) => own?.[index] ?? [first + index, train[first + index] ?? test[first + index - train.length]];
-  const item = ([index, value]) => ({ index, value, score: signed(value), tile: at(index)[0], caption: at(index)[1] });
+  const item = ([index, value, score]) => ({ index, value, score, tile: at(index)[0], caption: at(index)[1] });
   return { sprite, rows: rows.map((row) => ({ ...row, items: row.points.map(item) })) };
 }
 
