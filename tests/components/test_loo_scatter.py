@@ -50,7 +50,7 @@ def test_every_point_travels_with_both_changes_and_no_text() -> None:
 def test_what_the_map_shows_is_not_sent_again() -> None:
     look, pairs = Look(sign=-1), Pairs(MEASURED, PREDICTED, coloured=-PREDICTED)
     found, sent = unpacked(pairs, look), map_message(SCENE, -PREDICTED, MapView(), lasso=False)
-    assert "predicted" not in found and f'"coloured": "{found["coloured"]}"'.encode() in sent
+    assert "predicted" not in found and f'"coloured":"{found["coloured"]}"'.encode() in sent
     assert len(scatter_message(SCENE, pairs, look)) < len(scatter_message(SCENE, Pairs(MEASURED, PREDICTED), look))
     assert unpacked(Pairs(MEASURED, PREDICTED, coloured=PREDICTED), look)["coloured"] != found["coloured"]
 

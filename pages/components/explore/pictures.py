@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from pages.components.browser.bridge import named
 from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.browser.map import MapView, Reactions, Side, influence_map
 from pages.components.browser.strips import OnMap, Strip
@@ -228,8 +229,9 @@ def _concentration(shown: Shown) -> str:
 
 def _tiles(shown: Shown) -> OnMap:
     """Where the map's sheet has the example that is asked about, and the first of those that are listed."""
-    n, scene = len(shown.analysis.problem.split.train), shown.scene.fingerprint
-    return OnMap(scene, int(shown.view.train or 0), n) if shown.side == "test" else OnMap(scene, n + _first(shown), 0)
+    n, coloured = len(shown.analysis.problem.split.train), named(shown.form.scale(shown.helpfulness))
+    asked, first = (int(shown.view.train or 0), n) if shown.side == "test" else (n + _first(shown), 0)
+    return OnMap(shown.scene.fingerprint, asked, first, coloured)
 
 
 def _tables(shown: Shown, content: Strip) -> None:

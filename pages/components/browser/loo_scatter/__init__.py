@@ -128,14 +128,12 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
         "titles": [f"predicted, {look.unit}", f"measured by refits, {look.measured}"],
         "words": f"← {look.ends[0]} | {look.ends[1]} →",
         "reach": [float(f"{limit:.9g}") for limit in ([max(reach)] * 2 if look.equal else reach)],
-        **{
-            name: getattr(look, name)
-            for name in ("equal", "sign", "selected", "title", "file", "about", "height", "band")
-        },
+        **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height", "band")},
     }
     arrays = {"measured": np.asarray(pairs.measured, float), "top": top, "group": np.asarray(look.group, int)}
     if pairs.coloured is None:
         arrays["predicted"] = np.asarray(pairs.predicted, float)
+        header["about"] = look.about
     else:
         header["coloured"] = named(pairs.coloured)
     return pack(header, **arrays)

@@ -67,7 +67,9 @@ export const altOf = ({ measured, names }) =>
 // The map has the predicted changes already, where it shows them.
 async function arrive(message, root) {
   root.setAttribute('aria-label', altOf(message));
-  if (message.coloured) message.predicted = (await parked(message.coloured)).scores.map((score) => message.sign * score);
+  if (!message.coloured) return;
+  const { scores, about } = await parked(message.coloured);
+  Object.assign(message, { about, predicted: scores.map((score) => message.sign * score) });
 }
 
 export default chart({

@@ -33,7 +33,7 @@ export function legendRows(data, width) {
   return rows;
 }
 
-const lines = (text, yanchor, yshift, left, size, theme) => ({ text: text.map(escapeText).join('<br>'), showarrow: false, align: 'left',
+const lines = (text, yanchor, { yshift, left, size, theme }) => ({ text: text.map(escapeText).join('<br>'), showarrow: false, align: 'left',
   xref: 'paper', x: 0, xanchor: 'left', xshift: SIDE - left, yref: 'paper', y: yanchor === 'top' ? 1 : 0, yanchor, yshift,
   font: { size, color: theme.text } });
 
@@ -47,8 +47,8 @@ export function printed({ data, layout }, { title, about = '', theme, width, hei
   const [up, down] = [14 + 1.3 * TITLE * head.length + room, foot.length && 10 + 1.35 * FOOT * foot.length];
   Object.assign(margin, { t: margin.t + up, b: margin.b + down });
   const legend = layout.legend?.yref === 'container' ? { ...layout.legend, y: down / (height + up + down) } : layout.legend;
-  const words = [lines(head, 'top', margin.t - 10, margin.l, TITLE, theme)];
-  if (foot.length) words.push(lines(foot, 'bottom', 6 - margin.b, margin.l, FOOT, theme));
+  const words = [lines(head, 'top', { yshift: margin.t - 10, left: margin.l, size: TITLE, theme })];
+  if (foot.length) words.push(lines(foot, 'bottom', { yshift: 6 - margin.b, left: margin.l, size: FOOT, theme }));
   return { height: height + up + down, layout: { ...layout, title: undefined, selections: [], margin, ...(legend ? { legend } : {}),
     annotations: [...(layout.annotations ?? []), ...words], paper_bgcolor: theme.background, plot_bgcolor: theme.background,
     font: { ...layout.font, color: theme.text, family: PICTURE_FONT } } };

@@ -28,11 +28,13 @@ class OnMap:
         scene: its fingerprint.
         asked: tile of the test image on its sheet.
         first: tile of training image 0.
+        coloured: name of the scores that the map shows, which knows what a file of it was made of.
     """
 
     scene: str
     asked: int
     first: int
+    coloured: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +88,18 @@ def strip(
         key: of the element.
     """
     shown = [int(index) for index in (*content.helpful, *content.harmful)]
-    values = {index: float(content.scores[index]) for index in shown}
-    points = [(index, float(f"{value:.9g}"), content.form.text(value)) for index, value in values.items()]
+    points = [(index, float(f"{content.scores[index]:.9g}")) for index in shown]
     split = len(content.helpful)
     if isinstance(tiles, OnMap):
         where = vars(tiles)
     else:
         own = {index: (place, captions[index]) for place, index in enumerate(shown, 1)}
-        where = {"sprite": vars(tiles), "asked": 0, "own": own}
+        where = {"sprite": vars(tiles), "asked": 0, "own": own, "about": content.about}
     header = where | {
         "test": content.test_caption,
         "unit": content.form.scaled_unit,
         "raw_unit": content.form.unit,
+        "power": content.form.power,
         "selected": content.selected,
         "rows": [
             {"title": title, "word": title.partition(":")[0].lower(), "points": part}
@@ -105,7 +107,6 @@ def strip(
         ],
         "heading": content.heading,
         "file": content.file,
-        "about": content.about,
     }
 
     def clicked() -> None:

@@ -1,6 +1,7 @@
 // Two rows of buttons and the test image between them; all text goes in as text, never as HTML.
 import { element } from '../shared/dom.js';
 import { fileButtons } from '../shared/file_buttons.js';
+import { signed } from '../shared/palette.js';
 import { sheetStyle, tileStyle, zoomTo } from '../shared/sprite.js';
 import { component } from '../shared/start.js';
 import { parked, unpack } from '../shared/wire.js';
@@ -48,9 +49,9 @@ function contents(root) {
 }
 
 // Pictures and captions of the points: the message's own, or those of the scene.
-function complete({ rows, own, first }, { sprite, train_labels: train, test_labels: test }) {
+function complete({ rows, own, first, power }, { sprite, train_labels: train, test_labels: test }) {
   const at = (index) => own?.[index] ?? [first + index, train[first + index] ?? test[first + index - train.length]];
-  const item = ([index, value, score]) => ({ index, value, score, tile: at(index)[0], caption: at(index)[1] });
+  const item = ([index, value]) => ({ index, value, score: signed(value / 10 ** power), tile: at(index)[0], caption: at(index)[1] });
   return { sprite, rows: rows.map((row) => ({ ...row, items: row.points.map(item) })) };
 }
 
@@ -64,8 +65,10 @@ function sheetOf(root, sprite) {
 export default component((handle, current) => {
   const root = handle.parentElement.querySelector('.if-strip');
   const message = unpack(handle.data);
-  (message.scene ? parked(message.scene) : Promise.resolve(message)).then((scene) => {
+  const there = message.scene ? [message.scene, message.coloured].map(parked) : [message, message];
+  Promise.all(there).then(([scene, { about }]) => {
     if (!current()) return;
+    message.about = about;
     const { sprite } = Object.assign(message, complete(message, scene));
     Object.assign(root, { handle, message });
     const [helpful, harmful] = HUES.map((hue, k) => row(root, message, message.rows[k], hue));
