@@ -147,12 +147,20 @@ def push(page: Any, button: Any) -> None:
 
 
 def zoom(page: Any, ranges: str, turn: int) -> Any:
-    """Turn the wheel over a chart, whose axes' ranges a script gives; return the new ones."""
+    """Turn the wheel over a chart with ctrl held, whose axes' ranges a script gives; return the new ones."""
     old = page.evaluate(ranges)
+    page.keyboard.down("Control")
     page.mouse.wheel(0, turn)
+    page.keyboard.up("Control")
     page.wait_for_function(f"(old) => JSON.stringify(({ranges})()) !== JSON.stringify(old)", arg=old)
     rest(page)
     return page.evaluate(ranges)
+
+
+def more(page: Any) -> None:
+    """Open what Explore keeps behind its controls: damping and the switches of the colours."""
+    push(page, page.get_by_test_id("stMain").get_by_test_id("stPopoverButton").first)
+    rest(page)
 
 
 def pick_row(page: Any, table: Any, row: int) -> None:

@@ -13,6 +13,7 @@ from tests.browser.helpers import (
     coloured,
     explore,
     measured,
+    more,
     no_trouble,
     predicted,
     push,
@@ -89,6 +90,7 @@ def test_a_link_restores_the_view(page: Any, app: str) -> None:
 def test_dragging_the_damping_slider_recolours(page: Any, app: str) -> None:
     explore(page, app)
     before, colours = predicted_size(page), coloured(page, "train")
+    more(page)
     thumb = page.get_by_role("slider", name="Damping δ of (H + δI)⁻¹")
     thumb.scroll_into_view_if_needed()
     rest(page)
