@@ -54,6 +54,10 @@ class Agreement:
     k: int
     strong: Measure = Measure(None, "not asked")
 
+    def said(self, sized: bool = True) -> str:
+        """r and slope in words; of a ranking without unit the order alone, ρ."""
+        return f"r = {self.r}, slope = {self.slope}" if sized else f"ρ = {self.rho}"
+
     def word(self, sized: bool = True, doubt: float = 0.0) -> str:
         """What r, slope, signs and the strongest points come to: ``agrees``, ``roughly`` or ``misleads``.
 

@@ -82,8 +82,8 @@ LOO_PLACE = f"""(index) => {{
   const plot = {LOO}, message = document.querySelector('.if-loo')?.state?.message;
   if (!plot?._fullLayout || !message) return null; // not drawn yet
   const {{ xaxis, yaxis }} = plot._fullLayout, box = plot.getBoundingClientRect();
-  return [box.left + xaxis._offset + xaxis.l2p(message.measured[index]),
-    box.top + yaxis._offset + yaxis.l2p(message.predicted[index])];
+  return [box.left + xaxis._offset + xaxis.l2p(message.predicted[index]),
+    box.top + yaxis._offset + yaxis.l2p(message.measured[index])];
 }}"""
 HOVERED = "() => [...document.querySelectorAll('.js-plotly-plot')].some((plot) => plot._hoverdata?.length)"
 SCATTER = """(axis) => [...document.querySelectorAll('.js-plotly-plot')].map((p) => p._fullData)

@@ -134,7 +134,8 @@ class Shown:
             "train": lambda: f"without training point {self.view.train or 0} ({ids.train.ids[self.view.train or 0]})",
         }[self.view.ask]()
         damping = f", damping {self.settings.solver.damping:g}" if self.settings.solver.damping else ""
-        r = f"r = {self.agreed.r} against {self.analysis.problem.truth.way.name}" if self.measured is not None else ""
+        way = self.analysis.problem.truth.way.name
+        r = f"{self.agreed.said(self.sized)} against {way}" if self.measured is not None else ""
         estimator = f"{core.ESTIMATORS[self.settings.estimator].title}{damping}"
         return about(self.settings, estimator, f"change of the {self.watched}", asked, r)
 

@@ -59,7 +59,7 @@ const MAP = {
   figure(scene, message, theme, root) {
     const { data, layout } = figureOf(scene, message, theme);
     layout.selectionrevision = root.state.lassos ?? 0;
-    layout.margin.b = Math.max(layout.margin.b, 58 + 19 * legendRows(data, root.clientWidth)); // or it covers the axis
+    layout.margin.b = Math.max(layout.margin.b, 64 + 22 * legendRows(data, root.clientWidth)); // or it covers the axis
     return { data, layout };
   },
   words(message, side, index) {
