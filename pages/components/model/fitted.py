@@ -53,8 +53,8 @@ def _held(problem: Problem) -> str:
     rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     verb = "has" if len(names) == 1 else "have"
     return (
-        f"{', '.join(names[:NAMED])}{rest} {verb} no coefficient: without a penalty the other columns "
-        "already determine what they say (the first value of a text is the reference that its other values are compared with)."
+        f"{', '.join(names[:NAMED])}{rest} {verb} no coefficient: without a penalty the other columns already say what "
+        "they say. The first value of a text is the reference that its other values are compared with."
     )
 
 
