@@ -117,7 +117,7 @@ def draw_truth(shown: Shown) -> None:
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
-    pairs = Pairs(shown.truth_form.scale(shown.measured), shown.form.scale(shown.scores), shown.side)
+    pairs = Pairs(shown.truth_form.scale(shown.measured), shown.axis_form.scale(shown.scores), shown.side)
     loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
     below = network_truth.words(shown) if way.noisy else _certified(shown)
     st.markdown(f"{summary(shown.agreed, shown.sized)}  \n:small[{below}]")  # one element less to send at every click

@@ -20,7 +20,7 @@ export function loadPlotly() {
 
 // A layout with a title and the ground of the page, for a file: on the page the title stands above the chart.
 const [TITLE, FOOT, SIDE] = [16, 11, 14]; // pixels of a title and of a foot, and beside them
-const [ROW, BELOW] = [30, 62]; // of a legend's row in the font of a file, and of ticks and title below a plot
+const [ROW, BELOW] = [30, 48]; // of a legend's row in the font of a file, and of ticks and title below a plot
 
 // Rows of a horizontal legend, its entries packed as Plotly does.
 export function legendRows(data, width) {
