@@ -134,7 +134,7 @@ def explore(page: Any, app: str, query: str = "") -> None:
     """Open Explore with map and truth drawn."""
     page.goto(f"{app}/Explore?{query}")
     page.wait_for_function(READY)
-    page.get_by_text("slope =").first.wait_for()
+    page.get_by_text(re.compile("(slope|ρ) =")).first.wait_for()
     page.wait_for_function(COLOURED)
     rest(page)
 
@@ -233,13 +233,13 @@ def coloured(page: Any, side: str) -> dict[int, float]:
 
 
 def measured(page: Any) -> list[list[float]]:
-    """x of the points of the LOO scatter, trace by trace."""
-    return page.evaluate(SCATTER, "x")
+    """y of the points of the LOO scatter, trace by trace."""
+    return page.evaluate(SCATTER, "y")
 
 
 def predicted(page: Any) -> list[list[float]]:
-    """y of the points of the LOO scatter, trace by trace."""
-    return page.evaluate(SCATTER, "y")
+    """x of the points of the LOO scatter, trace by trace."""
+    return page.evaluate(SCATTER, "x")
 
 
 # What has the focus, into shadow roots: its words, and whether it lies within a selector.

@@ -62,7 +62,7 @@ def test_damping_and_cosine_are_not_green(page: Any, app: str) -> None:
 
 def test_what_was_not_measured_says_so_in_its_line(page: Any, app: str) -> None:
     """Beyond what a page measures unasked, cheap checks alone give the word."""
-    explore(page, app, f"{LARGE}&test=0")
+    page.goto(f"{app}/Explore?{LARGE}&test=0")
     assert word(page)[0] == "roughly"
     page.get_by_text("as far as cheap checks tell; exact LOO has not been run").wait_for()
     page.get_by_text("only exact LOO tells how far the numbers hold").wait_for()
