@@ -27,7 +27,7 @@ test('a file has its title and what it was made of, at any width, and the plot k
       assert.equal(head.text.replaceAll('<br>', ' '), TITLE);
       assert.equal(foot.text.replaceAll('<br>', ' '), ABOUT);
       const { t, b } = made.layout.margin;
-      assert.equal(made.height - t - b, 400 - 52 - 70);
+      assert.ok(Math.abs(made.height - t - b - (400 - 52 - 70)) < 1e-9);
       assert.ok(t >= 52 + 16 * head.text.split('<br>').length && b >= 70 + 11 * foot.text.split('<br>').length);
       if (where?.yref) assert.ok(made.layout.legend.y * made.height >= 11 * foot.text.split('<br>').length);
     }
