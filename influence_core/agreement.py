@@ -26,7 +26,13 @@ class Measure:
     why: str = ""
 
     def __str__(self) -> str:
-        return f"{self.value:.3f}" if self.value is not None else f"undefined ({self.why})"
+        return digits(self.value) if self.value is not None else f"undefined ({self.why})"
+
+
+def digits(value: float) -> str:
+    """Three decimals, and of a large number its whole part: ``0.998``, ``57.1``, ``2,709``."""
+    size = abs(value)
+    return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 100 else f"{value:,.0f}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ class Agreement:
     n: int
     k: int
     strong: Measure = Measure(None, "not asked")
+
+    def said(self, sized: bool = True) -> str:
+        """r and slope in words; of a ranking without unit the order alone, ρ."""
+        return f"r = {self.r}, slope = {self.slope}" if sized else f"ρ = {self.rho}"
 
     def word(self, sized: bool = True, doubt: float = 0.0) -> str:
         """What r, slope, signs and the strongest points come to: ``agrees``, ``roughly`` or ``misleads``.

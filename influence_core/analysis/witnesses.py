@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement
+from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement, digits
 from influence_core.analysis.ground import Caveat, Ground
 from influence_core.compute import FloatArray, numpy
 from influence_core.influence.second_step import unrest
@@ -106,7 +106,7 @@ def blame(ground: Ground, click: Click, agreed: Agreement, guess: Guess) -> Cave
     slope = agreed.slope.value
     if sized and slope is not None and not 1 / FACTOR <= slope <= FACTOR:
         way = "too small" if slope > 1 else "too large"
-        missed.append(f"slope = {slope:.3g} (predicted changes are {way})" if slope > 0 else f"slope = {slope:.3g}")
+        missed.append(f"slope = {digits(slope)}{f' (predicted changes are {way})' if slope > 0 else ''}")
     if agreed.sign.value is not None and agreed.sign.value < CLOSE:
         missed.append(f"only {agreed.sign.value:.0%} of the signs are equal")
     strong = agreed.strong.value
@@ -118,7 +118,9 @@ def blame(ground: Ground, click: Click, agreed: Agreement, guess: Guess) -> Cave
 def _strongest(ratio: float) -> str:
     if not 0 < ratio < np.inf:
         return "the ten strongest come out with other signs"
-    return f"the ten strongest are {max(ratio, 1 / ratio):.3g} × as {'large' if ratio > 1 else 'small'} as predicted"
+    return (
+        f"the ten strongest are {digits(max(ratio, 1 / ratio))} × as {'large' if ratio > 1 else 'small'} as predicted"
+    )
 
 
 def _instead(ground: Ground, click: Click, guess: Guess) -> str:

@@ -11,7 +11,7 @@ from influence_core.compute import blocks, product
 from influence_core.influence.watched import Influence, Watched
 
 
-def newton_change(influence: Influence, watched: Watched) -> Tensor:
+def newton_change(influence: Influence, watched: Watched, inverse: Tensor | None = None) -> Tensor:
     """One Newton step of J(·; 1 − e_i) from θ̂: m_j(θ̂ + δθ_i) − m_j(θ̂), δθ_i = (H + δI − H_i/n)⁻¹ g_i / n.
 
     Exact for squared loss.  The leverage of i enters through the c×c Woodbury form.
@@ -19,20 +19,25 @@ def newton_change(influence: Influence, watched: Watched) -> Tensor:
     Returns:
         (n, m), in the unit of the watched quantity.
     """
-    changes = stepped(influence, watched, influence.newton_residuals, influence.drift)
+    changes = stepped(influence, watched, influence.newton_residuals, influence.drift, inverse)
     if influence.fitted.model.fold_penalty and watched.quantity.penalised:
         changes += penalty_change(influence)[:, None]
     return changes if watched.combine is None else product(changes, watched.combine)
 
 
-def stepped(influence: Influence, watched: Watched, rho: Tensor, drift: Tensor) -> Tensor:
-    """m_j(θ̂ + A⁻¹(K_i ρ_i)/n + drift/n) − m_j(θ̂) for all i, j: one solve per test output and one product, (n, m)."""
+def stepped(
+    influence: Influence, watched: Watched, rho: Tensor, drift: Tensor, inverse: Tensor | None = None
+) -> Tensor:
+    """m_j(θ̂ + A⁻¹(K_i ρ_i)/n + drift/n) − m_j(θ̂) for all i, j: one solve per test output and one product, (n, m).
+
+    With A⁻¹ at hand a product takes the place of the solve and of its check.
+    """
     fitted, n = influence.fitted, len(influence.fitted.train)
     model, m = fitted.linear, len(watched.batch)
     base = watched.quantity.values(model.loss, watched.outputs, watched.batch.y, watched.target)
     shared = model.outputs(drift, watched.batch.x) / n
     columns = _output_columns(watched.batch.x, model.loss.outputs)
-    solved = influence.removal_solve(columns).value
+    solved = influence.removal_solve(columns).value if inverse is None else product(inverse, columns)
     parts = []
     for part in blocks(n, 8.0 * 4 * m * model.loss.outputs):
         moved = model.gradient_dot(fitted.train.x[part], rho[part], solved, 1 / n).view(-1, m, model.loss.outputs)

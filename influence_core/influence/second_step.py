@@ -16,6 +16,7 @@ FULL = 64  # outputs of test points at which one Newton step is followed in full
 CALM = 0.3  # change of an output that changes the curvature of a logistic loss by a third at most, one step by less
 SUSPECTS = 64  # points that are followed by a second step
 TOP = 20
+KEPT = 1_500  # parameters whose inverse is kept
 INNER, INEXACT = 12, 1e-3  # conjugate gradients of a second step, and the share of their first that is enough
 
 
@@ -32,13 +33,21 @@ class Forecast:
     def change(self, watched: Watched) -> Tensor:
         """Predicted change of the one watched quantity, (n,)."""
         if len(watched.batch) * self.influence.fitted.model.loss.outputs <= FULL:
-            return newton_change(self.influence, watched)[:, 0]
+            return newton_change(self.influence, watched, self.inverse)[:, 0]
         return self.straight(watched)
+
+    @once
+    def inverse(self) -> Tensor | None:
+        """A⁻¹, kept for clicks where it is small."""
+        solve = self.influence.removal_solve
+        return solve.inverse() if self.influence.fitted.size <= KEPT else None
 
     def straight(self, watched: Watched) -> Tensor:
         """The same to first order in the step: q_jᵀ δθ_i, (n,)."""
         influence = self.influence
-        solved = influence.removal_solve(watched.gradient).value
+        whole = self.inverse
+        q = watched.gradient
+        solved = influence.removal_solve(q).value if whole is None else product(whole, q)
         fitted, n = influence.fitted, len(influence.fitted.train)
         found = fitted.linearised.gradient_dot(fitted.train.x, influence.newton_residuals, solved, 1 / n)
         if fitted.model.fold_penalty:

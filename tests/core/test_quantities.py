@@ -111,5 +111,5 @@ def test_a_prediction_has_the_unit_of_what_is_predicted(name):
     expected = {"hinge": "units of the output f", "ridge": "target units", "linear": "target units"}
     assert QUANTITIES["prediction"].unit_of(loss) == expected.get(name, "probability")
     assert QUANTITIES["loss"].unit_of(loss) == loss.unit
-    for name, unit in {"margin": "log-odds", "probability": "probability"}.items():
-        assert QUANTITIES[name].unit_of(loss) == unit
+    for other, unit in {"margin": "log-odds", "probability": "probability"}.items():
+        assert QUANTITIES[other].unit_of(loss) == unit

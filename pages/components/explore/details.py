@@ -11,10 +11,11 @@ from pages.components.lenses import lens_of
 from pages.components.problem.asked import VALUE, Shown, definition, exported, table
 from pages.components.problem.scene import tiles
 from pages.components.session import state
+from pages.components.session.about import about
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.view import DETAILS
-from pages.components.session.words import plain_markdown
+from pages.components.session.words import form_of, plain_markdown
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.linked_table import heading, linked_table
 
@@ -49,7 +50,7 @@ def _gallery(shown: Shown) -> None:
     found = tiles(shown.settings)
     if found is not None:
         st.caption("Click an image, or use Tab, arrow keys and Enter. A corner mark: the model gets it wrong.")
-        gallery(found, shown.single, state.choose_test, "gallery")
+        gallery(found, shown.single, state.choose_test, "gallery", about(shown.settings))
 
 
 def _table(shown: Shown) -> None:
@@ -86,7 +87,8 @@ def _perturbation(shown: Shown) -> None:
     name = shown.scene.train_labels[row]
     words = f"{chosen} training point: what would each feature's growth do to the {shown.watched}?"
     st.markdown(f"**{plain_markdown(name)}**, {plain_markdown(words)}")
-    drawn = lens_of(split).perturbation(change, split.train, row, shown.own_unit)
+    form = form_of(change, shown.own_unit)
+    drawn = lens_of(split).perturbation(form.scale(change), split.train, row, form.scaled_unit)
     st.plotly_chart(drawn.figure, key="perturbation", config={"displaylogo": False}, alt=f"{name}, {words}")
     source = core.DATASETS[shown.settings.data.name]
     scaled = shown.settings.data.standardise and source.standardise

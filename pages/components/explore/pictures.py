@@ -124,9 +124,10 @@ def draw_truth(shown: Shown) -> None:
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
-    board = cached.drawn(shown.settings) and shown.side == "train"  # there the map draws its own numbers
-    coloured = None if board else shown.form.scale(shown.helpfulness)
-    pairs = Pairs(shown.truth_form.scale(shown.measured), shown.form.scale(shown.scores), shown.side, coloured)
+    # A drawing has a map of its own, and a ranking may have a factor of its own on the axis.
+    shared = not (cached.drawn(shown.settings) and shown.side == "train") and shown.axis_form.power == shown.form.power
+    coloured = shown.form.scale(shown.helpfulness) if shared else None
+    pairs = Pairs(shown.truth_form.scale(shown.measured), shown.axis_form.scale(shown.scores), shown.side, coloured)
     loo_scatter(shown.scene, pairs, replace(shown.look(), height=TRUTH), shown.pick, "loo-scatter")
     said = summary(shown.agreed, shown.sized)
     if not way.noisy:

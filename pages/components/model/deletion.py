@@ -41,6 +41,8 @@ def draw_deletion(problem: Problem) -> None:
         "fit. In the table DFFITS, the change of its own prediction, and DFBETAS, the change of each coefficient, "
         "both per standard error (with minus without the point)."
     )
+    if p - int(problem.fitted.linear.intercept) > FEATURES:
+        caption += f" The table holds the DFBETAS of the {FEATURES} coefficients that change the most."
     labels = lens_of(train).hover(train, None)
     if alone := int(np.isnan(found.cooks_distance).sum()):
         point = "point alone holds" if alone == 1 else "points alone hold"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.int64]
 VALUE = "change over all test points"
+ALIKE = 100.0  # times as large are numbers that one factor serves
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +116,27 @@ class Shown:
         """How scores are written: one factor for all numbers of the view."""
         if self.view.lock and self.view.ask == "test":
             return form_of(self.analysis.all_scores, self.unit)
-        shared = () if self.measured is None or not self.sized else self.measured
-        return form_of(np.concatenate([self.scores, shared]), self.unit)
+        return form_of(np.concatenate([self.scores, self.measured if self._alike else ()]), self.unit)
+
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether scores and measured changes have one unit, and sizes that one factor serves."""
+        if self.measured is None or not self.sized:
+            return False
+        here, there = (np.nanmax(np.abs(values), initial=0.0) for values in (self.scores, self.measured))
+        return bool(here < ALIKE * there and there < ALIKE * here)
 
     @cached_property
     def truth_form(self) -> Form:
         """How measured changes are written: as the scores, where those have the same unit."""
-        if self.sized or self.measured is None:
+        if self._alike or self.measured is None:
             return replace(self.form, unit=self.own_unit)
         return form_of(self.measured, self.own_unit)
+
+    @property
+    def axis_form(self) -> Form:
+        """How scores are written on an axis beside that of the measured changes: alike, where both are changes."""
+        return self.truth_form if self.sized else self.form
 
     @property
     def about(self) -> str:
@@ -135,7 +148,8 @@ class Shown:
             "train": lambda: f"without training point {self.view.train or 0} ({ids.train.ids[self.view.train or 0]})",
         }[self.view.ask]()
         damping = f", damping {self.settings.solver.damping:g}" if self.settings.solver.damping else ""
-        r = f"r = {self.agreed.r} against {self.analysis.problem.truth.way.name}" if self.measured is not None else ""
+        way = self.analysis.problem.truth.way.name
+        r = f"{self.agreed.said(self.sized)} against {way}" if self.measured is not None else ""
         estimator = f"{core.ESTIMATORS[self.settings.estimator].title}{damping}"
         return about(self.settings, estimator, f"change of the {self.watched}", asked, r)
 
@@ -191,7 +205,7 @@ class Shown:
         """How the points of the LOO scatter are named and coloured."""
         group = self.group if self.side == "train" else ()
         noise = self.refits.noise_of(self.tests) if self.refits is not None and self.side == "train" else None
-        units = self.form.scaled_unit, self.truth_form.scaled_unit
+        units = self.axis_form.scaled_unit, self.truth_form.scaled_unit
         look = Look(*units, self.sized, self.sign, self.selected, group, self.ends, about=self.about)
         return look if noise is None else replace(look, band=2 * noise / 10.0**self.truth_form.power)
 

@@ -20,6 +20,7 @@ export function loadPlotly() {
 
 // A layout with a title and the ground of the page, for a file: on the page the title stands above the chart.
 const [TITLE, FOOT, SIDE] = [16, 11, 14]; // pixels of a title and of a foot, and beside them
+const [ROW, BELOW] = [30, 48]; // of a legend's row in the font of a file, and of ticks and title below a plot
 
 // Rows of a horizontal legend, its entries packed as Plotly does.
 export function legendRows(data, width) {
@@ -43,10 +44,13 @@ export function printed({ data, layout }, { title, about = '', theme, width, hei
   const margin = { ...layout.margin, l: Math.max(layout.margin.l, layout.yaxis?.title?.text ? 88 : 0) };
   const [head, foot] = [wrapped(title, width - 2 * SIDE, TITLE), about ? wrapped(about, width - 2 * SIDE, FOOT) : []];
   const above = layout.legend?.orientation === 'h' && layout.legend.y >= 1 && layout.showlegend !== false;
-  const room = above ? Math.max(0, 19 * legendRows(data, width - margin.l - margin.r) + 14 - margin.t) : 0;
-  const [up, down] = [14 + 1.3 * TITLE * head.length + room, foot.length && 10 + 1.35 * FOOT * foot.length];
-  Object.assign(margin, { t: margin.t + up, b: margin.b + down });
-  const legend = layout.legend?.yref === 'container' ? { ...layout.legend, y: down / (height + up + down) } : layout.legend;
+  const rows = ROW * legendRows(data, width - margin.l - margin.r);
+  const room = above ? Math.max(0, rows + 14 - margin.t) : 0;
+  if (layout.legend?.yref === 'container') margin.b = Math.max(margin.b, rows + BELOW);
+  const [up, foots] = [14 + 1.3 * TITLE * head.length + room, foot.length && 10 + 1.35 * FOOT * foot.length];
+  const down = margin.b - layout.margin.b + foots;
+  Object.assign(margin, { t: margin.t + up, b: layout.margin.b + down });
+  const legend = layout.legend?.yref === 'container' ? { ...layout.legend, y: foots / (height + up + down) } : layout.legend;
   const words = [lines(head, 'top', { yshift: margin.t - 10, left: margin.l, size: TITLE, theme })];
   if (foot.length) words.push(lines(foot, 'bottom', { yshift: 6 - margin.b, left: margin.l, size: FOOT, theme }));
   return { height: height + up + down, layout: { ...layout, title: undefined, selections: [], margin, ...(legend ? { legend } : {}),
