@@ -1,0 +1,136 @@
+"""Refits near one that is at hand: chord steps with its factor, corrected for the points that differ, else Newton."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from influence_core.compute import blocks, product
+from influence_core.models import NoMinimumError
+from influence_core.models.fitting import newton
+from influence_core.retraining.flips.without import SURE, Without, sizes
+from influence_core.retraining.minimise import SingularRefitError
+
+PASSES = 60  # chord steps, each of which at least halves the gradient
+ROUGH = 1e-3  # of the margin: how near a refit on the way comes to its minimum
+NEWTON_GOAL = 1e-11  # of ‖∇J(0)‖, from where chord steps go on to rounding
+
+
+def refit(near: Without, rows: Tensor) -> Without:
+    """Refit without ``rows``, from a refit without others, until the sign of m and its first digits stand.
+
+    Returns:
+        The refit; its own certificate says how near it came.
+
+    Raises:
+        SingularRefitError: what is left has no minimum.
+    """
+    found, size = replace(near, rows=rows), torch.inf
+    step, tried = near.corrected(found.weights), replace(found)
+    for _ in range(PASSES if step is not None else 0):
+        smaller = float(sizes(tried.gradient[None], near.inverse)[0])
+        if not smaller <= size / 2:
+            break
+        found, size = tried, smaller
+        if near.reach * size <= ROUGH * abs(found.margin):
+            return _with_minimum(found)
+        tried = replace(found, theta=found.theta - step(found.gradient))  # type: ignore[misc]
+    return _with_minimum(_afresh(replace(found, theta=near.theta)))
+
+
+def polished(refitted: Without) -> Without:
+    """The same refit, to rounding."""
+    here = refitted
+    while True:
+        there = replace(here, theta=here.theta - product(here.gradient[None], refitted.inverse)[0])
+        if not float(there.gradient.norm()) < float(here.gradient.norm()) / 2:
+            return here
+        here = there
+
+
+def each_returned(near: Without) -> tuple[Tensor, Tensor]:
+    """m and its certificate after each point that left has come back alone.
+
+    Many chord refits at a time, only as far as the sign needs; those that do not settle are refitted alone.
+
+    Returns:
+        (k,) each.
+    """
+    margins, certificates = torch.empty(2, len(near.rows), dtype=near.theta.dtype, device=near.theta.device)
+    n, outputs = len(near.fitted.train), near.fitted.linear.loss.outputs
+    for part in blocks(len(near.rows), 32.0 * max(n * outputs, len(near.theta))):
+        margins[part], certificates[part] = _returned(near, near.rows[part])
+    for k in torch.nonzero(~(margins.abs() > SURE * certificates))[:, 0].tolist():
+        alone = polished(refit(near, torch.cat([near.rows[:k], near.rows[k + 1 :]])))
+        margins[k], certificates[k] = alone.margin, alone.certificate
+    return margins, certificates
+
+
+def _returned(near: Without, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Chord refits with each of ``rows`` back, until they are decided or their gradient stops to halve."""
+    model, theta, live = near.fitted.linear, near.theta.repeat(len(rows), 1), torch.arange(len(rows), device=rows.device)
+    margins, norms = theta.new_full((len(rows),), torch.nan), theta.new_full((len(rows),), torch.inf)
+    step = _steps_back(near, rows)
+    for _ in range(PASSES):
+        if not len(live):
+            break
+        near.task.tick()
+        gradient = _gradients(near, theta[live], rows[live])
+        smaller = sizes(gradient, near.inverse)
+        halved = smaller <= norms[live] / 2
+        live, gradient = live[halved], gradient[halved]
+        norms[live] = smaller[halved]
+        f = product(theta[live].view(-1, len(near.aim.x)), near.aim.x[:, None]).view(len(live), model.loss.outputs)
+        margins[live] = near.aim.margin(f)
+        open_ = ~(margins[live].abs() > SURE * near.reach * norms[live])
+        live = live[open_]
+        if len(live):
+            theta[live] -= step(gradient[open_], live)
+    return margins, near.reach * norms  # A grows when a point comes back, so its metric bounds that one
+
+
+def _steps_back(near: Without, rows: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """(A + H_i/n)⁻¹∇ for some of ``rows``, each alone back, (b, p)."""
+    x, c, model = near.fitted.train.x[rows], near.curvatures[rows], near.fitted.linear
+    grown = torch.eye(c.shape[1], dtype=c.dtype, device=c.device) + c @ near.spread(rows)
+
+    def step(gradient: Tensor, which: Tensor) -> Tensor:
+        u = product(gradient, near.inverse)
+        t = torch.einsum("bkd,bd->bk", u.view(len(u), c.shape[1], -1), x[which])
+        s = torch.linalg.solve(grown[which], torch.einsum("bij,bj->bi", c[which], t) / len(near.weights))
+        return u - product(model.pullback(x[which], s), near.inverse)
+
+    return step
+
+
+def _gradients(near: Without, theta: Tensor, back: Tensor) -> Tensor:
+    """∇J(θ_b; 1 − 1_S + e_b) for b refits, (b, p)."""
+    model, train = near.fitted.linear, near.fitted.train
+    f = product(train.x, theta.view(-1, train.x.shape[1]).T).view(len(train), len(theta), -1)
+    weights = near.weights[:, None].repeat(1, len(back))
+    weights[back, torch.arange(len(back), device=back.device)] = 1
+    residuals = model.loss.residuals(f, train.y[:, None]) * weights[:, :, None]
+    penalty = model.penalty(weights[:, 0]) * model.penalised(train.x)
+    return product(residuals.view(len(train), -1).T, train.x).view(len(back), -1) / len(train) + penalty * theta
+
+
+def _afresh(start: Without) -> Without:
+    """Newton steps with line search."""
+    model, train = start.fitted.linear, start.fitted.train
+    goal = NEWTON_GOAL * float(model.objective(torch.zeros_like(start.theta), train)[1].norm())
+    try:
+        return replace(start, theta=newton(model, train, start.weights, start.theta, goal).theta)
+    except NoMinimumError as error:
+        raise SingularRefitError(start.nothing_left) from error
+
+
+def _with_minimum(found: Without) -> Without:
+    """The refit, unless everything that is left is classified right and no penalty holds it."""
+    model, train = found.fitted.linear, found.fitted.train
+    margins = model.loss.margins(model.outputs(found.theta, train.x), train.y) if model.l2 == 0 else None
+    if margins is not None and bool((margins[found.weights > 0] > 0).all()):
+        raise SingularRefitError(found.nothing_left)
+    return found
