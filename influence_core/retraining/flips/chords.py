@@ -14,7 +14,8 @@ from influence_core.models.fitting import newton
 from influence_core.retraining.flips.without import SURE, Without, sizes
 from influence_core.retraining.minimise import SingularRefitError
 
-PASSES = 60  # chord steps, each of which at least halves the gradient
+PASSES, SHRINKS = 60, 0.7  # chord steps, and what each makes of the gradient, or less
+FACTORS = 4  # of A, each from where steps with the one before led no further
 ROUGH = 1e-3  # of the margin: how near a refit on the way comes to its minimum
 NEWTON_GOAL = 1e-11  # of ‖∇J(0)‖, from where chord steps go on to rounding
 
@@ -28,22 +29,36 @@ def refit(near: Without, rows: Tensor) -> Without:
     Raises:
         SingularRefitError: what is left has no minimum.
     """
-    found, size = replace(near, rows=rows), torch.inf
-    step, tried = near.corrected(found.weights), replace(found)
-    for _ in range(PASSES if step is not None else 0):
-        smaller = float(sizes(tried.gradient[None], near.inverse)[0])
-        if not smaller <= size / 2:
+    start = replace(near, rows=rows, borrowed=None)
+    at = near if near.corrects(start.weights) else start
+    for _ in range(FACTORS):
+        found, settled = _chords(at, start)
+        if settled:
+            return _with_minimum(found)
+        if found.theta is start.theta:
+            break
+        at = start = replace(found, borrowed=None)
+    return _with_minimum(_newton(replace(start, theta=near.theta, borrowed=None)))
+
+
+def _chords(at: Without, start: Without) -> tuple[Without, bool]:
+    """Steps with A⁻¹ of ``at`` as long as the gradient shrinks, and whether they got there."""
+    step, size, found = at.corrected(start.weights), torch.inf, start
+    tried = replace(start, borrowed=at.inverse if at is start else None)
+    for _ in range(PASSES):
+        smaller = float(sizes(tried.gradient[None], at.inverse)[0])
+        if not smaller <= SHRINKS * size:
             break
         found, size = tried, smaller
-        if near.reach * size <= ROUGH * abs(found.margin):
-            return _with_minimum(found)
-        tried = replace(found, theta=found.theta - step(found.gradient))  # type: ignore[misc]
-    return _with_minimum(_afresh(replace(found, theta=near.theta)))
+        if at.reach * size <= ROUGH * abs(found.margin):
+            return found, True
+        tried = replace(found, theta=found.theta - step(found.gradient))
+    return found, False
 
 
 def polished(refitted: Without) -> Without:
     """The same refit, to rounding."""
-    here = refitted
+    here = refitted = replace(refitted, borrowed=None)
     while True:
         there = replace(here, theta=here.theta - product(here.gradient[None], refitted.inverse)[0])
         if not float(there.gradient.norm()) < float(here.gradient.norm()) / 2:
@@ -64,13 +79,15 @@ def each_returned(near: Without) -> tuple[Tensor, Tensor]:
     for part in blocks(len(near.rows), 32.0 * max(n * outputs, len(near.theta))):
         margins[part], certificates[part] = _returned(near, near.rows[part])
     for k in torch.nonzero(~(margins.abs() > SURE * certificates))[:, 0].tolist():
-        alone = polished(refit(near, torch.cat([near.rows[:k], near.rows[k + 1 :]])))
+        alone = refit(near, torch.cat([near.rows[:k], near.rows[k + 1 :]]))
+        if not abs(alone.margin) > SURE * alone.certificate:
+            alone = polished(alone)
         margins[k], certificates[k] = alone.margin, alone.certificate
     return margins, certificates
 
 
 def _returned(near: Without, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Chord refits with each of ``rows`` back, until they are decided or their gradient stops to halve."""
+    """Chord refits with each of ``rows`` back, until they are decided or their gradient shrinks no more."""
     model, theta, live = near.fitted.linear, near.theta.repeat(len(rows), 1), torch.arange(len(rows), device=rows.device)
     margins, norms = theta.new_full((len(rows),), torch.nan), theta.new_full((len(rows),), torch.inf)
     step = _steps_back(near, rows)
@@ -80,9 +97,9 @@ def _returned(near: Without, rows: Tensor) -> tuple[Tensor, Tensor]:
         near.task.tick()
         gradient = _gradients(near, theta[live], rows[live])
         smaller = sizes(gradient, near.inverse)
-        halved = smaller <= norms[live] / 2
-        live, gradient = live[halved], gradient[halved]
-        norms[live] = smaller[halved]
+        shrunk = smaller <= SHRINKS * norms[live]
+        live, gradient = live[shrunk], gradient[shrunk]
+        norms[live] = smaller[shrunk]
         f = product(theta[live].view(-1, len(near.aim.x)), near.aim.x[:, None]).view(len(live), model.loss.outputs)
         margins[live] = near.aim.margin(f)
         open_ = ~(margins[live].abs() > SURE * near.reach * norms[live])
@@ -117,7 +134,7 @@ def _gradients(near: Without, theta: Tensor, back: Tensor) -> Tensor:
     return product(residuals.view(len(train), -1).T, train.x).view(len(back), -1) / len(train) + penalty * theta
 
 
-def _afresh(start: Without) -> Without:
+def _newton(start: Without) -> Without:
     """Newton steps with line search."""
     model, train = start.fitted.linear, start.fitted.train
     goal = NEWTON_GOAL * float(model.objective(torch.zeros_like(start.theta), train)[1].norm())

@@ -133,12 +133,14 @@ def _search(fitted: FittedModel, aim: Aim, limits: Limits, kept: tuple[Task, str
     stage, number = Stage("take", np.empty(0, np.int64), numpy(start.theta)), 0
     if not start.margin > SURE * start.certificate:
         stage = replace(stage, next="none", why=ON_THE_LINE)
+    here = start
     while stage.next in STEPS:
-        here = _at(stage, fitted, aim, task)
-        stage = Stage(**_values(task.kept(f"flip:{key}:{number}", partial(_step, stage, here, limits))))
+        made: list[Without] = []
+        stage = Stage(**_values(task.kept(f"flip:{key}:{number}", partial(_step, stage, here, limits, made))))
+        here = made[0] if made else _at(stage, fitted, aim, task)
         number += 1
         task.tick(number, number + _left(stage, here.margin / start.margin))
-    end = polished(_at(stage, fitted, aim, task))
+    end = polished(here)
     found = stage.next == "held" and end.flips
     return Turned(
         rows=np.sort(stage.rows) if found else stage.rows[:0],
@@ -164,11 +166,14 @@ def _at(stage: Stage, fitted: FittedModel, aim: Aim, task: Task) -> Without:
     )
 
 
-def _step(stage: Stage, here: Without, limits: Limits) -> dict[str, Any]:
+def _step(stage: Stage, here: Without, limits: Limits, made: list[Without]) -> dict[str, Any]:
+    """The next stage for a store; the refit it stands on goes to ``made`` with all that is known of it."""
     try:
-        return _arrays(STEPS[stage.next](stage, here, limits))
+        stage, here = STEPS[stage.next](stage, here, limits)
     except SingularRefitError as error:
-        return _arrays(replace(stage, next="none", why=str(error)))
+        stage = replace(stage, next="none", why=str(error))
+    made.append(here)
+    return _arrays(stage)
 
 
 def _first_order(start: Without, limits: Limits) -> dict[str, Any]:
@@ -188,12 +193,12 @@ def _first_order(start: Without, limits: Limits) -> dict[str, Any]:
     return {"first": np.sort(_rows(rows)), "first_after": after, "first_certificate": certificate}
 
 
-def _take(stage: Stage, here: Without, limits: Limits) -> Stage:
+def _take(stage: Stage, here: Without, limits: Limits) -> tuple[Stage, Without]:
     """The strongest points leave that together make half of the way by one-step scores, and everything is made anew."""
     change = here.leaving()
     order = _allowed(here, torch.argsort(change)[: int((change < 0).sum())], limits)
     if not len(order):
-        return replace(stage, next="none")
+        return replace(stage, next="none"), here
     gone = torch.cumsum(-change[order], 0)
     count = int((gone < HALF * here.margin).sum()) + 1
     order = order[: min(count, max(1, len(here.weights) // ROUND))]
@@ -203,7 +208,7 @@ def _take(stage: Stage, here: Without, limits: Limits) -> Stage:
     return _moved(stage, there, "put back" if there.flips else "take", 1)
 
 
-def _put_back(stage: Stage, here: Without, _limits: Limits) -> Stage:
+def _put_back(stage: Stage, here: Without, _limits: Limits) -> tuple[Stage, Without]:
     """As many as one-step scores allow come back, the cheapest first; at the end each alone, by certified refits."""
     change = here.returning()
     order = torch.argsort(change)
@@ -219,12 +224,11 @@ def _put_back(stage: Stage, here: Without, _limits: Limits) -> Stage:
     if float(margins[best] + SURE * certificates[best]) < 0 and len(margins) > 1:
         return _moved(stage, refit(here, _less(here.rows, [best])), "put back", refits)
     sure = bool((margins > SURE * certificates).all())
-    return replace(
-        stage, next="swap", refits=stage.refits + refits, closest=float(margins[best]) if sure else float("nan")
-    )
+    closest = float(margins[best]) if sure else float("nan")
+    return replace(stage, next="swap", refits=stage.refits + refits, closest=closest), here
 
 
-def _swap(stage: Stage, here: Without, limits: Limits) -> Stage:
+def _swap(stage: Stage, here: Without, limits: Limits) -> tuple[Stage, Without]:
     """Two come back for one other that leaves."""
     back, out, refits = here.returning(), here.leaving(), 0
     members = torch.argsort(back)[:SWAPS].tolist()
@@ -236,14 +240,18 @@ def _swap(stage: Stage, here: Without, limits: Limits) -> Stage:
         refits += 1
         if _fits(here, rows, limits) and (there := refit(here, rows)).flips:
             return _moved(stage, there, "put back", refits)
-    return replace(stage, next="held", refits=stage.refits + refits)
+    return replace(stage, next="held", refits=stage.refits + refits), here
 
 
-STEPS: Mapping[str, Callable[[Stage, Without, Limits], Stage]] = {"take": _take, "put back": _put_back, "swap": _swap}
+STEPS: Mapping[str, Callable[[Stage, Without, Limits], tuple[Stage, Without]]] = {
+    "take": _take,
+    "put back": _put_back,
+    "swap": _swap,
+}
 
 
-def _moved(stage: Stage, there: Without, then: str, refits: int) -> Stage:
-    return Stage(then, _rows(there.rows), numpy(there.theta), stage.refits + refits)
+def _moved(stage: Stage, there: Without, then: str, refits: int) -> tuple[Stage, Without]:
+    return Stage(then, _rows(there.rows), numpy(there.theta), stage.refits + refits), there
 
 
 def _rows(rows: Tensor) -> Rows:

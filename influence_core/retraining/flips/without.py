@@ -14,7 +14,7 @@ from influence_core.models.linear import add_projector
 from influence_core.retraining.flips.aim import Aim
 from influence_core.retraining.minimise import UNIQUE, SingularRefitError
 
-SURE = 2.0  # a sign is decided where the margin is so many certificates from zero
+SURE = 10.0  # a sign is decided where the margin is so many certificates from zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,7 @@ class Without:
         rows: (k,) who left.
         theta: (p,).
         task: ticked at every pass over the data.
+        borrowed: A⁻¹ of the same points at a θ that chord steps led away from; None for one of its own.
     """
 
     fitted: FittedModel
@@ -34,6 +35,7 @@ class Without:
     rows: Tensor
     theta: Tensor
     task: Task
+    borrowed: Tensor | None = None
 
     @once
     def weights(self) -> Tensor:
@@ -65,6 +67,8 @@ class Without:
         Raises:
             SingularRefitError: what is left has no unique minimum.
         """
+        if self.borrowed is not None:
+            return self.borrowed
         model, train = self.fitted.linear, self.fitted.train
         self.task.tick()
         h = model.hessian(self.theta, train, self.weights)
@@ -136,14 +140,18 @@ class Without:
         residuals[self.rows] = torch.linalg.solve(grown, self._residuals[self.rows])
         return -self._along(residuals)[self.rows]
 
-    def corrected(self, weights: Tensor) -> Callable[[Tensor], Tensor] | None:
-        """(A ± H_T/n)⁻¹∇ by Woodbury, T the points whose weight differs; None where those are too many for that."""
+    def corrects(self, weights: Tensor) -> bool:
+        """Whether so few points differ that Woodbury for them costs less than a factor."""
+        return int((weights != self.weights).sum()) * self.curvatures.shape[1] <= len(self.theta) // 2 + 1
+
+    def corrected(self, weights: Tensor) -> Callable[[Tensor], Tensor]:
+        """(A ± H_T/n)⁻¹∇ by Woodbury, T the points whose weight differs."""
         train, n = self.fitted.train, len(weights)
         rows = torch.nonzero(weights != self.weights)[:, 0]
         x, c = train.x[rows], self.curvatures[rows] * (weights - self.weights)[rows, None, None]
         k, t = c.shape[1], len(rows)
-        if k * t > len(self.theta) // 2 + k:
-            return None
+        if not t:
+            return lambda gradient: product(gradient[None], self.inverse)[0]
         back = x.T.contiguous()
         solved = product(self.inverse.reshape(-1, x.shape[1]), back).view(-1, k * t)
         m = torch.cat([product(x, part) for part in solved.view(k, x.shape[1], -1)]) / n
