@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -24,10 +25,8 @@ def refit(near: Without, rows: Tensor) -> Without:
     """Refit without ``rows``, from a refit without others, until the sign of m and its first digits stand.
 
     Returns:
-        The refit; its own certificate says how near it came.
-
-    Raises:
-        SingularRefitError: what is left has no minimum.
+        The refit; its own certificate says how near it came.  Where what is left has no minimum, that is a
+        ``SingularRefitError``.
     """
     start = replace(near, rows=rows, borrowed=None)
     at = near if near.corrects(start.weights) else start
@@ -72,23 +71,25 @@ def each_returned(near: Without) -> tuple[Tensor, Tensor]:
     Many chord refits at a time, only as far as the sign needs; those that do not settle are refitted alone.
 
     Returns:
-        (k,) each.
+        (k,) each; NaN where such a refit has no minimum.
     """
     margins, certificates = torch.empty(2, len(near.rows), dtype=near.theta.dtype, device=near.theta.device)
     n, outputs = len(near.fitted.train), near.fitted.linear.loss.outputs
     for part in blocks(len(near.rows), 32.0 * max(n * outputs, len(near.theta))):
         margins[part], certificates[part] = _returned(near, near.rows[part])
     for k in torch.nonzero(~(margins.abs() > SURE * certificates))[:, 0].tolist():
-        alone = refit(near, torch.cat([near.rows[:k], near.rows[k + 1 :]]))
-        if not abs(alone.margin) > SURE * alone.certificate:
-            alone = polished(alone)
-        margins[k], certificates[k] = alone.margin, alone.certificate
+        margins[k], certificates[k] = torch.nan, torch.inf
+        with suppress(SingularRefitError):
+            alone = refit(near, torch.cat([near.rows[:k], near.rows[k + 1 :]]))
+            if not abs(alone.margin) > SURE * alone.certificate:
+                alone = polished(alone)
+            margins[k], certificates[k] = alone.margin, alone.certificate
     return margins, certificates
 
 
 def _returned(near: Without, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Chord refits with each of ``rows`` back, until they are decided or their gradient shrinks no more."""
-    model, theta, live = near.fitted.linear, near.theta.repeat(len(rows), 1), torch.arange(len(rows), device=rows.device)
+    theta, live = near.theta.repeat(len(rows), 1), torch.arange(len(rows), device=rows.device)
     margins, norms = theta.new_full((len(rows),), torch.nan), theta.new_full((len(rows),), torch.inf)
     step = _steps_back(near, rows)
     for _ in range(PASSES):
@@ -100,7 +101,9 @@ def _returned(near: Without, rows: Tensor) -> tuple[Tensor, Tensor]:
         shrunk = smaller <= SHRINKS * norms[live]
         live, gradient = live[shrunk], gradient[shrunk]
         norms[live] = smaller[shrunk]
-        f = product(theta[live].view(-1, len(near.aim.x)), near.aim.x[:, None]).view(len(live), model.loss.outputs)
+        f = product(theta[live].view(-1, len(near.aim.x)), near.aim.x[:, None]).view(
+            len(live), near.curvatures.shape[1]
+        )
         margins[live] = near.aim.margin(f)
         open_ = ~(margins[live].abs() > SURE * near.reach * norms[live])
         live = live[open_]

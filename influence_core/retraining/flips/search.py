@@ -8,6 +8,7 @@ Broderick, Giordano & Meager 2020) is asked beside it.  After Yang et al. (2023)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import combinations, product
@@ -19,9 +20,9 @@ from torch import Tensor
 
 from influence_core.compute import FloatArray, Rows, Task, numpy
 from influence_core.models import FittedModel
-from influence_core.models.losses import Squared
 from influence_core.retraining.flips.aim import Aim
 from influence_core.retraining.flips.chords import each_returned, polished, refit
+from influence_core.retraining.flips.limits import Limits, allowed, fits
 from influence_core.retraining.flips.without import SURE, Without
 from influence_core.retraining.minimise import SingularRefitError
 
@@ -29,19 +30,6 @@ ROUND = 25  # at most n/25 points leave in a round
 HALF = 0.5  # of what is still asked for, a round
 ON_THE_LINE = "The prediction lies on the line between the two answers, as far as the fit can tell."
 SWAPS, TRIES = 3, 4  # members and others that are looked at for a swap; swaps that are refitted
-
-
-@dataclass(frozen=True, eq=False)
-class Limits:
-    """What a set may be.
-
-    Attributes:
-        most: training points in it.
-        stay: training points of every class that must not be in it; of a numeric target, altogether.
-    """
-
-    most: int
-    stay: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +103,11 @@ class Stage:
 
 
 def fewest(
-    fitted: FittedModel, aim: Aim, limits: Limits, task: Task = Task(), key: str = ""  # noqa: B008 - frozen
+    fitted: FittedModel,
+    aim: Aim,
+    limits: Limits,
+    task: Task = Task(),  # noqa: B008 - frozen
+    key: str = "",
 ) -> Turned:
     """Search; with a store and a ``key`` that names model, data and question, finished steps are kept and resumed.
 
@@ -184,19 +176,17 @@ def _first_order(start: Without, limits: Limits) -> dict[str, Any]:
     count = int((start.margin + gone >= 0).sum()) + 1
     rows = order[:count] if count <= limits.most else order[:0]
     after, certificate = np.nan, np.nan
-    if len(rows) and _fits(start, rows, limits):
-        try:
+    if len(rows) and fits(start, rows, limits):
+        with suppress(SingularRefitError):
             there = polished(refit(start, rows))
             after, certificate = there.margin, there.certificate
-        except SingularRefitError:
-            pass
     return {"first": np.sort(_rows(rows)), "first_after": after, "first_certificate": certificate}
 
 
 def _take(stage: Stage, here: Without, limits: Limits) -> tuple[Stage, Without]:
     """The strongest points leave that together make half of the way by one-step scores, and everything is made anew."""
     change = here.leaving()
-    order = _allowed(here, torch.argsort(change)[: int((change < 0).sum())], limits)
+    order = allowed(here, torch.argsort(change)[: int((change < 0).sum())], limits)
     if not len(order):
         return replace(stage, next="none"), here
     gone = torch.cumsum(-change[order], 0)
@@ -215,12 +205,12 @@ def _put_back(stage: Stage, here: Without, _limits: Limits) -> tuple[Stage, With
     count, refits = int((here.margin + torch.cumsum(change[order], 0) < 0).cumprod(0).sum()), 0
     while count:
         refits += 1
-        if (there := refit(here, _less(here.rows, order[:count]))).flips:
+        if (there := _turned(here, _less(here.rows, order[:count]))) is not None:
             return _moved(stage, there, "put back", refits)
         count //= 2
     margins, certificates = each_returned(here)
     refits += len(margins)
-    best = int(margins.argmin())
+    best = int(margins.nan_to_num(torch.inf).argmin())
     if float(margins[best] + SURE * certificates[best]) < 0 and len(margins) > 1:
         return _moved(stage, refit(here, _less(here.rows, [best])), "put back", refits)
     sure = bool((margins > SURE * certificates).all())
@@ -238,7 +228,7 @@ def _swap(stage: Stage, here: Without, limits: Limits) -> tuple[Stage, Without]:
     for pair, other in tries:
         rows = torch.cat([_less(here.rows, pair), here.rows.new_tensor([other])])
         refits += 1
-        if _fits(here, rows, limits) and (there := refit(here, rows)).flips:
+        if fits(here, rows, limits) and (there := _turned(here, rows)) is not None:
             return _moved(stage, there, "put back", refits)
     return replace(stage, next="held", refits=stage.refits + refits), here
 
@@ -248,6 +238,13 @@ STEPS: Mapping[str, Callable[[Stage, Without, Limits], tuple[Stage, Without]]] =
     "put back": _put_back,
     "swap": _swap,
 }
+
+
+def _turned(here: Without, rows: Tensor) -> Without | None:
+    """The refit without ``rows``, where there is one and it turns the prediction."""
+    with suppress(SingularRefitError):
+        return there if (there := refit(here, rows)).flips else None
+    return None
 
 
 def _moved(stage: Stage, there: Without, then: str, refits: int) -> tuple[Stage, Without]:
@@ -263,30 +260,6 @@ def _less(rows: Tensor, places: Iterable[int] | Tensor) -> Tensor:
     keep = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
     keep[torch.as_tensor(list(places), device=rows.device)] = False
     return rows[keep]
-
-
-def _allowed(here: Without, order: Tensor, limits: Limits) -> Tensor:
-    """Of points in the order in which they leave too, those that may: not too many, and enough of a class stay."""
-    labels, room = _classes(here.fitted), _room(here, here.rows, limits)
-    own = labels[order]
-    place = torch.nn.functional.one_hot(own, len(room)).cumsum(0).gather(1, own[:, None])[:, 0]
-    return order[place <= room[own]][: max(limits.most - len(here.rows), 0)]
-
-
-def _fits(here: Without, rows: Tensor, limits: Limits) -> bool:
-    return len(rows) <= limits.most and bool((_room(here, rows, limits) >= 0).all())
-
-
-def _room(here: Without, rows: Tensor, limits: Limits) -> Tensor:
-    """How many more of each class may leave after ``rows``; of a numeric target, all are one class."""
-    labels = _classes(here.fitted)
-    count = torch.bincount(labels)
-    return count - torch.bincount(labels[rows], minlength=len(count)) - limits.stay
-
-
-def _classes(fitted: FittedModel) -> Tensor:
-    y = fitted.train.y
-    return torch.zeros_like(y).long() if isinstance(fitted.model.loss, Squared) else y.long()
 
 
 def _left(stage: Stage, way: float) -> int:

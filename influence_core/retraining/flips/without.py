@@ -151,7 +151,7 @@ class Without:
         x, c = train.x[rows], self.curvatures[rows] * (weights - self.weights)[rows, None, None]
         k, t = c.shape[1], len(rows)
         if not t:
-            return lambda gradient: product(gradient[None], self.inverse)[0]
+            return lambda gradient: product(gradient[None], self.inverse).view(-1)
         back = x.T.contiguous()
         solved = product(self.inverse.reshape(-1, x.shape[1]), back).view(-1, k * t)
         m = torch.cat([product(x, part) for part in solved.view(k, x.shape[1], -1)]) / n
@@ -163,7 +163,8 @@ class Without:
         def step(gradient: Tensor) -> Tensor:
             u = product(gradient[None], self.inverse)[0]
             inside = product(u.view(k, -1), back).view(-1, 1)
-            return u - (solved @ torch.linalg.lu_solve(*inner, change @ inside / n))[:, 0]
+            moved: Tensor = u - (solved @ torch.linalg.lu_solve(*inner, change @ inside / n))[:, 0]
+            return moved
 
         return step
 
@@ -186,7 +187,8 @@ class Without:
         """q·A⁻¹(K_i r_i + folded)/n for r (n, K), (n,)."""
         model, train, v = self.fitted.linear, self.fitted.train, self._solved[1][0]
         shared = v @ model.folded(self.theta, train.x)
-        return ((model.outputs(v, train.x) * residuals).sum(1) + shared) / len(train)
+        change: Tensor = ((model.outputs(v, train.x) * residuals).sum(1) + shared) / len(train)
+        return change
 
 
 def sizes(gradient: Tensor, inverse: Tensor) -> Tensor:
