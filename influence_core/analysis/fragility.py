@@ -13,7 +13,7 @@ from influence_core.analysis.problem import Problem
 from influence_core.analysis.truth import collected, looking
 from influence_core.compute import Task
 from influence_core.data import DataError
-from influence_core.models.losses import Logistic, SmoothedHinge, Softmax
+from influence_core.models.losses import Logistic, Softmax
 from influence_core.retraining.flips import Aim, Limits, Turned, fewest
 
 WANTS: Mapping[str, str] = {
@@ -168,8 +168,6 @@ def why_not(problem: Problem) -> str:
             "This needs a model at its minimum: this one was trained by AdamW, and every refit would first have to go "
             "the rest of the way. Fit it by Newton's method."
         )
-    if isinstance(fitted.model.loss, SmoothedHinge) and fitted.model.loss.t == 0:
-        return "The hinge itself (t = 0) has no curvature to search by: choose a smoothed one, for example t = 0.1."
     if fitted.size > LARGEST:
         return f"This is offered up to {LARGEST:,} parameters, this model has {fitted.size:,}: take fewer features."
     return ""
