@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,10 +11,11 @@ from torch import Tensor
 from influence_core.compute import blocks, product
 from influence_core.models import NoMinimumError
 from influence_core.models.fitting import newton
-from influence_core.retraining.flips.without import SURE, Without, sizes
+from influence_core.retraining.flips.without import SURE, Without, eye, sizes
 from influence_core.retraining.minimise import SingularRefitError
 
 PASSES, SHRINKS = 60, 0.7  # chord steps, and what each makes of the gradient, or less
+HALVINGS = 10
 FACTORS = 4  # of A, each from where steps with the one before led no further
 ROUGH = 1e-3  # of the margin: how near a refit on the way comes to its minimum
 NEWTON_GOAL = 1e-11  # of ‖∇J(0)‖, from where chord steps go on to rounding
@@ -89,41 +89,54 @@ def each_returned(near: Without) -> tuple[Tensor, Tensor]:
 
 def _returned(near: Without, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Chord refits with each of ``rows`` back, until they are decided or their gradient shrinks no more."""
-    theta, live = near.theta.repeat(len(rows), 1), torch.arange(len(rows), device=rows.device)
+    model, x, y = near.fitted.linear, near.fitted.train.x[rows], near.fitted.train.y[rows]
+    spread, live = near.spread(rows), torch.arange(len(rows), device=rows.device)
+    own = _settled_outputs(near, rows, spread)
+    theta = near.theta - product(model.pullback(x, model.loss.residuals(own, y)), near.inverse) / len(near.weights)
     margins, norms = theta.new_full((len(rows),), torch.nan), theta.new_full((len(rows),), torch.inf)
-    step = _steps_back(near, rows)
     for _ in range(PASSES):
-        if not len(live):
-            break
         near.task.tick()
         gradient = _gradients(near, theta[live], rows[live])
         smaller = sizes(gradient, near.inverse)
         shrunk = smaller <= SHRINKS * norms[live]
         live, gradient = live[shrunk], gradient[shrunk]
         norms[live] = smaller[shrunk]
-        f = product(theta[live].view(-1, len(near.aim.x)), near.aim.x[:, None]).view(
-            len(live), near.curvatures.shape[1]
-        )
-        margins[live] = near.aim.margin(f)
+        margins[live] = near.aim.margin(_each_outputs(theta[live], near.aim.x.expand(len(live), -1)))
         open_ = ~(margins[live].abs() > SURE * near.reach * norms[live])
-        live = live[open_]
-        if len(live):
-            theta[live] -= step(gradient[open_], live)
+        live, gradient = live[open_], gradient[open_]
+        if not len(live):
+            break
+        c = model.loss.curvatures(_each_outputs(theta[live], x[live]), y[live])  # its own, where it has moved most
+        u = product(gradient, near.inverse)
+        s = torch.linalg.solve(eye(c) + c @ spread[live], (c @ _each_outputs(u, x[live])[:, :, None])[:, :, 0])
+        theta[live] -= u - product(model.pullback(x[live], s), near.inverse) / len(near.weights)
     return margins, near.reach * norms  # A grows when a point comes back, so its metric bounds that one
 
 
-def _steps_back(near: Without, rows: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """(A + H_i/n)⁻¹∇ for some of ``rows``, each alone back, (b, p)."""
-    x, c, model = near.fitted.train.x[rows], near.curvatures[rows], near.fitted.linear
-    grown = torch.eye(c.shape[1], dtype=c.dtype, device=c.device) + c @ near.spread(rows)
+def _settled_outputs(near: Without, rows: Tensor, spread: Tensor) -> Tensor:
+    """f of each of ``rows`` after it has come back alone to a model whose A stays as it is: f + M r(f) = f before."""
+    loss, y, before = near.fitted.linear.loss, near.fitted.train.y[rows], near.outputs[rows]
 
-    def step(gradient: Tensor, which: Tensor) -> Tensor:
-        u = product(gradient, near.inverse)
-        t = torch.einsum("bkd,bd->bk", u.view(len(u), c.shape[1], -1), x[which])
-        s = torch.linalg.solve(grown[which], torch.einsum("bij,bj->bi", c[which], t) / len(near.weights))
-        return u - product(model.pullback(x[which], s), near.inverse)
+    def gap(f: Tensor) -> Tensor:
+        return f - before + torch.einsum("bij,bj->bi", spread, loss.residuals(f, y))
 
-    return step
+    f = before
+    for _ in range(PASSES):
+        now = gap(f)
+        step = torch.linalg.solve(eye(spread) + spread @ loss.curvatures(f, y), now)
+        length = torch.ones_like(now[:, :1])
+        for _ in range(HALVINGS):
+            worse = gap(f - length * step).norm(dim=1) > now.norm(dim=1)
+            length[worse] /= 2
+        f = f - length * step
+        if bool((now.norm(dim=1) <= 1e-10 * (1 + f.norm(dim=1))).all()):
+            break
+    return f
+
+
+def _each_outputs(theta: Tensor, x: Tensor) -> Tensor:
+    """f of one example each under b parameters, (b, K)."""
+    return torch.einsum("bkd,bd->bk", theta.view(len(theta), theta.shape[1] // x.shape[1], x.shape[1]), x)
 
 
 def _gradients(near: Without, theta: Tensor, back: Tensor) -> Tensor:

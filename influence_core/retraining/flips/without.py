@@ -108,7 +108,7 @@ class Without:
     @once
     def curvatures(self) -> Tensor:
         """C_i at θ, of all points, (n, K, K)."""
-        return self.fitted.linear.loss.curvatures(self._outputs, self.fitted.train.y)
+        return self.fitted.linear.loss.curvatures(self.outputs, self.fitted.train.y)
 
     def spread(self, rows: Tensor) -> Tensor:
         """M_i = K_iᵀA⁻¹K_i/n, (b, K, K)."""
@@ -127,16 +127,16 @@ class Without:
     def leaving(self) -> Tensor:
         """(n,) change of m by one Newton step when each point leaves too; infinite where there is none."""
         c = self.curvatures
-        left = _eye(c) - c @ self.spread(torch.arange(len(c), device=c.device))
+        left = eye(c) - c @ self.spread(torch.arange(len(c), device=c.device))
         undefined = torch.linalg.det(left) <= UNIQUE
-        left[undefined] = _eye(c)
+        left[undefined] = eye(c)
         change = self._along(torch.linalg.solve(left, self._residuals))
         return torch.where(undefined | (self.weights == 0), torch.inf, change)
 
     def returning(self) -> Tensor:
         """(k,) change of m by one Newton step when each point that left comes back."""
         c, residuals = self.curvatures[self.rows], torch.zeros_like(self._residuals)
-        grown = _eye(c) + c @ self.spread(self.rows)
+        grown = eye(c) + c @ self.spread(self.rows)
         residuals[self.rows] = torch.linalg.solve(grown, self._residuals[self.rows])
         return -self._along(residuals)[self.rows]
 
@@ -158,7 +158,7 @@ class Without:
         change, at = torch.zeros(k, t, k, t, dtype=c.dtype, device=c.device), torch.arange(t, device=c.device)
         change[:, at, :, at] = c
         change = change.view(k * t, k * t)
-        inner = torch.linalg.lu_factor(_eye(change) + change @ m)
+        inner = torch.linalg.lu_factor(eye(change) + change @ m)
 
         def step(gradient: Tensor) -> Tensor:
             u = product(gradient[None], self.inverse)[0]
@@ -169,12 +169,13 @@ class Without:
         return step
 
     @once
-    def _outputs(self) -> Tensor:
+    def outputs(self) -> Tensor:
+        """f of all points at θ, (n, K)."""
         return self.fitted.linear.outputs(self.theta, self.fitted.train.x)
 
     @once
     def _residuals(self) -> Tensor:
-        return self.fitted.linear.loss.residuals(self._outputs, self.fitted.train.y)
+        return self.fitted.linear.loss.residuals(self.outputs, self.fitted.train.y)
 
     @once
     def _solved(self) -> tuple[Tensor, Tensor]:
@@ -197,5 +198,6 @@ def sizes(gradient: Tensor, inverse: Tensor) -> Tensor:
     return found
 
 
-def _eye(like: Tensor) -> Tensor:
+def eye(like: Tensor) -> Tensor:
+    """The identity of the size, type and device of the last two dimensions."""
     return torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
