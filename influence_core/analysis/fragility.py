@@ -155,6 +155,11 @@ def wants(problem: Problem, test: int) -> tuple[str, ...]:
     return ("right",) if problem.split.test.classes == 2 else ("flip", "right")
 
 
+def middle(problem: Problem) -> float:
+    """The mean of the training targets, to four digits: a threshold for those who have none."""
+    return float(f"{problem.split.train.y.mean():.4g}")
+
+
 def why_not(problem: Problem) -> str:
     """A sentence where nothing of this can be asked of a model, else empty."""
     fitted = problem.fitted
@@ -189,8 +194,8 @@ def fragility(problem: Problem, question: FlipQuestion, task: Task | None = None
     aim, most = _aim(problem, asked), int(asked.share * len(problem.split.train))
     key = f"{problem.key('data', 'model', 'seed')}:{asked.test}:{asked.want}:{asked.threshold}:{most}"
     turned = fewest(problem.fitted, aim, Limits(most, LEFT), task or Task(), key)
-    loss = problem.fitted.model.loss
-    unit = "log-odds" if isinstance(loss, Logistic | Softmax) else "units of the output"
+    loss, classes = problem.fitted.model.loss, problem.split.test.classes
+    unit = "log-odds" if isinstance(loss, Logistic | Softmax) else "units of the output" if classes else "target units"
     words = [_prediction(problem, f) for f in (turned.f_before, turned.f_after if turned.found else turned.f_before)]
     return Fragility(asked, turned, len(problem.split.train), most, words[0], words[1], unit, asked.threshold)
 
@@ -207,7 +212,7 @@ def _checked(problem: Problem, question: FlipQuestion) -> FlipQuestion:
     Raises:
         DataError: it cannot be asked.
     """
-    test, train = problem.split.test, problem.split.train
+    test = problem.split.test
     if sentence := why_not(problem):
         raise DataError(sentence)
     if not 0 <= question.test < len(test):
@@ -223,7 +228,7 @@ def _checked(problem: Problem, question: FlipQuestion) -> FlipQuestion:
         raise DataError(f"Test point {question.test} is classified right already: ask what flips it.")
     if question.want != "cross":
         return replace(question, threshold=None)
-    threshold = float(train.y.mean()) if question.threshold is None else float(question.threshold)
+    threshold = middle(problem) if question.threshold is None else float(question.threshold)
     if not np.isfinite(threshold) or threshold == float(problem.predictions[question.test, 0]):
         raise DataError(f"Threshold: expected a number other than the prediction itself, got {threshold:g}.")
     return replace(question, threshold=threshold)

@@ -66,8 +66,8 @@ def _question(shown: Shown) -> FlipQuestion:
     offered = core.fragility.wants(problem, view.test)
     want = view.flip if view.flip in offered else offered[0]
     if want == "cross":
-        middle = float(problem.split.train.y.mean())
-        st.session_state["flip-threshold"] = middle if view.threshold is None else view.threshold
+        chosen = core.fragility.middle(problem) if view.threshold is None else view.threshold
+        st.session_state["flip-threshold"] = chosen
         st.number_input(
             "Threshold of the prediction",
             key="flip-threshold",
@@ -150,23 +150,20 @@ def _certified(found: Fragility) -> str:
 
 def _members(shown: Shown, rows: Rows) -> None:
     """The set through the lens of the examples, what to do with it, and a file."""
-    helpfulness = shown.helpfulness[rows]
-    order = rows[np.argsort(-helpfulness, kind="stable")]
-    split = shown.analysis.problem.split
-    sides = (
-        [i for i in order if shown.helpfulness[i] > 0][:EACH],
-        [i for i in order[::-1] if shown.helpfulness[i] < 0][:EACH],
-    )
-    down, up = shown.ends
-    titles = (up, down) if shown.sign > 0 else (down, up)
+    split, strength = shown.analysis.problem.split, shown.helpfulness
+    order = rows[np.argsort(-strength[rows], kind="stable")].tolist()
+    sides = [i for i in order if strength[i] > 0], [i for i in order[::-1] if strength[i] < 0]
+    down, up = shown.ends[:: shown.sign]
+    most = EACH if all(sides) else 2 * EACH
+    words = [_listed(name, len(side), most) for name, side in zip((up, down), sides, strict=True)]
     content = Strip(
         shown.scene.test_labels[shown.view.test],
-        [int(i) for i in sides[0]],
-        [int(i) for i in sides[1]],
+        sides[0][:most],
+        sides[1][:most],
         shown.scores,
         shown.unit,
         shown.selected,
-        (f"Members: {titles[0]} one by one", f"Other members: {titles[1]} one by one"),
+        (words[0], words[1]),
         heading="The points that leave",
         file="flip-set",
     )
@@ -177,6 +174,11 @@ def _members(shown: Shown, rows: Rows) -> None:
     )
     lens_of(shown.data).strongest(listed)
     _buttons(shown, rows)
+
+
+def _listed(name: str, count: int, most: int) -> str:
+    """What one side of the strip shows; the words before the colon name it."""
+    return f"{name.capitalize()}: {count:,} of the set" + (f", the {most} strongest" if count > most else "")
 
 
 def _table(shown: Shown, rows: Rows) -> None:
