@@ -22,7 +22,7 @@ WANTS: Mapping[str, str] = {
     "cross": "take the prediction across a threshold",
 }
 STEPS = 12  # of a search, each with a Hessian, its inverse and the leverage of every point
-LARGEST = 10_000  # parameters of the inverse that every step makes
+LARGEST = 5_000  # parameters: a search holds about five matrices of their square, 1 GB
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def why_not(problem: Problem) -> str:
             "the rest of the way. Fit it by Newton's method."
         )
     if fitted.size > LARGEST:
-        return f"This is offered up to {LARGEST:,} parameters, this model has {fitted.size:,}: take fewer features."
+        return f"This is offered up to {LARGEST:,} parameters, this model has {fitted.size:,}: take fewer features or classes."
     return ""
 
 

@@ -121,28 +121,29 @@ def fewest(
 def _search(fitted: FittedModel, aim: Aim, limits: Limits, kept: tuple[Task, str]) -> Turned:
     task, key = kept
     start = polished(_at(Stage("take", np.empty(0, np.int64), numpy(fitted.theta)), fitted, aim, task))
-    first = _first_order(start, limits)
+    first, before, f_before = _first_order(start, limits), start.margin, numpy(start.at_test)
     stage, number = Stage("take", np.empty(0, np.int64), numpy(start.theta)), 0
-    if not start.margin > SURE * start.certificate:
+    if not before > SURE * start.certificate:
         stage = replace(stage, next="none", why=ON_THE_LINE)
     here = start
+    del start  # and with it, after the first step, its A⁻¹
     while stage.next in STEPS:
         made: list[Without] = []
         stage = Stage(**_values(task.kept(f"flip:{key}:{number}", partial(_step, stage, here, limits, made))))
         here = made[0] if made else _at(stage, fitted, aim, task)
         number += 1
-        task.tick(number, number + _left(stage, here.margin / start.margin))
+        task.tick(number, number + _left(stage, here.margin / before))
     end = polished(here)
     found = stage.next == "held" and end.flips
     return Turned(
         rows=np.sort(stage.rows) if found else stage.rows[:0],
-        before=start.margin,
+        before=before,
         after=end.margin,
         certificate=end.certificate,
         held=bool(found and stage.closest > 0),
         closest=stage.closest,
         tried=len(stage.rows),
-        f_before=numpy(start.at_test),
+        f_before=f_before,
         f_after=numpy(end.at_test),
         theta=numpy(end.theta),
         refits=stage.refits + 1,

@@ -52,6 +52,8 @@ def flip_panel(shown: Shown) -> None:
 def _title(shown: Shown) -> str:
     if not shown.analysis.problem.split.test.classes:
         return "How few must leave to move this prediction across a threshold?"
+    if shown.single is not None and core.fragility.wants(shown.analysis.problem, shown.view.test) == ("right",):
+        return "How few must leave to flip this prediction and make it right?"
     return "How few must leave to flip this prediction?"
 
 
