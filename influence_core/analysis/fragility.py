@@ -174,7 +174,8 @@ def why_not(problem: Problem) -> str:
             "the rest of the way. Fit it by Newton's method."
         )
     if fitted.size > LARGEST:
-        return f"This is offered up to {LARGEST:,} parameters, this model has {fitted.size:,}: take fewer features or classes."
+        size = f"{LARGEST:,} parameters, this model has {fitted.size:,}"
+        return f"This is offered up to {size}: take fewer features or classes."
     return ""
 
 

@@ -138,6 +138,13 @@ def test_what_cannot_be_asked_is_a_sentence(given, question, sentence):
         fragility.fragility(given, question)
 
 
+def test_a_large_model_is_refused_by_its_size(monkeypatch):
+    monkeypatch.setattr(fragility, "LARGEST", 2)
+    assert fragility.why_not(problem()) == (
+        "This is offered up to 2 parameters, this model has 3: take fewer features or classes."
+    )
+
+
 def test_a_point_that_is_right_cannot_be_made_right():
     given = problem()
     right = int(np.flatnonzero(~given.misclassified)[0])
