@@ -7,6 +7,7 @@ import streamlit as st
 from pages.components.browser.gallery import park_tiles
 from pages.components.browser.map import park
 from pages.components.explore import details, lesson_link, measure, pictures, question, selection, why
+from pages.components.explore.flip_panel import flip_panel
 from pages.components.explore.group_panel import Group, group_of, group_panel
 from pages.components.frame.bootstrap import bootstrap
 from pages.components.problem import draw_panel, loo_panel, suit, train_panel
@@ -33,6 +34,7 @@ def view() -> None:
         map_and_truth(shown, group)
         below = {
             "examples": pictures.examples,
+            "flip": flip_panel,
             "group": lambda shown: group_panel(shown, group),
             "details": details.details,
         }

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from influence_core import cells, wording
 from influence_core.agreement import agreement, linear_datamodelling
-from influence_core.analysis import quality, trials
+from influence_core.analysis import fragility, quality, trials
 from influence_core.analysis.answers import Analysis, analyse
 from influence_core.analysis.cases import Case, Witness, cases
 from influence_core.analysis.checking import checking_curve
 from influence_core.analysis.closing import BeforeAfter, Outcome, corrected_review, outcome
+from influence_core.analysis.fragility import FlipQuestion, Fragility
 from influence_core.analysis.groups import GroupEffect, GroupRefit
 from influence_core.analysis.halves import HALVES, Draw, Halves
 from influence_core.analysis.penalty import Penalties, chosen_penalty
@@ -54,6 +55,8 @@ __all__ = [
     "ESTIMATORS",
     "EXPECTED_ERRORS",
     "FIT_METHODS",
+    "FlipQuestion",
+    "Fragility",
     "HALVES",
     "MODELS",
     "QUANTITIES",
@@ -108,6 +111,7 @@ __all__ = [
     "drawn",
     "duplicate_groups",
     "estimators",
+    "fragility",
     "quality",
     "interactive",
     "linear_datamodelling",

@@ -56,5 +56,6 @@ COMMANDS: Mapping[str, Command] = {
     "scores": Command("Predicted change of every test point when a training point leaves.", questions.add_scores),
     "loo": Command("Measured change: refits without each training point.", questions.add_loo),
     "lds": Command("Linear datamodelling score of the chosen estimator.", questions.add_lds),
+    "flip": Command("The fewest training points found whose leaving turns a prediction.", questions.add_flip),
     "mislabels": Command("Rank suspicious labels, make queues, export and import answers, retrain.", mislabels.add),
 }

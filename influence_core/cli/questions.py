@@ -1,4 +1,4 @@
-"""``scores``, ``loo`` and ``lds``: the numbers of the Explore page as a file, with a manifest of what they mean."""
+"""``scores``, ``loo``, ``lds``, ``flip``: numbers of the Explore page as a file, with a manifest of what they are."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from influence_core import wording
 from influence_core.analysis import (
     Analysis,
     Draw,
+    FlipQuestion,
     Settings,
     Task,
     analyse,
+    fragility,
     linear_datamodelling,
 )
 from influence_core.cli.common import add_settings, check_output, settings_of, task, write_json, write_table
@@ -44,6 +46,20 @@ def add_lds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subsets", type=int, default=50, metavar="S", help="random halves to train on (default: 50)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="runs averaged on each half (default: 1)")
     parser.set_defaults(run=lambda arguments: _run(arguments, _lds))
+
+
+def add_flip(parser: argparse.ArgumentParser) -> None:
+    """The fewest training points found whose leaving turns each prediction."""
+    _common(parser)
+    parser.add_argument(
+        "--want",
+        choices=list(fragility.WANTS),
+        help="flip: another class; right: make a misclassified point right; cross: take the prediction across "
+        "--threshold (default: flip, cross for a numeric target)",
+    )
+    parser.add_argument("--threshold", type=float, help="of the prediction (default: the mean of the training targets)")
+    parser.add_argument("--share", type=float, default=0.5, help="of the training points that may leave (default: 0.5)")
+    parser.set_defaults(run=lambda arguments: _run(arguments, _flip))
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -147,3 +163,31 @@ def _lds(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table
         "seeds": halves.seeds,
     }
     return pd.DataFrame({"id": ids, "lds": found.each}), facts
+
+
+def _flip(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
+    problem, found = analysis.problem, {}
+    want = arguments.want or ("flip" if problem.split.test.classes else "cross")
+    tests = _tests(arguments, analysis)
+    if arguments.test is None and want == "right":
+        tests = [j for j in tests if problem.misclassified[j]]
+    if not tests:
+        raise SettingsError("No test point is misclassified, so there is none to make right.")
+    for done, j in enumerate(tests):
+        question = FlipQuestion(j, want, arguments.threshold, arguments.share)
+        found[j] = fragility.fragility(problem, question, replace(task, report=lambda _done, _total: None))
+        task.tick(done + 1, len(tests))
+    split, ids = problem.split, problem.split.train.ids
+    rows = [
+        {"id": str(split.test.ids[j])} | answer.record() | {"rows": ",".join(map(str, answer.turned.rows))}
+        for j, answer in found.items()
+    ]
+    facts = {
+        "sign": "margin > 0: the prediction is what it is with all points; < 0: it is what was asked for.",
+        "quantity": "margin",
+        "unit": next((answer.unit for answer in found.values()), ""),
+        "measured": "certified refits",
+        "sets": {str(split.test.ids[j]): ids[answer.turned.rows].tolist() for j, answer in found.items()},
+        "first_order_sets": {str(split.test.ids[j]): ids[answer.turned.first].tolist() for j, answer in found.items()},
+    }
+    return pd.DataFrame(rows), facts

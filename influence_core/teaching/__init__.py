@@ -5,6 +5,7 @@ from influence_core.teaching.comparison import Joined, applicable, joined, secon
 from influence_core.teaching.directions import by_direction, damping_agreement, theta_slope
 from influence_core.teaching.figures.derivative import Path, contaminated, most_influential, steps, up_weighted
 from influence_core.teaching.figures.svm import hinge_curves
+from influence_core.teaching.fragile import fragile, lead_without
 from influence_core.teaching.groups import growing
 from influence_core.teaching.hinge import at_temperature, exact_changes
 from influence_core.teaching.noise import training_noise
@@ -21,9 +22,11 @@ __all__ = [
     "contaminated",
     "damping_agreement",
     "exact_changes",
+    "fragile",
     "growing",
     "hinge_curves",
     "joined",
+    "lead_without",
     "least",
     "mismatch",
     "most_influential",

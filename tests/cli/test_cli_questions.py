@@ -1,13 +1,14 @@
-"""``python -m influence_core scores | loo | lds``: the core's numbers, manifests in and beside the file, exit codes."""
+"""``python -m influence_core scores | loo | lds | flip``: the core's numbers, manifests and exit codes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from influence_core.analysis import analyse
+from influence_core.analysis import FlipQuestion, analyse, fragility
 from influence_core.cli import main, questions
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
 from influence_core.version import __version__
@@ -85,6 +86,35 @@ def test_lds_has_a_row_per_test_point(settings, tmp_path):
     assert (manifest["subsets"], manifest["seeds"]) == (8, 1)
     if settings is CONVEX:
         assert manifest["lds"] > 0.8
+
+
+def test_flip_has_a_row_per_test_point_and_the_sets_beside_it(tmp_path):
+    out = ask("flip", CONVEX, tmp_path, "--test", "4", "0", "--share", "0.4")
+    table, manifest, problem = pd.read_parquet(out), manifest_of(out), analyse(CONVEX).problem
+    split = problem.split
+    assert table["id"].tolist() == [str(split.test.ids[j]) for j in (4, 0)]
+    for j, row in zip((4, 0), table.itertuples(), strict=True):
+        found = fragility.fragility(problem, FlipQuestion(j, share=0.4))
+        assert row.answer == found.sentence
+        assert row.rows == ",".join(map(str, found.turned.rows))
+        assert manifest["sets"][row.id] == split.train.ids[found.turned.rows].tolist()
+    assert manifest["quantity"] == "margin"
+    assert manifest["sign"].startswith("margin > 0")
+
+
+def test_flip_by_a_threshold_and_only_what_is_wrong(tmp_path, capsys):
+    ridge = Settings(DataSettings("diabetes"), ModelSettings("ridge", 0.1))
+    out = ask("flip", ridge, tmp_path, "--test", "0", "--threshold", "150")
+    assert pd.read_parquet(out)["threshold"].tolist() == [150.0]
+    ask("flip", CONVEX, tmp_path, "--want", "right", status=2)
+    assert "No test point is misclassified" in capsys.readouterr().err
+    noisy = replace(CONVEX, data=DataSettings("blobs", (("n", 200),), test_fraction=0.5, flip_fraction=0.2))
+    out = ask("flip", noisy, tmp_path, "--want", "right")
+    problem = analyse(noisy).problem
+    assert problem.misclassified.any()
+    assert pd.read_parquet(out)["id"].tolist() == problem.split.test.ids[problem.misclassified].tolist()
+    ask("flip", NETWORK, tmp_path, "--test", "0", status=2)
+    assert "needs a model with a linear predictor" in capsys.readouterr().err
 
 
 def test_what_could_not_be_written_is_refused_before_anything_is_computed(tmp_path, capsys, monkeypatch):

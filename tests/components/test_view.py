@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 from influence_core.settings import SettingsError
 from pages.components.session.view import (
     ASKS,
+    FLIPS,
     HIDABLE,
     LONGEST,
     PANELS,
@@ -35,6 +36,8 @@ views = some.builds(
     output=some.none() | some.integers(0, 10**8),
     compare=some.booleans(),
     trial_damping=some.none() | some.floats(0, 1e9),
+    flip=some.none() | some.sampled_from(FLIPS),
+    threshold=some.none() | some.floats(-1e15, 1e15),
     lesson=some.text(max_size=50),
     step=some.integers(0, 10**8),
     tune=some.text(max_size=50),
@@ -67,6 +70,8 @@ def test_a_link_names_what_differs_from_the_defaults_only() -> None:
         ({"lock": "maybe"}, "true or false"),
         ({"feature": "-3"}, "number of a feature"),
         ({"trial_damping": "nan"}, "damping"),
+        ({"threshold": "1e99"}, "threshold: expected a value from"),
+        ({"flip": "turn"}, "flip: expected one of"),
         ({"panel": "cellar"}, "expected one of"),
         ({"version": "-1"}, "version of the queue"),
         ({"place": "x"}, "number of a card"),

@@ -60,6 +60,8 @@ LINKS = (
     _explore("a group of ten thousand characters", "at most 6000 characters", group=LONG),
     _explore("markdown in what to hide", "hide: expected some of", hide="[x](javascript:alert(1)),trust"),
     _explore("html in a tab", "details: expected", details="<b>table</b>"),
+    _explore("an unknown way to turn a prediction", "flip: expected one of", flip="<b>minimal</b>"),
+    _explore("a threshold beyond floats", "threshold: expected", flip="cross", threshold="1e999"),
     Link("no such lesson", "6_Lessons", {"lesson": "<script>alert(1)</script>"}, "Unknown lesson"),
     Link("no such step", "6_Lessons", {"lesson": "leverage", "step": "999999"}, "step"),
     Link("a slider that is not there", "6_Lessons", {"lesson": "figure-e", "tune": "__class__:1"}, "__class__"),

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components.browser.bridge import named
 from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.browser.map import MapView, Reactions, Side, influence_map
-from pages.components.browser.strips import OnMap, Strip
+from pages.components.browser.strips import Strip
 from pages.components.charts.scale import colour_limit
 from pages.components.explore import question
 from pages.components.explore.group_panel import Group
@@ -207,7 +206,7 @@ def examples(shown: Shown) -> None:
         about=shown.about,
     )
     points = Strongest(
-        shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), _tiles(shown)
+        shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), shown.on_map
     )
     lens_of(shown.data).strongest(points)
 
@@ -226,13 +225,6 @@ def _concentration(shown: Shown) -> str:
     if len(found.family):
         words.append(f"{len(found.family):,} near-copies of one another carry {found.carried:.0%} together.")
     return " ".join(words)
-
-
-def _tiles(shown: Shown) -> OnMap:
-    """Where the map's sheet has the example that is asked about, and the first of those that are listed."""
-    n, coloured = len(shown.analysis.problem.split.train), named(shown.form.scale(shown.helpfulness))
-    asked, first = (int(shown.view.train or 0), n) if shown.side == "test" else (n + _first(shown), 0)
-    return OnMap(shown.scene.fingerprint, asked, first, coloured)
 
 
 def _tables(shown: Shown, content: Strip) -> None:
@@ -257,16 +249,11 @@ def _asked(shown: Shown) -> tuple[Dataset, str]:
     if shown.side == "test":
         row = int(shown.view.train or 0)
         return split.train.take(np.array([row])), scene.train_labels[row]
-    first = _first(shown)
+    first = shown.first
     caption = scene.test_labels[first]
     if shown.view.ask == "tests":
         caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
     return split.test.take(np.array([first])), caption
-
-
-def _first(shown: Shown) -> int:
-    """The test point asked about, or the first of several."""
-    return int(shown.tests[0]) if len(shown.tests) else 0
 
 
 def titles(shown: Shown) -> tuple[str, str]:

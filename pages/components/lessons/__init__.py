@@ -10,6 +10,7 @@ from pages.components.lessons.topics.damping import DAMPING
 from pages.components.lessons.topics.derivative import DERIVATIVE
 from pages.components.lessons.topics.failing import FAILING
 from pages.components.lessons.topics.flips import FLIPS
+from pages.components.lessons.topics.fragile import FRAGILE
 from pages.components.lessons.topics.hinge import HINGE
 from pages.components.lessons.topics.leverage import LEVERAGE
 from pages.components.lessons.topics.mismatch import MISMATCH
@@ -27,6 +28,7 @@ LESSONS: dict[str, Lesson | FigurePage | Tool] = {
     "fails": FAILING,
     "mismatch": MISMATCH,
     "poison": POISON,
+    "fragile": FRAGILE,
     "compare": COMPARE,
     **FIGURE_PAGES,
 }

@@ -12,8 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence_core.settings import Settings
+from pages.components.browser.bridge import named
 from pages.components.browser.loo_scatter import Look
 from pages.components.browser.map import Scene, Side
+from pages.components.browser.strips import OnMap
 from pages.components.problem.scene import scene
 from pages.components.session import state
 from pages.components.session.about import about
@@ -84,6 +86,18 @@ class Shown:
     def single(self) -> int | None:
         """The one test point asked about; None for a group and for the reverse question."""
         return self.view.point if self.view.ask == "test" else None
+
+    @property
+    def first(self) -> int:
+        """The test point asked about, or the first of several."""
+        return int(self.tests[0]) if len(self.tests) else 0
+
+    @property
+    def on_map(self) -> OnMap:
+        """Where the map's sheet has the example that is asked about, and the first of those that are coloured."""
+        n, coloured = len(self.analysis.problem.split.train), named(self.form.scale(self.helpfulness))
+        asked, first = (int(self.view.train or 0), n) if self.side == "test" else (n + self.first, 0)
+        return OnMap(self.scene.fingerprint, asked, first, coloured)
 
     @property
     def selected(self) -> int | None:

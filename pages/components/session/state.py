@@ -14,7 +14,7 @@ from pages.components.session import view as views
 from pages.components.session.view import View
 
 # Selections that name rows or columns.
-FRESH = ("test", "train", "ask", "tests", "group", "group_open", "feature", "output", "given", "instead")
+FRESH = ("test", "train", "ask", "tests", "group", "group_open", "threshold", "feature", "output", "given", "instead")
 NOTES = "state.notes"
 START = "state.start"  # the test point that nobody chose
 IN_FLIGHT = 1.0  # seconds in which a click may still carry the address from before the last change

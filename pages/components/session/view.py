@@ -16,7 +16,8 @@ DETAILS = ("gallery", "feature", "table")
 SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open")
 PANELS = ("review", "progress", "export", "team")
 AGAINST = ("solver", "loo", "lds")
-CHOICES = {"ask": ASKS, "details": DETAILS, "panel": PANELS, "against": AGAINST}
+FLIPS = ("flip", "right", "cross")
+CHOICES = {"ask": ASKS, "details": DETAILS, "panel": PANELS, "against": AGAINST, "flip": FLIPS}
 NUMBERS = {
     "test": "test point", "train": "training point", "feature": "feature", "output": "output",
     "step": "step of a lesson", "version": "version of the queue", "place": "card",
@@ -31,10 +32,14 @@ HIDABLE = {
     "examples": "the most helpful and harmful examples",
     "selection": "the selected training point and its actions",
     "why": "why the selected training point matters",
+    "flip": "how few must leave to turn a prediction",
     "group": "groups that leave together",
     "details": "gallery, features and table",
 }  # parts of Explore that a lesson can do without; what the scores rest on is always said
-DAMPING = Option("damping", 0.0, "damping", 0.0, 1e9)
+FRACTIONS = {
+    "trial_damping": Option("damping", 0.0, "damping", 0.0, 1e9),
+    "threshold": Option("threshold", 0.0, "threshold", -1e15, 1e15),
+}
 LONGEST = 6_000  # characters of one part of a link: browsers and proxies take about 8,000 in all
 
 
@@ -59,6 +64,8 @@ class View:
         against: what the solvers of a network are compared with; None for the best that is known.
         details: the open tab below the pictures of the Explore page; None for the first one.
         group_open: whether the panel about the group that leaves is open; None: it is where there is a group.
+        flip: what is asked of the panel about how few must leave; None where it is closed.
+        threshold: that the prediction is to cross there; None for the mean of the training targets.
         lesson: name in ``LESSONS``; empty for the list of them.
         step: of the lesson, from 0.
         tune: sliders of the lesson or options of the figure, ``t:0.1,seed:3``; empty for their defaults.
@@ -86,6 +93,8 @@ class View:
     against: str | None = None
     details: str | None = None
     group_open: bool | None = None
+    flip: str | None = None
+    threshold: float | None = None
     lesson: str = ""
     step: int = 0
     tune: str = ""
@@ -136,8 +145,8 @@ def from_query(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
 def _read(name: str, text: str) -> str | float | bool:
     if name in NUMBERS:
         return _number(name, text)
-    if name == "trial_damping":
-        return float(DAMPING.parse(text))
+    if name in FRACTIONS:
+        return float(FRACTIONS[name].parse(text))
     if name in SWITCHES:
         return bool(Option(name, False, name).parse(text))
     if name in CHOICES:

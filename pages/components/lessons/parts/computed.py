@@ -15,7 +15,7 @@ from pages.components.lessons.parts.kinds import Setting
 from pages.components.session.door import core, teaching
 
 if TYPE_CHECKING:
-    from influence_core.analysis import GroupRefit, Review
+    from influence_core.analysis import Fragility, GroupRefit, Review
     from influence_core.teaching import Path, Poisoned
 
 cache = st.cache_resource(max_entries=48, show_spinner=False)
@@ -119,6 +119,26 @@ def growing(setting: Setting, sizes: tuple[int, ...]) -> pd.DataFrame:
     """Groups that leave together, the most helpful points first; one row per size."""
     order = np.argsort(-setting.scores, kind="stable")
     return teaching.growing(setting.analysis, setting.test, order, sizes)
+
+
+@experiment
+def fewest(setting: Setting) -> Fragility:
+    """The fewest points found whose leaving turns the prediction at the test point."""
+    problem = setting.analysis.problem
+    asked = core.FlipQuestion(setting.test, core.fragility.wants(problem, setting.test)[0])
+    return core.fragility.fragility(problem, asked)
+
+
+@experiment
+def lead_without(setting: Setting, sizes: tuple[int, ...]) -> pd.DataFrame:
+    """The lead of the predicted class without the points that first order names first, one row per number of them."""
+    return teaching.lead_without(setting.analysis, setting.test, sizes)
+
+
+@experiment
+def fragile(setting: Setting) -> pd.DataFrame:
+    """The smallest set found for every test point, whichever the lesson asks about."""
+    return teaching.fragile(setting.analysis)
 
 
 @experiment
