@@ -33,8 +33,8 @@ def exact_hessian(
     """
     if not damping >= 0:
         raise ValueError(f"Expected a damping of at least 0, got {damping}.")
-    model, x, c = fitted.linear, fitted.train.x, fitted.curvatures
-    c = c if weights is None else c * weights[:, None, None]
+    model, x = fitted.linear, fitted.train.x
+    c = fitted.curvatures if weights is None else fitted.curvatures * weights[:, None, None]
     l2 = model.penalty(weights) if penalty is None else penalty
     outputs, null = model.loss.outputs, model.null_space(x)
 
@@ -67,8 +67,10 @@ def exact_hessian(
         return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
 
     like, samples = x.new_empty(0), SampledProducts(len(x), sampled, lambda: spectral_bounds(x, c))
-    shared = None if null is None else lambda: _null_columns(null, outputs)
-    return Curvature(fitted.size, damping, matvec, dense, like, diagonal, samples, ridge, layered, null=shared)
+    shared, said = (None if null is None else lambda: _null_columns(null, outputs)), " ".join(model.notes)
+    return Curvature(
+        fitted.size, damping, matvec, dense, like, diagonal, samples, ridge, layered, null=shared, reason=said
+    )
 
 
 def _null_columns(null: Tensor, outputs: int) -> Tensor:

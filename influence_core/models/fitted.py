@@ -44,8 +44,8 @@ class FittedModel:
 
     @property
     def unique(self) -> bool:
-        """Whether θ̂ is the only minimum of J, found by Newton's method, so that no seed has a say in it."""
-        return self.kind.closed_form and self.fit.method == "newton"
+        """Whether θ̂ is meant for the only minimum of J, not for the end of a run, so that no seed has a say in it."""
+        return self.kind.closed_form and self.fit.method in {"newton", "given"}
 
     @property
     def start(self) -> Tensor:
