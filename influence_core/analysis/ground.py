@@ -15,6 +15,7 @@ from influence_core.influence.second_step import Forecast
 from influence_core.models import FittedModel, LinearModel
 from influence_core.models.losses import SmoothedHinge, Softmax
 from influence_core.models.scikit_losses import core
+from influence_core.solvers.refusal import rounded_up
 
 CONDITION_LIMIT = 1e10
 # Measured on bundled data over l2 and t: with fewer points per effective parameter than this, the slope of exact LOO on
@@ -122,8 +123,8 @@ def _fit(fitted: FittedModel) -> Caveat | None:
         share = fit.gradient_norm * len(squares) / max(float(squares.mean().sqrt()), 1e-300)
         sentence = (
             f"At the coefficients of the estimator ‖∇J‖ = {fit.gradient_norm:.1e}, {share:.2g} times what removing "
-            "one training point adds to it (root mean square): wrap it with fit='newton' to go on to the minimum. A fit with "
-            "sample weights, or to other examples than these, looks like this too."
+            "one training point adds to it (root mean square): wrap it with fit='newton' to go on to the minimum. "
+            "A fit with sample weights, or to other examples than these, looks like this too."
         )
     if fit.method == "adamw":
         sentence = (
@@ -141,7 +142,7 @@ def _spectrum(eigenvalues: FloatArray | None, damping: float, fitted: FittedMode
     if smallest < -rounding:
         start = f"The Hessian is indefinite (smallest eigenvalue {smallest:.1e}): the fit is at no minimum"
         if smallest + damping <= 0:
-            return Caveat("indefinite", f"{start}. Set a damping above {-smallest:.1e}.")
+            return Caveat("indefinite", f"{start}. Set a damping above {rounded_up(-smallest)}.")
         return Caveat("indefinite", f"{start}, and only the damping makes up for it. Compare with exact LOO.")
     low, high = smallest + damping, largest + damping
     if high > CONDITION_LIMIT * low:

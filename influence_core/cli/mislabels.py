@@ -205,7 +205,12 @@ def read_decisions(path: Path, review: Review) -> Corrections:
 
 def _positions(column: str, values: pd.Series, known: list[str]) -> NDArray[np.int64]:
     place = {name: number for number, name in enumerate(known)}
-    for value in values:
-        if value not in place:
-            raise DataError(f"Column {column}: expected one of {', '.join(known[:5])[:80]} …, got {value[:40]!r}.")
-    return np.array([place[value] for value in values], dtype=np.int64)
+    found = [place.get(value, place.get(value.removeprefix("'"), -1)) for value in values]  # '-1 of a spreadsheet is -1
+    if -1 in found:
+        row = found.index(-1)
+        more = ", …" * (len(known) > 5)
+        raise DataError(
+            f"Column {column}, row {row + 1}: expected one of {', '.join(known[:5])[:80]}{more}, got "
+            f"{values.iloc[row][:40]!r}."
+        )
+    return np.array(found, dtype=np.int64)

@@ -56,13 +56,13 @@ class Fit:
         return self.gradient_norm <= self.goal
 
 
-def goal_of(model: LinearModel, batch: Batch, weights: Tensor | None = None) -> float:
-    """‖∇J‖ of a converged fit, without a scale of its own: 1e-10·‖∇J(0)‖, but not below the rounding of its terms."""
+def goal_of(model: LinearModel, batch: Batch, weights: Tensor | None = None, tolerance: float = TOLERANCE) -> float:
+    """‖∇J‖ of a converged fit, whatever the unit: ``tolerance``·‖∇J(0)‖, but not below the rounding of its terms."""
     zero = model.start(batch)
     residuals = model.loss.residuals(model.outputs(zero, batch.x), batch.y)
     terms = residuals.norm(dim=1) * batch.x.norm(dim=1)
     norm = float(model.objective(zero, batch, weights)[1].norm())
-    return max(TOLERANCE * norm, ROUNDING * float(terms.mean()))
+    return max(tolerance * norm, ROUNDING * float(terms.mean()))
 
 
 def newton(

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from influence_core.compute import Task, blocks
+from influence_core.compute import Task, blocks, once
 from influence_core.models.fitting import TOLERANCE, Fit, NoMinimumError, line_search
+from influence_core.models.linearised import linearised
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
 from influence_core.models.stacked import Stacked, stack_of
@@ -88,6 +89,13 @@ class Program:
     optimiser: Optimiser
     seed: int = 0
     task: Task = Task()  # noqa: RUF009 - frozen
+
+    @once
+    def scale(self) -> float:
+        """Mean ‖g_i(θ₀)‖: what rounding of ∇J is measured by, whatever the unit of the loss."""
+        first, x = self.network.start(self.batch).to(self.batch.x.device), self.batch.x
+        residuals = self.network.loss.residuals(self.network.outputs(first, x), self.batch.y)
+        return float(linearised(self.network, first).squared_norms(x, residuals).sqrt().mean())
 
     def run(
         self,
@@ -222,7 +230,7 @@ def _weighted(
 
 
 def descend(program: Program, start: Tensor, weights: Tensor | None = None) -> Fit:
-    """Newton with a dense Hessian, made positive definite by a ridge, to ‖∇J‖ ≤ 1e-10·max(1, ‖∇J(θ₀)‖).
+    """Newton with a dense Hessian, made positive definite by a ridge, to 1e-10 of a typical ‖g_i(θ₀)‖ or of ‖∇J(θ₀)‖.
 
     Returns:
         The fit; ``converged`` is False where rounding or a nonconvex J stopped it.
@@ -236,7 +244,7 @@ def descend(program: Program, start: Tensor, weights: Tensor | None = None) -> F
     theta, eye = start, torch.eye(len(start), dtype=start.dtype, device=start.device)
     decay = network.l2 * network.penalised(batch.x)
     value, gradient = network.objective(theta, batch, weights)
-    history, goal = [value], TOLERANCE * max(1.0, float(gradient.norm()))
+    history, goal = [value], TOLERANCE * max(program.scale, float(gradient.norm()))
     while float(gradient.norm()) > goal and len(history) < NEWTON_STEPS:
         program.task.tick()
         h = network.hvp(theta, batch, eye, weights) + torch.diag(decay)
