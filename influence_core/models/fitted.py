@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -26,6 +26,10 @@ class FittedModel:
     train: Batch
     fit: Fit
     program: Program | None = None  # how a network was trained, to be repeated without some examples
+
+    def at(self, fit: Fit) -> FittedModel:
+        """The same model where another run, or an earlier epoch of this one, ended."""
+        return replace(self, model=self.program.settled(fit.theta) if self.program else self.model, fit=fit)
 
     @property
     def theta(self) -> Tensor:

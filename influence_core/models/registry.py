@@ -125,7 +125,9 @@ def fit(
         run, key = _run(model, settings, split, seed, where)
         program = replace(run, task=task)
         found = _kept(key, program, model.batch(split.validation, where))
-        return FittedModel(model, program.batch, found, None if found.method == GIVEN else program)
+        if found.method == GIVEN:
+            return FittedModel(model, program.batch, found)
+        return FittedModel(program.settled(found.theta), program.batch, found, program)
     method, examples = fit_method(settings), model.batch(split.train, where)
     if method == "newton":
         return FittedModel(model, examples, newton(model, examples))

@@ -17,6 +17,7 @@ from influence_core.compute import Task, blocks, once
 from influence_core.models.fitting import TOLERANCE, Fit, NoMinimumError, line_search
 from influence_core.models.linearised import linearised
 from influence_core.models.network import Network
+from influence_core.models.normalised import settled
 from influence_core.models.protocol import Batch
 from influence_core.models.stacked import Stacked, stack_of
 from influence_core.settings import SettingsError
@@ -96,6 +97,10 @@ class Program:
         first, x = self.network.start(self.batch).to(self.batch.x.device), self.batch.x
         residuals = self.network.loss.residuals(self.network.outputs(first, x), self.batch.y)
         return float(linearised(self.network, first).squared_norms(x, residuals).sqrt().mean())
+
+    def settled(self, theta: Tensor, weights: Tensor | None = None) -> Network:
+        """The network as it is evaluated at θ, which weighted examples led to: with averages of its batch norms."""
+        return settled(self.network, theta, self.batch, weights, self.optimiser.batch_size)
 
     def run(
         self,
@@ -185,13 +190,14 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
     def after(epoch: int, theta_of: Callable[[], Tensor]) -> bool:
         theta = theta_of()[0]
         program.task.tick(epoch + 1, plan.epochs)
-        losses = network.losses(theta, batch)
+        at = program.settled(theta)
+        losses = at.losses(theta, batch)
         history.append(float(losses.mean()) + network.l2 / 2 * float(network.penalised(batch.x) @ theta.square()))
         if epoch in keep:
             kept.append((epoch + 1, theta.clone()))
         if validation is None or not len(validation):
             return False
-        curve.append(float(network.losses(theta, validation).mean()))
+        curve.append(float(at.losses(theta, validation).mean()))
         if not plan.patience:
             return False
         if curve[-1] <= min(curve):
@@ -207,7 +213,7 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
             f"learning rate below {plan.learning_rate:g}, or bring the target to the size of 1."
         )
     scale = max(1.0, float(network.objective(first, batch)[1].norm()))
-    norm = float(network.objective(theta, batch)[1].norm())
+    norm = float(program.settled(theta).objective(theta, batch)[1].norm())
     checkpoints = _weighted(plan, [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))
     return Fit(theta, plan.method, norm, GOAL * scale, tuple(history), tuple(curve), epochs, checkpoints)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 from influence_core.analysis import Settings
 from influence_core.data import Dataset, Split
 from influence_core.data.split import identity_scaling
-from influence_core.models.criteria import BINARY, ENTROPY, LIKELIHOOD, MARGIN, Criterion, is_one_of
+from influence_core.models.criteria import BINARY, ENTROPY, LIKELIHOOD, MARGIN, Criterion, is_one_of, option
 from influence_core.settings import ModelSettings, SettingsError, SolverSettings
 
 WRAPPED = "wrapped"
@@ -86,15 +85,12 @@ def labels(
         return [y.astype(np.int64) for y in ys], ("0", "1"), ()
     counted = criterion is not None and is_one_of(criterion, (*ENTROPY, *LIKELIHOOD, *MARGIN))
     whole = values.dtype.kind in "iu" or (counted and bool((values == values.round()).all()))
-    if counted and (odd := [value for value in values if value < 0 and value != _ignored(criterion)]):
+    if counted and (
+        odd := [value for value in values if value < 0 and value != option(criterion, "ignore_index", -100)]
+    ):
         raise SettingsError(f"Expected classes from 0, got y = {odd[0]:g}: give y as whole numbers from 0.")
     classes = tuple(str(k) for k in range(int(values.max(initial=-1)) + 1)) if whole else ()
     return [y.astype(np.int64 if whole else np.float64) for y in ys], classes, ()
-
-
-def _ignored(criterion: Criterion | None) -> float:
-    inner: Any = criterion.keywords if isinstance(criterion, partial) else vars(criterion)
-    return float(inner.get("ignore_index", -100))
 
 
 def as_array(values: ArrayLike) -> NDArray[Any]:

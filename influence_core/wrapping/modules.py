@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from influence_core.analysis import Analysis, Problem
 from influence_core.analysis.problem import Given
@@ -17,15 +18,13 @@ from influence_core.data import Dataset
 from influence_core.models import FittedModel, ModelEntry, Network, Optimiser, Program
 from influence_core.models.criteria import Criterion
 from influence_core.models.kinds import NETWORK
+from influence_core.models.normalised import BY_BATCH, STORED, batch_norms
 from influence_core.models.registry import GIVEN, train_now
 from influence_core.models.wrapped import Risk, module_network, risk_network
 from influence_core.settings import ModelSettings, Value
 from influence_core.wrapping.arrays import WRAPPED, datasets, settings_of, split_of
 
-STORED = (
-    "Batch norm keeps its stored averages while it is trained here, other than in torch's training mode: train the "
-    "module in torch and give it as it is, or take group or layer norm."
-)
+DROPOUT = "Dropout is off, while it is trained here too."
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ class Wrapped:
         penalty = self.l2 if l2 is None else l2
         if isinstance(self.source, nn.Module):
             made = module_network(self.source, self.loss, dataset, shape or (dataset.x.shape[1],))  # type: ignore[arg-type]
-            return replace(made, l2=penalty)
+            return replace(made, l2=penalty, notes=(*self._modes(made.module), *made.notes))
         return risk_network(self.loss, self.source, dataset, penalty)  # type: ignore[arg-type]
 
     @property
@@ -87,12 +86,21 @@ class Wrapped:
         model = ModelSettings(WRAPPED, self.l2, fit=self.fit, options=tuple(sorted(self.options.items())))
         chosen = settings_of(model, settings)
         network, device = self.network(train, shape), choose_device()
-        if self.fit != GIVEN and any(isinstance(part, _BatchNorm) for part in network.module.modules()):
-            said = (*said, STORED)
         network = replace(network, notes=(*said, *network.notes))
         optimiser = Optimiser.of(self.fit, self.options)
         program = Program(network, network.batch(train, device), optimiser, chosen.seed)
         found = train_now(program, network.batch(split.validation, device))
-        fitted = FittedModel(network, program.batch, found, None if self.fit == GIVEN else program)
+        fitted = FittedModel(network, program.batch, found)
+        if self.fit != GIVEN:
+            fitted = replace(fitted, program=program).at(found)
         key = fingerprint(split.fingerprint, network.start().numpy(), repr(optimiser))
         return Analysis(chosen, Problem(chosen, device.type, given=Given(split, fitted, key)))
+
+    def _modes(self, module: nn.Module) -> tuple[str, ...]:
+        """What is said of parts that do otherwise in training."""
+        parts = list(module.modules())
+        found = [STORED] if any(isinstance(part, _BatchNorm) for part in parts) else []
+        if self.fit != GIVEN:
+            found = [BY_BATCH] if batch_norms(module) else found
+            found += [DROPOUT] if any(isinstance(part, _DropoutNd) and part.p > 0 for part in parts) else []
+        return tuple(found)

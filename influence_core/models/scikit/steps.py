@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from influence_core.compute import FloatArray
+from influence_core.models.forward import one_line
 from influence_core.models.scikit.linear import READERS
 from influence_core.models.scikit.networks import PERCEPTRONS
 from influence_core.settings import SettingsError
@@ -70,7 +71,7 @@ class Steps:
                 x = step.transform(x)
             except Exception as error:  # noqa: BLE001 - whatever a transformer raises
                 raise SettingsError(
-                    f"{type(step).__name__} does not take these examples: {_first_line(error)}. Give x as it was given "
+                    f"{type(step).__name__} does not take these examples: {one_line(error)}. Give x as it was given "
                     "to fit."
                 ) from None
         return self._numbers(x)
@@ -95,8 +96,7 @@ class Steps:
             found: FloatArray = np.asarray(x, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise SettingsError(
-                f"Expected x of numbers: {_first_line(error)}. Give the whole pipeline that encodes texts and "
-                "categories."
+                f"Expected x of numbers: {one_line(error)}. Give the whole pipeline that encodes texts and categories."
             ) from None
         width = int(self.estimator.n_features_in_)
         if found.ndim != 2 or found.shape[1] != width:
@@ -200,7 +200,3 @@ def _nearest(estimator: Any, name: str) -> str:
         if re.search(pattern, name.lower()):
             return f"{name}: {why}, so it is no model here; nearest to it is {which.format(linear, mlp=network)}."
     return f"{name} is no model here: nearest to it is {linear}."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n")[0][:200].rstrip(".")
