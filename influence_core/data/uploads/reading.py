@@ -14,6 +14,7 @@ from influence_core.data.uploads.parquet import read_parquet
 from influence_core.data.uploads.pictures import read_pictures
 from influence_core.data.uploads.raw import Raw
 from influence_core.data.uploads.text import read_text
+from influence_core.data.uploads.understanding import understood
 
 READERS: dict[str, Callable[[bytes], Raw]] = {
     "csv": read_text,
@@ -55,7 +56,7 @@ def read_upload(name: str, content: bytes) -> Raw:
     raw = READERS[ending](content)
     if len(raw) < 1:
         raise DataError(f"Expected rows in {quoted(name)}, got none: choose another file.")
-    return replace(raw, name=name, sha256=hashlib.sha256(content).hexdigest())
+    return replace(understood(raw), name=name, sha256=hashlib.sha256(content).hexdigest())
 
 
 def _check_start(name: str, ending: str, content: bytes) -> None:
