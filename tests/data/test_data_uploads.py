@@ -75,7 +75,7 @@ def test_every_way_to_write_a_table_gives_the_same_numbers(how):
 
 def test_an_encoding_or_separator_that_had_to_be_guessed_is_said():
     notes = " ".join(read(as_csv(frame(), "latin-1", sep=";", decimal=","))[0].notes)
-    assert "read as Latin-1" in notes and "semicolons" in notes and "decimal comma" in notes
+    assert "read as Windows-1252" in notes and "semicolons" in notes and "decimal comma" in notes
     assert not read(as_csv(frame()))[0].notes
 
 
