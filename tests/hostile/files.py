@@ -178,7 +178,7 @@ TEXT_FILES = (
     Case("ragged row", "a.csv", lambda: table() + b"1,2,3,4\n", "Expected 2 fields in every line"),
     Case("first row too long", "a.csv", lambda: b"x,label\n1,2,a\n" + b"1,2,b\n" * 20, "got more in line 2"),
     Case("rows too short", "a.csv", lambda: table() + b"1\n", "1 of 31 missing"),
-    Case("equal column names", "a.csv", lambda: b"x,x,label\n" + b"1,2,a\n2,3,b\n" * 9, "got 'x' twice"),
+    Case("equal column names", "a.csv", lambda: b"x,x,label\n" + b"1,2,a\n2,3,b\n" * 9),
     Case("blank column names", "a.csv", lambda: b",,label\n" + b"1,2,a\n2,3,b\n" * 9),
     Case("a million columns", "a.csv", lambda: ",".join(f"c{k}" for k in range(10**6)).encode() + b"\n1\n", "Expected at most"),
     Case("2,500 columns", "a.csv", lambda: csv(**{f"c{k}": np.arange(ROWS) * k % 13 for k in range(2_500)}, label=LABELS)),
@@ -292,7 +292,7 @@ PARQUET_FILES = (
     Case("true, false and decimals", "a.parquet",
          lambda: parquet(b=[True, False, None] * 10, d=pa.array([1] * ROWS).cast(pa.decimal128(24, 2)), label=LABELS),
          "10 of 30 missing"),
-    Case("equal names", "a.parquet", lambda: _twice(), "twice"),
+    Case("equal names", "a.parquet", lambda: _twice()),
 )  # fmt: skip
 
 PICTURE_FILES = (
@@ -342,7 +342,8 @@ def _flipped(content: bytes) -> bytes:
 
 def _twice() -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays([pa.array([1, 2]), pa.array([1, 2])], names=["x", "x"]), buffer)
+    numbers = pa.array(np.arange(ROWS))
+    pq.write_table(pa.Table.from_arrays([numbers, numbers, pa.array(LABELS)], names=["x", "x", "label"]), buffer)
     return buffer.getvalue()
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import CELLS, ROWS, at_most, quoted
 from influence_core.data.uploads.raw import Raw, column_names
+from influence_core.data.uploads.typed import TEXT
 
 # A quoted text with backslashes before quotes, or anything up to a comma; then a comma or the end.
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
@@ -52,7 +53,8 @@ def read_arff(content: bytes) -> Raw:
     cells = zip(*rows, strict=True) if rows else [()] * len(attributes)
     columns = [_column(a, values, places) for a, values in zip(attributes, cells, strict=True)]
     frame = pd.DataFrame(dict(zip(names, columns, strict=True)))
-    return Raw(frame, notes=(f"An ARFF file with {len(names)} declared attributes.", *notes))
+    readings = {name: TEXT for name, attribute in zip(names, attributes, strict=True) if attribute.kind == "nominal"}
+    return Raw(frame, notes=(f"An ARFF file with {len(names)} declared attributes.", *notes), readings=readings)
 
 
 def is_arff(text: str) -> bool:

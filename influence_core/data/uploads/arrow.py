@@ -27,7 +27,7 @@ def read_feather(content: bytes) -> Raw:
         unfolded = _unfolded(stream) // MEGABYTE
         at_most("MB in the unpacked file", UNPACKED // MEGABYTE, unfolded, "leave out some columns or rows")
         reader = pa.ipc.open_stream(stream)
-        return raw_of(collected(reader, reader.schema))
+        return raw_of(collected(reader, reader.schema), reader.schema)
     except (pa.ArrowException, OSError, ValueError, MemoryError, struct.error, IndexError, OverflowError) as error:
         words = "Expected a readable Feather or Arrow file, got a damaged or cut one: write and upload it again."
         raise DataError(str(error) if isinstance(error, DataError) else words) from None

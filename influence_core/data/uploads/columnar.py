@@ -27,8 +27,8 @@ from influence_core.data.uploads.limits import (
 )
 from influence_core.data.uploads.pictures import Pictures, decode
 from influence_core.data.uploads.pixels import pixel_block
-from influence_core.data.uploads.raw import Block, Raw, column_names
-from influence_core.data.uploads.typed import EXACT
+from influence_core.data.uploads.raw import Block, Raw, Reading, column_names
+from influence_core.data.uploads.typed import EXACT, TEXT
 
 _PLAIN = (
     pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_string,
@@ -43,6 +43,7 @@ class _Parts:
 
     plain: dict[str, pd.Series] = field(default_factory=dict)
     blocks: dict[str, Block] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
     pictures: Pictures | None = None
     pictured: str = ""
     left_out: list[str] = field(default_factory=list)
@@ -60,15 +61,20 @@ def collected(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_batches(kept, None if kept else schema)
 
 
-def raw_of(table: pa.Table) -> Raw:
+def raw_of(table: pa.Table, schema: pa.Schema) -> Raw:
     """Plain columns, lists of numbers (embeddings) as blocks, encoded pictures, and the index of a data frame.
+
+    Args:
+        table: the content; texts may be kept as dictionaries.
+        schema: as the file declares it; what is a dictionary in it are categories.
 
     Returns:
         The content; pictures are features where there is no embedding, else only shown.  What is too large, a damaged
         picture, or columns nested so deeply that fewer than two are left, are a ``DataError``.
     """
-    metadata = table.schema.metadata or {}
+    metadata = schema.metadata or {}
     index = _index(metadata, table.schema.names)
+    categories = {column.name for column in schema if pa.types.is_dictionary(column.type)}
     table = _flat(table)
     at_most("cells", CELLS, table.num_rows * table.num_columns, "leave out some columns or rows")
     names, notes = column_names(
@@ -78,6 +84,8 @@ def raw_of(table: pa.Table) -> Raw:
     parts = _Parts(notes=list(notes))
     for given, name, column in zip(table.schema.names, names, table.columns, strict=True):
         _sort(parts, name, column, classes.get(given, ()))
+        if given in categories and _is_text(_inner(column.type)):
+            parts.readings[name] = TEXT
     index = next((name for given, name in zip(table.schema.names, names, strict=True) if given == index), "")
     return _raw(parts, table.num_rows, index if index in parts.plain else "")
 
@@ -95,7 +103,7 @@ def _sort(parts: _Parts, name: str, column: pa.ChunkedArray, classes: tuple[str,
         values = _vectors(name, column)
         parts.blocks[name] = Block(values, tuple(f"{name}[{k}]" for k in range(values.shape[1])))
     elif classes and pa.types.is_integer(kind):
-        parts.plain[name] = _labelled(column, classes)
+        parts.plain[name], parts.readings[name] = _labelled(column, classes), TEXT
         parts.notes.append(f"Column {quoted(name)} has the {len(classes)} class names that the file declares.")
     elif any(fits(_inner(kind)) for fits in _PLAIN):
         parts.plain[name] = _series(name, column, parts.notes)
@@ -119,10 +127,18 @@ def _raw(parts: _Parts, rows: int, index: str) -> Raw:
         notes += [f"Column {quoted(parts.pictured)} holds pictures; {what}.", *pictures.notes]
     if not index and "file" in parts.plain and pictures is not None:
         index = "file"
-    if index:
-        notes.append(f"Column {quoted(index)} names the rows.")
     frame = pd.DataFrame(parts.plain, index=pd.RangeIndex(rows))
-    return Raw(frame, blocks, None if pictures is None else pictures.images, tuple(notes), index=index)
+    names_rows = bool(index) and frame[index].is_unique and frame[index].notna().all()
+    if index:
+        notes.append(
+            f"Column {quoted(index)} names the rows."
+            if names_rows
+            else f"Column {quoted(index)} was the index of the data frame; it repeats itself, so it names no rows."
+        )
+    return Raw(
+        frame, blocks, None if pictures is None else pictures.images, tuple(notes),
+        index=index if names_rows else "", aside=() if names_rows or not index else (index,), readings=parts.readings,
+    )  # fmt: skip
 
 
 def _flat(table: pa.Table) -> pa.Table:

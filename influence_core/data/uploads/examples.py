@@ -13,6 +13,7 @@ from influence_core.data.uploads.limits import CELLS, COLUMNS, LABEL, ROWS, at_m
 from influence_core.data.uploads.pixels import in_colour_order, pixel_block, pixel_names, shown
 from influence_core.data.uploads.raw import Block, Raw, column_names
 from influence_core.data.uploads.roles import Roles
+from influence_core.data.uploads.typed import TEXT
 
 Arrays = dict[str, NDArray[Any]]
 USUAL = {"x", "y", "images", "ids", "split", "text", "feature_names", "class_names"}
@@ -47,7 +48,9 @@ def examples(arrays: Arrays, roles: Roles) -> Raw:
     columns |= {role: plain_column(_column(role, joined[role])) for role in ("ids", "split", "text") if role in joined}
     if len(roles.parts) > 1:
         columns["split"] = np.repeat(list(sizes), list(sizes.values())).astype(object)
-    return Raw(pd.DataFrame(columns), {"x": block}, images, tuple(notes + said), target="y")
+    frame = pd.DataFrame(columns)
+    readings = {str(name): TEXT for name in frame if frame[name].dtype.kind not in "biuf"}
+    return Raw(frame, {"x": block}, images, tuple(notes + said), target="y", readings=readings)
 
 
 def plain_column(values: NDArray[Any]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from influence_core.data.uploads.limits import PICTURE_BYTES, quoted
 from influence_core.data.uploads.pictures import ENDINGS, FORMATS, decode
 from influence_core.data.uploads.pixels import pixel_block
 from influence_core.data.uploads.raw import Raw
+from influence_core.data.uploads.typed import TEXT
 
 TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".ods", ".json", ".jsonl", ".ndjson", ".parquet"}
 LABELS = {"label", "labels", "class", "class_name", "target", "category", "y", "diagnosis", "dx", "species", "breed"}
@@ -65,7 +66,13 @@ def read_pictures(archive: zipfile.ZipFile, members: Members, read_table: Callab
     return Raw(
         frame, {"pixels": pixel_block(pictures.images)}, pictures.images, tuple(note for note in notes if note),
         index="file", target=target, aside=aside,
+        readings={name: TEXT for name in ("class", "file", "split", *aside) if name in frame and _told(name, found)},
     )  # fmt: skip
+
+
+def _told(name: str, found: Beside | None) -> bool:
+    """Whether a column comes from folders, whose names are texts, and not from a table."""
+    return found is None or name not in found.table.columns
 
 
 def _target(frame: pd.DataFrame, found: Beside | None) -> tuple[str, str]:

@@ -21,13 +21,13 @@ def read_parquet(content: bytes) -> Raw:
         DataError: damaged, too large, or with nested columns only.
     """
     try:
-        return raw_of(_table(content))
+        return raw_of(*_table(content))
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         words = "Expected a readable Parquet file, got a damaged or cut one: write and upload it again."
         raise DataError(str(error) if isinstance(error, DataError) else words) from None
 
 
-def _table(content: bytes) -> pa.Table:
+def _table(content: bytes) -> tuple[pa.Table, pa.Schema]:
     if not content.endswith(b"PAR1"):
         raise pa.ArrowInvalid("cut")
     footer = int.from_bytes(content[-8:-4], "little")
@@ -35,9 +35,10 @@ def _table(content: bytes) -> pa.Table:
     file = pq.ParquetFile(pa.BufferReader(content))
     _check_size(file.metadata)
     # Read as a dictionary, a text that is repeated in every row stays one text.
-    texts = [c.name for c in file.schema_arrow if pa.types.is_string(c.type) or pa.types.is_large_string(c.type)]
+    schema = file.schema_arrow
+    texts = [c.name for c in schema if pa.types.is_string(c.type) or pa.types.is_large_string(c.type)]
     file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
-    return collected(file.iter_batches(batch_size=BATCH), file.schema_arrow)
+    return collected(file.iter_batches(batch_size=BATCH), file.schema_arrow), schema
 
 
 def _check_size(metadata: pq.FileMetaData) -> None:

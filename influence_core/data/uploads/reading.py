@@ -20,6 +20,7 @@ from influence_core.data.uploads.records import read_records
 from influence_core.data.uploads.spreadsheet import read_spreadsheet
 from influence_core.data.uploads.svmlight import read_svmlight
 from influence_core.data.uploads.text import read_text
+from influence_core.data.uploads.understanding import understood
 
 # By the kind of the content; a zip of pictures or of a table and a packed file hold files of these kinds.
 READERS: dict[str, Callable[[bytes], Raw]] = {
@@ -44,7 +45,7 @@ def read_upload(name: str, content: bytes) -> Raw:
     """
     name = plain_text(PurePosixPath(name.replace("\\", "/")).name, NAME)
     at_most("MB in a file", BYTES // MEGABYTE, -(-len(content) // MEGABYTE), "upload a part of it")
-    raw = _read(name, content)
+    raw = understood(_read(name, content))
     return replace(raw, name=name, sha256=hashlib.sha256(content).hexdigest())
 
 

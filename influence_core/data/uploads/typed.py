@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from influence_core.data.uploads.limits import quoted
+from influence_core.data.uploads.raw import Reading
 
 EXACT = 2**53  # whole numbers up to here are the same as a float
+TEXT = Reading("text")  # of a column whose file says that it holds texts or categories
 Column = tuple[pd.Series, str]
 
 
