@@ -173,7 +173,9 @@ def test_pictures_in_class_folders_become_pixels():
     assert np.array_equal(data.x, pictures.reshape(12, -1) / 255.0)
     assert upload.table.test.tolist() == [0, 1, 2, 3] and data.ids[0] == "dog/0.png"
     assert upload.pixels and "12 pictures, grey, as they are: 6 x 7 pixels." not in upload.notes
-    assert upload.notes == ("12 pictures, grey, as they are: 7 x 6 pixels.",)
+    assert upload.notes == (
+        "12 pictures, grey, as they are: 7 x 6 pixels.", "Folders fix the split: 8 train, 4 test."
+    )  # fmt: skip
 
 
 def test_colour_stays_colour_and_other_sizes_become_one():
@@ -304,7 +306,10 @@ def test_a_strangers_text_becomes_one_harmless_line(text, plain):
 
 
 ENDINGS = list(uploads.READERS)
-STARTS = {"parquet": b"PAR1", "npz": b"PK\x03\x04", "zip": b"PK\x03\x04"}
+STARTS = {
+    "parquet": b"PAR1", "npz": b"PK\x03\x04", "spreadsheet": b"PK\x03\x04", "feather": b"ARROW1\0\0",
+    "npy": b"\x93NUMPY", "json": b'{"x": 1}\n', "arff": b"@relation x\n", "libsvm": b"1 1:1\n",
+}  # fmt: skip
 SEEDS = {
     "csv": as_csv(frame(12)), "parquet": as_parquet(frame(12)),
     "npz": as_npz(x=np.ones((9, 2)), y=np.arange(9) % 3), "zip": b"",

@@ -114,14 +114,15 @@ def guess_mapping(raw: Raw, columns: tuple[Column, ...]) -> ColumnMapping:
         The mapping; features are all columns that can be encoded and are not names of rows.
     """
     split = next((c.name for c in columns if c.name.lower() in SPLITS and _is_split(raw, c)), "")
-    identity = next((c.name for c in columns if _names_rows(raw, c)), "")
+    identity = raw.index or next((c.name for c in columns if _names_rows(raw, c)), "")
     taken = {split, identity}
     able = [c for c in columns if c.name not in taken and _can_be_target(c)]
     single = [c for c in columns if c.name not in taken and c.kind in {"number", "true/false", "text"}]
     named = [c for word in TARGETS for c in single if c.name.lower() == word]
-    target = (named or able[::-1] or list(columns))[0].name
+    target = raw.target or (named or able[::-1] or list(columns))[0].name
     hover = _guess_hover(columns, {target, split, identity})
-    features = tuple(c.name for c in columns if c.name not in {*taken, target} and _can_be_feature(raw, c))
+    aside = {*taken, *raw.aside, target}
+    features = tuple(c.name for c in columns if c.name not in aside and _can_be_feature(raw, c))
     task = guess_task(raw, target)
     return ColumnMapping(target, features, task, identity, split, hover)
 

@@ -84,6 +84,9 @@ class Raw:
         notes: sentences on what was understood on the way.
         name: of the file.
         sha256: of the file.
+        index: the column that names the rows, where the file itself says so.
+        target: the column of classes, where the file itself says so.
+        aside: columns that describe an example and are no features by guess, such as groups of pictures.
     """
 
     frame: pd.DataFrame
@@ -92,6 +95,9 @@ class Raw:
     notes: tuple[str, ...] = ()
     name: str = "data"
     sha256: str = ""
+    index: str = ""
+    target: str = ""
+    aside: tuple[str, ...] = ()
     written: pd.DataFrame | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
     """A file whose cells are still as written, each column read as what it seems to be.
 
     Texts become numbers with gaps, dates, or stay texts; columns that are numbers or dates already stay as they are.
-    A reader calls this last; what is understood already stays.
+    A reader may have said already how a column is to be read, and then it stays.
 
     Args:
         raw: what a reader found; cells may be texts, or texts beside numbers, true/false and dates.
@@ -28,9 +28,9 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
     Returns:
         The file with typed columns, its cells as written, and a note on each thing that had to be guessed.
     """
-    if raw.readings or not len(raw):
+    columns = {str(name): raw.frame[name] for name in raw.frame.columns if str(name) not in raw.readings}
+    if not columns or not len(raw):
         return raw
-    columns = {str(name): raw.frame[name] for name in raw.frame.columns}
     found = {name: read_column(cells, Choice(name), hint) for name, cells in columns.items()}
     sure = {reading.sure for _, reading in found.values()} - {""}
     if len(sure) == 1:  # a column that fits both marks goes with the others
@@ -38,8 +38,9 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
         open_ = [name for name, (_, reading) in found.items() if reading.kind == "number" and not reading.sure]
         found |= {name: read_column(columns[name], Choice(name), mark, among=True) for name in open_}
     empty = [name for name, (_, reading) in found.items() if reading.kind == "other" and not reading.notes]
+    found |= {name: (raw.frame[name], reading) for name, reading in raw.readings.items()}
     whole = replace(raw, written=raw.frame)
-    result = _with(whole, {name: column for name, column in found.items() if name not in empty})
+    result = _with(whole, {str(name): found[str(name)] for name in raw.frame.columns if str(name) not in empty})
     said = (f"{len(empty)} columns without any value were left out.",) if empty else ()
     return replace(result, notes=(*raw.notes, *said, *spoken(result.readings)))
 
