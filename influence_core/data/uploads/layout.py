@@ -29,7 +29,7 @@ _TOTAL = re.compile(r"(grand |sub)?totals?\b.*|sum|gesamt.*|summe|total généra
 
 
 @dataclass(frozen=True)
-class Layout:
+class TextLayout:
     """How a text holds its table.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Record:
         return sum(bool(field.strip()) for field in self.fields)
 
 
-def find_layout(content: bytes) -> Layout:
+def find_layout(content: bytes) -> TextLayout:
     """The place and the form of the table in a text in UTF-8.
 
     Raises:
@@ -100,11 +100,11 @@ def find_layout(content: bytes) -> Layout:
         *footers,
     )  # fmt: skip
     padded = len(header.fields) > 1 and all(field.startswith(" ") for field in header.fields[1:])
-    return Layout(separator, names, start, end, headless, padded, tuple(note for note in notes if note))
+    return TextLayout(separator, names, start, end, headless, padded, tuple(note for note in notes if note))
 
 
 def records_of(lines: Sequence[str], first: int, separator: str) -> Iterator[_Record]:
-    """The records of some lines; a quoted field may hold line ends, what is no table from its first line on is a ``DataError``."""
+    """The records of some lines, line ends in quoted fields included; a ``DataError`` where the first is none."""
     part = [line.strip(" ") for line in lines[first:]] if separator == BLANKS else lines[first:]
     reader = csv.reader(part, delimiter=separator, skipinitialspace=separator == BLANKS)
     before = 0

@@ -14,7 +14,7 @@ from pyarrow import csv as arrow_csv
 from influence_core.cells import restored
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.decoding import as_utf8
-from influence_core.data.uploads.layout import BLANKS, HEAD, SEPARATORS, Layout, find_layout
+from influence_core.data.uploads.layout import BLANKS, HEAD, SEPARATORS, TextLayout, find_layout
 from influence_core.data.uploads.limits import CELLS, COLUMNS, MEGABYTE, ROWS, at_most, plain_text, quoted
 from influence_core.data.uploads.raw import Raw, column_names
 from influence_core.data.uploads.understanding import understood
@@ -54,7 +54,7 @@ def read_text(content: bytes) -> Raw:
     return understood(raw, "," if layout.separator == ";" else "")
 
 
-def _check_size(content: bytes, layout: Layout) -> None:
+def _check_size(content: bytes, layout: TextLayout) -> None:
     width = len(layout.names)
     at_most("columns", COLUMNS, width, "leave out some columns")
     lines = max(content.count(b"\n"), content.count(b"\r"))
@@ -68,7 +68,7 @@ def _check_size(content: bytes, layout: Layout) -> None:
         )
 
 
-def _parse(content: bytes, layout: Layout) -> tuple[pa.Table, tuple[str, ...]]:
+def _parse(content: bytes, layout: TextLayout) -> tuple[pa.Table, tuple[str, ...]]:
     head = content[:HEAD]
     spaced = re.search(rb'[,;|\t] +"', head) is not None
     if layout.separator == BLANKS or spaced or content.count(b'"') % 2:
@@ -81,7 +81,7 @@ def _parse(content: bytes, layout: Layout) -> tuple[pa.Table, tuple[str, ...]]:
         return _table(content, layout, ","), notes
 
 
-def _table(content: bytes, layout: Layout, separator: str) -> pa.Table:
+def _table(content: bytes, layout: TextLayout, separator: str) -> pa.Table:
     names = [str(place) for place in range(len(layout.names))]
     if not content.strip(b"\r\n"):
         return pa.table({name: pa.array([], pa.large_string()) for name in names})
@@ -95,7 +95,7 @@ def _table(content: bytes, layout: Layout, separator: str) -> pa.Table:
     )
 
 
-def _mended(content: bytes, layout: Layout, spaced: bool) -> tuple[bytes, tuple[str, ...]]:
+def _mended(content: bytes, layout: TextLayout, spaced: bool) -> tuple[bytes, tuple[str, ...]]:
     """The same rows with as many fields as there are columns, between commas."""
     width, short, comments, buffer = len(layout.names), 0, 0, io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -139,7 +139,7 @@ def _plain(column: pa.ChunkedArray, padded: bool) -> pa.Array:
     return pa.array([restored(cell) for cell in cells.to_pylist()], pa.large_string())
 
 
-def _trailing(layout: Layout) -> list[int]:
+def _trailing(layout: TextLayout) -> list[int]:
     """Places of nameless columns at the end, from the last one on."""
     places = []
     for place in reversed(range(len(layout.names))):
