@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from influence_core.data.dataset import DataError, Split
-from influence_core.data.uploads import Raw, read_upload, row_names, upload_store
+from influence_core.data.uploads import (
+    Edit,
+    Raw,
+    label_codes,
+    mapping_of,
+    read_upload,
+    rewriting,
+    row_names,
+    upload_store,
+)
 from influence_core.settings import DataSettings
 
 MOST = 40  # features in the text of a row
@@ -28,11 +37,18 @@ class Sheet:
         table: all its rows and columns.
         target: name of the column of labels.
         rows: (n,) row of the table of every training point.
+        codes: (rows of the table,) class of every row as the table says it, −1 where it says none.
+        ending: of the name of the file.
+        edit: (row to the row whose label it takes, rows that stay) to the same file, otherwise unchanged; None where
+            the table has to be written anew.
     """
 
     table: pd.DataFrame
     target: str
     rows: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    ending: str = ".csv"
+    edit: Edit | None = None
 
 
 def items(split: Split) -> list[dict[str, str]]:
@@ -73,7 +89,7 @@ def assembled(split: Split) -> Sheet | None:
     table = pd.DataFrame(split.scaling.invert(train.x).round(12), columns=names)
     table.insert(0, "id", train.ids.astype(object))
     table[train.target_name] = np.array(train.class_names, dtype=object)[train.y.astype(int)]
-    return Sheet(table, train.target_name, np.arange(len(train)))
+    return Sheet(table, train.target_name, np.arange(len(train)), train.y.astype(np.int64))
 
 
 def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> Sheet:
@@ -97,9 +113,16 @@ def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> She
     raw = read_upload(name, content)
     if raw.sha256 != manifest["sha256"]:
         raise DataError(f"Expected the file that these data came from, {manifest['file']}: got another one.")
-    mapping = manifest["mapping"]
-    table = raw.frame if raw.written is None else raw.written
-    return Sheet(table, mapping["target"], _rows_of(split, raw, mapping["id"]))
+    mapping = mapping_of(manifest["mapping"])
+    table, rows, codes = (
+        raw.frame if raw.written is None else raw.written,
+        _rows_of(split, raw, mapping.id),
+        label_codes(raw, mapping),
+    )
+    way = rewriting(name, content, raw, mapping.target)
+    if way is None:
+        return Sheet(table, mapping.target, rows, codes)
+    return Sheet(table, mapping.target, rows, codes, way.ending, way.edit)
 
 
 def _rows_of(split: Split, raw: Raw, column: str) -> NDArray[np.int64]:

@@ -102,6 +102,15 @@ def build(raw: Raw, mapping: ColumnMapping) -> Upload:
     return Upload(table, mapping, raw.name, raw.sha256, len(raw), filled, pixels, notes)
 
 
+def label_codes(raw: Raw, mapping: ColumnMapping) -> NDArray[np.int64]:
+    """(rows of the file,) class that each row is given in :func:`build`, −1 where it was dropped."""
+    raw = reread(raw, mapping.readings)
+    kept, codes = np.flatnonzero(kept_rows(raw, mapping)), np.full(len(raw), -1)
+    labels, _ = _tidy(mapping.target, raw.frame[mapping.target].iloc[kept])
+    codes[kept] = encode_target(mapping.target, labels, "classification")[0]
+    return codes
+
+
 def _check(raw: Raw, mapping: ColumnMapping) -> None:
     special = [name for name in (mapping.id, mapping.split, mapping.hover) if name]
     for name in (mapping.target, *special):

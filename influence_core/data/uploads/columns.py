@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,15 @@ class ColumnMapping:
     texts: TextFill = "refuse"
     target_gaps: Literal["refuse", "drop"] = "refuse"
     readings: tuple[Choice, ...] = ()
+
+
+def mapping_of(document: Mapping[str, Any]) -> ColumnMapping:
+    """Inverse of ``dataclasses.asdict`` on a mapping that went through JSON."""
+    readings = tuple(
+        Choice(one["column"], one["read_as"], None if one["missing"] is None else tuple(one["missing"]))
+        for one in document.get("readings", ())
+    )
+    return ColumnMapping(**{**document, "features": tuple(document["features"]), "readings": readings})
 
 
 def describe_columns(raw: Raw) -> tuple[Column, ...]:

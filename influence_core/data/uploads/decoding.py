@@ -45,6 +45,17 @@ def as_utf8(content: bytes) -> tuple[bytes, str]:
         ) from None
 
 
+def encoding_of(content: bytes) -> str:
+    """The encoding of a text that :func:`as_utf8` takes, by which it goes to and fro byte for byte, its mark too."""
+    for mark, encoding, _ in _MARKS:
+        if content.startswith(mark):
+            little = mark in {codecs.BOM_UTF32_LE, codecs.BOM_UTF16_LE}
+            return encoding if encoding == "utf-8" else f"{encoding}-{'le' if little else 'be'}"
+    if b"\0" in content:
+        return _wide(content)
+    return "utf-8" if _is_utf8(content) else "cp1252"
+
+
 def _wide(content: bytes) -> str:
     # Every second byte of a text in western letters is NUL.
     even, odd = content[:4096:2].count(0), content[1:4096:2].count(0)

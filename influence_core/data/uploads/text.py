@@ -70,7 +70,7 @@ def _check_size(content: bytes, layout: TextLayout) -> None:
 
 def _parse(content: bytes, layout: TextLayout) -> tuple[pa.Table, tuple[str, ...]]:
     head = content[:HEAD]
-    spaced = re.search(rb'[,;|\t] +"', head) is not None
+    spaced = is_spaced(head)
     if layout.separator == BLANKS or spaced or content.count(b'"') % 2:
         content, notes = _mended(content, layout, spaced)
         return _table(content, layout, ","), notes
@@ -79,6 +79,11 @@ def _parse(content: bytes, layout: TextLayout) -> tuple[pa.Table, tuple[str, ...
     except pa.ArrowInvalid:  # lines of unequal length
         content, notes = _mended(content, layout, spaced)
         return _table(content, layout, ","), notes
+
+
+def is_spaced(content: bytes) -> bool:
+    """Whether blanks stand between a separator and a quotation mark, which still begins a field."""
+    return re.search(rb'[,;|\t] +"', content[:HEAD]) is not None
 
 
 def _table(content: bytes, layout: TextLayout, separator: str) -> pa.Table:
