@@ -200,6 +200,20 @@ def test_settings_files_are_read_in_the_encodings_of_editors_and_shells(encoding
     assert "settings.json: expected a JSON text in UTF-8 or UTF-16" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("between", "encoding"), [(";", "cp1252"), ("\t", "utf-16"), (",", "utf-8-sig"), (",", "utf-8")]
+)
+def test_decisions_from_a_spreadsheet_are_read(between, encoding, tmp_path):
+    train = SimpleNamespace(ids=np.array(["Käse", "b,c"]), class_names=("é", "no"))
+    review = SimpleNamespace(
+        analysis=SimpleNamespace(problem=SimpleNamespace(split=SimpleNamespace(train=train))), labels=np.zeros(2, int)
+    )
+    table = pd.DataFrame({"id": train.ids, "action": ["re-label", "exclude"], "label": ["no", ""]})
+    (tmp_path / "d.csv").write_bytes(table.to_csv(index=False, sep=between).encode(encoding))
+    found = read_decisions(tmp_path / "d.csv", review)
+    assert (found.rows.tolist(), found.labels.tolist(), found.excluded.tolist()) == ([0, 1], [1, 0], [False, True])
+
+
 @pytest.mark.slow
 def test_the_module_runs_and_lists_its_commands():
     done = subprocess.run(
