@@ -11,9 +11,12 @@ import torch
 from oracles import error
 from scipy import sparse
 from sklearn import ensemble, linear_model, naive_bayes, neighbors, preprocessing, svm, tree
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import RFE
+from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem
@@ -31,7 +34,7 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -486,6 +489,19 @@ def test_a_search_is_its_best_estimator_and_a_transformed_target_its_regressor()
     assert "FunctionTransformer" in analysed(whole, y).trust(0).line
 
 
+def test_what_stands_around_one_estimator_is_taken_off():
+    chosen = RFE(LogisticRegression(**TIGHT), n_features_to_select=2).fit(X[:N], TWO[:N])
+    inside = chosen.transform(X)
+    expected = wrap(chosen.estimator_).analyse(inside[:N], TWO[:N], inside[N:], TWO[N:]).scores()
+    np.testing.assert_array_equal(analysed(chosen, TWO).scores(), expected)
+    plain = fitted(LogisticRegression(**TIGHT))
+    expected = analysed(plain, TWO).scores()
+    np.testing.assert_array_equal(analysed(FrozenEstimator(plain), TWO).scores(), expected)
+    threshold = FixedThresholdClassifier(FrozenEstimator(plain), threshold=0.9).fit(X[:N], TWO[:N])
+    np.testing.assert_array_equal(analysed(threshold, TWO).scores(), expected)
+    assert "threshold of FixedThresholdClassifier is left aside" in analysed(threshold, TWO).trust(0).line
+
+
 @pytest.mark.parametrize(
     "labels",
     [
@@ -531,7 +547,8 @@ REFUSED = {
     "lasso": (lambda: fitted(Lasso(), REAL), "L1 penalty.*Ridge"),
     "elastic net": (lambda: fitted(ElasticNet(), REAL), "L1 penalty.*Ridge"),
     "naive Bayes": (lambda: fitted(naive_bayes.GaussianNB()), "LogisticRegression"),
-    "several": (lambda: fitted(OneVsRestClassifier(LogisticRegression()), THREE), "one of them"),
+    "several": (lambda: fitted(OneVsRestClassifier(LogisticRegression()), THREE), "one of its estimators_"),
+    "clusters": (lambda: KMeans(2).fit(X), "without labels"),
     "Huber": (lambda: fitted(linear_model.HuberRegressor(), REAL), r"wrap\(loss, theta\)"),
     "Poisson": (lambda: fitted(linear_model.PoissonRegressor(), np.abs(REAL)), r"wrap\(loss, theta\)"),
     "transformer": (lambda: StandardScaler().fit(X), "predicts nothing"),

@@ -16,13 +16,19 @@ from influence_core.models.scikit.networks import PERCEPTRONS
 from influence_core.settings import SettingsError
 
 DENSE_BYTES = 4e9  # of the inputs of an estimator, written out
+CHOOSERS = ("RFE", "RFECV", "TunedThresholdClassifierCV", "FixedThresholdClassifier")  # around one estimator
 NEAREST = (
+    (r"kmeans|cluster|dbscan|optics|mixture|birch|affinity|meanshift", "it is fitted without labels", "{}"),
     (r"svc|svr", "its kernel gives it no coefficients", "SVC(kernel='linear'), or Nystroem and {} in a pipeline"),
     (r"kernel|gaussianprocess", "it keeps its examples", "Nystroem and {} in a pipeline"),
     (r"forest|tree|boost|lgbm|bagging|isolation", "trees have no gradient", "{} and {mlp}"),
     (r"neighbo|centroid", "it keeps its examples", "{}"),
     (r"lasso|elasticnet|lars|omp", "an L1 penalty has a kink at zero", "{}"),
-    (r"vot|stack|calibrated|onevs|outputcode|multioutput|chain", "it holds several estimators", "one of them"),
+    (
+        r"vot|stack|calibrated|onevs|outputcode|multioutput|chain",
+        "it holds several estimators",
+        "one of its estimators_",
+    ),
     (
         r"huber|quantile|poisson|gamma|tweedie|theilsen|ransac",
         "its loss is not known here",
@@ -157,6 +163,15 @@ def taken_apart(estimator: Any) -> Steps:
         found, how = taken_apart(estimator.regressor_), estimator.transformer_
         note = f"Losses and predictions are of the target as {type(how).__name__} makes it."
         return replace(found, target=how, notes=(*found.notes, note))
+    if own == "FrozenEstimator":
+        return taken_apart(estimator.estimator)
+    if own in CHOOSERS and hasattr(estimator, "estimator_"):
+        found = taken_apart(estimator.estimator_)
+        chosen = hasattr(estimator, "support_")
+        before, note = (
+            ((estimator,), _behind(found.name, own)) if chosen else ((), f"The threshold of {own} is left aside.")
+        )
+        return replace(found, before=(*before, *found.before), notes=(*found.notes, note))
     name = next((k.__name__ for k in type(estimator).__mro__ if k.__module__.startswith("sklearn.")), own)
     if name not in READERS and name not in PERCEPTRONS:
         raise SettingsError(_nearest(estimator, own))
@@ -180,9 +195,12 @@ def _pipeline(pipeline: Any) -> Steps:
     found = taken_apart(steps[-1])
     if not steps[:-1]:
         return found
-    told = ", ".join(type(step).__name__ for step in steps[:-1])
-    note = f"Inputs of {found.name} are what {told} makes of x, which stays as fitted when a point leaves."
+    note = _behind(found.name, ", ".join(type(step).__name__ for step in steps[:-1]))
     return replace(found, before=(*steps[:-1], *found.before), notes=(note, *found.notes))
+
+
+def _behind(name: str, steps: str) -> str:
+    return f"Inputs of {name} are what {steps} makes of x, which stays as fitted when a point leaves."
 
 
 def _nearest(estimator: Any, name: str) -> str:
