@@ -251,9 +251,41 @@ def test_a_label_of_any_type_stays_of_that_type(kind: str) -> None:
     assert found.to_pylist() == [values[k].as_py() for k in (0, 0, 2, 3)]
 
 
-@pytest.mark.parametrize("name", ["x.json", "x.npz"])
+RECORDS = {
+    # name, content, the label of row 1, that of row 0 in its place, content without row 2
+    "x.jsonl": (
+        '{"a": 1.50, "label": "caf\\u00e9", "b": [1]}\n{"label":"no" , "a": 2}\n\n{"a": 1e5, "label": "no", "b": {}}\n',
+        '"label":"no" ,', '"label":"caf\\u00e9" ,', '\n{"a": 1e5, "label": "no", "b": {}}',
+    ),
+    "x.json": (
+        ' [ {"a": 1, "label": true},\n  {"a": 2, "label":  false , "label": false},\n  {"a": 3, "label": true}\n]\n',
+        '  false , "label": false', '  false , "label": true', ',\n  {"a": 3, "label": true}',
+    ),
+    "x.ndjson": (
+        '{"a":1,"label":"é"}\r\n{"a":2,"label":"ü"}\r\n{"a":3,"label":"é"}', '"ü"', '"é"', '\r\n{"a":3,"label":"é"}'
+    ),
+    "x.svm": ("# made by hand\n1 1:0.5 3:2\n-1.0 2:1 # odd\n+1 1:1\n", "-1.0 2", "1 2", "+1 1:1\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_records_are_edited_where_their_label_stands(name: str) -> None:
+    text, old, new, last = RECORDS[name]
+    content = text.encode()
+    assert rewritten(name, content) == (f".{name.partition('.')[2]}", content)
+    assert text.count(old) == 1
+    assert rewritten(name, content, changes={1: 0})[1].decode() == text.replace(old, new)
+    found = rewritten(name, content, out=(2,))[1].decode()
+    assert found == text.replace(last, "").replace("}\n\n", "}\n")
+    head = rewritten(name, content, out=(0,))[1]
+    assert len(uploads.read_upload(name, head)) == 2
+
+
+@pytest.mark.parametrize("name", ["x.json", "nested.json", "x.npz"])
 def test_other_kinds_are_written_anew(name: str) -> None:
-    content = b'[{"a": 1, "label": "x"}, {"a": 2, "label": "y"}]'
+    content = b'{"a": [1, 2, 3], "label": ["x", "y", "x"]}'
+    if name == "nested.json":
+        content = b'[{"a": 1, "in": {"label": "x"}}, {"a": 2, "in": {"label": "y"}}]'
     if name == "x.npz":
         buffer = io.BytesIO()
         np.savez(buffer, x=np.ones((8, 2)), y=np.arange(8) % 2)

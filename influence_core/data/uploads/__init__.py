@@ -8,7 +8,8 @@ from influence_core.data.uploads.guessing import guess_mapping, guess_targets, g
 from influence_core.data.uploads.limits import BYTES
 from influence_core.data.uploads.raw import Choice, Raw, ReadAs
 from influence_core.data.uploads.reading import READERS, read_upload
-from influence_core.data.uploads.rewriting import Edit, Rewriting, rewriting
+from influence_core.data.uploads.rewriting import Rewriting, rewriting
+from influence_core.data.uploads.rewriting_records import Edit
 from influence_core.data.uploads.source import UPLOAD
 from influence_core.data.uploads.store import UploadStore, upload_fingerprint, upload_store
 from influence_core.data.uploads.understanding import reread

@@ -1,13 +1,13 @@
 """The file of an upload written again with some labels changed and some rows left out, and everything else as it was.
 
-Texts are edited where the label stands, byte for byte the same elsewhere.  Parquet and Feather keep their schema, and
-a label is another row's value of its own type.  Other kinds cannot be edited in place.
+Texts, JSON records too, are edited where the label stands, byte for byte the same elsewhere.  Parquet and Feather keep
+their schema, and a label is another row's value of its own type.  Other kinds cannot be edited in place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +22,11 @@ from influence_core.data.uploads.kinds import kind_of_content
 from influence_core.data.uploads.layout import BLANKS, TextLayout, find_layout
 from influence_core.data.uploads.packed import read_packed, read_zip
 from influence_core.data.uploads.raw import Raw, column_names
+from influence_core.data.uploads.rewriting_records import Edit, lines_editor, records_editor
 from influence_core.data.uploads.text import is_spaced
 
-Edit = Callable[[Mapping[int, int], NDArray[np.bool_]], bytes]
-TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
+TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".libsvm", ".svm")
+RECORDS = (".json", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ def rewriting(name: str, content: bytes, raw: Raw, target: str) -> Rewriting | N
         target: its column of labels.
 
     Returns:
-        None where it cannot be edited in place: a spreadsheet, arrays, or lines that are not found again.
+        None where it cannot be edited in place: a spreadsheet, arrays, or rows that are not found again.
     """
     kind = kind_of_content(name, content)[0]
     if kind in {"zip", "packed"}:
@@ -67,6 +68,12 @@ def rewriting(name: str, content: bytes, raw: Raw, target: str) -> Rewriting | N
     if kind == "text":
         edit = _text(content, raw, target)
         return edit and Rewriting(ending if ending in TEXTS else ".csv", edit)
+    if kind == "json":
+        edit = records_editor(content, raw, target)
+        return edit and Rewriting(ending if ending in RECORDS else ".json", edit)
+    if kind == "libsvm":
+        edit = lines_editor(content, raw)
+        return edit and Rewriting(ending if ending in TEXTS else ".txt", edit)
     if kind in {"parquet", "feather"}:
         edit = _columnar(content, raw, target, kind)
         return edit and Rewriting(f".{kind}", edit)
