@@ -76,6 +76,15 @@ def read_column(cells: pd.Series, choice: Choice, hint: Mark = "", among: bool =
     return pd.Series(values, index=cells.index, name=cells.name), reading
 
 
+def has_points(cells: pd.Series) -> bool:
+    """Whether a column holds plain numbers with a decimal point for sure."""
+    if not _is_text(cells):
+        return False
+    texts, _ = _without(as_texts(cells), Choice(str(cells.name)), MARKERS)
+    dotted = pc.any(pc.match_substring(texts, ".")).as_py()
+    return bool(dotted) and plain_numbers(texts) is not None and not points_like_groups(texts)
+
+
 def as_texts(cells: pd.Series) -> pa.Array:
     """(n,) cells as a person would write them, null where there is none; whole numbers without a point."""
     if isinstance(cells.dtype, pd.CategoricalDtype):
@@ -139,6 +148,7 @@ def _typed(cells: pd.Series) -> tuple[pd.Series, Reading]:
 
 
 _CODED = "codes, so each is a category; read it as a number if it counts or measures"
+_LONG = "whole numbers of more digits than a number keeps, so each is a category"
 _ZEROS = "codes with leading zeros, so each is a category; read it as a number if it counts or measures"
 
 
@@ -191,14 +201,24 @@ def _number(texts: pa.Array, choice: Choice, hint: Mark, among: bool) -> tuple[A
         found = _named_gaps(found, choice.missing)
     if np.isnan(found.values).all():
         return None
-    if not choice.read_as and not found.unit and (found.padded or _is_code(choice.column, found.values)):
-        return _codes(texts, choice, _ZEROS if found.padded else _CODED)
+    codes = _ZEROS if found.padded else _CODED if _is_code(choice.column, found.values) else _too_long(cells, found)
+    if not choice.read_as and not found.unit and codes:
+        return _codes(texts, choice, codes)
     doubtful = (found.doubtful or grouped) and not decimal
     notes = (
         *style(found, cells, doubtful), *strays(found.strange, cells), *gap_words(gaps, texts),
         *long_numbers(cells, found), *sentinel(found.values),
     )  # fmt: skip
     return found.values, Reading("number", gaps, (), notes, "" if doubtful else found.decimal, doubtful)
+
+
+def _too_long(cells: pa.Array, found: Numbers) -> str:
+    """What is said of whole numbers that differ only beyond the digits that a number keeps."""
+    if not (np.abs(found.values) >= 2**53).any():
+        return ""
+    whole = pc.all(pc.match_substring_regex(cells, r"^\s*[+-]?[0-9]+\s*$")).as_py()
+    distinct = len(np.unique(found.values[~np.isnan(found.values)]))
+    return _LONG if whole and len(pc.unique(pc.drop_null(cells))) > distinct else ""
 
 
 def _written_numbers(cells: pa.Array, decimal: Mark, hint: Mark) -> Numbers | None:
@@ -273,8 +293,8 @@ def _as_category(texts: pa.Array, left: pa.Array, gaps: tuple[str, ...]) -> tupl
     doubts = pc.unique(trimmed.filter(pc.is_in(low, pa.array(sorted(MARKERS), pa.large_string()))))
     notes = gap_words(gaps, texts)
     if {*pc.unique(pc.drop_null(low.slice(0, 1000))).to_pylist()} in TRUTHS:
-        spelt = Counter(pc.drop_null(trimmed).to_pylist())
-        usual = {word.lower(): word for word, _ in reversed(spelt.most_common())}
+        spelt = Counter(pc.drop_null(left).to_pylist())
+        usual = {word.strip().lower(): word.strip() for word, _ in reversed(spelt.most_common())}
         if {*usual} in TRUTHS:
             if len(spelt) > 2:
                 notes += (f"spellings were taken together as {' and '.join(map(quoted, sorted(usual.values())))}",)
