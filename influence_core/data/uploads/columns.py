@@ -13,8 +13,8 @@ from pandas.api import types
 
 from influence_core.data.source import Task
 from influence_core.data.uploads.limits import plain_text, quoted
-from influence_core.data.uploads.meaning import as_texts
 from influence_core.data.uploads.raw import Choice, Kind, Raw
+from influence_core.data.uploads.texts import as_texts
 
 NumberFill = Literal["refuse", "drop", "median", "mean", "indicator"]
 TextFill = Literal["refuse", "drop", "frequent", "category"]
