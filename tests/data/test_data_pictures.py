@@ -170,7 +170,7 @@ LOOSE = {f"{k}.png": PNGS[k] for k in range(N)}
     ({f"{part(k)}/{k}.png": PNGS[k] for k in range(N)}, "12 pictures in 2 and no table"),
     ({f"all/{k}.png": PNGS[k] for k in range(N)} | {"l.csv": "a,b\n1,2\n"}, "no table that names them"),
     (LOOSE | {"l.csv": "no table"}, "a table that cannot be read"),
-    (LOOSE | {"l.csv": pd.concat([LABELS, LABELS[:1]]).to_csv(index=False)}, "no table that names"),
+    (LOOSE | {"l.csv": pd.concat([LABELS, LABELS[:1]]).to_csv(index=False)}, "a second one for '0.png' in row 13"),
     ({"a/1.heic": b"x", "b/2.heic": b"x"}, "got 'a/1.heic', 'b/2.heic'"),
 ])  # fmt: skip
 def test_pictures_without_classes_say_what_was_found(members, words):
@@ -309,3 +309,10 @@ def test_sizes_that_differ_are_said():
     raw, upload = read(as_zip(members))
     assert upload.table.dataset.images.shape == (6, 28, 28)
     assert raw.notes[0] == "6 pictures, grey, from 45 x 40 to 50 x 45, stretched to one size: 28 x 28 pixels."
+
+
+def test_several_rows_for_a_picture_are_no_reason_to_refuse_class_folders():
+    boxes = pd.DataFrame({"file": [f"{k % N}.png" for k in range(2 * N)], "width": range(2 * N)})
+    members = {f"{w}/{k}.png": PNGS[k] for k, w in enumerate(WORDS)} | {"boxes.csv": boxes.to_csv(index=False)}
+    raw, upload = read(as_zip(members))
+    assert classes(upload) == WORDS and "was not used: expected one row for each picture" in " ".join(raw.notes)
