@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from influence_core.data.dataset import DataError, Split
-from influence_core.data.uploads import read_upload, upload_store
+from influence_core.data.uploads import Raw, read_upload, row_names, upload_store
 from influence_core.settings import DataSettings
 
 PICTURE = "picture"  # every other kind is shown by its features
@@ -99,15 +99,17 @@ def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> She
     if raw.sha256 != manifest["sha256"]:
         raise DataError(f"Expected the file that these data came from, {manifest['file']}: got another one.")
     mapping = manifest["mapping"]
-    return Sheet(raw.frame, mapping["target"], _rows_of(split, raw.frame, mapping["id"]))
+    table = raw.frame if raw.written is None else raw.written
+    return Sheet(table, mapping["target"], _rows_of(split, raw, mapping["id"]))
 
 
-def _rows_of(split: Split, frame: pd.DataFrame, column: str) -> NDArray[np.int64]:
+def _rows_of(split: Split, raw: Raw, column: str) -> NDArray[np.int64]:
     """Row of the file of every training point, by its id."""
     ids = split.train.ids.tolist()
     if not column:
         return np.array([int(name.rpartition("-")[2]) for name in ids], dtype=np.int64)
-    place = {str(value).strip(): row for row, value in enumerate(frame[column].tolist())}
+    names = row_names(raw, column)
+    place = {name.strip(): row for row, name in enumerate(names)} | {name: row for row, name in enumerate(names)}
     missing = [name for name in ids if name not in place]
     if missing:
         raise DataError(

@@ -152,6 +152,10 @@ def features(*names: str) -> Callable[[ColumnMapping], ColumnMapping]:
     return lambda guess: replace(guess, features=names)
 
 
+def refusing(guess: ColumnMapping) -> ColumnMapping:
+    return replace(guess, numbers="refuse", texts="refuse", target_gaps="refuse")
+
+
 GOOD = parquet(x=np.arange(ROWS) * 1.5, label=LABELS)
 HTML, LINK, FORMULA = "<img src=x onerror=alert(1)>", "[click](javascript:alert(1))", '=HYPERLINK("http://x")'
 RIGHT_TO_LEFT = "abc\u202egnp.exe"
@@ -177,7 +181,7 @@ TEXT_FILES = (
     Case("a field of 3 MB in the header", "a.csv", lambda: b'"' + b"h" * 3_000_000 + b'",y\n1,2\n', "got first lines that are none"),
     Case("ragged row", "a.csv", lambda: table() + b"1,2,3,4\n", "Expected 2 fields in every line"),
     Case("first row too long", "a.csv", lambda: b"x,label\n1,2,a\n" + b"1,2,b\n" * 20, "got more in line 2"),
-    Case("rows too short", "a.csv", lambda: table() + b"1\n", "1 of 31 missing"),
+    Case("rows too short", "a.csv", lambda: table() + b"1\n", "1 of 31 missing", refusing),
     Case("equal column names", "a.csv", lambda: b"x,x,label\n" + b"1,2,a\n2,3,b\n" * 9),
     Case("blank column names", "a.csv", lambda: b",,label\n" + b"1,2,a\n2,3,b\n" * 9),
     Case("a million columns", "a.csv", lambda: ",".join(f"c{k}" for k in range(10**6)).encode() + b"\n1\n", "Expected at most"),
@@ -198,8 +202,8 @@ TEXT_FILES = (
     Case("beyond all bounds", "a.csv", lambda: csv(x=["1e300", *["1"] * 29], label=LABELS), "finite numbers up to"),
     Case("a number of 400 digits", "a.csv", lambda: csv(x=["9" * 400, *["1"] * 29], label=LABELS), "finite numbers"),
     Case("numbers of 30 digits", "a.csv", lambda: csv(x=[f"{k}{'7' * 29}" for k in range(1, 31)], label=LABELS)),
-    Case("missing and nothing chosen", "a.csv", lambda: csv(x=[np.nan, *range(29)], label=LABELS), "1 of 30 missing"),
-    Case("missing target", "a.csv", lambda: csv(x=range(ROWS), label=[None, *LABELS[1:]]), "drop the rows without a target"),
+    Case("missing and nothing chosen", "a.csv", lambda: csv(x=[np.nan, *range(29)], label=LABELS), "1 of 30 missing", refusing),
+    Case("missing target", "a.csv", lambda: csv(x=range(ROWS), label=[None, *LABELS[1:]]), "drop the rows without a target", refusing),
     Case("all missing", "a.csv", lambda: csv(x=[np.nan] * ROWS, label=LABELS), "at least one feature"),
     Case("no feature", "a.csv", lambda: table(), "at least one feature", features()),
     Case("a feature that is not there", "a.csv", lambda: table(), "Expected features from the columns", features("nope")),
@@ -250,7 +254,7 @@ ARRAY_FILES = (
          lambda: npz(x=np.ones((9, 2)), y=np.arange(9) % 3 - 1, class_names=np.array(["a", "b", "c"])), "from 0 to 2"),
     Case("negative labels", "a.npz", lambda: npz(x=np.arange(27).reshape(9, 3), y=np.arange(9) % 3 - 1)),
     Case("float labels", "a.npz", lambda: npz(x=np.arange(27).reshape(9, 3), y=np.arange(9) % 3 + 0.5)),
-    Case("y is NaN", "a.npz", lambda: npz(x=np.ones((9, 2)), y=np.full(9, np.nan)), "9 of 9 missing"),
+    Case("y is NaN", "a.npz", lambda: npz(x=np.ones((9, 2)), y=np.full(9, np.nan)), "9 of 9 missing", refusing),
     Case("x is infinite", "a.npz", lambda: npz(x=np.full((9, 2), np.inf), y=np.arange(9) % 3), "finite numbers up to"),
     Case("6,000 features", "a.npz", lambda: npz(x=np.zeros((9, 6000), "u1"), y=np.arange(9) % 3), "at most 5,000"),
     Case("200,000 rows", "a.npz", lambda: npz(x=np.zeros((200_000, 1), "u1"), y=np.zeros(200_000, "u1")), "at most 100,000"),
@@ -287,11 +291,11 @@ PARQUET_FILES = (
     Case("bytes that are no pictures", "a.parquet", lambda: parquet(x=[b"nope"] * ROWS, label=LABELS), "Expected a picture"),
     Case("dates and durations are left out", "a.parquet",
          lambda: parquet(x=np.arange(ROWS), d=pd.date_range("2020", periods=ROWS), t=np.ones(ROWS, "m8[s]"), label=LABELS)),
-    Case("dates as features", "a.parquet", lambda: parquet(d=pd.date_range("2020", periods=ROWS), label=LABELS),
-         "expected numbers, texts or true/false", features("d")),
+    Case("dates as features", "a.parquet", lambda: parquet(d=pd.date_range("2020", periods=ROWS), label=LABELS), "",
+         features("d")),
     Case("true, false and decimals", "a.parquet",
          lambda: parquet(b=[True, False, None] * 10, d=pa.array([1] * ROWS).cast(pa.decimal128(24, 2)), label=LABELS),
-         "10 of 30 missing"),
+         "10 of 30 missing", refusing),
     Case("equal names", "a.parquet", lambda: _twice()),
 )  # fmt: skip
 

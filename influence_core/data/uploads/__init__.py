@@ -2,30 +2,39 @@
 
 from influence_core.data.uploads.building import Upload, build
 from influence_core.data.uploads.checks import warnings
-from influence_core.data.uploads.columns import Column, ColumnMapping, describe_columns, guess_mapping, guess_task
-from influence_core.data.uploads.filling import Gaps, gaps
+from influence_core.data.uploads.columns import Column, ColumnMapping, describe_columns, row_names
+from influence_core.data.uploads.filling import Gaps, gap_names, gaps
+from influence_core.data.uploads.guessing import guess_mapping, guess_targets, guess_task, left_out
 from influence_core.data.uploads.limits import BYTES
-from influence_core.data.uploads.raw import Raw
+from influence_core.data.uploads.raw import Choice, Raw, ReadAs
 from influence_core.data.uploads.reading import READERS, read_upload
 from influence_core.data.uploads.source import UPLOAD
 from influence_core.data.uploads.store import UploadStore, upload_fingerprint, upload_store
+from influence_core.data.uploads.understanding import reread
 
 __all__ = [
     "BYTES",
     "READERS",
     "UPLOAD",
+    "Choice",
     "Column",
     "ColumnMapping",
     "Gaps",
     "Raw",
+    "ReadAs",
     "Upload",
     "UploadStore",
     "build",
     "describe_columns",
+    "gap_names",
     "gaps",
     "guess_mapping",
+    "guess_targets",
     "guess_task",
+    "left_out",
     "read_upload",
+    "reread",
+    "row_names",
     "upload_fingerprint",
     "upload_store",
     "warnings",

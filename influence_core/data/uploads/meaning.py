@@ -18,7 +18,15 @@ from pandas.api import types
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import MEGABYTE, quoted
 from influence_core.data.uploads.moments import Order, moments
-from influence_core.data.uploads.numerals import Mark, Numbers, numbers, padded, plain_numbers, points_like_groups
+from influence_core.data.uploads.numerals import (
+    Mark,
+    Numbers,
+    comma_numbers,
+    numbers,
+    padded,
+    plain_numbers,
+    points_like_groups,
+)
 from influence_core.data.uploads.raw import Choice, Reading
 from influence_core.data.uploads.sayings import gap_words, long_numbers, sentinel, strays, style
 from influence_core.data.uploads.vocabulary import MARKERS, POSTAL, TEXT_GAPS, TRUTHS
@@ -174,7 +182,7 @@ def _number(texts: pa.Array, choice: Choice, hint: Mark, among: bool) -> tuple[A
     decimal = cast("Mark", {"comma": ",", "point": "."}.get(choice.read_as.rpartition(" ")[2], ""))
     grouped = decimal != "." and (decimal == "," or (among and hint == ",")) and points_like_groups(cells)
     if values is None or grouped:
-        found = numbers(cells, "," if grouped else decimal, hint)
+        found = _written_numbers(cells, "," if grouped else decimal, hint)
         if found is None or not (choice.read_as or _mostly(found, cells)):
             return None
     else:
@@ -191,6 +199,13 @@ def _number(texts: pa.Array, choice: Choice, hint: Mark, among: bool) -> tuple[A
         *long_numbers(cells, found), *sentinel(found.values),
     )  # fmt: skip
     return found.values, Reading("number", gaps, (), notes, "" if doubtful else found.decimal, doubtful)
+
+
+def _written_numbers(cells: pa.Array, decimal: Mark, hint: Mark) -> Numbers | None:
+    values = None if decimal else comma_numbers(cells)
+    if values is None:
+        return numbers(cells, decimal, hint)
+    return Numbers(values, np.zeros(len(values), dtype=bool), ",")
 
 
 def _codes(texts: pa.Array, choice: Choice, note: str) -> tuple[Any, Reading]:

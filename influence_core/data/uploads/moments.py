@@ -96,7 +96,7 @@ def parts(name: str, values: pd.Series) -> dict[str, pd.Series]:
     """
     when = values.dt
     found = {
-        "year": when.year, "month": when.month, "day": when.day, "weekday": when.weekday, "hour": when.hour,
+        "year": when.year, "month": when.month, "day": when.day, "weekday": when.day_of_week, "hour": when.hour,
         "minute": when.minute,
     }  # fmt: skip
     varying = {part: numbers for part, numbers in found.items() if numbers.nunique() > 1} or {"year": when.year}

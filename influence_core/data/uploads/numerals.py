@@ -17,11 +17,13 @@ from influence_core.data.uploads.vocabulary import CURRENCIES, UNITS
 
 Mark = Literal["", ".", ","]
 
+PROBE = 100
 MOST_SHAPES = 5_000  # a column of prose has more, a column of numbers never
 GROUPS = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes", "_": "underscores"}
 _NOTHING = pa.scalar("", pa.large_string())
 _LOOSE = r"^[^0-9]{0,8}[0-9][0-9.,' _]*(?:[eE][+-]?[0-9]+)?[^0-9]{0,14}$"
 _POINTS_LIKE_GROUPS = r"^[+-]?(?:[0-9]{1,3}|[1-9][0-9]{0,2}(?:\.[0-9]{3})+)$"
+_TELLING = r"^[+-]?(?:0|[0-9]{4,})?,|,(?:[0-9]{1,2}|[0-9]{4,})(?:[eE][+-]?[0-9]+)?$"  # 0,5 but not 1,500
 _PADDED = r"^[+-]?0[0-9]+$"
 _BODY = r"(?P<body>[0-9][0-9.,' _]*|[.,][0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?"
 _SHAPE = re.compile(
@@ -71,10 +73,23 @@ def plain_numbers(texts: pa.Array) -> NDArray[np.float64] | None:
         (n,) numbers, NaN where a cell is empty; None if any cell is something else.
     """
     try:
+        pc.cast(texts.slice(0, PROBE), pa.float64())  # to fail costs more the more cells there are
         found: NDArray[np.float64] = pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         return None
     return found
+
+
+def comma_numbers(texts: pa.Array) -> NDArray[np.float64] | None:
+    """Cells that a program wrote with a decimal comma.
+
+    Returns:
+        (n,) numbers, NaN where a cell is null; None if any cell is something else, or none tells that it is no group.
+    """
+    if pc.any(pc.match_substring(texts, ".")).as_py() or not pc.any(pc.match_substring(texts, ",")).as_py():
+        return None
+    telling = pc.match_substring_regex(texts, _TELLING)
+    return plain_numbers(pc.replace_substring(texts, ",", ".")) if pc.any(telling).as_py() else None
 
 
 def padded(texts: pa.Array) -> bool:
@@ -146,8 +161,16 @@ def _ascii(word: str) -> str:
 
 
 def _shapes(written: pa.Array) -> pa.Array:
-    shapes = pc.replace_substring_regex(written, "[0-9]", "9")
+    # Every digit a 9, but a zero before a separator or another digit stays one.
+    whole = pa.concat_arrays([written])
+    valid, offsets, data = whole.buffers()
+    letters = np.frombuffer(data, dtype=np.uint8).copy() if data else np.empty(0, dtype=np.uint8)
+    letters[(letters >= ord("0")) & (letters <= ord("9"))] = ord("9")
+    buffers = [valid, offsets, pa.py_buffer(letters)]
+    shapes = pa.Array.from_buffers(pa.large_string(), len(whole), buffers, offset=whole.offset)
     zero = pc.match_substring_regex(written, "^[^0-9]*0[0-9.,' _]")
+    if not pc.any(zero).as_py():
+        return shapes
     return pc.if_else(zero, pc.replace_substring(shapes, "9", "0", max_replacements=1), shapes)
 
 

@@ -88,5 +88,5 @@ def spoken(readings: Mapping[str, Reading]) -> tuple[str, ...]:
 
 
 def _with(raw: Raw, columns: Mapping[str, tuple[pd.Series, Reading]]) -> Raw:
-    frame = pd.DataFrame({name: values for name, (values, _) in columns.items()}, index=raw.frame.index)
+    frame = pd.DataFrame({name: values for name, (values, _) in columns.items()}, raw.frame.index, copy=False)
     return replace(raw, frame=frame, readings={name: reading for name, (_, reading) in columns.items()})
