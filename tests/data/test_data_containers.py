@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix
 from sklearn.datasets import dump_svmlight_file
 
 from influence_core.data import DataError, uploads
-from tests.data.workbooks import xlsx
+from tests.data.workbooks import named, xlsx
 
 N = 30
 RANDOM = np.random.default_rng(0)
@@ -146,7 +146,7 @@ def test_the_same_table_comes_out_of_every_container(how):
     ("a.zip", as_zip({"README.txt": b"x", "a.csv": CSV}), "Other files in the archive were left out: 'README.txt'."),
     ("a.zip", as_zip({"b/a.csv": CSV}), "The table 'b/a.csv' in the archive was read."),
     ("a.arff", ARFF, "An ARFF file with 4 declared attributes."),
-])  # fmt: skip
+], ids=named)  # fmt: skip
 def test_what_was_understood_is_said(name, content, words):
     assert words in notes(read(name, content))
 
@@ -178,6 +178,7 @@ def test_what_was_understood_is_said(name, content, words):
         ("a.arrow", b"\xff\xff\xff\xff" + bytes(60), "damaged or cut"),
         ("a.npy", b"\x93NUMPY\x01\0", "a damaged header"),
     ],
+    ids=named,
 )
 def test_what_is_not_read_is_one_sentence_with_a_way_out(name, content, words):
     with pytest.raises(DataError) as caught:
@@ -226,7 +227,7 @@ def test_embeddings_in_json_are_blocks_and_other_lists_are_left_out_with_a_sente
     (b'{"x": 1}\n{"x": 2,}\n', "got something else in line 2"), (b'{"x": 1}\n[1]\n', "in line 2"),
     (b"[1, 2, 3]", "got other JSON"), (b'{"a": {"b": [1]}, "c": 2}', "one object with other contents"),
     (b'[{"x": [[1]]}]', "at least 2 columns"), (b'[{"x": 1}]', "at least 2 columns"), (b"[" * 50_000, "too deep"),
-])  # fmt: skip
+], ids=named)  # fmt: skip
 def test_json_that_is_no_table_says_where(content, words):
     with pytest.raises(DataError, match="Expected") as caught:
         read("a.json", content)
@@ -302,7 +303,7 @@ def test_libsvm_text_is_the_matrix_that_was_written(labels, zero_based):
 @pytest.mark.parametrize(("content", "words"), [
     (b"1 qid:1 1:0.5\n0 qid:1 1:0.2\n" * 9, "with queries"), (b"1,2 1:0.5\n2 1:0.25\n" * 9, "with several"),
     (b"1 1:0.5\n2 999999999:1\n" * 9, "features, got"), (b"1 2:0.5 1:0.3\n" * 9, "lines that are not"),
-])  # fmt: skip
+], ids=named)  # fmt: skip
 def test_libsvm_text_that_cannot_be_used_is_named(content, words):
     with pytest.raises(DataError) as caught:
         read("a.libsvm", content)

@@ -9,6 +9,7 @@ import pytest
 
 from influence_core.data import DataError, uploads
 from influence_core.data.uploads.roles import role_of
+from tests.data.workbooks import named
 
 N = 24
 RANDOM = np.random.default_rng(0)
@@ -154,7 +155,7 @@ def test_class_names_ids_and_texts_come_along():
     (npz(x=COLOUR[..., :2], y=Y), "got uint8 (24, 5, 4, 2)"),
     (npz(x=np.full((N, 3, 3), np.nan), y=Y), "finite numbers"),
     (npz(x=X, features=X, y=Y), "got two under its names, 'x' and 'features'"),
-])  # fmt: skip
+], ids=named)  # fmt: skip
 def test_arrays_that_cannot_be_guessed_are_listed_with_their_shapes(content, words):
     assert words in refused(content)
 

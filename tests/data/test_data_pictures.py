@@ -14,7 +14,7 @@ from PIL import Image
 
 from influence_core.data import DataError, uploads
 from influence_core.data.uploads.folders import layout_of, part_of
-from tests.data.workbooks import xlsx
+from tests.data.workbooks import named, xlsx
 
 N = 12
 PIXELS = np.random.default_rng(0).integers(0, 256, (N, 6, 7)).astype(np.uint8)
@@ -137,7 +137,7 @@ HUGGING = LABELS.rename(columns={"file": "file_name"}).to_json(orient="records",
     ("l.csv", LABELS.assign(file=[f"{k:03d}" for k in range(N)]).to_csv(index=False)),
     ("l.tsv", LABELS.assign(file=[f"C:\\data\\{k}.PNG" for k in range(N)]).to_csv(index=False, sep="\t")),
     ("l.xlsx", xlsx({"S": [list(LABELS), *LABELS.values.tolist()]})),
-])  # fmt: skip
+], ids=named)  # fmt: skip
 def test_a_table_beside_the_pictures_labels_them(name, content):
     raw, upload = read(as_zip({f"images/{k}.png": png for k, png in enumerate(PNGS)} | {name: content}))
     assert classes(upload) == WORDS and upload.mapping.features == ("pixels",) and upload.mapping.target == "label"
