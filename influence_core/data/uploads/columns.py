@@ -81,15 +81,19 @@ class ColumnMapping:
     readings: tuple[Choice, ...] = ()
 
 
-def describe_columns(raw: Raw) -> tuple[Column, ...]:
+def describe_columns(raw: Raw, besides: frozenset[str] = frozenset()) -> tuple[Column, ...]:
     """All columns of a file as they are read now, then its blocks.
+
+    Args:
+        raw: the file.
+        besides: names that are not asked about.
 
     Returns:
         One entry per column.
     """
-    singles = [_single(raw, str(name)) for name in raw.frame.columns]
+    singles = [_single(raw, str(name)) for name in raw.frame.columns if name not in besides]
     blocks = []
-    for name, block in raw.blocks.items():
+    for name, block in ((name, block) for name, block in raw.blocks.items() if name not in besides):
         gaps = int(np.isnan(block.values).sum()) if block.values.dtype.kind == "f" else 0
         first = ", ".join(f"{value:.4g}" for value in block.values[0, :4])
         blocks.append(Column(name, "numbers", gaps, len(block.names), first))

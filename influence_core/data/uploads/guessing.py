@@ -75,7 +75,9 @@ def guess_targets(raw: Raw, columns: tuple[Column, ...]) -> tuple[str, ...]:
     named += [c for c in single if {*_words(c.name)[:1], *_words(c.name)[-1:]} & ENDINGS]
     fit = [c for c in named if c.kind == "number" or (c.distinct <= MOST_VALUES and not _differs(raw, c))]
     order = [*free[-1:], *free[:1], *free[::-1]]
-    few = [c for c in order if c in usable and c.kind != "number" and c.distinct <= FEW and _common(raw.frame[c.name])]
+    few = [
+        c for c in order if c.kind in {"text", "true/false"} and 1 < c.distinct <= FEW and _common(raw.frame[c.name])
+    ]
     plain = [c for c in usable if _word(c.name) == "y"]
     numbers = [c for c in usable[::-1] if c.kind == "number" and not _is_id(c)]
     repeated = [c for c in numbers if not _differs(raw, c)]
@@ -166,7 +168,9 @@ def _names_rows(raw: Raw, column: Column) -> bool:
 
 def _differs(raw: Raw, column: Column) -> bool:
     present = min(len(raw), SAMPLE)
-    return column.distinct + min(column.missing, present) >= present and raw.frame[column.name].dropna().is_unique
+    if column.distinct + min(column.missing, present) < present:
+        return False
+    return len(raw) <= SAMPLE or bool(raw.frame[column.name].dropna().is_unique)
 
 
 def _common(values: pd.Series) -> bool:
