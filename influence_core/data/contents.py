@@ -24,6 +24,7 @@ from influence_core.data.uploads import (
 )
 from influence_core.settings import DataSettings
 
+PICTURE = "picture"  # every other kind is shown by its features
 MOST = 40  # features in the text of a row
 COLUMNS = 2_000  # of a table that is put together from features
 BYTES = 300 * 2**20  # of images that travel inside a JSON file
@@ -52,13 +53,13 @@ class Sheet:
 
 
 def items(split: Split) -> list[dict[str, str]]:
-    """(n,) what another tool shows of a training row: the picture itself, or its features in words.
+    """(n,) what another tool shows of a training row, by the kind of the data: the picture, or its features in words.
 
     Returns:
         ``{"image": data URI}`` or ``{"text": …}``; texts too where pictures are too large for a JSON file.
     """
     train = split.train
-    if train.images is not None and train.images.nbytes <= BYTES:
+    if train.kind == PICTURE and train.images is not None and train.images.nbytes <= BYTES:
         return [{"image": png(image)} for image in train.images]
     raw = split.scaling.invert(train.x)[:, :MOST]
     names = train.feature_names[:MOST]
@@ -80,11 +81,11 @@ def assembled(split: Split) -> Sheet | None:
     """A table of the training rows, put together from their features in the units of the source.
 
     Returns:
-        None for images, and for more columns than a table should have.
+        None for pictures, and for more columns than a table should have.
     """
     train = split.train
     names = list(train.feature_names)
-    if train.images is not None or len(names) > COLUMNS or train.target_name in {*names, "id"} or "id" in names:
+    if train.kind == PICTURE or len(names) > COLUMNS or train.target_name in {*names, "id"} or "id" in names:
         return None
     table = pd.DataFrame(split.scaling.invert(train.x).round(12), columns=names)
     table.insert(0, "id", train.ids.astype(object))

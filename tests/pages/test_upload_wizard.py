@@ -1,5 +1,6 @@
 """The upload wizard in AppTest: a clean file in one click, questions only where needed, errors in one sentence."""
 
+import gzip
 import io
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from influence_core.data import load, uploads
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.lenses import lens_of
 from pages.components.session.view import View
+from tests.data.workbooks import named, xlsx
 from tests.waiting import PATIENCE
 
 PAGES = Path(__file__).parents[2] / "pages"
@@ -193,7 +195,7 @@ def test_warnings_are_shown_before_use():
     ("a.parquet", b"PAR1junk", "damaged or cut"),
     ("a.zip", b"no", "got other content"),
     ("a.csv", b'x,y\n1,2\n3,"4\n', "breaks off"),
-])  # fmt: skip
+], ids=named)  # fmt: skip
 def test_a_bad_file_is_one_sentence_and_another_can_follow(name, content, words):
     app = given(opened(), content, name)
     assert not app.exception and len(app.error) == 1 and words in app.error[0].value
@@ -290,3 +292,37 @@ def test_hostile_names_cells_and_labels_are_shown_as_text():
     for element in (*app.markdown, *app.caption, *app.warning):
         assert HTML not in element.value and "**bold**" not in element.value
     assert not any(element.proto.allow_html for element in app.markdown)
+
+
+SHEET = [["a", "b", "label"], *([k / 7, k % 5, "uv"[k % 2]] for k in range(60))]
+LINES = table().to_json(orient="records", lines=True).encode()
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("mine.xlsx", xlsx({"Notes": [["by me"]], "Data": SHEET}), "Sheet 'Data' was read"),
+    ("mine.csv.gz", gzip.compress(table().to_csv(index=False).encode()), ""),
+    ("mine.jsonl", LINES, ""), ("mine.txt", LINES, ""), ("mine", table().to_csv(index=False).encode(), ""),
+    ("mine.npz", as_npz(x_train=np.arange(80).reshape(40, 2) % 7, y_train=np.arange(40) % 2,
+                        x_test=np.arange(40).reshape(20, 2) % 7, y_test=np.arange(20) % 2), "Arrays used: x_train"),
+], ids=named)  # fmt: skip
+def test_any_container_is_in_with_one_click_and_says_what_was_understood(name, content, said):
+    app = given(opened(), content, name)
+    fine(app)
+    assert said in " ".join(caption.value.replace("\\", "") for caption in app.caption)
+    app.button(key="upload.use").click().run()
+    fine(app)
+    split = load(app.session_state.settings.data, 0)
+    assert len(split.train) + len(split.test) == 60
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("mine.pkl", b"\x80\x04N.", "pickled files can run code"), ("cat.jpg", b"\xff\xd8\xff\xe0", "a single picture"),
+    ("mine.docx", b"PK\x03\x04junk", "damaged or cut"),
+    ("mine.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
+], ids=named)  # fmt: skip
+def test_the_uploader_takes_every_file_and_the_core_says_what_is_wrong(name, content, words):
+    uploader = opened().file_uploader[0]
+    assert not uploader.proto.type, "a list of endings would refuse files with a tile that says nothing"
+    app = given(opened(), content, name)
+    assert not app.exception and len(app.error) == 1
+    assert words in app.error[0].value.replace("\\", "") and "upload.use" not in keys(app)

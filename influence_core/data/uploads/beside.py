@@ -13,7 +13,6 @@ from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import quoted
 
 ENOUGH = 0.5  # of the rows or of the pictures must be found for a column to hold their names
-SAMPLE = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +81,6 @@ def _share(paths: Sequence[PurePosixPath], values: pd.Series, key: Callable[[str
     if len(names) < len(paths):  # pictures of one name in several folders
         return 0.0
     known = values.dropna()
-    if not len(known) or not known.head(SAMPLE).is_unique:
-        return 0.0
     words = {key(str(value)) for value in known.tolist()}
     found = len(words & names)
     return max(found / len(words), found / len(names)) if found > 1 else 0.0

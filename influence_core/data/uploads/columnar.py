@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pandas.api import types
 
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import (
@@ -130,6 +131,9 @@ def _raw(parts: _Parts, rows: int, index: str) -> Raw:
     frame = pd.DataFrame(parts.plain, index=pd.RangeIndex(rows))
     names_rows = bool(index) and frame[index].is_unique and frame[index].notna().all()
     if index:
+        kind = frame[index].dtype
+        if not (types.is_numeric_dtype(kind) or types.is_datetime64_any_dtype(kind)):
+            parts.readings[index] = TEXT  # a name is kept as it is written
         notes.append(
             f"Column {quoted(index)} names the rows."
             if names_rows

@@ -46,8 +46,8 @@ def read_pictures(archive: zipfile.ZipFile, members: Members, read_table: Callab
     paths = [PurePosixPath(m.filename) for m in chosen]
     layout = layout_of(paths)
     tables, broken = _tables(archive, others, read_table)
-    found = joined(paths, tables)
     told = len(set(layout.classes)) > 1
+    found, trouble = _beside(paths, tables, told)
     _check_classes(paths, others, broken if found is None and not told else None)
     kept = layout.kept if told or found is None else found.kept
     frame = _frame(paths, layout, found, kept)
@@ -60,6 +60,7 @@ def read_pictures(archive: zipfile.ZipFile, members: Members, read_table: Callab
         layout.split if "split" in frame else "",
         *(found.notes if found is not None else ()),
         choice,
+        trouble,
         f"Files that are no pictures were left out: {_some(left_out)}." if left_out else "",
     )
     aside = tuple(str(name) for name in frame.columns if name not in {target, "file", "split"})
@@ -73,6 +74,18 @@ def read_pictures(archive: zipfile.ZipFile, members: Members, read_table: Callab
 def _told(name: str, found: Beside | None) -> bool:
     """Whether a column comes from folders, whose names are texts, and not from a table."""
     return found is None or name not in found.table.columns
+
+
+def _beside(
+    paths: Sequence[PurePosixPath], tables: Sequence[tuple[str, pd.DataFrame]], told: bool
+) -> tuple[Beside | None, str]:
+    # Where folders tell the classes, a table that cannot be joined is no reason to refuse the pictures.
+    try:
+        return joined(paths, tables), ""
+    except DataError as error:
+        if not told:
+            raise
+        return None, f"A table beside the pictures was not used: {str(error)[0].lower()}{str(error)[1:]}"
 
 
 def _target(frame: pd.DataFrame, found: Beside | None) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def _header(name: str, content: bytes) -> _Header:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
             turn = _turn(image)
-            frames = content.count(b"\x21\xf9\x04") > 1 if image.format == "GIF" else _has_pages(image)
+            frames = _has_frames(image)
             deep = image.mode.startswith(("I", "F"))
     except Image.DecompressionBombError:
         width, height, turn, frames, deep = PIXELS, PIXELS, 1, False, False
@@ -117,9 +117,9 @@ def _turn(image: Image.Image) -> int:
     return turn if turn in range(2, 9) else 1
 
 
-def _has_pages(image: Image.Image) -> bool:
+def _has_frames(image: Image.Image) -> bool:
     if image.format != "TIFF":
-        return False
+        return bool(getattr(image, "is_animated", False))
     try:
         image.seek(1)
     except EOFError:

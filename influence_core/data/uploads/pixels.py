@@ -25,7 +25,8 @@ def in_colour_order(pictures: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:
     if pictures.ndim == 3:
         return pictures, []
     notes = []
-    if shape[3] not in CHANNELS:
+    # Four last may also be a width: no picture is one or three pixels high.
+    if shape[3] not in CHANNELS or (shape[3] == 4 and shape[1] in {1, 3}):
         pictures = np.moveaxis(pictures, 1, -1)
         notes.append(f"The second axis of {shape} was read as {CHANNELS[shape[1]]}.")
     elif shape[3] != 3:

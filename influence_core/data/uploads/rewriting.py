@@ -23,7 +23,6 @@ from influence_core.data.uploads.layout import BLANKS, TextLayout, find_layout
 from influence_core.data.uploads.packed import read_packed, read_zip
 from influence_core.data.uploads.raw import Raw, column_names
 from influence_core.data.uploads.rewriting_records import Edit, lines_editor, records_editor
-from influence_core.data.uploads.text import is_spaced
 
 TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".libsvm", ".svm")
 RECORDS = (".json", ".jsonl", ".ndjson")
@@ -98,7 +97,7 @@ def _text(content: bytes, raw: Raw, target: str) -> Edit | None:
         return None
     mark = text.startswith("\ufeff")
     part = slice(*(mark + len(plain[:at].decode()) for at in (layout.start, layout.end)))
-    spaced = layout.padded or layout.separator == BLANKS or is_spaced(plain[layout.start :])
+    spaced = layout.padded or layout.separator == BLANKS or layout.spaced
     lines = list(_lines(text, part, layout, (names.index(target), spaced)))
     found = [restored(_value(text[line.field : line.stop], spaced)) for line in lines]
     if found != row_names(raw, target):

@@ -22,6 +22,8 @@ def column_of(name: str, cells: Sequence[object]) -> Column:
     Returns:
         The column, and a sentence where values were changed, else "".
     """
+    if {*map(type, cells)} == {float}:  # the usual case, and many cells
+        return _floats(name, np.array(cells)), ""
     known = [cell for cell in cells if not _is_missing(cell)]
     kinds = {_kind(cell) for cell in known}
     if kinds == {"true/false"} and len(known) == len(cells):
@@ -76,6 +78,11 @@ def _numbers(name: str, cells: Sequence[object]) -> pd.Series:
         if largest > EXACT:
             return pd.Series(whole, name=name, dtype="Int64")
     return pd.Series([np.nan if _is_missing(cell) else cell for cell in cells], name=name, dtype="float64")
+
+
+def _floats(name: str, cells: np.ndarray) -> pd.Series:
+    whole = bool((cells == np.round(cells)).all() and (np.abs(cells) < EXACT).all())
+    return pd.Series(cells.astype(np.int64) if whole else cells, name=name)
 
 
 def _dates(name: str, cells: Sequence[object]) -> Column:

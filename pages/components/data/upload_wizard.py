@@ -24,10 +24,13 @@ FRESH, ONWARD = "upload.fresh", "upload.onward"
 MINE, ROUND = "upload.mine", "upload.round"  # fingerprint to title; counts files that were used
 LIMIT_MB = 200
 FORMS = (
-    "**Table**: one example per row, the first line names the columns.  \n"
-    "**NPZ**: `x` (n, d) and `y` (n,), optional `ids`, `split`, `text`, `images`, `feature_names`, `class_names`.  \n"
+    "**Table**: CSV, TSV, .xlsx, .ods, JSON lines, ARFF, LibSVM text, Parquet or Feather; one example per row. It "
+    "may be packed (.csv.gz, .zip).  \n"
+    "**NPZ**: `x` (n, d) and `y` (n,), or `x_train`, `y_train`, `x_test`, `y_test`; optional `ids`, `split`, `text`, "
+    "`images`, `feature_names`, `class_names`.  \n"
     "**Embeddings**: the same, or a Parquet column of lists of numbers; pictures in a second column are shown.  \n"
-    "**Zip**: one folder of pictures per class, such as `cat/1.png` and `dog/2.jpg`."
+    "**Zip of pictures**: a folder per class, such as `cat/1.png` and `dog/2.jpg`, perhaps within `train` and `test`; "
+    "or a table of file names and labels beside the pictures."
 )
 
 
@@ -141,9 +144,9 @@ def wizard() -> None:
 
 
 def receive() -> None:
-    """The uploader; a new file is read once."""
+    """The uploader, which takes any file so that the core says what is wrong with one; a new file is read once."""
     file = st.file_uploader(
-        "A table (CSV, TSV, Parquet), arrays or embeddings (NPZ, Parquet), or a zip of class folders with pictures",
+        "A table (CSV, Excel, Parquet …), arrays or embeddings (NPZ, Parquet), or a zip of pictures",
         key=f"upload.uploader.{st.session_state.get(ROUND, 0)}",
         max_upload_size=LIMIT_MB,
         help="At most 100,000 rows, 5,000 columns and 100 classes. The file stays on this server, in a private folder; "
