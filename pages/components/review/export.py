@@ -34,7 +34,7 @@ WHAT = {
     "labels_multiannotator.csv": "one column per annotator, for `cleanlab.multiannotator`",
     "label_studio_tasks.json": "tasks with predictions and annotations, for Label Studio",
     "label_config.xml": "the labelling configuration that reads them",
-    "dataset_clean": "the data with corrected labels, without what was excluded, otherwise as the file had them",
+    "dataset_clean": "the data with corrected labels, without what was excluded",
     "audit_log.jsonl": "every decision and event ever stored",
     "manifest.json": "hashes, seeds, versions, signs and row counts",
 }
