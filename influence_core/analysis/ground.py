@@ -15,6 +15,8 @@ from influence_core.influence.second_step import Forecast
 from influence_core.influence.watched import UNIQUE
 from influence_core.models import FittedModel, LinearModel
 from influence_core.models.losses import SmoothedHinge, Softmax
+from influence_core.models.scikit_losses import core
+from influence_core.solvers.refusal import rounded_up
 
 CONDITION_LIMIT = 1e10
 # Measured on bundled data over l2 and t: with fewer points per effective parameter than this, the slope of exact LOO on
@@ -117,6 +119,14 @@ def _fit(fitted: FittedModel) -> Caveat | None:
             "ends elsewhere. Read scores as a ranking, and compare with training on random halves (LDS) first.",
         )
     sentence = f"The fit stopped at ‖∇J‖ = {fit.gradient_norm:.1e}, above {fit.goal:.1e}: choose a larger l2."
+    if fit.method == "given":
+        squares = fitted.linearised.squared_norms(fitted.train.x, fitted.residuals)
+        share = fit.gradient_norm * len(squares) / max(float(squares.mean().sqrt()), 1e-300)
+        sentence = (
+            f"At the coefficients of the estimator ‖∇J‖ = {fit.gradient_norm:.1e}, {share:.2g} times what removing "
+            "one training point adds to it (root mean square): wrap it with fit='newton' to go on to the minimum. "
+            "A fit with sample weights, or to other examples than these, looks like this too."
+        )
     if fit.method == "adamw":
         sentence = (
             f"AdamW stopped at ‖∇J‖ = {fit.gradient_norm:.1e}: with decoupled decay its fixed point is no minimum of "
@@ -133,7 +143,7 @@ def _spectrum(eigenvalues: FloatArray | None, damping: float, fitted: FittedMode
     if smallest < -rounding:
         start = f"The Hessian is indefinite (smallest eigenvalue {smallest:.1e}): the fit is at no minimum"
         if smallest + damping <= 0:
-            return Caveat("indefinite", f"{start}. Set a damping above {-smallest:.1e}.")
+            return Caveat("indefinite", f"{start}. Set a damping above {rounded_up(-smallest)}.")
         return Caveat("indefinite", f"{start}, and only the damping makes up for it. Compare with exact LOO.")
     low, high = smallest + damping, largest + damping
     if high > CONDITION_LIMIT * low:
@@ -160,9 +170,9 @@ def _support(fitted: FittedModel, leverage: FloatArray | None) -> Caveat | None:
     points, parameters = effective_points(fitted.curvatures), float(leverage.sum())
     if points >= SUPPORT_LIMIT * parameters and points > 0:
         return None
-    loss = fitted.model.loss
+    loss = core(fitted.model.loss)
     rests = f"the curvature rests on about {points:.0f} points for {parameters:.1f} effective parameters"
-    margins = loss.margins(fitted.outputs, fitted.train.y)
+    margins = fitted.model.loss.margins(fitted.outputs, fitted.train.y)
     if isinstance(loss, SmoothedHinge) and loss.t < 1:  # 1 is the width of the margin itself
         return Caveat(
             "hinge",
@@ -195,7 +205,7 @@ def _few(fitted: FittedModel) -> Caveat | None:
     if not isinstance(fitted.model, LinearModel):
         return None
     n, width, classes = *fitted.train.x.shape, fitted.model.loss.outputs
-    softmax = isinstance(fitted.model.loss, Softmax)
+    softmax = isinstance(core(fitted.model.loss), Softmax)
     free = width * (classes - 1 if softmax else classes)  # equal changes of all classes change nothing
     if n >= free:
         return None

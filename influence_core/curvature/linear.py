@@ -35,8 +35,8 @@ def exact_hessian(
     """
     if not damping >= 0:
         raise ValueError(f"Expected a damping of at least 0, got {damping}.")
-    model, x, c = fitted.linear, fitted.train.x, fitted.curvatures
-    c = c if weights is None else c * weights[:, None, None]
+    model, x = fitted.linear, fitted.train.x
+    c = fitted.curvatures if weights is None else fitted.curvatures * weights[:, None, None]
     l2 = model.penalty(weights) if penalty is None else penalty
     outputs, null = model.loss.outputs, model.null_space(x)
 
@@ -69,10 +69,10 @@ def exact_hessian(
         return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
 
     like, samples = x.new_empty(0), SampledProducts(len(x), sampled, lambda: spectral_bounds(x, c))
-    shared = None if null is None else lambda: _null_columns(null, outputs)
+    shared, said = (None if null is None else lambda: _null_columns(null, outputs)), " ".join(model.notes)
     bare = isinstance(model.loss, Squared) and l2 == 0 and damping == 0 and len(x) >= x.shape[1]
     parts, root = (like, diagonal, samples, ridge, layered), partial(_root, x, c, null) if bare else None
-    return Curvature(fitted.size, damping, matvec, dense, *parts, null=shared, root=root)
+    return Curvature(fitted.size, damping, matvec, dense, *parts, null=shared, root=root, reason=said)
 
 
 def _root(x: Tensor, curvatures: Tensor, null: Tensor | None) -> Tensor:

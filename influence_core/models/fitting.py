@@ -19,8 +19,10 @@ from influence_core.models.minima import (
 )
 from influence_core.models.protocol import Batch
 from influence_core.models.reference import least_squares
+from influence_core.models.scikit_losses import core, smoother
 
 TOLERANCE = 1e-10
+ROUNDING = 1e-14  # of the mean size of what is summed to a gradient
 MAX_STEPS = 200
 POLISH = 2  # Newton steps after the goal: refits measure differences from θ̂, which its own error would spoil
 SMOOTH = 0.1  # hinges with a smaller t start from the fit with a larger one
@@ -34,7 +36,7 @@ class Fit:
         theta: (p,) fitted parameters.
         method: ``newton``, ``adamw`` or ``sgd``.
         gradient_norm: ‖∇J(θ̂)‖.
-        goal: what a converged fit reaches, 1e-10·max(1, ‖∇J(0)‖); for networks 1e-3 in place of 1e-10.
+        goal: what a converged fit reaches, :func:`goal_of`; for networks 1e-3·max(1, ‖∇J(θ₀)‖).
         history: J after every step or epoch.
         validation: mean validation loss after every epoch; empty without a validation set.
         epochs: after which epoch of a network θ̂ was taken, by early stopping perhaps before the last.
@@ -56,6 +58,15 @@ class Fit:
         return self.gradient_norm <= self.goal
 
 
+def goal_of(model: LinearModel, batch: Batch, weights: Tensor | None = None, tolerance: float = TOLERANCE) -> float:
+    """‖∇J‖ of a converged fit, whatever the unit: ``tolerance``·‖∇J(0)‖, but not below the rounding of its terms."""
+    zero = model.start(batch)
+    residuals = model.loss.residuals(model.outputs(zero, batch.x), batch.y)
+    terms = residuals.norm(dim=1) * batch.x.norm(dim=1)
+    norm = float(model.objective(zero, batch, weights)[1].norm())
+    return max(tolerance * norm, ROUNDING * float(terms.mean()))
+
+
 def newton(
     model: LinearModel,
     batch: Batch,
@@ -70,7 +81,7 @@ def newton(
         batch: n examples.
         weights: (n,) example weights a_i.
         start: (p,) first θ, default 0 (a nearly kinked hinge: the fit with a smoother one).
-        goal: default 1e-10·max(1, ‖∇J(0)‖).
+        goal: default :func:`goal_of`.
 
     Returns:
         The fit.  ``converged`` is False where rounding stopped the descent first.
@@ -79,7 +90,7 @@ def newton(
     zero = model.start(batch)
     at_zero, slope = model.objective(zero, batch, weights)
     norm = float(slope.norm())
-    goal = TOLERANCE * max(1.0, norm) if goal is None else goal
+    goal = goal_of(model, batch, weights) if goal is None else goal
     polish = POLISH if start is None else 0
     theta = _first(model, batch, weights, 1e-3 * norm) if start is None else start
     history = [] if start is not None or theta is None else [at_zero]
@@ -119,11 +130,11 @@ def _first(model: LinearModel, batch: Batch, weights: Tensor | None, goal: float
 
 def _smoother_start(model: LinearModel, batch: Batch, weights: Tensor | None, goal: float) -> Tensor | None:
     """Roughly fitted θ of the hinge with 3t, itself found this way, whose kink Newton steps can still see."""
-    loss = model.loss
+    loss = core(model.loss)
     if not isinstance(loss, SmoothedHinge) or not 0 < loss.t < SMOOTH:
         return None
-    smoother = replace(model, loss=replace(loss, t=min(3 * loss.t, SMOOTH)))
-    return newton(smoother, batch, weights, goal=goal).theta
+    before = replace(model, loss=smoother(model.loss, min(3 * loss.t, SMOOTH)))
+    return newton(before, batch, weights, goal=goal).theta
 
 
 def _directions(model: LinearModel, batch: Batch) -> Callable[[Tensor, Tensor | None, Tensor, float], Tensor]:
@@ -263,6 +274,5 @@ def adamw(
         if validation is not None and len(validation):
             curve.append(float(model.losses(fixed, validation).mean()))
     final = theta.detach().clone()
-    start = float(model.objective(torch.zeros_like(final), batch)[1].norm())
     norm = float(model.objective(final, batch)[1].norm())
-    return Fit(final, "adamw", norm, TOLERANCE * max(1.0, start), tuple(history), tuple(curve))
+    return Fit(final, "adamw", norm, goal_of(model, batch), tuple(history), tuple(curve))

@@ -17,6 +17,7 @@ from influence_core.data.dataset import Dataset
 from influence_core.models.kinds import LINEAR, Kind
 from influence_core.models.losses import Loss, Softmax
 from influence_core.models.protocol import Batch
+from influence_core.models.scikit_losses import core
 
 NEGLIGIBLE = 1e-20
 
@@ -28,6 +29,15 @@ class LinearModel:
     With ``fold_penalty`` the penalty belongs to every example's loss, (l2/2)‖θ‖² each: gradients carry l2·θ, and the
     penalty of J is multiplied by the mean weight, so that a removed point takes its share along.  Without a penalty θ
     stays 0 at the columns that are ``held``, because the others determine them.
+
+    Attributes:
+        loss: ℓ as a function of the outputs.
+        l2: the penalty.
+        intercept: whether there is one.
+        fold_penalty: whether the penalty belongs to the examples.
+        held: columns whose parameters stay 0.
+        intercept_penalty: share of l2 on the intercept: 0 but for solvers that take it for one more coefficient.
+        notes: what was understood of a model that somebody brought, sentences for people.
     """
 
     loss: Loss
@@ -35,6 +45,8 @@ class LinearModel:
     intercept: bool = True
     fold_penalty: bool = False
     held: tuple[int, ...] = ()
+    intercept_penalty: float = 0.0
+    notes: tuple[str, ...] = ()
     kind: ClassVar[Kind] = LINEAR
 
     def batch(self, dataset: Dataset, device: torch.device) -> Batch:
@@ -54,10 +66,10 @@ class LinearModel:
         return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) if self.intercept else x
 
     def penalised(self, x: Tensor) -> Tensor:
-        """1 where θ is penalised, 0 at the intercepts, (p,)."""
+        """1 where θ is penalised, ``intercept_penalty`` at the intercepts, (p,)."""
         mask = torch.ones(self.loss.outputs, x.shape[1], dtype=x.dtype, device=x.device)
         if self.intercept:
-            mask[:, -1] = 0
+            mask[:, -1] = self.intercept_penalty
         return mask.reshape(-1)
 
     def start(self, batch: Batch) -> Tensor:
@@ -184,11 +196,11 @@ class LinearModel:
             (d̄,) mask of coordinates, or None.
         """
         mask = torch.zeros(x.shape[1], dtype=x.dtype, device=x.device)
-        if not isinstance(self.loss, Softmax):
+        if not isinstance(core(self.loss), Softmax):
             mask[list(self.held)] = 1
         elif self.l2 == 0:
             mask[:] = 1
-        elif self.intercept:
+        elif self.intercept and not self.intercept_penalty:
             mask[-1] = 1
         return mask if bool(mask.any()) else None
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from influence_core.compute import gram
 from influence_core.models.linear import LinearModel, add_projector
-from influence_core.models.losses import Squared
 from influence_core.models.protocol import Batch
+from influence_core.models.scikit_losses import bounded
 
 DENSE_LIMIT = 1_500  # above this many parameters a Newton direction by conjugate gradients is cheaper than H itself
 CERTAIN = 1e-7  # least curvature of a direction, in units of XᵀX/n and of the largest, that holds a parameter
@@ -26,7 +26,7 @@ def refuse_separable(model: LinearModel, theta: Tensor, batch: Batch, weights: T
     Raises:
         NoMinimumError: that is the case.
     """
-    if model.l2 > 0:
+    if model.l2 > 0 or bounded(model.loss):
         return
     margins = model.loss.margins(model.outputs(theta, batch.x), batch.y)
     if margins is None:
@@ -48,7 +48,7 @@ def refuse_partly_separable(model: LinearModel, theta: Tensor, batch: Batch, wei
         NoMinimumError: that is the case.
     """
     outputs, width, null = model.loss.outputs, batch.x.shape[1], model.null_space(batch.x)
-    if model.l2 > 0 or isinstance(model.loss, Squared) or outputs * width > DENSE_LIMIT:
+    if model.l2 > 0 or bounded(model.loss) or outputs * width > DENSE_LIMIT:
         return
     kept = batch.x if weights is None else batch.x[weights > 0]
     square = gram(kept) / len(batch)
@@ -72,7 +72,7 @@ def empty_class(model: LinearModel, batch: Batch, weights: Tensor | None = None)
     Returns:
         The class; −1 where there is none, or no such intercept.
     """
-    if not model.intercept or isinstance(model.loss, Squared):
+    if not model.intercept or bounded(model.loss):
         return -1
     y = batch.y if weights is None else batch.y[weights > 0]
     empty = torch.bincount(y.long(), minlength=max(model.loss.outputs, 2)) == 0

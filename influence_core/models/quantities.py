@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from influence_core.models.losses import Loss, Softmax, Squared
+from influence_core.models.scikit_losses import core
 
 Values = Callable[[Loss, Tensor, Tensor, int], Tensor]
 
@@ -73,8 +74,8 @@ def _loss(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
 
 def _margin(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
     """Log-odds of the true class: y f for two classes, f_y − log Σ_{k≠y} e^{f_k} for more."""
-    if isinstance(loss, Softmax):
-        return loss.log_odds(f, y)
+    if isinstance(inner := core(loss), Softmax):
+        return inner.log_odds(f, y)
     margin = loss.margins(f, y)
     if margin is None:
         raise QuantityError("The margin needs a classifier: choose the loss or the prediction.")

@@ -127,7 +127,9 @@ def fit(
         run, key = _run(model, settings, split, seed, where)
         program = replace(run, task=task)
         found = _kept(key, program, model.batch(split.validation, where))
-        return FittedModel(model, program.batch, found, None if found.method == GIVEN else program)
+        if found.method == GIVEN:
+            return FittedModel(model, program.batch, found)
+        return FittedModel(program.settled(found.theta), program.batch, found, program)
     method, examples = fit_method(settings), model.batch(split.train, where)
     refuse_empty(model, examples, names=split.train.class_names)
     if method == "newton":

@@ -16,7 +16,7 @@ from torch import Tensor
 from influence_core.compute import Task, blocks, once, product
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
-from influence_core.models.losses import Squared
+from influence_core.models.scikit_losses import bounded
 from influence_core.retraining.objectives import Objectives
 
 CERTIFIED = 1e-6
@@ -170,7 +170,8 @@ class LeftOut:
             left = torch.eye(removals.spread.shape[1], dtype=fitted.theta.dtype, device=rows.device)
             left = left - fitted.curvatures[rows] @ removals.spread
             unique = torch.linalg.eigvals(left).abs().min(dim=1).values > UNIQUE
-        if fitted.linear.intercept and not isinstance(fitted.model.loss, Squared):
+        free = fitted.linear.intercept and not fitted.linear.intercept_penalty
+        if free and not bounded(fitted.model.loss):
             labels = fitted.train.y.long()
             unique &= (
                 torch.bincount(labels - labels.min())[labels[rows] - labels.min()] > 1

@@ -22,6 +22,7 @@ from influence_core.solvers import (
     dense,
     energies,
     factor,
+    refusal,
     why_chosen,
 )
 
@@ -310,6 +311,34 @@ def test_no_inverse_of_a_singular_matrix(solver):
     a, _ = matrix(np.r_[0.0, np.linspace(1, 4, 5)])
     with pytest.raises(SingularError, match="Set the damping to at least"):
         factor(SolverSettings(solver), a).inverse()
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "eigh", "cg", "arnoldi"])
+@pytest.mark.parametrize("smallest", [-1e-3, -3.6, -40.0])
+@pytest.mark.parametrize("damping", [0.0, 2.0])
+@pytest.mark.parametrize("size", [8, 90])
+def test_the_advised_damping_makes_an_indefinite_matrix_positive_definite(solver, smallest, damping, size, monkeypatch):
+    monkeypatch.setattr(refusal, "FORMED", 50)  # above it the smallest eigenvalue comes from products
+    values = np.r_[smallest, np.linspace(1, 4, size - 1)]
+    if smallest + damping > 0:
+        damping = -smallest / 2
+    a, _ = matrix(values, damping, diagonal=False)
+    with pytest.raises(SingularError, match="indefinite") as caught:
+        solve(solver, a, right_hand_sides(size, 3), rank=size) if solver == "arnoldi" else solve(
+            solver, a, right_hand_sides(size, 3)
+        )
+    advised = float(str(caught.value).split("at least ")[1].split(",")[0])
+    assert -smallest < advised < -1.2 * smallest + 0.01
+    mended, _ = matrix(values, advised, diagonal=False)
+    found = solve("cholesky", mended, right_hand_sides(size, 3), advised)
+    assert found.converged, found.advice
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(3.61, "3.7e+00"), (3.6, "3.6e+00"), (9.91e-7, "1.0e-06"), (0.0, "0.0e+00")]
+)
+def test_advice_is_rounded_up(value, told):
+    assert refusal.rounded_up(value) == told
 
 
 @solvers

@@ -45,7 +45,9 @@ def test_the_uploaded_table_is_found_again_row_by_row(
     original = contents.uploaded(settings.data, split, "mine.csv", content)
     Original(**vars(original)).check(len(split.train))
     rows = original.table.iloc[original.rows]
-    np.testing.assert_allclose(rows[["a", "b"]].to_numpy(), split.scaling.invert(split.train.x), atol=1e-9)
+    np.testing.assert_allclose(
+        rows[["a", "b"]].to_numpy().astype(float), split.scaling.invert(split.train.x), atol=1e-9
+    )
     assert (rows["label"].to_numpy() == np.array(split.train.class_names)[split.train.y]).all()
     with pytest.raises(DataError, match="got another one"):
         contents.uploaded(settings.data, split, "mine.csv", content + b"1,2,x,yes\n")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from influence_core.files import json_text
 from influence_core.settings import (
     DataSettings,
     ModelSettings,
@@ -97,9 +98,9 @@ def read_file(raw: bytes) -> Chosen:
             "Download the settings once to see what such a file holds."
         )
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SettingsError("Settings file: expected a JSON text in UTF-8, got other bytes.") from None
+        text = json_text(raw)
+    except ValueError as error:
+        raise SettingsError(f"Settings file: {error}.") from None
     settings = from_json(text)
     looked = json.loads(text).get("view", {})
     if not isinstance(looked, dict):
