@@ -261,6 +261,12 @@ def test_a_date_that_fits_both_orders_is_said_and_can_be_turned_around():
     assert months == {"day first": 2, "month first": 1}
 
 
+def test_a_date_is_no_target():
+    raw, _, mapping = guessed(text("when,x,label", ["2024-01-25", "2024-03-01"] * 30, X, YES))
+    with pytest.raises(DataError, match="Target 'when': expected numbers or classes, got dates"):
+        uploads.build(raw, replace(mapping, target="when", features=("x",)))
+
+
 def test_no_date_is_invented():
     for cells in (["1.2.3", "1.2.4", "2.0.0"], ["192.168.1.1", "10.0.0.1", "8.8.8.8"], ["3-4", "10-12", "1-1"]):
         raw = read(text("v,x,label", cells * 20, X, YES))
@@ -293,6 +299,7 @@ def body(sep=","):
     ("a,b,label,\n" + body().replace("\n", ",\n"), "empty field at the end of each line"),
     ("| a | b | label |\n|---|---|---|\n" + text(None, [""] * 60, X, Z, YES, [""] * 60, sep=" | "), "bars"),
     ("a b label\n" + body(" "), "blanks"),
+    ("a,b,label\n" + body().replace("no\n", "no\na,b,label\n", 1), "1 line that names the columns again was left out"),
     ("a, b, label\n" + body(", "), ""),
     ("a,b,label\n" + body().replace("no\n", "no\n# second part\n", 1), "1 line with #"),
 ])  # fmt: skip
