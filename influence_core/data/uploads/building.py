@@ -231,7 +231,7 @@ def _check_rows(y: NDArray[Any], classes: tuple[str, ...], parts: dict[str, NDAr
         rarest = classes[int(counts.argmin())]
         raise DataError(
             f"Expected at least {least} {'training ' if parts else ''}rows of every class, got {counts.min()} of "
-            f"{quoted(rarest)}: add rows, or choose regression if the target is a number."
+            f"{quoted(rarest)}: add rows, count it as a missing value, or choose regression if the target is a number."
         )
 
 
