@@ -55,6 +55,7 @@ def collected(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     """The batches as one table, counted while they come; too many rows or bytes are a ``DataError``."""
     kept, used, rows = [], 0, 0
     for batch in batches:
+        batch.validate(full=True)  # offsets that lead out of a buffer would crash whoever follows them
         used, rows = used + batch.nbytes, rows + batch.num_rows
         at_most("MB in the unpacked file", UNPACKED // MEGABYTE, used // MEGABYTE, "leave out some columns or rows")
         at_most("rows", ROWS, rows, "take a random part of the rows")
