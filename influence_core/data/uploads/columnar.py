@@ -158,8 +158,21 @@ def _flat(table: pa.Table) -> pa.Table:
             else:
                 names.append(name)
                 columns.append(column)
-        table = pa.Table.from_arrays(columns, names)
+        table = pa.Table.from_arrays([_own_bytes(column) for column in columns], names)
     return table
+
+
+def _own_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # Texts as views (polars writes them) may all show the same bytes, so their lengths are added up before a copy.
+    text = pa.types.is_string_view(column.type)
+    if not text and not pa.types.is_binary_view(column.type):
+        return column
+    used = 0
+    for chunk in column.chunks:
+        views = np.frombuffer(chunk.buffers()[1] or b"", np.int32)[::4][chunk.offset : chunk.offset + len(chunk)]
+        used += int(views[chunk.is_valid().to_numpy(zero_copy_only=False)].sum(dtype=np.int64))
+    at_most("MB of text in a column", UNPACKED // MEGABYTE, used // MEGABYTE, "leave it out")
+    return column.cast(pa.large_string() if text else pa.large_binary())
 
 
 def _index(metadata: Mapping[bytes, bytes], names: list[str]) -> str:

@@ -17,7 +17,7 @@ BESIDE_PART = {"set", "sets", "image", "images", "img", "imgs", "data", "dataset
 # Folders that number sites, patients, days …, and are no kinds of things.
 _GROUP = re.compile(
     r"(?:site|batch|session|group|patient|subject|person|user|day|week|fold|run|cam|camera|hospital|clinic|slide|plate"
-    r"|scan|series|seq|sequence|video|clip|part|folder|year|month)?s?[\W_]*\d+x?",
+    r"|scan|series|seq|sequence|video|clip|part|folder|year|month)s?[\W_]*\d+|\d+x",
     re.IGNORECASE,
 )
 Folders = tuple[str, ...]

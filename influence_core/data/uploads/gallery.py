@@ -61,7 +61,7 @@ def read_pictures(archive: zipfile.ZipFile, members: Members, read_table: Callab
         *(found.notes if found is not None else ()),
         choice,
         trouble,
-        f"Files that are no pictures were left out: {_some(left_out)}." if left_out else "",
+        f"Files that are no readable pictures were left out: {_some(left_out)}." if left_out else "",
     )
     aside = tuple(str(name) for name in frame.columns if name not in {target, "file", "split"})
     return Raw(
