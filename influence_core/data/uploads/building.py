@@ -98,7 +98,7 @@ def build(raw: Raw, mapping: ColumnMapping) -> Upload:
     )  # fmt: skip
     pixels = len(mapping.features) == 1 and any(raw.blocks[f].pixels for f in mapping.features if f in raw.blocks)
     table = Table(dataset, None, fixed.get("train"), fixed.get("test"), fixed.get("validation"))
-    notes = (*raw.notes, *notes, *left_out(raw, describe_columns(raw), mapping))
+    notes = (*raw.notes, *notes, *left_out(raw, describe_columns(raw, frozenset(mapping.features)), mapping))
     return Upload(table, mapping, raw.name, raw.sha256, len(raw), filled, pixels, notes)
 
 

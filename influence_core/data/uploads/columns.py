@@ -13,8 +13,8 @@ from pandas.api import types
 
 from influence_core.data.source import Task
 from influence_core.data.uploads.limits import plain_text, quoted
-from influence_core.data.uploads.meaning import as_texts
 from influence_core.data.uploads.raw import Choice, Kind, Raw
+from influence_core.data.uploads.texts import as_texts
 
 NumberFill = Literal["refuse", "drop", "median", "mean", "indicator"]
 TextFill = Literal["refuse", "drop", "frequent", "category"]
@@ -81,15 +81,19 @@ class ColumnMapping:
     readings: tuple[Choice, ...] = ()
 
 
-def describe_columns(raw: Raw) -> tuple[Column, ...]:
+def describe_columns(raw: Raw, besides: frozenset[str] = frozenset()) -> tuple[Column, ...]:
     """All columns of a file as they are read now, then its blocks.
+
+    Args:
+        raw: the file.
+        besides: names that are not asked about.
 
     Returns:
         One entry per column.
     """
-    singles = [_single(raw, str(name)) for name in raw.frame.columns]
+    singles = [_single(raw, str(name)) for name in raw.frame.columns if name not in besides]
     blocks = []
-    for name, block in raw.blocks.items():
+    for name, block in ((name, block) for name, block in raw.blocks.items() if name not in besides):
         gaps = int(np.isnan(block.values).sum()) if block.values.dtype.kind == "f" else 0
         first = ", ".join(f"{value:.4g}" for value in block.values[0, :4])
         blocks.append(Column(name, "numbers", gaps, len(block.names), first))

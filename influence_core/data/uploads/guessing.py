@@ -8,7 +8,16 @@ import pandas as pd
 
 from influence_core.data.encoding import MOST_VALUES
 from influence_core.data.source import Task
-from influence_core.data.uploads.columns import PART_OF, SAMPLE, Column, ColumnMapping, kind_of, listed, row_names
+from influence_core.data.uploads.columns import (
+    PART_OF,
+    SAMPLE,
+    Column,
+    ColumnMapping,
+    is_row_number,
+    kind_of,
+    listed,
+    row_names,
+)
 from influence_core.data.uploads.limits import harmful
 from influence_core.data.uploads.raw import Raw
 
@@ -25,8 +34,9 @@ ENDINGS = frozenset({"target", "label", "outcome", "class"})
 IDENTITIES = frozenset({
     "id", "ids", "uuid", "guid", "uid", "key", "index", "row", "name", "file", "filename", "file name", "path", "url",
     "uri", "rowname", "rownames", "row names", "row name", "rownumber", "row number", "rowid", "level 0", "identifier",
-    "unnamed: 0", "...1", "column 1", "index level 0",
+    "unnamed: 0", "...1", "index level 0",
 })  # fmt: skip
+NAMELESS = "column 1"  # in a file without names it has to count the rows
 _ID = re.compile(r"(?:.*[^A-Za-z])?(?:id|ID|Id)|.*[a-z](?:ID|Id)|(?:id|ID|Id)[^A-Za-z].*|[A-Z]{4,}ID|.*(?:uuid|guid)")
 SPLITS = ("split", "set", "subset", "partition", "fold", "part")
 TEXTS = ("text", "sentence", "review", "comment", "description", "title", "name", "file")
@@ -65,7 +75,9 @@ def guess_targets(raw: Raw, columns: tuple[Column, ...]) -> tuple[str, ...]:
     named += [c for c in single if {*_words(c.name)[:1], *_words(c.name)[-1:]} & ENDINGS]
     fit = [c for c in named if c.kind == "number" or (c.distinct <= MOST_VALUES and not _differs(raw, c))]
     order = [*free[-1:], *free[:1], *free[::-1]]
-    few = [c for c in order if c in usable and c.kind != "number" and c.distinct <= FEW and _common(raw.frame[c.name])]
+    few = [
+        c for c in order if c.kind in {"text", "true/false"} and 1 < c.distinct <= FEW and _common(raw.frame[c.name])
+    ]
     plain = [c for c in usable if _word(c.name) == "y"]
     numbers = [c for c in usable[::-1] if c.kind == "number" and not _is_id(c)]
     repeated = [c for c in numbers if not _differs(raw, c)]
@@ -108,14 +120,25 @@ def left_out(raw: Raw, columns: tuple[Column, ...], mapping: ColumnMapping) -> t
 def _roles(raw: Raw, columns: tuple[Column, ...]) -> tuple[str, str]:
     """The columns of parts and of names, "" for none."""
     split = next((c.name for c in columns if c.name.lower() in SPLITS and _is_split(raw, c)), "")
-    if raw.index:
+    if raw.index in raw.frame:
         return split, raw.index
-    named = [c.name for c in columns if c.name != raw.target and _is_id(c) and _names_rows(raw, c)]
     first = columns[0]
+    named = [c.name for c in columns if c.name != raw.target and _is_id(c) and _names_rows(raw, c)]
+    if (
+        not named
+        and first.name == NAMELESS
+        and first.kind == "number"
+        and is_row_number(raw.frame[NAMELESS].to_numpy())
+    ):
+        named = [NAMELESS]
     if not named and first.kind == "text" and len(raw) > FEW and _names_rows(raw, first):
         short = raw.frame[first.name].str.len().max() <= 60 if not _is_category(raw, first) else False
         named = [first.name] if short and first.name.lower() not in TEXTS and len(columns) > 2 else []
     return split, (named or [""])[0]
+
+
+def _counts_rows(raw: Raw) -> bool:
+    return is_row_number(raw.frame[NAMELESS].to_numpy())
 
 
 def _is_category(raw: Raw, column: Column) -> bool:
@@ -135,18 +158,19 @@ def _is_split(raw: Raw, column: Column) -> bool:
 
 
 def _names_rows(raw: Raw, column: Column) -> bool:
-    # Different in every row, and a text or a whole number.
-    if column.kind not in {"text", "number"} or column.missing or not _differs(raw, column):
+    # Written in another way in every row, and a text or a whole number.
+    if column.kind not in {"text", "number"} or column.missing or column.distinct < min(len(raw), SAMPLE) / 2:
         return False
-    values = raw.frame[column.name]
-    if column.kind == "number":
-        return bool((values == values.round()).all())
-    return not any(map(harmful, row_names(raw, column.name)))
+    values, names = raw.frame[column.name], row_names(raw, column.name)
+    fit = bool((values == values.round()).all()) if column.kind == "number" else not any(map(harmful, names))
+    return fit and len({*names}) == len(names)
 
 
 def _differs(raw: Raw, column: Column) -> bool:
     present = min(len(raw), SAMPLE)
-    return column.distinct + min(column.missing, present) >= present and raw.frame[column.name].dropna().is_unique
+    if column.distinct + min(column.missing, present) < present:
+        return False
+    return len(raw) <= SAMPLE or bool(raw.frame[column.name].dropna().is_unique)
 
 
 def _common(values: pd.Series) -> bool:

@@ -6,12 +6,13 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.limits import plain_text, quoted
+from influence_core.data.uploads.limits import counted, plain_text, quoted, were
 from influence_core.data.uploads.vocabulary import MARKERS
 
 HEAD, TAIL = 2**20, 2**16
@@ -25,6 +26,7 @@ _NUMBER = re.compile(
     r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|[+-]?(inf|Infinity)"
 )
 _RULE = re.compile(r"[\s|+:=-]*--[\s|+:=-]*")
+_SOURCE = re.compile(r"\(|#|\*|(source|note|total|quelle|fuente|generated|created)", re.IGNORECASE)
 _TOTAL = re.compile(r"(grand |sub)?totals?\b.*|sum|gesamt.*|summe|total général|insgesamt", re.IGNORECASE)
 
 
@@ -39,6 +41,7 @@ class TextLayout:
         end: byte at which they end.
         headless: whether the first line is a row already.
         padded: whether a blank follows each separator.
+        spaced: whether blanks stand before quotation marks, which are no part of the field.
         notes: sentences on what was skipped or guessed.
     """
 
@@ -48,6 +51,7 @@ class TextLayout:
     end: int
     headless: bool = False
     padded: bool = False
+    spaced: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -74,7 +78,8 @@ def find_layout(content: bytes) -> TextLayout:
     hint = _HINT.fullmatch(lines[0]) if lines else None
     skipped = _leading(lines, int(hint is not None))
     separator = hint[1] if hint else _separator(lines[skipped:])
-    records = [*islice(records_of(lines, skipped, separator), RECORDS)]
+    spaced = bool(re.search(re.escape(separator) + ' +"', "".join(lines[skipped : skipped + RECORDS])))
+    records = [*islice(records_of(lines, skipped, separator, spaced), RECORDS)]
     if not any(record.full for record in records):
         raise DataError("Expected a table with a line of column names, got no text: choose another file.")
     width = _width(records)
@@ -100,13 +105,12 @@ def find_layout(content: bytes) -> TextLayout:
         *footers,
     )  # fmt: skip
     padded = len(header.fields) > 1 and all(field.startswith(" ") for field in header.fields[1:])
-    return TextLayout(separator, names, start, end, headless, padded, tuple(note for note in notes if note))
+    return TextLayout(separator, names, start, end, headless, padded, spaced, tuple(note for note in notes if note))
 
 
-def records_of(lines: Sequence[str], first: int, separator: str) -> Iterator[_Record]:
+def records_of(lines: Sequence[str], first: int, separator: str, spaced: bool = False) -> Iterator[_Record]:
     """The records of some lines, line ends in quoted fields included; a ``DataError`` where the first is none."""
-    part = [line.strip(" ") for line in lines[first:]] if separator == BLANKS else lines[first:]
-    reader = csv.reader(part, delimiter=separator, skipinitialspace=separator == BLANKS)
+    reader = reader_of(lines[first:], separator, spaced)
     before = 0
     try:
         for fields in reader:
@@ -120,6 +124,13 @@ def records_of(lines: Sequence[str], first: int, separator: str) -> Iterator[_Re
         ) from None
 
 
+def reader_of(lines: Iterable[str], separator: str, spaced: bool, strict: bool = False) -> Any:
+    """A reader of records; between blanks a tab is one more of them."""
+    if separator == BLANKS:
+        lines = (line.replace("\t", BLANKS).strip(BLANKS) for line in lines)
+    return csv.reader(lines, delimiter=separator, skipinitialspace=spaced or separator == BLANKS, strict=strict)
+
+
 def _leading(lines: Sequence[str], first: int) -> int:
     # Empty lines and comments in front.
     while first < len(lines) and (not lines[first].strip() or _COMMENT.match(lines[first])):
@@ -130,7 +141,9 @@ def _leading(lines: Sequence[str], first: int) -> int:
 def _separator(lines: Sequence[str]) -> str:
     scores = {separator: _score(lines, separator) for separator in SEPARATORS}
     best = max(scores, key=lambda separator: scores[separator])
-    if scores[best][0] < 0.5 and _score(lines, BLANKS)[0] == 1:
+    blanks = _score(lines, BLANKS)
+    runs = sum(bool(re.search(r"\S  +\S", line)) for line in lines[:RECORDS]) > len(lines[:RECORDS]) / 2
+    if blanks[0] == 1 and (scores[best][0] < 0.5 or (best == "\t" and runs and blanks[1] > scores[best][1])):
         return BLANKS
     return best if scores[best][1] else ","
 
@@ -190,7 +203,7 @@ def _is_rule(record: _Record) -> bool:
 
 
 def _names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a line names the columns: words above numbers, or texts that no row repeats."""
+    """Whether a line names the columns: words above numbers or the reverse, or texts that no row repeats."""
     if not rows:
         return not all(_is_number(cell) for cell in first)
     repeated, fresh, counts = 0, 0, []
@@ -202,6 +215,8 @@ def _names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
             if not _is_number(cell):
                 return True
             counts.append(cell.strip())
+        elif _is_number(cell) and not any(map(_is_number, column)):
+            return True
         elif not _is_number(cell):
             repeated += cell.strip() in column
             fresh += cell.strip() not in column and len(set(column)) <= max(len(column) / 2, 1)
@@ -246,11 +261,11 @@ def _names(header: tuple[str, ...], rows: Sequence[_Record], headless: bool, wid
 
 
 def _titles(titles: Sequence[str], line: int) -> str:
-    said = [plain_text(title, 40) for title in titles if title.strip(" \t\r\n,;|\"'")]
+    said = [text for title in titles if (text := plain_text(title.strip(" \t\r\n,;|\"'"), 40))]
     if not said:
         return "Empty lines above the column names were left out." if any(map(str.strip, titles)) else ""
-    what = "1 line" if len(said) == 1 else f"{len(said)} lines"
-    return f"{what} above the column names in line {line:,} were left out: {quoted(said[0])}."
+    what = f"{counted(len(said), 'line')} above the column names in line {line:,} {were(len(said))} left out"
+    return f"{what}: {quoted(said[0])}."
 
 
 def _end(
@@ -259,12 +274,12 @@ def _end(
     """Where the rows end, without totals, counts and sources below them."""
     tail = content[max(start, len(content) - TAIL) :].decode("utf-8", errors="ignore")
     lines = [*io.StringIO(tail, newline="")]
-    counted = sum(_is_number(row.fields[0]) for row in rows) > len(rows) / 2
+    counts = sum(_is_number(row.fields[0]) for row in rows) > len(rows) / 2
     end, said = len(content), []
     for line in lines[: 0 if len(lines) < 2 else None][: -FOOTERS - 1 : -1]:
         text = line.strip(" \t\r\n" + separator)
         fields = next(csv.reader([line], delimiter=separator), [])
-        if line.count('"') % 2 or (text and not _is_footer(text, [f.strip() for f in fields], width, counted)):
+        if line.count('"') % 2 or (text and not _is_footer(text, [f.strip() for f in fields], width, counts)):
             break
         end -= len(line.encode())
         if text:
@@ -274,12 +289,10 @@ def _end(
     return end, (f"What stands below the rows was left out: {', '.join(map(quoted, said[::-1][:3]))}.",)
 
 
-def _is_footer(text: str, fields: Sequence[str], width: int, counted: bool) -> bool:
+def _is_footer(text: str, fields: Sequence[str], width: int, counts: bool) -> bool:
     full = [field for field in fields if field]
     if len(full) > 1:
-        return bool(_TOTAL.fullmatch(full[0])) and width > 2
+        return width > 2 and bool(_TOTAL.fullmatch(full[0]) or (len(fields) < width and _SOURCE.match(text)))
     if width < 2 or _is_number(text):
         return False
-    return (len(fields) < width or width > 2) and (
-        counted or bool(re.match(r"\(|#|\*|source|note|total|quelle|fuente|generated|created", text, re.IGNORECASE))
-    )
+    return (len(fields) < width or width > 2) and (counts or bool(_SOURCE.match(text)))

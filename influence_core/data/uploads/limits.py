@@ -39,6 +39,16 @@ def at_most(what: str, limit: int, found: int, advice: str) -> None:
         raise DataError(f"Expected at most {limit:,} {what}, got {found:,}: {advice}.")
 
 
+def counted(count: int, what: str) -> str:
+    """A number and its noun, such as ``1 row`` and ``2 rows``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def were(count: int) -> str:
+    """The verb after :func:`counted`."""
+    return "was" if count == 1 else "were"
+
+
 def plain_text(text: object, limit: int = NAME) -> str:
     """Text on one line without control marks (line ends, NUL, reversed writing direction), cut to ``limit``.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import date, datetime
 from typing import Any, cast
 
 import numpy as np
@@ -29,13 +28,13 @@ from influence_core.data.uploads.numerals import (
 )
 from influence_core.data.uploads.raw import Choice, Reading
 from influence_core.data.uploads.sayings import gap_words, long_numbers, sentinel, strays, style
+from influence_core.data.uploads.texts import as_texts, is_text, plain, without, written_out
 from influence_core.data.uploads.vocabulary import MARKERS, POSTAL, TEXT_GAPS, TRUTHS
 
 _DATED = re.compile(r"date|datum|fecha|dato|\bday\b|time", re.IGNORECASE)
 _FEW = 10
 _PROSE = 200  # letters in a usual cell of prose
 _MOST_TEXT = 64 * MEGABYTE  # of one column, once texts that repeat are written out
-_EMPTY = pa.scalar(None, pa.large_string())
 
 
 def read_column(cells: pd.Series, choice: Choice, hint: Mark = "", among: bool = False) -> tuple[pd.Series, Reading]:
@@ -54,9 +53,9 @@ def read_column(cells: pd.Series, choice: Choice, hint: Mark = "", among: bool =
         DataError: no cell is what a person says they are.
     """
     free = not choice.read_as and choice.missing is None
-    if free and not _is_text(cells):
+    if free and not is_text(cells):
         return _typed(cells)
-    if _written_out(cells) > _MOST_TEXT:
+    if written_out(cells) > _MOST_TEXT:
         return cells, Reading("text")
     texts = as_texts(cells)
     if free and _says_nothing(texts):
@@ -76,51 +75,21 @@ def read_column(cells: pd.Series, choice: Choice, hint: Mark = "", among: bool =
     return pd.Series(values, index=cells.index, name=cells.name), reading
 
 
-def as_texts(cells: pd.Series) -> pa.Array:
-    """(n,) cells as a person would write them, null where there is none; whole numbers without a point."""
-    if isinstance(cells.dtype, pd.CategoricalDtype):
-        codes = pa.array(cells.cat.codes.to_numpy().astype(np.int32), mask=cells.isna().to_numpy())
-        return pa.array([_text(value) for value in cells.cat.categories], pa.large_string()).take(codes)
-    if isinstance(cells.dtype, pd.StringDtype):
-        found = pa.array(cells, pa.large_string(), from_pandas=True)
-        return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-    absent = cells.isna().to_numpy()
-    texts = [None if gap else _text(value) for gap, value in zip(absent, cells.astype(object), strict=True)]
-    return pa.array(texts, pa.large_string())
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) < 2**53:
-        return str(int(value))
-    if isinstance(value, datetime | date):
-        return value.isoformat().removesuffix("T00:00:00")
-    return str(value)
-
-
-def _is_text(cells: pd.Series) -> bool:
-    kind = cells.dtype
-    return bool(isinstance(kind, pd.CategoricalDtype) or types.is_string_dtype(kind) or types.is_object_dtype(kind))
-
-
-def _written_out(cells: pd.Series) -> int:
-    # Bytes of a column whose repeated texts are kept once, were each written in its row.
-    if not isinstance(cells.dtype, pd.CategoricalDtype) or not len(cells.cat.categories):
-        return 0
-    sizes = np.array([len(str(text)) for text in cells.cat.categories])
-    codes: NDArray[np.integer] = cells.cat.codes.to_numpy()
-    return int(sizes[codes[codes != -1]].sum())
+def has_points(cells: pd.Series) -> bool:
+    """Whether a column holds plain numbers with a decimal point for sure."""
+    if not is_text(cells):
+        return False
+    texts, _ = without(as_texts(cells), Choice(str(cells.name)), MARKERS)
+    dotted = pc.any(pc.match_substring(texts, ".")).as_py()
+    return bool(dotted) and plain_numbers(texts) is not None and not points_like_groups(texts)
 
 
 def _says_nothing(texts: pa.Array) -> bool:
     found = pc.unique(pc.drop_null(texts.slice(0, 100)))
-    if len(found) > 2 or not {_plain(word) for word in found.to_pylist()} <= MARKERS:
+    if len(found) > 2 or not {plain(word) for word in found.to_pylist()} <= MARKERS:
         return False
-    words = {_plain(word) for word in pc.unique(pc.drop_null(texts)).to_pylist()} - {""}
+    words = {plain(word) for word in pc.unique(pc.drop_null(texts)).to_pylist()} - {""}
     return len(words) <= 1 and words <= MARKERS
-
-
-def _plain(word: str) -> str:
-    return word.strip().lower()
 
 
 def _typed(cells: pd.Series) -> tuple[pd.Series, Reading]:
@@ -139,26 +108,13 @@ def _typed(cells: pd.Series) -> tuple[pd.Series, Reading]:
 
 
 _CODED = "codes, so each is a category; read it as a number if it counts or measures"
+_LONG = "whole numbers of more digits than a number keeps, so each is a category"
 _ZEROS = "codes with leading zeros, so each is a category; read it as a number if it counts or measures"
 
 
 def _is_code(name: str, values: NDArray[np.float64]) -> bool:
     word = re.sub(r"[^a-z]", "", name.lower().replace("code", ""))
     return (word in POSTAL or name.lower() in POSTAL) and not (values[~np.isnan(values)] % 1).any()
-
-
-def _without(texts: pa.Array, choice: Choice, usual: frozenset[str]) -> tuple[pa.Array, tuple[str, ...]]:
-    """The cells with null for words that count as missing, and those words."""
-    trimmed = pc.utf8_trim_whitespace(texts)
-    if choice.missing is None:
-        hit = pc.is_in(pc.utf8_lower(trimmed), pa.array(sorted(usual), pa.large_string()))
-    else:
-        words = {word.strip() for word in choice.missing} | {""}
-        hit = pc.is_in(trimmed, pa.array(sorted(words), pa.large_string()))
-    hit = pc.and_(hit, pc.is_valid(texts))
-    if not pc.any(hit).as_py():
-        return texts, ()
-    return pc.if_else(hit, _EMPTY, texts), tuple(sorted({*pc.unique(trimmed.filter(hit)).to_pylist()} - {""}))
 
 
 def _guessed(texts: pa.Array, choice: Choice, hint: Mark, among: bool) -> tuple[Any, Reading] | None:
@@ -177,7 +133,7 @@ def _number(texts: pa.Array, choice: Choice, hint: Mark, among: bool) -> tuple[A
     cells, values = texts, None if choice.missing else plain_numbers(texts)
     gaps: tuple[str, ...] = ()
     if values is None or np.isnan(values).sum() > texts.null_count:
-        cells, gaps = _without(texts, choice, MARKERS)
+        cells, gaps = without(texts, choice, MARKERS)
         values = plain_numbers(cells)
     decimal = cast("Mark", {"comma": ",", "point": "."}.get(choice.read_as.rpartition(" ")[2], ""))
     grouped = decimal != "." and (decimal == "," or (among and hint == ",")) and points_like_groups(cells)
@@ -191,14 +147,24 @@ def _number(texts: pa.Array, choice: Choice, hint: Mark, among: bool) -> tuple[A
         found = _named_gaps(found, choice.missing)
     if np.isnan(found.values).all():
         return None
-    if not choice.read_as and not found.unit and (found.padded or _is_code(choice.column, found.values)):
-        return _codes(texts, choice, _ZEROS if found.padded else _CODED)
+    codes = _ZEROS if found.padded else _CODED if _is_code(choice.column, found.values) else _too_long(cells, found)
+    if not choice.read_as and not found.unit and codes:
+        return _codes(texts, choice, codes)
     doubtful = (found.doubtful or grouped) and not decimal
     notes = (
         *style(found, cells, doubtful), *strays(found.strange, cells), *gap_words(gaps, texts),
         *long_numbers(cells, found), *sentinel(found.values),
     )  # fmt: skip
     return found.values, Reading("number", gaps, (), notes, "" if doubtful else found.decimal, doubtful)
+
+
+def _too_long(cells: pa.Array, found: Numbers) -> str:
+    """What is said of whole numbers that differ only beyond the digits that a number keeps."""
+    if not (np.abs(found.values) >= 2**53).any():
+        return ""
+    whole = pc.all(pc.match_substring_regex(cells, r"^\s*[+-]?[0-9]+\s*$")).as_py()
+    distinct = len(np.unique(found.values[~np.isnan(found.values)]))
+    return _LONG if whole and len(pc.unique(pc.drop_null(cells))) > distinct else ""
 
 
 def _written_numbers(cells: pa.Array, decimal: Mark, hint: Mark) -> Numbers | None:
@@ -209,7 +175,7 @@ def _written_numbers(cells: pa.Array, decimal: Mark, hint: Mark) -> Numbers | No
 
 
 def _codes(texts: pa.Array, choice: Choice, note: str) -> tuple[Any, Reading]:
-    values, reading = _as_category(texts, *_without(texts, choice, TEXT_GAPS))
+    values, reading = _as_category(texts, *without(texts, choice, TEXT_GAPS))
     return values, replace(reading, kind="text", notes=(note, *reading.notes))
 
 
@@ -238,7 +204,7 @@ def _mostly(found: Numbers, cells: pa.Array) -> bool:
 
 
 def _date(texts: pa.Array, choice: Choice, compact: bool = True) -> tuple[Any, Reading] | None:
-    cells, gaps = _without(texts, choice, MARKERS)
+    cells, gaps = without(texts, choice, MARKERS)
     order = cast("Order", choice.read_as.partition(", ")[2])
     found = moments(cells, order, compact and bool(choice.read_as or _DATED.search(choice.column)))
     if found is None:
@@ -251,7 +217,7 @@ def _date(texts: pa.Array, choice: Choice, compact: bool = True) -> tuple[Any, R
 
 
 def _category(cells: pd.Series, texts: pa.Array, choice: Choice) -> tuple[Any, Reading]:
-    left, gaps = _without(texts, choice, TEXT_GAPS)
+    left, gaps = without(texts, choice, TEXT_GAPS)
     values, reading = _as_category(texts, left, gaps)
     if not choice.read_as and (row := _first_word_among_numbers(left)) >= 0:
         note = f"numbers beside other words such as {quoted(left[row])} in row {row + 1:,}, so each is a category"
@@ -273,8 +239,8 @@ def _as_category(texts: pa.Array, left: pa.Array, gaps: tuple[str, ...]) -> tupl
     doubts = pc.unique(trimmed.filter(pc.is_in(low, pa.array(sorted(MARKERS), pa.large_string()))))
     notes = gap_words(gaps, texts)
     if {*pc.unique(pc.drop_null(low.slice(0, 1000))).to_pylist()} in TRUTHS:
-        spelt = Counter(pc.drop_null(trimmed).to_pylist())
-        usual = {word.lower(): word for word, _ in reversed(spelt.most_common())}
+        spelt = Counter(pc.drop_null(left).to_pylist())
+        usual = {word.strip().lower(): word.strip() for word, _ in reversed(spelt.most_common())}
         if {*usual} in TRUTHS:
             if len(spelt) > 2:
                 notes += (f"spellings were taken together as {' and '.join(map(quoted, sorted(usual.values())))}",)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence_core.data.uploads.limits import COLUMNS, NAME, at_most, plain_text, quoted
+from influence_core.data.uploads.limits import COLUMNS, NAME, at_most, counted, plain_text, quoted, were
 
 Kind = Literal["number", "true/false", "text", "date", "numbers", "other"]
 ReadAs = Literal[
@@ -132,9 +132,9 @@ def column_names(given: Sequence[object]) -> tuple[list[str], tuple[str, ...]]:
     blank = sum(not plain_text(name) for name in given)
     cut = sum(name.endswith("…") and len(name) == NAME for name in names)
     notes = [
-        f"{blank} columns without a name were numbered." if blank else "",
+        f"{counted(blank, 'column')} without a name {were(blank)} numbered." if blank else "",
         f"Columns of equal names were numbered: {', '.join(twins[:3])}{' …' if len(twins) > 3 else ''}."
         if twins else "",
-        f"{cut} column names were cut to {NAME} characters." if cut else "",
+        f"{counted(cut, 'column name')} {were(cut)} cut to {NAME} characters." if cut else "",
     ]  # fmt: skip
     return names, tuple(note for note in notes if note)

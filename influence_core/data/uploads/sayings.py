@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from influence_core.data.uploads.limits import quoted
+from influence_core.data.uploads.limits import counted, quoted
 from influence_core.data.uploads.numerals import Numbers
 
 SENTINELS = (-999.0, -9999.0, -99999.0, -99.0, 9999.0, 99999.0, -1e30)
@@ -20,14 +20,12 @@ def sentinel(values: NDArray[np.float64]) -> tuple[str, ...]:
     for sentinel in SENTINELS:
         found = values == sentinel
         count = int(found.sum())
-        if count and not found.all():
-            others = values[~found & np.isfinite(values)]
+        others = values[~found & np.isfinite(values)]
+        if count and len(others):
             gap = others.min() - sentinel if sentinel < 0 else sentinel - others.max()
-            if len(others) and gap > max(np.ptp(others), abs(sentinel) / 2):
-                return (
-                    f"{sentinel:.0f} stands in {count:,} rows, far from all other values; count it as missing if it "
-                    "means that",
-                )
+            if gap > max(np.ptp(others), abs(sentinel) / 2):
+                where = f"{sentinel:.0f} stands in {counted(count, 'row')}, far from all other values"
+                return (f"{where}; count it as missing if it means that",)
     return ()
 
 
@@ -58,11 +56,11 @@ def strays(strange: NDArray[np.bool_], cells: pa.Array, what: str = "number") ->
     """Cells that are no numbers or dates, the first of them with its row."""
     if not strange.any():
         return ()
-    counted = Counter(cells.filter(pa.array(strange)).to_pylist())
+    number = Counter(cells.filter(pa.array(strange)).to_pylist())
     first, row = str(cells[int(strange.argmax())]), int(strange.argmax()) + 1
-    if len(counted) == 1:
-        times = f"in {counted[first]:,} rows, first in row {row:,}" if counted[first] > 1 else f"in row {row:,}"
-        return (f"{quoted(first)} {times}, is no {what} and counts as missing",)
+    if len(number) == 1:
+        times = f"in {number[first]:,} rows, first in row {row:,}," if number[first] > 1 else f"in row {row:,}"
+        return (f"{quoted(first)} {times} is no {what} and counts as missing",)
     return (f"{strange.sum():,} cells are no {what}s and count as missing, first {quoted(first)} in row {row:,}",)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
 import pandas as pd
 import pyarrow as pa
@@ -14,8 +13,18 @@ from pyarrow import csv as arrow_csv
 from influence_core.cells import restored
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.decoding import as_utf8
-from influence_core.data.uploads.layout import BLANKS, HEAD, SEPARATORS, TextLayout, find_layout
-from influence_core.data.uploads.limits import CELLS, COLUMNS, MEGABYTE, ROWS, at_most, plain_text, quoted
+from influence_core.data.uploads.layout import BLANKS, SEPARATORS, TextLayout, find_layout, reader_of
+from influence_core.data.uploads.limits import (
+    CELLS,
+    COLUMNS,
+    MEGABYTE,
+    ROWS,
+    at_most,
+    counted,
+    plain_text,
+    quoted,
+    were,
+)
 from influence_core.data.uploads.raw import Raw, column_names
 from influence_core.data.uploads.understanding import understood
 
@@ -46,11 +55,11 @@ def read_text(content: bytes) -> Raw:
         encoding_note,
         *layout.notes,
         *mended,
-        f"{blank:,} empty rows were left out." if blank else "",
+        f"{counted(blank, 'empty row')} {were(blank)} left out." if blank else "",
         "The empty field at the end of each line was left out." if trailing else "",
         *(note for note in name_notes if not layout.headless and not (trailing and "without a name" in note)),
     )
-    raw = Raw(frame, notes=tuple(note for note in notes if note))
+    raw = Raw(frame, notes=tuple(note for note in notes if note), index=_index(layout, names[0], frame))
     return understood(raw, "," if layout.separator == ";" else "")
 
 
@@ -69,15 +78,13 @@ def _check_size(content: bytes, layout: TextLayout) -> None:
 
 
 def _parse(content: bytes, layout: TextLayout) -> tuple[pa.Table, tuple[str, ...]]:
-    head = content[:HEAD]
-    spaced = re.search(rb'[,;|\t] +"', head) is not None
-    if layout.separator == BLANKS or spaced or content.count(b'"') % 2:
-        content, notes = _mended(content, layout, spaced)
+    if layout.separator == BLANKS or layout.spaced or content.count(b'"') % 2:
+        content, notes = _mended(content, layout)
         return _table(content, layout, ","), notes
     try:
         return _table(content, layout, layout.separator), ()
     except pa.ArrowInvalid:  # lines of unequal length
-        content, notes = _mended(content, layout, spaced)
+        content, notes = _mended(content, layout)
         return _table(content, layout, ","), notes
 
 
@@ -95,15 +102,12 @@ def _table(content: bytes, layout: TextLayout, separator: str) -> pa.Table:
     )
 
 
-def _mended(content: bytes, layout: TextLayout, spaced: bool) -> tuple[bytes, tuple[str, ...]]:
+def _mended(content: bytes, layout: TextLayout) -> tuple[bytes, tuple[str, ...]]:
     """The same rows with as many fields as there are columns, between commas."""
     width, short, comments, buffer = len(layout.names), 0, 0, io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     lines = io.StringIO(content.decode("utf-8", errors="replace"), newline="")
-    stripped = (line.strip(" ") for line in lines) if layout.separator == BLANKS else lines
-    reader = csv.reader(
-        stripped, delimiter=layout.separator, skipinitialspace=spaced or layout.separator == BLANKS, strict=True
-    )
+    reader = reader_of(lines, layout.separator, layout.spaced, strict=True)
     row = 0
     try:
         for row, record in enumerate(reader, 1):
@@ -123,9 +127,11 @@ def _mended(content: bytes, layout: TextLayout, spaced: bool) -> tuple[bytes, tu
             f"Expected {width} fields in every line and quotation marks in pairs, got a table that breaks off after "
             f"row {row:,} ({plain_text(error, 60)}): mend that line."
         ) from None
-    notes = [f"{short:,} rows have fewer fields than there are columns; the rest of them is missing."] if short else []
-    notes += [f"{comments:,} lines that start with # were left out."] if comments else []
-    return buffer.getvalue().encode(), tuple(notes)
+    notes = [
+        f"The last fields of {counted(short, 'row')} are not there and count as missing." if short else "",
+        f"{counted(comments, 'line')} with # in front {were(comments)} left out." if comments else "",
+    ]
+    return buffer.getvalue().encode(), tuple(note for note in notes if note)
 
 
 def _plain(column: pa.ChunkedArray, padded: bool) -> pa.Array:
@@ -137,6 +143,14 @@ def _plain(column: pa.ChunkedArray, padded: bool) -> pa.Array:
     if not pc.any(marked).as_py():
         return cells
     return pa.array([restored(cell) for cell in cells.to_pylist()], pa.large_string())
+
+
+def _index(layout: TextLayout, name: str, frame: pd.DataFrame) -> str:
+    """A first column without a name, in which each row has another number or text: the index of a data frame."""
+    if layout.headless or layout.names[0].strip() or name not in frame:
+        return ""
+    cells = frame[name]
+    return name if cells.is_unique and not cells.str.contains(r"\.\d*[1-9]", regex=True).any() else ""
 
 
 def _trailing(layout: TextLayout) -> list[int]:

@@ -9,8 +9,8 @@ from typing import cast
 import pandas as pd
 
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.limits import quoted
-from influence_core.data.uploads.meaning import read_column
+from influence_core.data.uploads.limits import counted, quoted, were
+from influence_core.data.uploads.meaning import has_points, read_column
 from influence_core.data.uploads.numerals import Mark
 from influence_core.data.uploads.raw import Choice, Raw, Reading
 
@@ -33,6 +33,10 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
         return raw
     found = {name: read_column(cells, Choice(name), hint) for name, cells in columns.items()}
     sure = {reading.sure for _, reading in found.values()} - {""}
+    if any(reading.doubtful and reading.kind == "number" for _, reading in found.values()):
+        sure |= (
+            {"."} if any(has_points(columns[name]) for name in columns if found[name][1].kind == "number") else set()
+        )
     if len(sure) == 1:  # a column that fits both marks goes with the others
         mark = cast("Mark", sure.pop())
         open_ = [name for name, (_, reading) in found.items() if reading.kind == "number" and not reading.sure]
@@ -41,7 +45,7 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
     found |= {name: (raw.frame[name], reading) for name, reading in raw.readings.items()}
     whole = replace(raw, written=raw.frame)
     result = _with(whole, {str(name): found[str(name)] for name in raw.frame.columns if str(name) not in empty})
-    said = (f"{len(empty)} columns without any value were left out.",) if empty else ()
+    said = (f"{counted(len(empty), 'column')} without any value {were(len(empty))} left out.",) if empty else ()
     return replace(result, notes=(*raw.notes, *said, *spoken(result.readings)))
 
 

@@ -21,7 +21,7 @@ ROWS, WIDTH, NOTES, IMAGES = 20, 30, 6, 8
 NONE = "—"
 TASKS = {"classification": "Classes", "regression": "A number (regression)"}
 NUMBER_FILLS = {
-    "indicator": "The median, and a 0/1 feature says where",
+    "indicator": "The median, with a 0/1 feature",
     "median": "The median of the column",
     "mean": "The mean of the column",
     "drop": "Leave those rows out",
@@ -53,8 +53,8 @@ def say(sentence: str) -> None:
 def preview(raw: Raw, columns: Sequence[Column]) -> None:
     """The first rows, and what was understood of every column."""
     st.markdown(f"**1 · {plain_markdown(raw.name)}**: {len(raw):,} rows, {len(columns):,} columns")
-    for note in raw.notes[:NOTES]:
-        st.caption(plain_markdown(note))
+    if raw.notes:
+        st.caption("  \n".join(map(plain_markdown, raw.notes[:NOTES])))
     if len(raw.notes) > NOTES:
         with st.expander(f"{len(raw.notes) - NOTES} more notes"):
             st.caption("  \n".join(map(plain_markdown, raw.notes[NOTES:])))
@@ -93,8 +93,8 @@ def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) 
             picked = _pick(label, [NONE, *single], getattr(mapping, role) or NONE, role)
             chosen[role] = "" if picked == NONE else picked
     mapping = replace(mapping, task=task, features=features, **chosen)
-    for sentence in core.uploads.left_out(raw, tuple(columns), mapping):
-        st.caption(plain_markdown(sentence))
+    if said := core.uploads.left_out(raw, tuple(columns), mapping):
+        st.caption("  \n".join(map(plain_markdown, said)))
     return mapping
 
 
@@ -204,4 +204,4 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None or value is pd.NA or value != value else str(value)[:200]
+    return "" if value is None or value is pd.NA or value != value else str(value)[:200].removesuffix(" 00:00:00")
