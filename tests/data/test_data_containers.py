@@ -373,7 +373,10 @@ def test_the_index_of_a_data_frame_is_the_id_and_no_feature(write, index, name):
 
 def test_an_index_that_repeats_itself_is_neither_id_nor_feature():
     raw = read("a.parquet", as_parquet(pa.Table.from_pandas(TABLE.set_axis([*range(N // 2)] * 2))))
-    assert guessed(raw).id == "" and "index" not in guessed(raw).features and "it names no rows" in notes(raw)
+    assert guessed(raw).id == "" and "index" not in guessed(raw).features and "does not name each row" in notes(raw)
+    several = TABLE.set_index([pd.Index([*range(N)], name="step"), pd.Index([0, 1] * 15, name="run")])
+    mapping = guessed(read("a.parquet", as_parquet(pa.Table.from_pandas(several))))
+    assert mapping.features == ("a", "n", "town") and mapping.target == "label"
     assert guessed(read("a.parquet", as_parquet(pa.Table.from_pandas(TABLE)))).features == ("a", "n", "town")
 
 
