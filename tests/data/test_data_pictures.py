@@ -133,6 +133,7 @@ HUGGING = LABELS.rename(columns={"file": "file_name"}).to_json(orient="records",
 @pytest.mark.parametrize(("name", "content"), [
     ("labels.csv", LABELS.to_csv(index=False)), ("images/metadata.jsonl", HUGGING),
     ("l.csv", LABELS.assign(file="images/" + LABELS["file"]).to_csv(index=False, sep=";")),
+    ("l.csv", LABELS.assign(file="other/images/" + LABELS["file"]).to_csv(index=False)),
     ("l.csv", LABELS.assign(file=range(N)).sample(frac=1, random_state=0).to_csv(index=False)),
     ("l.csv", LABELS.assign(file=[f"{k:03d}" for k in range(N)]).to_csv(index=False)),
     ("l.tsv", LABELS.assign(file=[f"C:\\data\\{k}.PNG" for k in range(N)]).to_csv(index=False, sep="\t")),

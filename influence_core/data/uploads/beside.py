@@ -99,6 +99,10 @@ def _file(name: str) -> str:
     return _path(name).rpartition("/")[2]
 
 
+def _folder_and_file(name: str) -> str:
+    return "/".join(_path(name).split("/")[-2:])
+
+
 def _stem(name: str) -> str:
     head, dot, tail = _file(name).lower().rpartition(".")
     return head if dot and len(tail) <= 4 and not tail.isdigit() else _file(name).lower()
@@ -109,4 +113,4 @@ def _number(name: str) -> str:
     return (stem.lstrip("0") or "0") if stem.isdigit() else stem
 
 
-_KEYS: tuple[Callable[[str], str], ...] = (_path, _file, _stem, _number)
+_KEYS: tuple[Callable[[str], str], ...] = (_path, _folder_and_file, _file, _stem, _number)
