@@ -176,10 +176,10 @@ def _header(records: Sequence[_Record], width: int) -> int:
     """Place of the line that names the columns, or of the first row where none does."""
     for place, record in enumerate(records[:TITLES]):
         further = [other for other in records[place + 1 :] if other.full]
-        if len(record.fields) < width - 1 or (len(record.fields) == 1 and width > 1 and further):
+        if not record.full or len(record.fields) < width - 1 or (len(record.fields) == 1 and width > 1 and further):
             continue
         alone = record.full <= 1 and (width > 2 or bool(record.fields[0].strip()))
-        if not record.full or (alone and width > 1 and further and further[0].full > record.full):
+        if alone and width > 1 and further and further[0].full > record.full:
             continue
         return place
     return next(place for place, record in enumerate(records) if record.full)

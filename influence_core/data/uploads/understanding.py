@@ -27,21 +27,25 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
 
     Returns:
         The file with typed columns, its cells as written, and a note on each thing that had to be guessed.
+
+    Raises:
+        DataError: no column has any value.
     """
     columns = {str(name): raw.frame[name] for name in raw.frame.columns if str(name) not in raw.readings}
     if not columns or not len(raw):
         return raw
     found = {name: read_column(cells, Choice(name), hint) for name, cells in columns.items()}
     sure = {reading.sure for _, reading in found.values()} - {""}
-    if any(reading.doubtful and reading.kind == "number" for _, reading in found.values()):
-        sure |= (
-            {"."} if any(has_points(columns[name]) for name in columns if found[name][1].kind == "number") else set()
-        )
+    numbers = [name for name, (_, reading) in found.items() if reading.kind == "number"]
+    if any(found[name][1].doubtful for name in numbers) and any(has_points(columns[name]) for name in numbers):
+        sure |= {"."}
     if len(sure) == 1:  # a column that fits both marks goes with the others
         mark = cast("Mark", sure.pop())
-        open_ = [name for name, (_, reading) in found.items() if reading.kind == "number" and not reading.sure]
-        found |= {name: read_column(columns[name], Choice(name), mark, among=True) for name in open_}
+        unsure = [name for name in numbers if not found[name][1].sure]
+        found |= {name: read_column(columns[name], Choice(name), mark, among=True) for name in unsure}
     empty = [name for name, (_, reading) in found.items() if reading.kind == "other" and not reading.notes]
+    if len(empty) == len(found) and not (raw.blocks or raw.readings):
+        raise DataError("Expected values in the table, got columns without any: choose another file.")
     found |= {name: (raw.frame[name], reading) for name, reading in raw.readings.items()}
     whole = replace(raw, written=raw.frame)
     result = _with(whole, {str(name): found[str(name)] for name in raw.frame.columns if str(name) not in empty})
