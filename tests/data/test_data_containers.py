@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 from sklearn.datasets import dump_svmlight_file
 
 from influence_core.data import DataError, uploads
+from influence_core.data.uploads.footer import numbers_of_values
 from tests.data.workbooks import named, xlsx
 
 N = 30
@@ -124,6 +125,14 @@ SAME = {
     "json with a mark": ("a.json", b"\xef\xbb\xbf" + LINES),
     "arff": ("a.arff", ARFF),
     "arff named txt": ("a.txt", ARFF),
+    "json by row": ("a.json", TABLE.to_json(orient="index").encode()),
+    "json table": ("a.json", TABLE.to_json(orient="table", index=False).encode()),
+    "texts as views": (
+        "a.feather",
+        as_feather(
+            ARROW.cast(pa.schema([(f.name, pa.string_view() if f.name == "town" else f.type) for f in ARROW.schema]))
+        ),
+    ),
 }
 
 
@@ -214,6 +223,14 @@ def test_json_lines_become_the_columns_they_name(lines, expected):
     for name, values in expected.items():
         found = frame[name].tolist()
         assert [v if v == v else None for v in found] == [v if v == v else None for v in values]
+
+
+def test_row_names_in_json_are_the_ids():
+    named_rows = TABLE.set_axis([f"p{k}" for k in range(N)])
+    for orient in ("columns", "index"):
+        raw = read("a.json", named_rows.to_json(orient=orient).encode())
+        assert len(raw) == N and raw.frame["index"].tolist() == [f"p{k}" for k in range(N)]
+        assert guessed(raw).id == "index" and guessed(raw).features == ("a", "n", "town")
 
 
 def test_embeddings_in_json_are_blocks_and_other_lists_are_left_out_with_a_sentence():
@@ -356,7 +373,10 @@ def test_the_index_of_a_data_frame_is_the_id_and_no_feature(write, index, name):
 
 def test_an_index_that_repeats_itself_is_neither_id_nor_feature():
     raw = read("a.parquet", as_parquet(pa.Table.from_pandas(TABLE.set_axis([*range(N // 2)] * 2))))
-    assert guessed(raw).id == "" and "index" not in guessed(raw).features and "it names no rows" in notes(raw)
+    assert guessed(raw).id == "" and "index" not in guessed(raw).features and "does not name each row" in notes(raw)
+    several = TABLE.set_index([pd.Index([*range(N)], name="step"), pd.Index([0, 1] * 15, name="run")])
+    mapping = guessed(read("a.parquet", as_parquet(pa.Table.from_pandas(several))))
+    assert mapping.features == ("a", "n", "town") and mapping.target == "label"
     assert guessed(read("a.parquet", as_parquet(pa.Table.from_pandas(TABLE)))).features == ("a", "n", "town")
 
 
@@ -382,3 +402,18 @@ def test_pictures_of_which_only_the_paths_came_say_so():
     )
     with pytest.raises(DataError, match="only paths of files"):
         read("a.parquet", as_parquet(pa.table({"image": images, "label": ["u", "v"] * 15})))
+
+
+@pytest.mark.parametrize("rows", [1, 7, N])
+def test_a_footer_says_how_many_values_there_are(rows):
+    table = pa.table({"x": range(N), "e": [[1.0, 2.0, 3.0]] * N, "t": [None, "u"] * 15, "s": [{"a": 1, "b": True}] * N})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=rows)
+    content = buffer.getvalue()
+    metadata = pq.ParquetFile(io.BytesIO(content)).metadata
+    expected = [
+        metadata.row_group(k).column(j).num_values
+        for k in range(metadata.num_row_groups)
+        for j in range(metadata.num_columns)
+    ]
+    assert numbers_of_values(content[-8 - int.from_bytes(content[-8:-4], "little") : -8]) == expected

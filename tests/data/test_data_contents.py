@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,14 @@ def test_a_table_is_put_together_in_the_units_of_the_source() -> None:
     np.testing.assert_allclose(original.table[list(split.train.feature_names)].to_numpy(), raw, atol=1e-9)
     items = contents.items(split)
     assert len(items) == len(split.train) and items[0]["text"].startswith("sepal length (cm) = ")
+
+
+def test_the_kind_of_the_data_decides_what_is_shown_and_written() -> None:
+    settings = Settings(DataSettings("digits"), ModelSettings("softmax", 0.1))
+    split = Problem(settings).split
+    assert contents.items(split)[0].keys() == {"image"} and contents.assembled(split) is None
+    other = replace(split, train=replace(split.train, kind="row"))  # images that only go along
+    assert contents.items(other)[0].keys() == {"text"} and contents.assembled(other) is not None
 
 
 @pytest.mark.parametrize("column", ["", "name"])

@@ -133,6 +133,7 @@ HUGGING = LABELS.rename(columns={"file": "file_name"}).to_json(orient="records",
 @pytest.mark.parametrize(("name", "content"), [
     ("labels.csv", LABELS.to_csv(index=False)), ("images/metadata.jsonl", HUGGING),
     ("l.csv", LABELS.assign(file="images/" + LABELS["file"]).to_csv(index=False, sep=";")),
+    ("l.csv", LABELS.assign(file="other/images/" + LABELS["file"]).to_csv(index=False)),
     ("l.csv", LABELS.assign(file=range(N)).sample(frac=1, random_state=0).to_csv(index=False)),
     ("l.csv", LABELS.assign(file=[f"{k:03d}" for k in range(N)]).to_csv(index=False)),
     ("l.tsv", LABELS.assign(file=[f"C:\\data\\{k}.PNG" for k in range(N)]).to_csv(index=False, sep="\t")),
@@ -166,8 +167,8 @@ LOOSE = {f"{k}.png": PNGS[k] for k in range(N)}
 
 
 @pytest.mark.parametrize(("members", "words"), [
-    (LOOSE, "12 pictures in 1 and no table that names them"),
-    ({f"{part(k)}/{k}.png": PNGS[k] for k in range(N)}, "12 pictures in 2 and no table"),
+    (LOOSE, "12 pictures in folders: 1, and no table that names them"),
+    ({f"{part(k)}/{k}.png": PNGS[k] for k in range(N)}, "12 pictures in folders: 2, and no table"),
     ({f"all/{k}.png": PNGS[k] for k in range(N)} | {"l.csv": "a,b\n1,2\n"}, "no table that names them"),
     (LOOSE | {"l.csv": "no table"}, "a table that cannot be read"),
     (LOOSE | {"l.csv": pd.concat([LABELS, LABELS[:1]]).to_csv(index=False)}, "a second one for '0.png' in row 13"),
@@ -316,3 +317,31 @@ def test_several_rows_for_a_picture_are_no_reason_to_refuse_class_folders():
     members = {f"{w}/{k}.png": PNGS[k] for k, w in enumerate(WORDS)} | {"boxes.csv": boxes.to_csv(index=False)}
     raw, upload = read(as_zip(members))
     assert classes(upload) == WORDS and "was not used: expected one row for each picture" in " ".join(raw.notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["{word}.{k}.png", "train/{word}_{k}.png", "{word} ({k}).png", "{part}/{word}-{k}.png", "{word}{k}.png"]
+)
+def test_names_of_files_tell_classes_where_folders_do_not(name):
+    raw, upload = read(under(*[name.format(word=w, k=k, part=part(k)) for k, w in enumerate(WORDS)]))
+    assert classes(upload) == WORDS and "the names of the files do, as 'dog'" in " ".join(raw.notes)
+    assert (upload.table.train is None) == ("{part}" not in name)
+
+
+def test_pictures_of_a_contest_use_the_labelled_part_and_name_the_rest():
+    train = {f"train/{k}.png": png for k, png in enumerate(PNGS)}
+    rest = {f"test/9{k}.png": png for k, png in enumerate(PNGS)} | {
+        "sample_submission.csv": "id,breed\n90,dog\n91,dog\n"
+    }
+    table = "id,breed\n" + "".join(f"{k},{w}\n" for k, w in enumerate(WORDS))
+    raw, upload = read(as_zip(train | rest | {"train.csv": table}))
+    assert classes(upload) == WORDS and upload.table.train is None and upload.mapping.target == "breed"
+    assert "Pictures without a row were left out: 12" in " ".join(raw.notes)
+
+
+@pytest.mark.parametrize("columns", [{"age": np.arange(N) * 1.5}, {"weight": np.arange(N) / 7, "kind": WORDS}])
+def test_a_target_of_the_table_is_guessed_as_in_any_table(columns):
+    table = pd.DataFrame({"image": [f"{k}.png" for k in range(N)]} | columns)
+    raw, upload = read(as_zip({f"{k}.png": png for k, png in enumerate(PNGS)} | {"t.csv": table.to_csv(index=False)}))
+    assert upload.mapping.target == list(columns)[-1] and upload.mapping.features == ("pixels",)
+    assert bool(upload.table.dataset.classes) == ("kind" in columns)

@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
+import pyarrow.parquet as pq
 
 from tests.data.workbooks import ods, open_document, with_sheet, xlsx, zipped
 from tests.hostile.files import LABELS, ROWS, Case, folders, npz, picture, png_declaring, table
@@ -27,11 +28,29 @@ def arrow(**how: str) -> bytes:
     return buffer.getvalue()
 
 
+def contradictory_footer() -> bytes:
+    """A column whose schema says that none is missing, so that its statistics are too long: libraries end over it."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"x": range(ROWS), "label": LABELS}), buffer)
+    content = buffer.getvalue()
+    assert b"%\x02\x18\x05label" in content
+    return content.replace(b"%\x02\x18\x05label", b"%\x00\x18\x05label")
+
+
 def arrow_bomb() -> bytes:
     """80 million zeros, 640 MB once unpacked, in a few kB."""
     buffer = io.BytesIO()
     zeros = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(80_000_000, np.int64)), 8_000)
     feather.write_feather(pa.table({"x": zeros}), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def one_text_in_many_views() -> bytes:
+    """20,000 views of the same 100,000 letters: 2 GB once they are texts of their own."""
+    one = pa.array(["z" * 100_000]).cast(pa.string_view()).buffers()
+    views = pa.Array.from_buffers(pa.string_view(), 20_000, [None, pa.py_buffer(one[1].to_pybytes() * 20_000), one[2]])
+    buffer = io.BytesIO()
+    feather.write_feather(pa.table({"x": np.arange(20_000) % 7, "t": views}), buffer)
     return buffer.getvalue()
 
 
@@ -142,7 +161,9 @@ PACKED = (
     Case("a table out of the archive", "a.zip", lambda: archive([("../a.csv", table())]), "leads out of it"),
     Case("cut feather", "a.feather", lambda: cut(arrow()), "damaged or cut"),
     Case("arrow of zeros", "a.feather", arrow_bomb, "MB in the unpacked file"),
+    Case("one text in many views", "a.feather", one_text_in_many_views, "MB of text in a column"),
     Case("lying buffer", "a.feather", lying_buffer, "in the unpacked file"),
+    Case("contradictory footer", "a.parquet", contradictory_footer, "damaged or cut"),
     Case("lying directory", "a.feather", directory_elsewhere),
     Case("arrow of noise", "a.feather", lambda: b"ARROW1\0\0" + np.random.default_rng(0).bytes(900), "damaged or cut"),
     Case("JSON 50,000 deep", "a.json", lambda: b"[" * 50_000, "too deep"),

@@ -81,8 +81,8 @@ def _attribute(name: str, kind: str, place: int) -> Attribute:
     word = kind.split(maxsplit=1)[0].lower() if kind else ""
     if word in _NUMERIC:
         return Attribute(name, "number")
-    if kind.startswith("{") and kind.endswith("}"):
-        return Attribute(name, "nominal", tuple(_values(kind[1:-1], place)))
+    if kind.startswith("{") and "}" in kind:
+        return Attribute(name, "nominal", tuple(_values(kind[1 : kind.rindex("}")], place)))
     if word in {"string", "date"}:
         return Attribute(name, "text" if word == "string" else "date")
     raise DataError(
@@ -97,7 +97,11 @@ def _row(line: str, place: int, width: int) -> list[str | None]:
             f"Line {place:,}: expected a value for every attribute, got a sparse row: convert the file with Weka's "
             "SparseToNonSparse, or save it as CSV."
         )
-    values = [*_values(line, place)] if "'" in line or '"' in line else [*map(str.strip, re.split("[,\t]", line))]
+    values = (
+        [*_values(line, place)]
+        if "'" in line or '"' in line
+        else [*map(str.strip, line.split("," if "," in line else "\t"))]
+    )
     if len(values) != width:
         raise DataError(f"Line {place:,}: expected {width} values as declared, got {len(values)}: mend that line.")
     return [None if value == "?" else value for value in values]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import sys
+import tokenize
 import zipfile
 from typing import Any
 
@@ -21,7 +23,7 @@ from influence_core.data.uploads.roles import roles_of
 
 HEADER = 10_000
 Header = tuple[tuple[int, ...], bool, np.dtype[Any], int]
-_BROKEN = (*DAMAGE, SyntaxError, TypeError, KeyError, RecursionError, OverflowError, MemoryError)
+_BROKEN = (*DAMAGE, tokenize.TokenError, SyntaxError, TypeError, KeyError, RecursionError, OverflowError, MemoryError)
 
 
 def read_arrays(content: bytes) -> Raw:
@@ -66,17 +68,20 @@ def read_array(content: bytes) -> Raw:
     columns: dict[str, Any] = {}
     blocks: dict[str, Block] = {}
     for name, label in zip(kind.names, names, strict=True):
-        values = records[name]
-        if values.dtype.kind not in "biufUS" or values.ndim > 2:
+        values = np.array(records[name], records[name].dtype.newbyteorder("="))
+        if (
+            values.dtype.kind not in ("biuf" if values.ndim == 2 else "biufUS")
+            or values.ndim > 2
+            or not values[:1].size
+        ):
             raise DataError(
-                f"Field {quoted(label)}: expected numbers or texts, got {quoted(values.dtype)}: leave it out."
+                f"Field {quoted(label)}: expected numbers or texts, got {quoted(kind[name])}: leave it out."
             )
+        _check_letters(label, values)
         if values.ndim == 2:
-            blocks[label] = Block(
-                np.array(values, values.dtype.newbyteorder("=")), tuple(f"{label}[{k}]" for k in range(values.shape[1]))
-            )
+            blocks[label] = Block(values, tuple(f"{label}[{k}]" for k in range(values.shape[1])))
         else:
-            columns[label] = plain_column(np.array(values, values.dtype.newbyteorder("=")))
+            columns[label] = plain_column(values)
     return Raw(pd.DataFrame(columns, index=pd.RangeIndex(shape[0])), blocks, notes=notes)
 
 
@@ -116,4 +121,14 @@ def _array(name: str, header: Header, content: bytes, named: bool = False) -> ND
     at_most(f"numbers in the array {label}", CELLS, math.prod(shape), "take a part of them")
     flat = np.frombuffer(content, dtype=kind, offset=start)
     array = flat.reshape(shape, order="F" if fortran else "C")
-    return array if kind.isnative else array.astype(kind.newbyteorder("="))
+    array = array if kind.isnative else array.astype(kind.newbyteorder("="))
+    _check_letters(label, array)
+    return array
+
+
+def _check_letters(label: str, array: NDArray[Any]) -> None:
+    # Python makes no text of numbers that are no letters, and fails in its own way.
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        codes = np.ascontiguousarray(array).view(np.uint32)
+        if codes.max() > sys.maxunicode:
+            raise DataError(f"Array {label}: expected texts, got damaged letters: save it again.")

@@ -39,11 +39,12 @@ def joined(paths: Sequence[PurePosixPath], tables: Sequence[tuple[str, pd.DataFr
         None where no column of any table holds names of these pictures; one that it names twice is a ``DataError``.
     """
     best = max(
-        ((_share(paths, frame[column], key), -order, name, frame, column, key)
-         for name, frame in tables for column in frame.columns for order, key in enumerate(_KEYS)),
+        ((_found(paths, frame[column], key), -order, name, frame, column, key)
+         for name, frame in tables if "submission" not in name.lower()  # labels to be filled in, of a contest
+         for column in frame.columns for order, key in enumerate(_KEYS)),
         key=lambda found: found[:2], default=None,
     )  # fmt: skip
-    if best is None or best[0] < ENOUGH:
+    if best is None or not best[0]:
         return None
     _, _, name, frame, column, key = best
     rows = _rows(name, frame[column], key)
@@ -76,14 +77,14 @@ def _rows(name: str, values: pd.Series, key: Callable[[str], str]) -> dict[str, 
     return rows
 
 
-def _share(paths: Sequence[PurePosixPath], values: pd.Series, key: Callable[[str], str]) -> float:
+def _found(paths: Sequence[PurePosixPath], values: pd.Series, key: Callable[[str], str]) -> int:
+    """How many pictures a column names; 0 where they are fewer than half of it and of the pictures."""
     names = {key(str(path)) for path in paths}
-    if len(names) < len(paths):  # pictures of one name in several folders
-        return 0.0
-    known = values.dropna()
-    words = {key(str(value)) for value in known.tolist()}
+    words = {key(str(value)) for value in values.dropna().tolist()}
     found = len(words & names)
-    return max(found / len(words), found / len(names)) if found > 1 else 0.0
+    if len(names) < len(paths) or found < 2:  # pictures of one name in several folders
+        return 0
+    return found if found >= ENOUGH * min(len(words), len(names)) else 0
 
 
 def _lonely(what: str, names: list[str]) -> str:
@@ -98,6 +99,10 @@ def _file(name: str) -> str:
     return _path(name).rpartition("/")[2]
 
 
+def _folder_and_file(name: str) -> str:
+    return "/".join(_path(name).split("/")[-2:])
+
+
 def _stem(name: str) -> str:
     head, dot, tail = _file(name).lower().rpartition(".")
     return head if dot and len(tail) <= 4 and not tail.isdigit() else _file(name).lower()
@@ -108,4 +113,4 @@ def _number(name: str) -> str:
     return (stem.lstrip("0") or "0") if stem.isdigit() else stem
 
 
-_KEYS: tuple[Callable[[str], str], ...] = (_path, _file, _stem, _number)
+_KEYS: tuple[Callable[[str], str], ...] = (_path, _folder_and_file, _file, _stem, _number)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,6 @@ from influence_core.data.uploads.limits import (
     CELLS,
     COLUMNS,
     MEGABYTE,
-    NAME,
     ROWS,
     UNPACKED,
     at_most,
@@ -29,6 +27,7 @@ from influence_core.data.uploads.limits import (
 from influence_core.data.uploads.pictures import Pictures, decode
 from influence_core.data.uploads.pixels import pixel_block
 from influence_core.data.uploads.raw import Block, Raw, Reading, column_names
+from influence_core.data.uploads.remarks import class_labels, data_frame_index
 from influence_core.data.uploads.typed import EXACT, TEXT
 
 _PLAIN = (
@@ -55,6 +54,7 @@ def collected(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     """The batches as one table, counted while they come; too many rows or bytes are a ``DataError``."""
     kept, used, rows = [], 0, 0
     for batch in batches:
+        batch.validate(full=True)  # offsets that lead out of a buffer would crash whoever follows them
         used, rows = used + batch.nbytes, rows + batch.num_rows
         at_most("MB in the unpacked file", UNPACKED // MEGABYTE, used // MEGABYTE, "leave out some columns or rows")
         at_most("rows", ROWS, rows, "take a random part of the rows")
@@ -74,21 +74,21 @@ def raw_of(table: pa.Table, schema: pa.Schema) -> Raw:
         picture, or columns nested so deeply that fewer than two are left, are a ``DataError``.
     """
     metadata = schema.metadata or {}
-    index = _index(metadata, table.schema.names)
+    index = data_frame_index(metadata, table.schema.names)
     categories = {column.name for column in schema if pa.types.is_dictionary(column.type)}
     table = _flat(table)
     at_most("cells", CELLS, table.num_rows * table.num_columns, "leave out some columns or rows")
     names, notes = column_names(
-        [INDEX if name == index and name.startswith("__") else name for name in table.schema.names]
+        [INDEX if name in index and name.startswith("__") else name for name in table.schema.names]
     )
-    classes = _class_labels(metadata)
+    classes = class_labels(metadata)
     parts = _Parts(notes=list(notes))
     for given, name, column in zip(table.schema.names, names, table.columns, strict=True):
         _sort(parts, name, column, classes.get(given, ()))
         if given in categories and _is_text(_inner(column.type)):
             parts.readings[name] = TEXT
-    index = next((name for given, name in zip(table.schema.names, names, strict=True) if given == index), "")
-    return _raw(parts, table.num_rows, index if index in parts.plain else "")
+    named = [name for given, name in zip(table.schema.names, names, strict=True) if given in index]
+    return _raw(parts, table.num_rows, [name for name in named if name in parts.plain])
 
 
 def _sort(parts: _Parts, name: str, column: pa.ChunkedArray, classes: tuple[str, ...]) -> None:
@@ -112,7 +112,7 @@ def _sort(parts: _Parts, name: str, column: pa.ChunkedArray, classes: tuple[str,
         parts.left_out.append(f"{quoted(name)} ({plain_text(kind, 40)})")
 
 
-def _raw(parts: _Parts, rows: int, index: str) -> Raw:
+def _raw(parts: _Parts, rows: int, index: list[str]) -> Raw:
     notes, blocks, pictures = parts.notes, dict(parts.blocks), parts.pictures
     if len(parts.plain) + len(blocks) + (pictures is not None) < 2 and parts.left_out:
         raise DataError(
@@ -127,21 +127,20 @@ def _raw(parts: _Parts, rows: int, index: str) -> Raw:
         what = "they are shown, not fitted" if shown else "their pixels are the features"
         notes += [f"Column {quoted(parts.pictured)} holds pictures; {what}.", *pictures.notes]
     if not index and "file" in parts.plain and pictures is not None:
-        index = "file"
+        index = ["file"]
     frame = pd.DataFrame(parts.plain, index=pd.RangeIndex(rows))
-    names_rows = bool(index) and frame[index].is_unique and frame[index].notna().all()
-    if index:
-        kind = frame[index].dtype
+    names_rows = len(index) == 1 and frame[index[0]].is_unique and frame[index[0]].notna().all()
+    for name in index:
+        kind = frame[name].dtype
         if not (types.is_numeric_dtype(kind) or types.is_datetime64_any_dtype(kind)):
-            parts.readings[index] = TEXT  # a name is kept as it is written
-        notes.append(
-            f"Column {quoted(index)} names the rows."
-            if names_rows
-            else f"Column {quoted(index)} was the index of the data frame; it repeats itself, so it names no rows."
+            parts.readings[name] = TEXT  # a name is kept as it is written
+        what = (
+            "names the rows" if names_rows else "was an index that does not name each row, and is no feature by guess"
         )
+        notes.append(f"Column {quoted(name)} {what}.")
     return Raw(
         frame, blocks, None if pictures is None else pictures.images, tuple(notes),
-        index=index if names_rows else "", aside=() if names_rows or not index else (index,), readings=parts.readings,
+        index=index[0] if names_rows else "", aside=() if names_rows else tuple(index), readings=parts.readings,
     )  # fmt: skip
 
 
@@ -157,35 +156,21 @@ def _flat(table: pa.Table) -> pa.Table:
             else:
                 names.append(name)
                 columns.append(column)
-        table = pa.Table.from_arrays(columns, names)
+        table = pa.Table.from_arrays([_own_bytes(column) for column in columns], names)
     return table
 
 
-def _index(metadata: Mapping[bytes, bytes], names: list[str]) -> str:
-    """The column in which pandas kept the names of the rows."""
-    given = _json(metadata.get(b"pandas")).get("index_columns", [])
-    found = [name for name in given if isinstance(name, str) and name in names] if isinstance(given, list) else []
-    return found[0] if len(found) == 1 else ""
-
-
-def _class_labels(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
-    """Names of numbered classes, as the library ``datasets`` writes them."""
-    info = _json(metadata.get(b"huggingface")).get("info")
-    features = info.get("features") if isinstance(info, dict) else None
-    found = {}
-    for name, feature in features.items() if isinstance(features, dict) else ():
-        names = feature.get("names") if isinstance(feature, dict) else None
-        if isinstance(names, list) and feature.get("_type") == "ClassLabel" and names:
-            found[str(name)] = tuple(plain_text(word, NAME) for word in names)
-    return found
-
-
-def _json(text: bytes | None) -> dict[str, Any]:
-    try:
-        found = json.loads(text or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _own_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # Texts as views (polars writes them) may all show the same bytes, so their lengths are added up before a copy.
+    text = pa.types.is_string_view(column.type)
+    if not text and not pa.types.is_binary_view(column.type):
+        return column
+    used = 0
+    for chunk in column.chunks:
+        views = np.frombuffer(chunk.buffers()[1] or b"", np.int32)[::4][chunk.offset : chunk.offset + len(chunk)]
+        used += int(views[chunk.is_valid().to_numpy(zero_copy_only=False)].sum(dtype=np.int64))
+    at_most("MB of text in a column", UNPACKED // MEGABYTE, used // MEGABYTE, "leave it out")
+    return column.cast(pa.large_string() if text else pa.large_binary())
 
 
 def _labelled(column: pa.ChunkedArray, classes: tuple[str, ...]) -> pd.Series:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from influence_core.data.uploads.limits import plain_text, quoted
@@ -17,9 +18,11 @@ BESIDE_PART = {"set", "sets", "image", "images", "img", "imgs", "data", "dataset
 # Folders that number sites, patients, days …, and are no kinds of things.
 _GROUP = re.compile(
     r"(?:site|batch|session|group|patient|subject|person|user|day|week|fold|run|cam|camera|hospital|clinic|slide|plate"
-    r"|scan|series|seq|sequence|video|clip|part|folder|year|month)?s?[\W_]*\d+x?",
+    r"|scan|series|seq|sequence|video|clip|part|folder|year|month)s?[\W_]*\d+|\d+x",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"(.*?[^\W\d_])[\W_]*\d+\)?")
+_CAMERAS = {"img", "image", "dsc", "dscn", "dcim", "pxl", "photo", "picture", "pic", "scan", "frame", "screenshot"}
 Folders = tuple[str, ...]
 
 
@@ -81,6 +84,21 @@ def _choice(folders: list[Folders], chosen: int, groups: list[int]) -> str:
         f"The class is folder {quoted(example[chosen])} of {quoted('/'.join(example))}, the others are kept as groups: "
         "choose another target if that is wrong."
     )
+
+
+def with_classes_by_name(layout: Layout, paths: Sequence[PurePosixPath]) -> Layout:
+    """Classes from names such as ``cat.12.jpg`` and ``dog_7.jpg``, where each has at least three pictures.
+
+    Returns:
+        The same layout where the names tell none.
+    """
+    found = [_NUMBERED.fullmatch(paths[k].stem) for k in layout.kept]
+    words = [match[1] if match else "" for match in found]
+    counts = Counter(words)
+    if "" in counts or len(counts) < 2 or min(counts.values()) < 3 or {word.lower() for word in counts} & _CAMERAS:
+        return layout
+    choice = f"No folder tells classes, so the names of the files do, as {quoted(words[0])} of {quoted(paths[0].name)}."
+    return replace(layout, classes=words, choice=choice)
 
 
 def part_of(folder: str) -> str:

@@ -12,12 +12,15 @@ import pandas as pd
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.archive import unpack
 from influence_core.data.uploads.beside import Beside, joined
-from influence_core.data.uploads.folders import Layout, harmless, layout_of
+from influence_core.data.uploads.columns import describe_columns
+from influence_core.data.uploads.folders import Layout, harmless, layout_of, with_classes_by_name
+from influence_core.data.uploads.guessing import guess_mapping
 from influence_core.data.uploads.limits import PICTURE_BYTES, quoted
 from influence_core.data.uploads.pictures import ENDINGS, FORMATS, decode
 from influence_core.data.uploads.pixels import pixel_block
 from influence_core.data.uploads.raw import Raw
 from influence_core.data.uploads.typed import TEXT
+from influence_core.data.uploads.understanding import understood
 
 TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".ods", ".json", ".jsonl", ".ndjson", ".parquet"}
 LABELS = {"label", "labels", "class", "class_name", "target", "category", "y", "diagnosis", "dx", "species", "breed"}
@@ -48,6 +51,9 @@ def read_pictures(archive: zipfile.ZipFile, members: Members, read_table: Callab
     tables, broken = _tables(archive, others, read_table)
     told = len(set(layout.classes)) > 1
     found, trouble = _beside(paths, tables, told)
+    if found is None and not told:
+        layout = with_classes_by_name(layout, paths)
+        told = len(set(layout.classes)) > 1
     _check_classes(paths, others, broken if found is None and not told else None)
     kept = layout.kept if told or found is None else found.kept
     frame = _frame(paths, layout, found, kept)
@@ -61,7 +67,7 @@ def read_pictures(archive: zipfile.ZipFile, members: Members, read_table: Callab
         *(found.notes if found is not None else ()),
         choice,
         trouble,
-        f"Files that are no pictures were left out: {_some(left_out)}." if left_out else "",
+        f"Files that are no readable pictures were left out: {_some(left_out)}." if left_out else "",
     )
     aside = tuple(str(name) for name in frame.columns if name not in {target, "file", "split"})
     return Raw(
@@ -91,10 +97,17 @@ def _beside(
 def _target(frame: pd.DataFrame, found: Beside | None) -> tuple[str, str]:
     # A table with a column called label is made for it, and then folders are only a way to store many files.
     named = [name for name in found.table.columns if str(name).lower() in LABELS] if found is not None else []
-    if "class" not in frame or not named or (frame["class"] == frame[named[0]].astype(str)).all():
-        return ("class" if "class" in frame else str(named[0]) if named else ""), ""
+    if "class" not in frame:
+        return str(named[0]) if named or found is None else _likely(found.table), ""
+    if not named or (frame["class"] == frame[named[0]].astype(str)).all():
+        return "class", ""
     note = f"The target is {quoted(named[0])} of the table, not the folder of a picture (class)"
     return str(named[0]), f"{note}: choose the other if that is wrong."
+
+
+def _likely(table: pd.DataFrame) -> str:
+    raw = understood(Raw(table))
+    return guess_mapping(raw, describe_columns(raw)).target
 
 
 def is_picture(name: str) -> bool:
@@ -125,8 +138,9 @@ def _frame(paths: Sequence[PurePosixPath], layout: Layout, found: Beside | None,
         name = "group" if len(layout.groups) == 1 else f"group {level}"
         columns[name] = [harmless(groups[place[k]]) if k in place else "" for k in kept]
     columns["file"] = _ids([paths[k] for k in kept])
-    if layout.parts and all(k in place for k in kept):
-        columns["split"] = [layout.parts[place[k]] for k in kept]
+    parts = [layout.parts[place[k]] for k in kept if layout.parts and k in place]
+    if len(parts) == len(kept) and {"train", "test"} <= {*parts}:
+        columns["split"] = parts
     frame = pd.DataFrame(columns)
     if found is None:
         return frame
@@ -156,7 +170,7 @@ def _check_classes(paths: Sequence[PurePosixPath], others: Members, broken: str 
         found = f"got {len(paths):,} pictures, and a table that cannot be read ({broken.rstrip('.')})"
     else:
         folders = {str(path.parent) for path in paths}
-        found = f"got {len(paths):,} pictures in {len(folders):,} and no table that names them"
+        found = f"got {len(paths):,} pictures in folders: {len(folders):,}, and no table that names them"
     kinds = ", ".join(kind.lower() for kind in FORMATS)
     raise DataError(
         f"Expected at least 2 folders, one per class, with pictures ({kinds}), or a table beside them with file names "

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.columnar import collected, raw_of
+from influence_core.data.uploads.footer import numbers_of_values
 from influence_core.data.uploads.limits import CELLS, COLUMNS, MEGABYTE, ROWS, UNPACKED, at_most
 from influence_core.data.uploads.raw import Raw
 
@@ -22,7 +23,7 @@ def read_parquet(content: bytes) -> Raw:
     """
     try:
         return raw_of(*_table(content))
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError, IndexError, RecursionError) as error:
         words = "Expected a readable Parquet file, got a damaged or cut one: write and upload it again."
         raise DataError(str(error) if isinstance(error, DataError) else words) from None
 
@@ -32,6 +33,8 @@ def _table(content: bytes) -> tuple[pa.Table, pa.Schema]:
         raise pa.ArrowInvalid("cut")
     footer = int.from_bytes(content[-8:-4], "little")
     at_most("bytes in the description of a Parquet file", FOOTER, footer, "write it again")
+    values = sum(numbers_of_values(content[-8 - footer : -8]))
+    at_most("numbers in all columns", CELLS, values, "leave out some columns or rows")
     file = pq.ParquetFile(pa.BufferReader(content))
     _check_size(file.metadata)
     # Read as a dictionary, a text that is repeated in every row stays one text.
@@ -48,5 +51,3 @@ def _check_size(metadata: pq.FileMetaData) -> None:
     unpacked = sum(group.total_byte_size for group in groups)
     at_most("MB in the unpacked file", UNPACKED // MEGABYTE, unpacked // MEGABYTE, "leave out some columns or rows")
     at_most("cells", CELLS, metadata.num_rows * metadata.num_columns, "leave out some columns or rows")
-    values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
-    at_most("numbers in all columns", CELLS, values, "leave out some columns or rows")

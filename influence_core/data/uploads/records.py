@@ -12,7 +12,7 @@ import pandas as pd
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import COLUMNS, ROWS, at_most, quoted
 from influence_core.data.uploads.raw import Block, Raw, column_names
-from influence_core.data.uploads.typed import column_of
+from influence_core.data.uploads.typed import TEXT, column_of
 
 CELLS = 5_000_000  # each is an object of its own while it is read
 Record = dict[str, Any]
@@ -85,9 +85,9 @@ def _document(found: Any) -> tuple[list[Record], list[str], list[str]]:
         names, rows = found["columns"], found["data"]
         if isinstance(names, list) and all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return [dict(zip(map(str, names), row, strict=True)) for row in rows], [], []
-    if isinstance(found, dict) and len(found) == 1 and _is_list_of(next(iter(found.values())), dict):
-        key, found = next(iter(found.items()))
-        return found, [], [f"The records under {quoted(key)} were read."]
+    inside = [key for key, value in found.items() if _is_list_of(value, dict)] if isinstance(found, dict) else []
+    if len(inside) == 1:
+        return found[inside[0]], [], [f"The records under {quoted(inside[0])} were read."]
     if _is_list_of(found, dict):
         return found, [], []
     if _is_list_of(found, list) and len({len(row) for row in found}) == 1:
@@ -99,17 +99,23 @@ def _document(found: Any) -> tuple[list[Record], list[str], list[str]]:
 
 
 def _by_column(found: Record) -> tuple[list[Record], list[str], list[str]]:
-    # {"x": [1, 2], …} or, as pandas writes by default, {"x": {"0": 1, "1": 2}, …}.
+    # {"x": [1, 2], …} or, as pandas writes by default, {"x": {"0": 1, "1": 2}, …}; or one object for each row.
     values = list(found.values())
     if _is_list_of(values, dict) and values[0] and all(value.keys() == values[0].keys() for value in values):
-        keys = [str(key) for key in values[0]]
-        rows = [{name: column[key] for name, column in found.items()} for key in values[0]]
-        return rows, [] if keys == [str(k) for k in range(len(keys))] else keys, []
+        inner, outer = list(values[0]), list(found)
+        if not _counts(inner) and (_counts(outer) or len(outer) > len(inner)):
+            return values, [] if _counts(outer) else outer, []
+        rows = [{name: column[key] for name, column in found.items()} for key in inner]
+        return rows, [] if _counts(inner) else inner, []
     if _is_list_of(values, list) and len({len(value) for value in values}) == 1 and values[0]:
         return [dict(zip(found, row, strict=True)) for row in zip(*values, strict=True)], [], []
     if not any(isinstance(value, list | dict) for value in values):
         return [found], [], []
     raise DataError(f"Expected {_FORMS}, got one object with other contents: save the table as JSON lines or CSV.")
+
+
+def _counts(keys: list[str]) -> bool:
+    return keys == [str(k) for k in range(len(keys))]
 
 
 def _is_list_of(found: Any, kind: type) -> bool:
@@ -128,7 +134,7 @@ def _flat(record: Record) -> Record:
 
 def _raw(columns: dict[str, list[Any]], index: Sequence[str], notes: list[str]) -> Raw:
     names, named = column_names(list(columns))
-    singles: dict[str, pd.Series] = {"index": column_of("index", index)[0]} if index and "index" not in names else {}
+    singles: dict[str, pd.Series] = {"index": pd.Series(index)} if index and "index" not in names else {}
     blocks, left_out, said = {}, [], [*notes, *named]
     for name, cells in zip(names, columns.values(), strict=True):
         nested = [isinstance(cell, list | dict) for cell in cells]
@@ -150,7 +156,9 @@ def _raw(columns: dict[str, list[Any]], index: Sequence[str], notes: list[str]) 
             f"Expected at least 2 columns of numbers or texts, got {len(singles) + len(blocks)}: "
             "flatten what lies deeper."
         )
-    return Raw(pd.DataFrame(singles, index=pd.RangeIndex(len(next(iter(columns.values()))))), blocks, notes=tuple(said))
+    frame = pd.DataFrame(singles, index=pd.RangeIndex(len(next(iter(columns.values())))))
+    given = {"index": TEXT} if index and "index" not in names else {}
+    return Raw(frame, blocks, notes=tuple(said), index="".join(given), readings=given)
 
 
 def _matrix(cells: Iterable[Any]) -> np.ndarray | None:
