@@ -170,7 +170,8 @@ def _own_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
         views = np.frombuffer(chunk.buffers()[1] or b"", np.int32)[::4][chunk.offset : chunk.offset + len(chunk)]
         used += int(views[chunk.is_valid().to_numpy(zero_copy_only=False)].sum(dtype=np.int64))
     at_most("MB of text in a column", UNPACKED // MEGABYTE, used // MEGABYTE, "leave it out")
-    return column.cast(pa.large_string() if text else pa.large_binary())
+    kind = pa.large_string() if text else pa.large_binary()
+    return pa.chunked_array([pa.array(chunk.to_pylist(), kind) for chunk in column.chunks], kind)
 
 
 def _labelled(column: pa.ChunkedArray, classes: tuple[str, ...]) -> pd.Series:

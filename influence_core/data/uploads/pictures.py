@@ -93,7 +93,7 @@ def _counted(headers: Sequence[_Header], what: str, words: str) -> str:
 def _header(name: str, content: bytes) -> _Header:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
+            width, height = _size(image)
             turn = _turn(image)
             frames = _has_frames(image)
             deep = image.mode.startswith(("I", "F"))
@@ -104,6 +104,15 @@ def _header(name: str, content: bytes) -> _Header:
     if width * height > PIXELS:
         raise DataError(f"Expected pictures of at most {PIXELS:,} pixels, got more in {quoted(name)}: make it smaller.")
     return _Header(*((height, width) if turn in _TURNED else (width, height)), frames, turn != 1, deep)
+
+
+def _size(image: Image.Image) -> tuple[int, int]:
+    # Some versions of Pillow give the size of a TIFF before it is turned.
+    turn = image.getexif().get(ExifTags.Base.Orientation, 1) if image.format == "TIFF" else 1
+    if turn in _TURNED:
+        tags = image.getexif()
+        return int(tags[ExifTags.Base.ImageLength]), int(tags[ExifTags.Base.ImageWidth])
+    return image.size
 
 
 def _turn(image: Image.Image) -> int:
