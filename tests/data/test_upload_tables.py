@@ -540,8 +540,8 @@ def test_a_random_table_comes_back_the_same_from_every_dialect(data, how, encodi
 CELLS = [
     "1", "2.5", "-3,5", "1,234", "1.234", "?", "NA", "n.a.", "", "abc", "yes", "no", "TRUE", "false", "2024-01-01",
     "=1", "01/02/2024", "31.12.2023", "$5", "5%", "5 kg", "007", "1e5", "inf", " ", "  x ", "'=1+1", '"q"', "a;b", "\t",
-    "é", "−5", "1 234", "(12)", "12:30", "Jan 5, 2024", "9" * 25, "-999", "0x1F", "\u202e", "#c", "sep=;", ".", ",", "-",
-    "Total", "None", "1'000", "٣", "5,-", "1.2.3", "1e400", "+7", "\ufeff", "\u200d",
+    "é", "−5", "1 234", "(12)", "12:30", "Jan 5, 2024", "9" * 25, "-999", "0x1F", "\u202e", "#c", "sep=;", ".", ",",
+    "-", "Total", "None", "1'000", "٣", "5,-", "1.2.3", "1e400", "+7", "\ufeff", "\u200d",
 ]  # fmt: skip
 WAYS = ["", "number", "number with decimal comma", "category", "date", "date, day first"]
 
