@@ -137,7 +137,7 @@ DIALECTS: list[tuple[dict[str, object], str]] = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, st.sampled_from(CLASSES)), min_size=6, max_size=12),
     dialect=st.sampled_from(DIALECTS),
@@ -172,7 +172,7 @@ def test_a_frame_goes_round_in_ten_dialects(
     decode = "utf-16" if encoding == "utf-16-be" else encoding
     reader = {key: value for key, value in options.items() if key != "quoting"}
     before, after = (list(csv.reader(io.StringIO(c.decode(decode), newline=""), **reader)) for c in (content, found))  # type: ignore[arg-type]
-    assume(len(before) == len(raw) + 1)
+    assume([len(line) for line in before] == [3] * (len(raw) + 1))  # a bare \r ends a line for every reader
     before[row + 1][2] = before[like + 1][2]
     assert after == [before[0], *(line for line, kept in zip(before[1:], stays, strict=True) if kept)]
 
