@@ -252,3 +252,17 @@ def _callbacks(node: ast.AST) -> list[ast.expr]:
         pairs = zip(node.keys, node.values, strict=True)
         return [v for k, v in pairs if isinstance(k, ast.Constant) and CALLBACK.fullmatch(str(k.value))]
     return []
+
+
+ENTRIES = {"Estimator", "SolverEntry", "Kind", "ModelEntry", "Quantity", "Source", "Signal", "Lens", "Preset"}
+STEPS = {"Step", "Lesson", "FigurePage", "FigureEntry", "Tool"}
+
+
+def test_entries_of_registries_and_steps_of_lessons_are_made_by_keywords() -> None:
+    found = set()
+    for path in [*_modules("influence_core"), *_modules("pages")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name in ENTRIES | STEPS:
+                found.add(node.name)
+                assert "kw_only=True" in ast.unparse(node.decorator_list[0]), f"{path}:{node.lineno}: {node.name}"
+    assert found == ENTRIES | STEPS

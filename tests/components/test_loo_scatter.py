@@ -8,7 +8,7 @@ import pytest
 
 from influence_core.agreement import agreement
 from pages.components.browser.loo_scatter import TOP, Look, Pairs, layers, picked, scatter_message, summary
-from pages.components.browser.map import Scene
+from pages.components.browser.map import MapView, Scene, map_message
 
 RANDOM = np.random.default_rng(0)
 MEASURED = RANDOM.normal(size=60)
@@ -47,6 +47,14 @@ def test_every_point_travels_with_both_changes_and_no_text() -> None:
     assert sizes[1] - sizes[0] == pytest.approx(8 * 7_000, abs=16)
 
 
+def test_what_the_map_shows_is_not_sent_again() -> None:
+    look, pairs = Look(sign=-1), Pairs(MEASURED, PREDICTED, coloured=-PREDICTED)
+    found, sent = unpacked(pairs, look), map_message(SCENE, -PREDICTED, MapView(), lasso=False)
+    assert "predicted" not in found and f'"coloured": "{found["coloured"]}"'.encode() in sent
+    assert len(scatter_message(SCENE, pairs, look)) < len(scatter_message(SCENE, Pairs(MEASURED, PREDICTED), look))
+    assert unpacked(Pairs(MEASURED, PREDICTED, coloured=PREDICTED), look)["coloured"] != found["coloured"]
+
+
 def test_the_strongest_twenty_and_the_others_have_their_own_r() -> None:
     rest, top = layers(Pairs(MEASURED, PREDICTED))
     assert sorted([*rest, *top]) == list(range(60)) and len(top) == TOP
@@ -68,14 +76,14 @@ def test_refits_without_a_certificate_are_left_out() -> None:
     measured[strongest] = np.nan
     assert strongest not in np.concatenate(layers(Pairs(measured, PREDICTED)))
     found = unpacked(Pairs(measured, PREDICTED), Look())
-    assert np.isnan(found["measured"][strongest]) and "59 points" in found["alt"]
+    assert np.isnan(found["measured"][strongest]) and found["names"][1].startswith("20")
     assert np.isfinite(found["reach"]).all()
 
 
 @pytest.mark.parametrize("values", [np.full(3, np.nan), np.zeros(3), np.ones(3), np.zeros(0)])
 def test_nothing_to_correlate_is_said(values: np.ndarray) -> None:
     found = unpacked(Pairs(values, np.zeros(len(values))), Look())
-    assert "r = undefined" in found["alt"] and min(found["reach"]) > 0
+    assert all("r = undefined" in name for name in found["names"]) and min(found["reach"]) > 0
 
 
 def test_both_axes_say_their_sign_in_words() -> None:

@@ -16,9 +16,9 @@ from PIL import Image
 from pages.components.browser.bridge import FOLDER, LIBRARY, MODULES, ensure_static, pack, starter
 from pages.components.browser.gallery import Gallery, sprite
 from pages.components.browser.map import MapView, Scene, clicked_point, lassoed_points, map_message
-from pages.components.browser.strips import signed
 from pages.components.charts.field import Field, level_lines, pen_up
 from pages.components.charts.scale import LARGEST_MARKER, SMALLEST_MARKER, colour_limit, marker_sizes, plain
+from pages.components.session.words import signed
 
 
 def unpack(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:

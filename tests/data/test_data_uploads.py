@@ -242,6 +242,20 @@ def test_kept_data_come_back_the_same_from_a_private_folder(tmp_path):
     assert manifest["file"] == "mine.csv" and manifest["mapping"]["target"] == "label" and manifest["rows"] == 60
 
 
+def test_data_stored_before_columns_could_be_read_another_way_still_load(tmp_path):
+    store, upload = store_of(tmp_path), built(as_csv(frame()), numbers="refuse", texts="refuse", target_gaps="refuse")
+    key = store.save(upload)
+    path = store.folder / key / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["mapping"]["readings"]
+    path.write_text(json.dumps(manifest | {"version": 1}))
+    assert store.manifest(key)["mapping"]["target"] == "label"
+    assert store.load(key).dataset.fingerprint == upload.table.dataset.fingerprint
+    path.write_text(json.dumps(manifest | {"version": 3}))
+    with pytest.raises(DataError, match="which this server does not hold"):
+        store.load(key)
+
+
 def test_another_mapping_or_another_byte_is_another_upload(tmp_path):
     one = built(as_csv(frame()))
     keys = {uploads.upload_fingerprint(upload) for upload in (
@@ -299,6 +313,7 @@ def test_the_registry_loads_what_a_link_names(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("text", "plain"), [
+    ("a\u200db\u200e", "a\u200db\u200e"),
     ("a\u202eb", "ab"), ("a\0b\nc", "ab c"), ("  a   b ", "a b"), ("<b>é", "<b>é"), ("x" * 99, "x" * 79 + "…"),
 ])  # fmt: skip
 def test_a_strangers_text_becomes_one_harmless_line(text, plain):

@@ -261,6 +261,12 @@ def test_a_date_that_fits_both_orders_is_said_and_can_be_turned_around():
     assert months == {"day first": 2, "month first": 1}
 
 
+def test_a_date_is_no_target():
+    raw, _, mapping = guessed(text("when,x,label", ["2024-01-25", "2024-03-01"] * 30, X, YES))
+    with pytest.raises(DataError, match="Target 'when': expected numbers or classes, got dates"):
+        uploads.build(raw, replace(mapping, target="when", features=("x",)))
+
+
 def test_no_date_is_invented():
     for cells in (["1.2.3", "1.2.4", "2.0.0"], ["192.168.1.1", "10.0.0.1", "8.8.8.8"], ["3-4", "10-12", "1-1"]):
         raw = read(text("v,x,label", cells * 20, X, YES))
@@ -293,6 +299,7 @@ def body(sep=","):
     ("a,b,label,\n" + body().replace("\n", ",\n"), "empty field at the end of each line"),
     ("| a | b | label |\n|---|---|---|\n" + text(None, [""] * 60, X, Z, YES, [""] * 60, sep=" | "), "bars"),
     ("a b label\n" + body(" "), "blanks"),
+    ("a,b,label\n" + body().replace("no\n", "no\na,b,label\n", 1), "1 line that names the columns again was left out"),
     ("a, b, label\n" + body(", "), ""),
     ("a,b,label\n" + body().replace("no\n", "no\n# second part\n", 1), "1 line with #"),
 ])  # fmt: skip
@@ -528,3 +535,40 @@ def test_a_random_table_comes_back_the_same_from_every_dialect(data, how, encodi
     raw = read(table.to_csv(index=False, **how).encode(encoding))
     np.testing.assert_array_equal(raw.frame.iloc[:, :d].to_numpy(dtype=float), x)
     assert raw.frame["label"].tolist() == label and [*raw.frame.columns] == [*table.columns]
+
+
+CELLS = [
+    "1", "2.5", "-3,5", "1,234", "1.234", "?", "NA", "n.a.", "", "abc", "yes", "no", "TRUE", "false", "2024-01-01",
+    "=1", "01/02/2024", "31.12.2023", "$5", "5%", "5 kg", "007", "1e5", "inf", " ", "  x ", "'=1+1", '"q"', "a;b", "\t",
+    "é", "−5", "1 234", "(12)", "12:30", "Jan 5, 2024", "9" * 25, "-999", "0x1F", "\u202e", "#c", "sep=;", ".", ",", "-",
+    "Total", "None", "1'000", "٣", "5,-", "1.2.3", "1e400", "+7", "\ufeff", "\u200d",
+]  # fmt: skip
+WAYS = ["", "number", "number with decimal comma", "category", "date", "date, day first"]
+
+
+@settings(max_examples=60)
+@given(
+    st.data(),
+    st.sampled_from([",", ";", "\t", "|", " ", ", "]),
+    st.integers(1, 5),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_whatever_the_cells_are_there_is_a_table_or_one_sentence(data, sep, width, end):
+    names = st.sampled_from(["id", "label", "x", "date", "zip", "y", "", "Unnamed: 0", "split", "a b", "2020", "#h"])
+    few = st.lists(st.sampled_from(CELLS), min_size=1, max_size=3)
+    columns = data.draw(st.lists(few, min_size=width, max_size=width))
+    row = st.tuples(*map(st.sampled_from, columns))
+    rows = data.draw(st.lists(row, max_size=20)) + data.draw(st.lists(st.tuples(st.sampled_from(CELLS)), max_size=1))
+    lines = [sep.join(line) for line in [data.draw(st.tuples(*[names] * width)), *rows]]
+    try:
+        raw, described, mapping = guessed(end.join(lines))
+        uploads.warnings(uploads.build(raw, mapping), tuple(described.values()))
+        choice = uploads.Choice(
+            data.draw(st.sampled_from([*described])), data.draw(st.sampled_from(WAYS)), ("NA", "-999")
+        )
+        features = tuple(name for name in described if name not in {mapping.target, mapping.id, mapping.split})
+        upload = uploads.build(raw, replace(mapping, readings=(choice,), features=features))
+        assert all(note.endswith(".") and len(note) < 400 for note in upload.notes)
+    except DataError as error:
+        assert str(error).startswith(("Expected", "Column", "Target")) and str(error).endswith(".")
+        assert "\n" not in str(error) and len(str(error)) < 400

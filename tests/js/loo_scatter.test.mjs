@@ -2,17 +2,21 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { THEME, served } from './site.mjs';
 
-const { layoutOf, tracesOf } = await served('loo_scatter/component.js');
+const { altOf, layoutOf, tracesOf } = await served('loo_scatter/component.js');
 
 const MESSAGE = { measured: Float32Array.of(1, NaN, -2, 0.5), predicted: Float32Array.of(0.9, 5, -1.5, -0.1), top: Int32Array.of(2),
   group: Int32Array.of(0, 1), names: ['others', 'strongest'], titles: ['measured', 'predicted <b>'], words: '← | →', side: 'train',
-  reach: [2, 3], equal: true, sign: 1, selected: 0, band: 0.3, problem: 'p', height: 400 };
+  reach: [2, 3], equal: true, sign: 1, selected: 0, band: 0.3, height: 400 };
 const named = (message, name) => tracesOf(message, THEME).find((trace) => trace.name === name && trace.hoverinfo !== undefined);
 
 test('a point without a certified refit is left out, everywhere', () => {
   assert.deepEqual([...named(MESSAGE, 'others').customdata], [0, 3]);
   assert.deepEqual([...named(MESSAGE, 'strongest').customdata], [2]);
   assert.deepEqual(named(MESSAGE, 'group that leaves').x, [1]);
+});
+
+test('a screen reader hears how many points there are, and both correlations', () => {
+  assert.equal(altOf(MESSAGE), 'Predicted against measured change of 3 points. others; strongest.');
 });
 
 test('x is measured, y predicted, and the colour the sign of what is helpful', () => {

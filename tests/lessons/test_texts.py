@@ -60,7 +60,7 @@ def test_every_file_is_a_lesson_with_as_many_texts_as_steps() -> None:
     for lesson in TAUGHT.values():
         assert len(lesson.text.steps) == len(lesson.steps) and lesson.title and lesson.question.endswith(("?", "."))
     assert list(prose.figures()) == list(FIGURES)
-    assert all(question.endswith("?") and len(text) > 200 for question, text in prose.figures().values())
+    assert all(words["question"].endswith("?") and len(words["text"]) > 200 for words in prose.figures().values())
 
 
 def test_a_step_is_read_into_its_parts() -> None:

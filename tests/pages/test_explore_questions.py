@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import analyse
 from influence_core.settings import Settings
-from pages.components.browser.strips import signed
 from pages.components.frame.presets import PRESETS
+from pages.components.session.words import signed
 from tests.pages.test_explore_page import explore, in_link, words
 
 BLOBS = PRESETS["blobs"].settings

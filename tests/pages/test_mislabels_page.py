@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,85 +15,22 @@ from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.review import opening
 from pages.components.session import cached
 from pages.components.session.door import core
-from pages.components.session.view import View
-from tests import waiting
-from tests.waiting import PATIENCE
-
-PAGE = str(Path(__file__).parents[2] / "pages" / "4_Mislabels.py")
-DIGITS = Settings(
-    DataSettings("digits", (("digits", "3,5,8"),), validation_fraction=0.15, test_fraction=0.2, flip_fraction=0.1),
-    ModelSettings("softmax", 0.1),
+from tests.pages.review import (
+    DIGITS,
+    ROWS,
+    folder,
+    has,
+    key,
+    name_on_card,
+    opened,
+    press,
+    stored,
+    until,
+    with_queue,
+    words,
 )
-ROWS = Settings(
-    DataSettings("iris", (("classes", "3"),), validation_fraction=0.2, test_fraction=0.2, flip_fraction=0.1),
-    ModelSettings("softmax", 0.1),
-)
 
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """A database of its own for every test, and cards that are never too young."""
-    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
-    monkeypatch.delenv("INFLUENCE_DB_URL", raising=False)
-    monkeypatch.setattr("influence_core.annotations.serving.EARLY", 0.0)
-    yield tmp_path
-    cached.store().close()
-
-
-def opened(settings: Settings = DIGITS, name: str = "Ada", **view: Any) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
-    app.session_state.settings, app.session_state.view = settings, View(**view)
-    app.run()
-    if name:
-        app.text_input(key="review.typed").set_value(name)
-        press(app, "Review the current data")
-    return app
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label.startswith(label)).click().run()
-    return app
-
-
-def until(app: AppTest, ready: Callable[[AppTest], bool]) -> AppTest:
-    waiting.until(lambda: ready(app) or ready(app.run()), lambda: words(app), pause=0.05)
-    assert not app.exception
-    return app
-
-
-def with_queue(settings: Settings = DIGITS, name: str = "Ada", **view: Any) -> AppTest:
-    """A page with a card on it and its evidence."""
-    app = opened(settings, name, **view)
-    if not has(app, "review-Q"):
-        press(app, "Make the queue")
-        until(app, lambda app: has(app, "review-Q"))
-    return until(app, lambda app: any("relabel would do" in part.value for part in app.markdown))
-
-
-def has(app: AppTest, key: str) -> bool:
-    return any(button.key == key for button in app.button)
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.warning, *app.error, *app.info, *app.success]
-    return " ".join(part.value for part in parts).replace("\\", "")
-
-
-def key(app: AppTest, letter: str) -> AppTest:
-    app.button(key=f"review-{letter}").click().run()
-    assert not app.exception
-    return app
-
-
-def name_on_card(app: AppTest) -> str:
-    return next(part.value for part in app.markdown if "given label of" in part.value).split("of ")[-1].rstrip("]")
-
-
-def stored(app: AppTest) -> list[tuple[str, int | None]]:
-    store = cached.store()
-    with store.reading() as connection:
-        rows = connection.exec_driver_sql("SELECT action, new_label FROM decision ORDER BY id").all()
-    return [(row[0], row[1]) for row in rows]
+__all__ = ["folder"]
 
 
 def test_a_stranger_is_asked_for_a_name_and_told_what_is_wrong_with_it() -> None:
@@ -319,157 +252,6 @@ def test_near_duplicates_are_shown_and_answered_along(monkeypatch: pytest.Monkey
     assert len(stored(app)) == 4
 
 
-def test_progress_counts_and_lists_only_own_answers() -> None:
-    app = with_queue()
-    key(key(app, "Q"), "E")
-    bob = opened(name="Bob", panel="progress")
-    table = next(frame.value for frame in bob.dataframe if "your answer" in frame.value)
-    assert set(table["your answer"]) == {"open"}
-    assert "2 by Ada" not in words(bob)  # one person's answers need no list of people
-    ada = opened(panel="progress")
-    table = next(frame.value for frame in ada.dataframe if "your answer" in frame.value)
-    assert list(table["your answer"][:3]) == ["kept", "excluded", "open"]
-    ada.selectbox(key="review.filter-mine").set_value("excluded").run()
-    table = next(frame.value for frame in ada.dataframe if "your answer" in frame.value)
-    assert list(table["your answer"]) == ["excluded"]
-
-
-def test_the_guideline_is_written_by_a_lead_and_one_key_away() -> None:
-    app = with_queue(panel="review")
-    key(app, "G")
-    assert "There is no guideline yet" in words(app)
-    lead = opened(panel="team")
-    lead.text_area[0].set_value("A five has a hat.")
-    press(lead, "Save as version 1")
-    app.run()
-    assert "A five has a hat." in words(app) and "Version 1, Ada" in words(app)
-
-
-def test_team_is_for_leads(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = with_queue()
-    key(app, "Q")
-    lead = opened(panel="team")
-    for part in ("Agreement", "Consensus", "Labelling guideline", "Activity"):
-        assert part in [heading.value for heading in lead.subheader]
-    assert "Undefined: no item has two answers yet" in words(lead)
-    table = next(frame.value for frame in lead.dataframe if "outcome" in frame.value)
-    assert list(table["outcome"]) == ["keep"] and list(table["Ada"]) == [table["given"].iloc[0]]
-    monkeypatch.setenv("INFLUENCE_LEADS", "grace@example.org")
-    other = opened(name="Bob", panel="team")
-    assert other.session_state.view.panel == "review"
-    assert not any(heading.value == "Consensus" for heading in other.subheader)
-
-
-def test_two_answers_to_each_card_give_agreement_and_a_second_pass() -> None:
-    with_queue()
-    with cached.store().writing() as connection:
-        connection.exec_driver_sql("UPDATE queue SET overlap = 2")
-    ada, bob = opened(), opened(name="Bob")
-    assert name_on_card(ada) != name_on_card(bob)
-    key(key(ada, "Q"), "Q")
-    key(key(bob, "Q"), "E")  # her first card is his second
-    lead = opened(panel="team")
-    table = next(frame.value for frame in lead.dataframe if "outcome" in frame.value)
-    both = table[(table["Ada"] != "") & (table["Bob"] != "")]
-    assert list(both["Bob"]) == ["exclude"]
-    assert [metric.value for metric in lead.metric] == ["0%", "0.00", "0.00"]
-    assert "1 item with two answers" in words(lead)
-    assert "1 disagreement" in words(opened(panel="progress"))
-
-
-def test_retraining_tells_before_and_after_and_makes_the_next_queue() -> None:
-    app = with_queue()
-    for letter in "WWWE":
-        key(app, letter)
-    page = opened(panel="progress")
-    press(page, "Retrain")
-    until(page, lambda page: "Held-out accuracy" in [metric.label for metric in page.metric])
-    assert "3 relabelled, 1 excluded, 0 kept" in words(page)
-    press(page, "Make queue 2")
-    until(page, lambda page: "Queue 2" in str(page.selectbox(key="review.version").options))
-    (newest, oldest) = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)
-    assert (newest.version, oldest.version) == (2, 1)
-    assert newest.size == oldest.size - 4
-    again = until(opened(), lambda app: "Strongest counter-example" in words(app))
-    assert "Card 1 of " + str(newest.size) in words(again)
-
-
-def test_curves_need_flips_that_are_known() -> None:
-    app = with_queue(replace(ROWS, data=replace(ROWS.data, flip_fraction=0.0)))
-    app = opened(replace(ROWS, data=replace(ROWS.data, flip_fraction=0.0)), panel="progress")
-    assert "Which labels are wrong is not known" in words(app)
-    assert not any(button.label == "Draw the curve" for button in app.button)
-
-
-def test_the_curve_shows_influence_loss_and_random(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_queue(ROWS)
-    app = opened(ROWS, panel="progress")
-    app.selectbox(key="review.seeds").set_value(3).run()
-    press(app, "Draw the curve")
-    until(app, lambda app: "AUC: Self-influence" in words(app))
-    assert "over 3 seeds" in words(app)
-    table = next(frame.value for frame in app.dataframe if "share checked" in frame.value)
-    for name in ("self_influence", "loss", "random"):
-        found = table[f"flips found, {name}"]
-        assert found.iloc[0] == 0 and found.iloc[-1] == 1 and found.is_monotonic_increasing
-
-
-def test_exports_say_how_many_rows_and_come_back_in() -> None:
-    app = with_queue()
-    for letter in "QWE":
-        key(app, letter)
-    page = opened(panel="export")
-    n = len(cached.problem(DIGITS).split.train)
-    assert [label.rpartition(": ")[2] for label in page.radio[0].options] == [f"{n:,}", f"{n:,}", "3"]
-    page.radio[0].set_value("decided").run()
-    press(page, "Prepare the files: 3 rows")
-    assert "Decided only, 3 rows" in words(page)
-    files = page.session_state["review.files"].files
-    issues = annotations.read_csv(files["label_issues.csv"])
-    assert sorted(issues["action"]) == ["exclude", "keep", "re-label"]
-    tasks = json.loads(files["label_studio_tasks.json"])
-    assert len(tasks) == 3 and tasks[0]["data"]["image"].startswith("data:image/png;base64,")
-    manifest = json.loads(files["manifest.json"])
-    assert manifest["rows"]["exported"] == 3 and manifest["trust"].startswith("‖∇J")
-    page.file_uploader(key="review.import").set_value(("tasks.json", files["label_studio_tasks.json"], "text/json"))
-    page.run()
-    press(page, "Import these annotations")
-    assert "0 answers stored, 3 known already." in words(page)
-    page.file_uploader(key="review.import").set_value(("tasks.json", b"{}", "text/json")).run()
-    press(page, "Import these annotations")
-    assert "Expected a JSON list" in page.error[0].value
-
-
-def test_filtered_exports_hold_what_the_filter_lets_through() -> None:
-    app = with_queue(ROWS)
-    key(key(app, "E"), "W")
-    page = opened(ROWS, panel="export")
-    page.multiselect(key="review.export-outcome").set_value(["exclude"]).run()
-    page.radio[0].set_value("filtered").run()
-    press(page, "Prepare the files: 1 rows")
-    files = page.session_state["review.files"].files
-    assert len(annotations.read_csv(files["label_issues.csv"])) == 1
-    assert len(annotations.read_csv(files["dataset_clean.csv"])) == 0
-    page.multiselect(key="review.export-outcome").set_value([]).run()
-    press(page, f"Prepare the files: {len(cached.problem(ROWS).split.train)} rows")
-    files = page.session_state["review.files"].files
-    clean = annotations.read_csv(files["dataset_clean.csv"])
-    train = cached.problem(ROWS).split.train
-    assert list(clean.columns) == ["id", *train.feature_names, train.target_name]
-    assert len(clean) == len(train) - 1
-    assert (
-        clean[train.target_name].to_numpy() != np.array(train.class_names)[train.y][np.isin(train.ids, clean["id"])]
-    ).sum() == 1
-
-
-def test_exports_are_for_leads(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_queue()
-    monkeypatch.setenv("INFLUENCE_LEADS", "grace@example.org")
-    app = opened(panel="export")
-    assert "they are for leads" in words(app)
-    assert not any(button.label.startswith("Prepare") for button in app.button)
-
-
 def counter_example(app: AppTest) -> str:
     """What is said of the strongest counter-example."""
     return next(part.value for part in app.markdown if "Strongest counter-example" in part.value).replace("\\", "")
@@ -530,17 +312,6 @@ def test_a_counter_example_outside_the_queue_has_no_button_but_is_said() -> None
     assert not has(app, "review-counter") and not has(app, "review-counter-open")
 
 
-def test_the_second_pass_can_be_taken_up_at_once() -> None:
-    app = with_queue()
-    first = name_on_card(app)
-    key(key(app, "N"), "Q")
-    app.toggle(key="review.second").set_value(True).run()
-    assert name_on_card(app) == first
-    assert "Second pass" in words(app)
-    key(app, "E")
-    assert "Second pass: the answers differed" not in words(app)
-
-
 def test_an_annotator_narrows_what_is_served_and_the_link_says_so() -> None:
     app = with_queue()
     app.selectbox(key="review.only-given").set_value(3).run()
@@ -558,38 +329,6 @@ def test_an_annotator_narrows_what_is_served_and_the_link_says_so() -> None:
     key(again, "all")
     assert has(again, "review-Q") and "given" not in again.query_params
     assert len(stored(app)) == 4
-
-
-def test_links_name_version_strategy_and_place() -> None:
-    with_queue()
-    app = AppTest.from_file(PAGE, default_timeout=PATIENCE)
-    for name, value in {"version": "1", "place": "3", "strategy": "loss", "panel": "review"}.items():
-        app.query_params[name] = value
-    app.session_state["settings"], app.session_state["view"] = DIGITS, View(version=1, place=3, strategy="loss")
-    app.run()
-    app.text_input(key="review.typed").set_value("Ada")
-    press(app, "Review the current data")
-    assert "Card 4 of" in words(app) and "only to look at" in words(app)
-    assert app.query_params["strategy"] in ("loss", ["loss"])
-    assert app.query_params["version"] in ("1", ["1"])
-
-
-def test_a_lead_makes_the_next_version_by_another_signal() -> None:
-    with_queue()
-    lead = opened(panel="team")
-    lead.selectbox(key="review.plan.strategy").set_value("loss").run()
-    lead.number_input(key="review.plan.overlap").set_value(2).run()
-    lead.number_input(key="review.plan.limit").set_value(40).run()
-    lead.slider(key="review.plan.controls").set_value(10).run()
-    lead.checkbox(key="review.plan.blind").check().run()
-    press(lead, "Make the next version")
-    until(lead, lambda lead: len(lead.selectbox(key="review.version").options) == 2)
-    made = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)[0]
-    assert (made.version, made.strategy, made.overlap, made.blind, made.size) == (2, "loss", 2, True, 40)
-    assert made.control_fraction == pytest.approx(0.1)
-    with cached.store().reading() as connection:
-        (controls,) = connection.exec_driver_sql("SELECT sum(is_control) FROM task WHERE queue_id = 2").one()
-    assert controls == 4
 
 
 @pytest.mark.parametrize(

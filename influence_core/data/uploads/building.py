@@ -107,6 +107,11 @@ def _check(raw: Raw, mapping: ColumnMapping) -> None:
     for name in (mapping.target, *special):
         if name not in raw.frame:
             raise DataError(f"Expected a single column of the file, got {quoted(name)}: choose one of its columns.")
+    if kind_of(raw.frame[mapping.target]) in {"date", "other"}:
+        raise DataError(
+            f"Target {quoted(mapping.target)}: expected numbers or classes, got dates or something else: "
+            "choose another target, or read the column as a category."
+        )
     known = set(raw.columns)
     for name in mapping.features:
         if name not in known:
@@ -226,7 +231,7 @@ def _check_rows(y: NDArray[Any], classes: tuple[str, ...], parts: dict[str, NDAr
         rarest = classes[int(counts.argmin())]
         raise DataError(
             f"Expected at least {least} {'training ' if parts else ''}rows of every class, got {counts.min()} of "
-            f"{quoted(rarest)}: add rows, or choose regression if the target is a number."
+            f"{quoted(rarest)}: add rows, count it as a missing value, or choose regression if the target is a number."
         )
 
 

@@ -74,7 +74,7 @@ def guess_targets(raw: Raw, columns: tuple[Column, ...]) -> tuple[str, ...]:
     named = [c for word in TARGETS for c in single if _word(c.name) == word and (word != "y" or lone_y)]
     named += [c for c in single if {*_words(c.name)[:1], *_words(c.name)[-1:]} & ENDINGS]
     fit = [c for c in named if c.kind == "number" or (c.distinct <= MOST_VALUES and not _differs(raw, c))]
-    order = [*free[-1:], *free[:1], *free[::-1]]
+    order = [*free[-1:], *(c for c in columns[:1] if c.name not in taken), *free[::-1]]
     few = [
         c for c in order if c.kind in {"text", "true/false"} and 1 < c.distinct <= FEW and _common(raw.frame[c.name])
     ]

@@ -40,7 +40,7 @@ def style(found: Numbers, cells: pa.Array, doubtful: bool) -> tuple[str, ...]:
         notes.append(f"numbers in {found.unit}, which was left out: {example(found, cells)}")
     if doubtful:
         notes.append(
-            f"both decimal marks fit, so {example(found, cells)} is a guess: choose another one if it is wrong"
+            f"both decimal marks fit, so {example(found, cells)} is a guess: read the column another way if it is wrong"
         )
     return tuple(notes)
 

@@ -45,8 +45,11 @@ def read_text(content: bytes) -> Raw:
     table, mended = _parse(content[layout.start : layout.end], layout)
     at_most("rows", ROWS, table.num_rows, "take a random part of the rows")
     columns = {name: _plain(column, layout.padded) for name, column in zip(names, table.columns, strict=True)}
+    repeated = _repeated(columns, layout)
     trailing = [name for name in _trailing(layout) if _is_empty(columns[names[name]])]
     rows, blank = _kept(columns)
+    if repeated is not None:
+        rows = pc.invert(repeated) if rows is None else pc.and_not(rows, repeated)
     frame = pd.DataFrame({
         name: column.to_pandas() if rows is None else column.filter(rows).to_pandas()
         for place, (name, column) in enumerate(columns.items()) if place not in trailing
@@ -56,6 +59,7 @@ def read_text(content: bytes) -> Raw:
         *layout.notes,
         *mended,
         f"{counted(blank, 'empty row')} {were(blank)} left out." if blank else "",
+        _again(repeated),
         "The empty field at the end of each line was left out." if trailing else "",
         *(note for note in name_notes if not layout.headless and not (trailing and "without a name" in note)),
     )
@@ -143,6 +147,25 @@ def _plain(column: pa.ChunkedArray, padded: bool) -> pa.Array:
     if not pc.any(marked).as_py():
         return cells
     return pa.array([restored(cell) for cell in cells.to_pylist()], pa.large_string())
+
+
+def _repeated(columns: dict[str, pa.Array], layout: TextLayout) -> pa.Array | None:
+    """Rows that are the line of names once more, as in files that were put together; None for none."""
+    if layout.headless:
+        return None
+    found = None
+    for cells, name in zip(columns.values(), layout.names, strict=True):
+        here = pc.equal(pc.utf8_trim_whitespace(cells), name.strip())
+        found = here if found is None else pc.and_(found, here)
+        if not pc.any(found).as_py():
+            return None
+    return found
+
+
+def _again(repeated: pa.Array | None) -> str:
+    count = 0 if repeated is None else pc.sum(repeated).as_py()
+    verb = "names" if count == 1 else "name"
+    return f"{counted(count, 'line')} that {verb} the columns again {were(count)} left out." if count else ""
 
 
 def _index(layout: TextLayout, name: str, frame: pd.DataFrame) -> str:

@@ -140,9 +140,9 @@ def _gap(direct: FloatArray, cg: FloatArray) -> float:
 
 
 BLOBS = FigureEntry(
-    "Two Gaussian clouds: flipped labels stand out, and an optimiser that stops short moves the ground",
-    "The Gaussian-blobs notebook of the reproduction of Koh & Liang 2017",
-    blobs,
-    (Option("flips", 0.05, "Share of flipped labels", 0.0, 0.3), Option("seed", 0, "Seed", 0, 10_000)),
-    SETTINGS,
+    title="Two Gaussian clouds: flipped labels stand out, and an optimiser that stops short moves the ground",
+    source="The Gaussian-blobs notebook of the reproduction of Koh & Liang 2017",
+    run=blobs,
+    options=(Option("flips", 0.05, "Share of flipped labels", 0.0, 0.3), Option("seed", 0, "Seed", 0, 10_000)),
+    settings=SETTINGS,
 )

@@ -165,12 +165,12 @@ def _secant(path: Path, middle: int) -> float:
 
 
 DERIVATIVE = FigureEntry(
-    "Influence is a derivative: the tangent at ε = 0, read off at ε = −1/n",
-    "Hampel 1974; Koh & Liang 2017, section 2",
-    derivative,
-    (
+    title="Influence is a derivative: the tangent at ε = 0, read off at ε = −1/n",
+    source="Hampel 1974; Koh & Liang 2017, section 2",
+    run=derivative,
+    options=(
         Option("train", -1, "Training point (−1: the most influential)", -1, 89),
         Option("test", 0, "Test point", 0, 9),
     ),
-    SETTINGS,
+    settings=SETTINGS,
 )

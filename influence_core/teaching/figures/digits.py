@@ -78,9 +78,9 @@ def _numbers(points: pd.DataFrame) -> list[Number]:
 
 
 INCOMPLETE_SCORES = FigureEntry(
-    "Both factors matter: σ(−y f) keeps easy points small, H⁻¹ decides the sign",
-    "Koh & Liang 2017, figure 1",
-    incomplete_scores,
-    (Option("test", 6, "Test point", 0, 99), Option("l2", 0.1, "l2", 1e-4, 10.0)),
-    Settings(DataSettings("mnist"), ModelSettings("logistic", 0.1)),
+    title="Both factors matter: σ(−y f) keeps easy points small, H⁻¹ decides the sign",
+    source="Koh & Liang 2017, figure 1",
+    run=incomplete_scores,
+    options=(Option("test", 6, "Test point", 0, 99), Option("l2", 0.1, "l2", 1e-4, 10.0)),
+    settings=Settings(DataSettings("mnist"), ModelSettings("logistic", 0.1)),
 )

@@ -70,9 +70,9 @@ def _numbers(report: search.FastReport, parts: pd.DataFrame, enough: search.Reac
 
 
 SHORTER_SEARCH = FigureEntry(
-    "Three ways to find influential points faster, measured apart",
-    "Guo et al. 2020, FastIF",
-    shorter_search,
-    (Option("tests", 5, "Test points", 1, 50), Option("l2", 0.1, "l2", 1e-4, 10.0)),
-    SETTINGS,
+    title="Three ways to find influential points faster, measured apart",
+    source="Guo et al. 2020, FastIF",
+    run=shorter_search,
+    options=(Option("tests", 5, "Test points", 1, 50), Option("l2", 0.1, "l2", 1e-4, 10.0)),
+    settings=SETTINGS,
 )

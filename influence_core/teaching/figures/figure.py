@@ -55,7 +55,7 @@ class Figure:
         return found[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FigureEntry:
     """One entry of ``FIGURES``.
 

@@ -70,9 +70,9 @@ def _numbers(tables: dict[str, pd.DataFrame]) -> list[Number]:
 
 
 FLIPPED_LABELS = FigureEntry(
-    "Checking the most suspicious tenth finds most flipped labels",
-    "Koh & Liang 2017, section 5.4; announced in the reproduction paper but not done there",
-    flipped_labels,
-    (Option("seeds", 5, "Seeds", 2, 50), Option("data", DATA[0], "Data", choices=DATA)),
-    flipped_settings(DATA[0]),
+    title="Checking the most suspicious tenth finds most flipped labels",
+    source="Koh & Liang 2017, section 5.4; announced in the reproduction paper but not done there",
+    run=flipped_labels,
+    options=(Option("seeds", 5, "Seeds", 2, 50), Option("data", DATA[0], "Data", choices=DATA)),
+    settings=flipped_settings(DATA[0]),
 )

@@ -64,9 +64,9 @@ def linear_regression(chosen: Chosen, task: Task) -> Figure:
 
 
 LINEAR_REGRESSION = FigureEntry(
-    "In linear regression influence finds the same points as leaving each out",
-    "The linear-regression notebook of the reproduction of Koh & Liang 2017",
-    linear_regression,
-    (Option("test", 7, "Test point", 0, 99),),
-    SETTINGS,
+    title="In linear regression influence finds the same points as leaving each out",
+    source="The linear-regression notebook of the reproduction of Koh & Liang 2017",
+    run=linear_regression,
+    options=(Option("test", 7, "Test point", 0, 99),),
+    settings=SETTINGS,
 )

@@ -263,23 +263,23 @@ def _logistic_numbers(found: list[Panel], loo: FloatArray) -> list[Number]:
 
 
 RIDGE = FigureEntry(
-    "Four ways to the inverse Hessian, one experiment",
-    "Figure of the reproduction of Koh & Liang 2017 on ForestFires (Cortez & Morais 2007)",
-    ridge,
-    (Option("row", 41, "Held-out row", 0, FIRES), Option("runs", 5, "Runs of LiSSA", 2, 20)),
-    ridge_settings(41),
-    ("forest_fires",),
+    title="Four ways to the inverse Hessian, one experiment",
+    source="Figure of the reproduction of Koh & Liang 2017 on ForestFires (Cortez & Morais 2007)",
+    run=ridge,
+    options=(Option("row", 41, "Held-out row", 0, FIRES), Option("runs", 5, "Runs of LiSSA", 2, 20)),
+    settings=ridge_settings(41),
+    files=("forest_fires",),
 )
 LOGISTIC = FigureEntry(
-    "Averaging removes the noise of LiSSA, not its bias",
-    "Koh & Liang 2017, figure 2, and its reproduction",
-    logistic,
-    (
+    title="Averaging removes the noise of LiSSA, not its bias",
+    source="Koh & Liang 2017, figure 2, and its reproduction",
+    run=logistic,
+    options=(
         Option("images", "bundled", "Images", choices=("bundled", "data folder")),
         Option("test", 6, "Test point", 0, 99),
         Option("penalty", 2000.0, "n·l2", 1.0, 1e5),
         Option("scale", 1e3, "Scale s of LiSSA", 10.0, 1e6),
         Option("steps", 10_000, "Steps m of LiSSA", 10, 100_000),
     ),
-    Settings(DataSettings("mnist"), ModelSettings("logistic", 2000 / 900, fold_penalty=True)),
+    settings=Settings(DataSettings("mnist"), ModelSettings("logistic", 2000 / 900, fold_penalty=True)),
 )

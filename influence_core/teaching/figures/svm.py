@@ -248,16 +248,20 @@ def _seed(words: str) -> Option:
 
 IRIS = DataSettings("iris")
 HINGE_SMOOTHING = FigureEntry(
-    "A smoothed hinge makes influence of a support vector machine meaningful, within limits",
-    "Koh & Liang 2017, figure 4, and its reproduction",
-    hinge_smoothing,
-    (Option("draws", 20, "Draws of ten test points", 6, 200),),
-    Settings(IRIS, ModelSettings("hinge", PENALTY / 90, options=(("t", 0.01),))),
+    title="A smoothed hinge makes influence of a support vector machine meaningful, within limits",
+    source="Koh & Liang 2017, figure 4, and its reproduction",
+    run=hinge_smoothing,
+    options=(Option("draws", 20, "Draws of ten test points", 6, 200),),
+    settings=Settings(IRIS, ModelSettings("hinge", PENALTY / 90, options=(("t", 0.01),))),
 )
 DISTANCES = FigureEntry(
-    "Far points: exactly unused by the support vector machine, merely small for logistic regression",
-    "The reproduction of Koh & Liang 2017 on Iris",
-    distances,
-    (Option("test", 1, "Test point", 0, 9), Option("t", 0.01, "Smoothing t of the hinge", 1e-3, 1.0), _seed("Seed")),
-    Settings(IRIS, ModelSettings("hinge", 0.01, options=(("t", 0.01),))),
+    title="Far points: exactly unused by the support vector machine, merely small for logistic regression",
+    source="The reproduction of Koh & Liang 2017 on Iris",
+    run=distances,
+    options=(
+        Option("test", 1, "Test point", 0, 9),
+        Option("t", 0.01, "Smoothing t of the hinge", 1e-3, 1.0),
+        _seed("Seed"),
+    ),
+    settings=Settings(IRIS, ModelSettings("hinge", 0.01, options=(("t", 0.01),))),
 )

@@ -133,6 +133,11 @@ def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:
     return struct.pack("<I", len(words)) + words + b"".join(array.tobytes() for array in flat.values())
 
 
+def named(values: NDArray[Any]) -> str:
+    """A name of numbers by their content, under which one component leaves them to another."""
+    return blake2b(np.ascontiguousarray(values, "<f4").tobytes(), digest_size=6).hexdigest()
+
+
 def is_index(value: object, count: int) -> TypeGuard[int]:
     """Whether a value from the browser is one of ``count`` indices.
 

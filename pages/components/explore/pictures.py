@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.browser.map import MapView, Reactions, Side, influence_map
-from pages.components.browser.strips import Strip
+from pages.components.browser.strips import OnMap, Strip
 from pages.components.charts.scale import colour_limit
 from pages.components.explore.group_panel import Group
 from pages.components.lenses import Strongest, lens_of
@@ -114,7 +114,8 @@ def draw_truth(shown: Shown) -> None:
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
-    pairs = Pairs(shown.measured, shown.scores, shown.side)
+    board = cached.drawn(shown.settings) and shown.side == "train"  # there the map draws its own numbers
+    pairs = Pairs(shown.measured, shown.scores, shown.side, None if board else shown.helpfulness)
     loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
     below = network_truth.words(shown) if way.noisy else _certified(shown)
     st.markdown(f"{summary(shown.agreed)}  \n:small[{below}]")  # one element less to send at every click
@@ -179,8 +180,16 @@ def examples(shown: Shown) -> None:
     content = Strip(
         caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown), heading=strongest(shown)
     )
-    points = Strongest(shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content))
+    points = Strongest(
+        shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), _tiles(shown)
+    )
     lens_of(shown.data).strongest(points)
+
+
+def _tiles(shown: Shown) -> OnMap:
+    """Where the map's sheet has the example that is asked about, and the first of those that are listed."""
+    n, scene = len(shown.analysis.problem.split.train), shown.scene.fingerprint
+    return OnMap(scene, int(shown.view.train or 0), n) if shown.side == "test" else OnMap(scene, n + _first(shown), 0)
 
 
 def _tables(shown: Shown, content: Strip) -> None:
@@ -205,11 +214,16 @@ def _asked(shown: Shown) -> tuple[Dataset, str]:
     if shown.side == "test":
         row = int(shown.view.train or 0)
         return split.train.take(np.array([row])), scene.train_labels[row]
-    first = int(shown.tests[0]) if len(shown.tests) else 0
+    first = _first(shown)
     caption = scene.test_labels[first]
     if shown.view.ask == "tests":
         caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
     return split.test.take(np.array([first])), caption
+
+
+def _first(shown: Shown) -> int:
+    """The test point asked about, or the first of several."""
+    return int(shown.tests[0]) if len(shown.tests) else 0
 
 
 def titles(shown: Shown) -> tuple[str, str]:

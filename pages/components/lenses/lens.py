@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.components.browser.gallery import Sprite, sprite
-from pages.components.browser.strips import Captions, Strip
+from pages.components.browser.strips import Captions, OnMap, Strip
 
 if TYPE_CHECKING:
     from influence_core.data import Dataset, Scaling, Split
@@ -41,6 +41,7 @@ class Strongest:
         pick: called with the number of a clicked one.
         key: of the element.
         tables: lists them for a kind that has no strip.
+        on_map: where a map on the same page has their pictures, so that they need not be sent again.
     """
 
     data: Dataset
@@ -50,9 +51,10 @@ class Strongest:
     pick: Callable[[int], None]
     key: str
     tables: Callable[[], None]
+    on_map: OnMap | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lens:
     """One kind of example.  What has a default is what a kind can do without.
 

@@ -33,8 +33,9 @@ def pictures(data: Dataset) -> Pictures:
 def strongest(points: Strongest) -> None:
     """Two rows of images, and between them the one they matter to."""
     rows = [*points.content.helpful, *points.content.harmful]
-    shown = np.concatenate([pictures(points.asked), pictures(points.data)[rows]])
-    strip(sprite(shown, len(shown)), points.captions, points.content, points.pick, points.key)
+    shown = [pictures(points.asked), pictures(points.data)[rows]]
+    tiles = points.on_map or sprite(np.concatenate(shown), 1 + len(rows))
+    strip(tiles, points.captions, points.content, points.pick, points.key)
 
 
 def full(split: Split, row: int, name: str, label: str) -> None:

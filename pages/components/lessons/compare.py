@@ -230,7 +230,7 @@ def scatter(joined: Joined, names: tuple[str, str]) -> Picture:
 
 
 COMPARE = Tool(
-    "Two models, one question",
-    "Do two models lean on the same training points? Any two models, on the current data and test point.",
-    draw,
+    title="Two models, one question",
+    question="Do two models lean on the same training points? Any two models, on the current data and test point.",
+    draw=draw,
 )

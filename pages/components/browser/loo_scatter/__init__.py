@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from pages.components.browser.bridge import component, is_index, pack
+from pages.components.browser.bridge import component, is_index, named, pack
 from pages.components.browser.map import Scene, Side
 from pages.components.session.errors import safely
 
@@ -29,11 +29,14 @@ class Pairs:
         measured: (n,) by refits; NaN where a refit has no certificate, and such points are left out.
         predicted: (n,).
         side: the points; "test" for the change at each test point as one training point leaves.
+        coloured: what a map on the same page shows where that is ``sign`` times ``predicted``, so that the browser has
+            them already; else None.
     """
 
     measured: np.ndarray
     predicted: np.ndarray
     side: Side = "train"
+    coloured: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,17 +118,19 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
     reach[0] = max(reach[0], min(1.15 * look.band, 4 * reach[0]))  # a band is one where its edges are seen
     header = {
         "fingerprint": scene.fingerprint,
-        "problem": f"{scene.fingerprint} {pairs.side} {look.unit}",
         "side": pairs.side,
         "names": names,
         "titles": [f"measured by refits, {look.measured}", f"predicted, {look.unit}"],
         "words": f"← {look.ends[0]} | {look.ends[1]} →",
-        "reach": [max(reach)] * 2 if look.equal else reach,
-        "alt": f"Predicted against measured change of {len(rest) + len(top)} points. " + "; ".join(names) + ".",
+        "reach": [float(f"{limit:.9g}") for limit in ([max(reach)] * 2 if look.equal else reach)],
         **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height", "band")},
     }
-    measured, predicted = (np.asarray(values, float) for values in (pairs.measured, pairs.predicted))
-    return pack(header, measured=measured, predicted=predicted, top=top, group=np.asarray(look.group, int))
+    arrays = {"measured": np.asarray(pairs.measured, float), "top": top, "group": np.asarray(look.group, int)}
+    if pairs.coloured is None:
+        arrays["predicted"] = np.asarray(pairs.predicted, float)
+    else:
+        header["coloured"] = named(pairs.coloured)
+    return pack(header, **arrays)
 
 
 def layers(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:

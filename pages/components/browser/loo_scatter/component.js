@@ -2,6 +2,7 @@
 import { chart, send } from '../shared/chart.js';
 import { CLEAR, HARMFUL, HELPFUL, escapeText, signed } from '../shared/palette.js';
 import { configOf, legendStandIn, restingTool } from '../shared/plotting.js';
+import { parked } from '../shared/wire.js';
 
 const CONFIG = configOf('select2d', 'lasso2d');
 const MANY = 2000; // from here on WebGL: SVG shapes would be slow
@@ -47,7 +48,7 @@ export function layoutOf(message, theme) {
     range: [-message.reach[k], message.reach[k]], zeroline: true, zerolinecolor: theme.outline, zerolinewidth: 1,
     gridcolor: theme.grid, exponentformat: 'power' });
   return {
-    height: message.height, uirevision: message.problem, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
+    height: message.height, uirevision: `${message.fingerprint} ${message.side} ${message.titles[1]}`, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
     clickmode: 'event', margin: { l: 80, r: 34, t: 52, b: 70 }, xaxis: axis(message.titles[0], 0),
     yaxis: axis(message.titles[1], 1), paper_bgcolor: CLEAR, plot_bgcolor: CLEAR,
     font: { color: theme.text, family: theme.font, size: 12 },
@@ -59,7 +60,17 @@ export function layoutOf(message, theme) {
   };
 }
 
+export const altOf = ({ measured, names }) =>
+  `Predicted against measured change of ${measured.filter(Number.isFinite).length} points. ${names.join('; ')}.`;
+
+// The map has the predicted changes already, where it shows them.
+async function arrive(message, root) {
+  root.setAttribute('aria-label', altOf(message));
+  if (message.coloured) message.predicted = (await parked(message.coloured)).scores.map((score) => message.sign * score);
+}
+
 export default chart({
+  arrive,
   config: () => CONFIG,
   figure: (scene, message, theme) => ({ data: tracesOf(message, theme), layout: layoutOf(message, theme) }),
   words: (message, side, index) =>

@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.components.browser.bridge import component, is_index, pack
+from pages.components.browser.bridge import component, is_index, named, pack
 from pages.components.browser.gallery import Sprite
 from pages.components.browser.parcel import send_once
 from pages.components.charts.field import Field, Floats, level_lines, pen_up
@@ -195,6 +195,7 @@ def map_message(scene: Scene, scores: Floats | None, view: MapView, lasso: bool)
     after = header.pop("after")
     if scores is not None:
         arrays["scores"] = np.asarray(scores, float)
+        header["coloured"] = named(scores)
     if after is not None:
         across, up = pen_up(after)
         arrays |= {"after_x": across, "after_y": up}

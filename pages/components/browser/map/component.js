@@ -2,6 +2,7 @@
 import { chart, redraw, send } from '../shared/chart.js';
 import { signed } from '../shared/palette.js';
 import { configOf } from '../shared/plotting.js';
+import { park } from '../shared/wire.js';
 import { FLIPPED, figureOf } from './figure.js';
 
 const CONFIG = configOf();
@@ -80,6 +81,7 @@ const MAP = {
     const word = message.magnitude_only || !score ? '' : ' · ' + message.words[score > 0 ? 1 : 0];
     return `${signed(message.sign * score)} ${message.unit}${word}`;
   },
+  arrive: (message, root) => message.scores && park(root, message.coloured, message),
   listen(root, plot) {
     plot.on('plotly_click', (event) => onClick(root, event));
     plot.on('plotly_selected', (event) => onLasso(root, event));

@@ -5,7 +5,7 @@ import { palette } from './palette.js';
 import { loadPlotly } from './plotting.js';
 import { sheetStyle, tileStyle, zoomTo } from './sprite.js';
 import { component } from './start.js';
-import { parked, unpack } from './wire.js';
+import { parked, unpack, unpark } from './wire.js';
 
 function showThumb(thumb, sprite, tile) {
   thumb.hidden = !sprite;
@@ -82,13 +82,16 @@ export function send(root, trigger, event) {
   handle.setTriggerValue(trigger, { ...event, fingerprint: scene.fingerprint, nonce: Date.now() });
 }
 
-function release({ state }) {
+function release(root) {
+  const { state } = root;
+  unpark(root);
   state.observer?.disconnect();
   if (state.plot) state.Plotly.purge(state.plot); // a browser keeps few WebGL contexts alive
   state.plot = null;
 }
 
-// A kind of chart: figure() for scene and message, its configuration, the words of the hover box, and what it listens to.
+// A kind of chart: figure() for scene and message, its configuration, the words of the hover box, what it listens to, and
+// arrive() where a message shares numbers with another chart.
 // What must last (listeners, the newest handle) lives on the root element.
 export const chart = (kind) => component((handle, current) => {
   const root = handle.parentElement.querySelector('.if-chart');
@@ -96,9 +99,9 @@ export const chart = (kind) => component((handle, current) => {
   if (!root.state) root.innerHTML = FRAME;
   const state = (root.state ??= {});
   state.handle = handle;
-  root.setAttribute('aria-label', message.alt);
+  if (message.alt) root.setAttribute('aria-label', message.alt);
   root.style.minHeight = message.height + 'px';
-  Promise.all([loadPlotly(), parked(message.fingerprint)]).then(([Plotly, scene]) => {
+  Promise.all([loadPlotly(), parked(message.fingerprint), kind.arrive?.(message, root)]).then(([Plotly, scene]) => {
     if (!current()) return undefined;
     if (state.scene !== scene || state.message.side !== message.side) hideTip(root);
     Object.assign(state, { Plotly, scene, message });

@@ -39,7 +39,12 @@ export function markerSizes(scores, limit) {
 const signOf = (value) => (value < 0 ? '−' : value > 0 ? '+' : '');
 
 // Three digits for one number, two for the marks of a scale; always with its sign, and a real minus.
-export const signed = (score) => signOf(score) + String(Number(Math.abs(score).toPrecision(3)));
+// As Python writes three digits: 0.0000041 would not be read.
+export function signed(score) {
+  const [digits, power] = Math.abs(score).toExponential(2).split('e');
+  const tiny = score && power < -4;
+  return signOf(score) + (tiny ? `${Number(digits)}e-${power.slice(1).padStart(2, '0')}` : String(Number(Math.abs(score).toPrecision(3))));
+}
 export function number(value) {
   if (value === 0) return '0';
   const size = Math.abs(value);

@@ -46,16 +46,36 @@ function background(sheet, node, box, style) {
   const [left, top] = style.backgroundPosition.split(' ').map(parseFloat);
   if (!sheet.images.has(source)) {
     const id = `sheet-${sheet.images.size}`;
-    sheet.images.set(source, { id, w });
-    sheet.defs.append(shape('image', { id, href: source, width: w, height: h, preserveAspectRatio: 'none',
-      style: 'image-rendering:pixelated' }));
+    const image = shape('image', { id, href: source, width: w, height: h, preserveAspectRatio: 'none', style: 'image-rendering:pixelated' });
+    sheet.images.set(source, { id, w, image, tiles: [] });
+    sheet.defs.append(image);
   }
   const x = box.left - sheet.left + node.clientLeft + parseFloat(style.paddingLeft) * (style.backgroundOrigin === 'content-box');
   const y = box.top - sheet.top + node.clientTop + parseFloat(style.paddingTop) * (style.backgroundOrigin === 'content-box');
   const [width, height] = [parseFloat(style.width), parseFloat(style.height)];
-  const { id, w: first } = sheet.images.get(source); // the file holds a sheet once, in the size of its first tile
-  const viewBox = [-left, -top, width, height].map((length) => (length * first) / w).join(' ');
-  return [shape('svg', { x, y, width, height, viewBox }, shape('use', { href: '#' + id }))];
+  const { id, w: first, tiles } = sheet.images.get(source); // the file holds a sheet once, in the size of its first tile
+  const viewBox = [-left, -top, width, height].map((length) => (length * first) / w);
+  const tile = shape('svg', { x, y, width, height, viewBox: viewBox.join(' ') }, shape('use', { href: '#' + id }));
+  tiles.push({ tile, viewBox });
+  return [tile];
+}
+
+// A file holds no more of a sheet than it shows: where that is less than half, each tile is cut out.
+async function cut({ image, w, tiles }) {
+  const [source, canvas] = [new Image(), element('canvas')];
+  source.src = image.getAttribute('href');
+  await source.decode();
+  const scale = source.naturalWidth / w;
+  const areas = tiles.map(({ viewBox }) => viewBox.map((length) => Math.round(length * scale)));
+  if (2 * areas.reduce((sum, [, , width, height]) => sum + width * height, 0) > source.naturalWidth * source.naturalHeight) return;
+  areas.forEach(([x, y, width, height], k) => {
+    Object.assign(canvas, { width, height });
+    canvas.getContext('2d').drawImage(source, x, y, width, height, 0, 0, width, height);
+    const [left, top, across, up] = tiles[k].viewBox;
+    tiles[k].tile.replaceChildren(shape('image', { x: left, y: top, width: across, height: up, preserveAspectRatio: 'none',
+      href: canvas.toDataURL(), style: 'image-rendering:pixelated' }));
+  });
+  image.remove();
 }
 
 // Line by line as the browser has broken them; a line that is cut off ends with dots.
@@ -108,15 +128,17 @@ function drawn(sheet, node) {
 }
 
 // The whole of an element, also what has been scrolled out of sight.
-function pictureOf(node, title) {
+async function pictureOf(node, title) {
   const look = palette(node);
   const box = node.getBoundingClientRect();
   const sheet = { left: box.left - node.scrollLeft - FILE_PAD, top: box.top - node.scrollTop - FILE_PAD - FILE_TITLE,
     images: new Map(), defs: shape('defs', {}) };
   const [width, height] = [node.scrollWidth + 2 * FILE_PAD, node.scrollHeight + 2 * FILE_PAD + FILE_TITLE];
   const size = { width, height, viewBox: `0 0 ${width} ${height}`, 'font-family': PICTURE_FONT };
+  const parts = drawn(sheet, node);
+  await Promise.all([...sheet.images.values()].map(cut));
   return shape('svg', size, sheet.defs, shape('rect', { width, height, fill: look.background }),
-    shape('text', { x: FILE_PAD, y: FILE_PAD + 14, 'font-size': 16, fill: look.text }, title), ...drawn(sheet, node));
+    shape('text', { x: FILE_PAD, y: FILE_PAD + 14, 'font-size': 16, fill: look.text }, title), ...parts);
 }
 
 function keep(blob, name) {
@@ -137,7 +159,7 @@ async function pixels(svg, address) {
 }
 
 export async function savePicture(kind, { node, title, file }) {
-  const svg = pictureOf(node, title);
+  const svg = await pictureOf(node, title);
   const blob = new Blob([new XMLSerializer().serializeToString(svg)], { type: 'image/svg+xml' });
   if (kind === 'svg') return keep(blob, `${file}.svg`);
   const address = URL.createObjectURL(blob);

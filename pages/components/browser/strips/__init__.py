@@ -13,11 +13,25 @@ from numpy.typing import NDArray
 from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.gallery import Sprite
 from pages.components.session.errors import safely
-from pages.components.session.words import signed
 
 Captions = Sequence[str] | Mapping[int, str]
 
 _strip = component("strips", '<div class="if-strip"></div><div class="if-files"></div>\n')
+
+
+@dataclass(frozen=True)
+class OnMap:
+    """A scene on the same page that has the pictures and their captions.
+
+    Attributes:
+        scene: its fingerprint.
+        asked: tile of the test image on its sheet.
+        first: tile of training image 0.
+    """
+
+    scene: str
+    asked: int
+    first: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +65,7 @@ class Strip:
 
 
 def strip(
-    tiles: Sprite,
+    tiles: Sprite | OnMap,
     captions: Captions,
     content: Strip,
     on_click: Callable[[int], None],
@@ -62,26 +76,27 @@ def strip(
     Pixels are shown as they are, enlarged by a whole factor: nothing is rescaled or smoothed.
 
     Args:
-        tiles: the test image, then those of ``content``: helpful ones first.
+        tiles: the test image, then those of ``content``, helpful ones first; or where they are already.
         captions: a short text, such as id and label, for the index of each shown image.
         content: what to show.
         on_click: called with the training index.
         key: of the element.
     """
     shown = [int(index) for index in (*content.helpful, *content.harmful)]
-    items = [
-        {"index": index, "tile": 1 + place, "caption": captions[index], "score": signed(score), "value": score}
-        for place, (index, score) in enumerate((index, float(content.scores[index])) for index in shown)
-    ]
+    points = [(index, float(f"{content.scores[index]:.9g}")) for index in shown]
     split = len(content.helpful)
-    header = {
-        "sprite": vars(tiles),
+    if isinstance(tiles, OnMap):
+        where = vars(tiles)
+    else:
+        own = {index: (place, captions[index]) for place, index in enumerate(shown, 1)}
+        where = {"sprite": vars(tiles), "asked": 0, "own": own}
+    header = where | {
         "test": content.test_caption,
         "unit": content.unit,
         "selected": content.selected,
         "rows": [
-            {"title": title, "word": title.partition(":")[0].lower(), "items": part}
-            for title, part in zip(content.titles, (items[:split], items[split:]), strict=True)
+            {"title": title, "word": title.partition(":")[0].lower(), "points": part}
+            for title, part in zip(content.titles, (points[:split], points[split:]), strict=True)
         ],
         "heading": content.heading,
         "file": content.file,

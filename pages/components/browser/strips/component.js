@@ -1,9 +1,10 @@
 // Two rows of buttons and the test image between them; all text goes in as text, never as HTML.
 import { element } from '../shared/dom.js';
 import { fileButtons } from '../shared/file_buttons.js';
+import { signed } from '../shared/palette.js';
 import { sheetStyle, tileStyle, zoomTo } from '../shared/sprite.js';
 import { component } from '../shared/start.js';
-import { unpack } from '../shared/wire.js';
+import { parked, unpack } from '../shared/wire.js';
 import STYLE from './component.css.js';
 
 const SIDE = 64; // pixels of a thumbnail's longer side, to the nearest whole multiple of its own size
@@ -12,7 +13,8 @@ const HUES = ['--if-helpful', '--if-harmful'];
 function picture(sprite, tile, scale) {
   const zoom = zoomTo(SIDE * scale, Math.max(sprite.tile_h, sprite.tile_w));
   const node = element('div', { className: 'tile' });
-  Object.assign(node.style, sheetStyle(sprite, zoom), tileStyle(sprite, tile, zoom));
+  const { backgroundSize } = sheetStyle(sprite, zoom);
+  Object.assign(node.style, { backgroundSize, ...tileStyle(sprite, tile, zoom) });
   return node;
 }
 
@@ -35,7 +37,7 @@ function row(root, message, { items, title, word }, hue) {
 }
 
 function middle(message) {
-  const image = Object.assign(picture(message.sprite, 0, 1.3), { role: 'img', ariaLabel: message.test });
+  const image = Object.assign(picture(message.sprite, message.asked, 1.3), { role: 'img', ariaLabel: message.test });
   return element('div', { className: 'test' }, image, element('div', { className: 'caption' }, message.test));
 }
 
@@ -46,11 +48,29 @@ function contents(root) {
     rows: [head, ...rows.flatMap(({ word, items }) => items.map(({ caption, value }) => [word, caption, value]))] };
 }
 
-export default component((handle) => {
+// Pictures and captions of the points: the message's own, or those of the scene.
+function complete({ rows, own, first }, { sprite, train_labels: train, test_labels: test }) {
+  const at = (index) => own?.[index] ?? [first + index, train[first + index] ?? test[first + index - train.length]];
+  const item = ([index, value]) => ({ index, value, score: signed(value), tile: at(index)[0], caption: at(index)[1] });
+  return { sprite, rows: rows.map((row) => ({ ...row, items: row.points.map(item) })) };
+}
+
+// The sheet's long address once, not once per tile.
+function sheetOf(root, sprite) {
+  if (root.sprite !== sprite) root.sheet = element('style', {}, `.if-strip .tile { background-image: url("${sprite.data_uri}"); }`);
+  root.sprite = sprite;
+  return root.sheet;
+}
+
+export default component((handle, current) => {
   const root = handle.parentElement.querySelector('.if-strip');
   const message = unpack(handle.data);
-  Object.assign(root, { handle, message });
-  const [helpful, harmful] = HUES.map((hue, k) => row(root, message, message.rows[k], hue));
-  root.replaceChildren(helpful, middle(message), harmful);
-  fileButtons(handle.parentElement.querySelector('.if-files'), () => contents(root));
+  (message.scene ? parked(message.scene) : Promise.resolve(message)).then((scene) => {
+    if (!current()) return;
+    const { sprite } = Object.assign(message, complete(message, scene));
+    Object.assign(root, { handle, message });
+    const [helpful, harmful] = HUES.map((hue, k) => row(root, message, message.rows[k], hue));
+    root.replaceChildren(sheetOf(root, sprite), helpful, middle(message), harmful);
+    fileButtons(handle.parentElement.querySelector('.if-files'), () => contents(root));
+  });
 }, STYLE);

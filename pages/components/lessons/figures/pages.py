@@ -27,4 +27,6 @@ DRAWN: dict[str, dict[str, Any]] = {
     "J": {"draw": scores.derivative},
 }
 WORDS = prose.figures()
-FIGURE_PAGES = {f"figure-{name.lower()}": FigurePage(name, *WORDS[name], **drawn) for name, drawn in DRAWN.items()}
+FIGURE_PAGES = {
+    f"figure-{name.lower()}": FigurePage(figure=name, **(WORDS[name] | drawn)) for name, drawn in DRAWN.items()
+}

@@ -107,7 +107,7 @@ def right(choice: int, **numbers: object) -> AnswerKey:
     return AnswerKey(choice, numbers)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
     """One step of a lesson beside its words: read, predict, reveal.
 
@@ -122,7 +122,7 @@ class Step:
     sliders: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Lesson:
     """A lesson: a few steps about one problem.
 
@@ -160,7 +160,7 @@ class Lesson:
         return self.text.question
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FigurePage:
     """A published figure, computed again.
 
@@ -183,7 +183,7 @@ class FigurePage:
     keeps: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Tool:
     """A page of its own kind among the lessons, such as the comparison of two models."""
 

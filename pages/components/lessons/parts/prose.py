@@ -95,10 +95,10 @@ def step(name: str, text: str) -> StepText:
     return StepText(choices=choices, symbols=symbols, **parts)
 
 
-def figures() -> dict[str, tuple[str, str]]:
+def figures() -> dict[str, dict[str, str]]:
     """Question and paragraph of every published figure by its letter."""
     parts = re.findall(r"^## (\w+)\. ([^\n]+)\n+(.+?)\s*(?=^## |\Z)", _read("figures"), re.DOTALL | re.MULTILINE)
-    return {letter: (question, text) for letter, question, text in parts}
+    return {letter: {"question": question, "text": text} for letter, question, text in parts}
 
 
 def _read(name: str) -> str:

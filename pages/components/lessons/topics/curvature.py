@@ -91,11 +91,11 @@ def _flatter(setting: Setting) -> AnswerKey:
 
 
 CURVATURE = Lesson(
-    prose.lesson("curvature"),
-    SETTINGS,
-    (
-        Step(lambda setting, _revealed: _panels(setting, False), _alone),
-        Step(_bars, _flatter),
-        Step(_panels, _signs),
+    text=prose.lesson("curvature"),
+    settings=SETTINGS,
+    steps=(
+        Step(draw=lambda setting, _revealed: _panels(setting, False), answer=_alone),
+        Step(draw=_bars, answer=_flatter),
+        Step(draw=_panels, answer=_signs),
     ),
 )

@@ -116,9 +116,12 @@ def _best(setting: Setting) -> AnswerKey:
 
 
 DAMPING = Lesson(
-    prose.lesson("damping"),
-    SETTINGS,
-    tuple(Step(*one, ("damping",)) for one in ((_kept, _how_many), (_paths, _limit), (_truth, _best))),
+    text=prose.lesson("damping"),
+    settings=SETTINGS,
+    steps=tuple(
+        Step(draw=draw, answer=answer, sliders=("damping",))
+        for draw, answer in ((_kept, _how_many), (_paths, _limit), (_truth, _best))
+    ),
     options=(Option("damping", 0.0, "Damping δ", 0.0, 100.0),),
     stops={"damping": STOPS},
     fits=lambda setting: (

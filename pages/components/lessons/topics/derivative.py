@@ -144,14 +144,14 @@ def _equal(setting: Setting) -> AnswerKey:
 
 
 DERIVATIVE = Lesson(
-    prose.lesson("derivative"),
-    SETTINGS,
-    (
-        Step(_weigh, _rises, ("eps",)),
-        Step(_tangent, _over, ("eps",)),
-        Step(_theta, _first_order, ("eps",)),
-        Step(_chain, _chain_rule),
-        Step(_mixture, _equal),
+    text=prose.lesson("derivative"),
+    settings=SETTINGS,
+    steps=(
+        Step(draw=_weigh, answer=_rises, sliders=("eps",)),
+        Step(draw=_tangent, answer=_over, sliders=("eps",)),
+        Step(draw=_theta, answer=_first_order, sliders=("eps",)),
+        Step(draw=_chain, answer=_chain_rule),
+        Step(draw=_mixture, answer=_equal),
     ),
     options=(
         Option("train", -1, "Training point (−1: the strongest)", -1, 100_000),

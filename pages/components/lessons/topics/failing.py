@@ -120,13 +120,13 @@ def _larger(setting: Setting) -> AnswerKey:
 
 
 FAILING = Lesson(
-    prose.lesson("fails"),
-    SETTINGS,
-    (
-        Step(undertrained.trained_again, undertrained.lost, ("epochs",)),
-        Step(_early, _offset, ("epochs",)),
-        Step(_groups, _enough),
-        Step(_two_clouds, _larger, ("epochs",)),
+    text=prose.lesson("fails"),
+    settings=SETTINGS,
+    steps=(
+        Step(draw=undertrained.trained_again, answer=undertrained.lost, sliders=("epochs",)),
+        Step(draw=_early, answer=_offset, sliders=("epochs",)),
+        Step(draw=_groups, answer=_enough),
+        Step(draw=_two_clouds, answer=_larger, sliders=("epochs",)),
     ),
     options=(Option("epochs", 3, "Epochs of training", 1, 100),),
     stops={"epochs": EPOCHS},

@@ -111,8 +111,12 @@ def _all_wrong(setting: Setting) -> AnswerKey:
 
 
 FLIPS = Lesson(
-    prose.lesson("flips"),
-    SETTINGS,
-    (Step(_ranks, _where), Step(_search, _how_many), Step(_first_images, _all_wrong)),
+    text=prose.lesson("flips"),
+    settings=SETTINGS,
+    steps=(
+        Step(draw=_ranks, answer=_where),
+        Step(draw=_search, answer=_how_many),
+        Step(draw=_first_images, answer=_all_wrong),
+    ),
     fits=fits,
 )

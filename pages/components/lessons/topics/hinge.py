@@ -91,9 +91,13 @@ def _broken(setting: Setting, revealed: bool) -> list[Picture]:
 
 
 HINGE = Lesson(
-    prose.lesson("hinge"),
-    SETTINGS,
-    (Step(_shapes, sliders=("t",)), Step(_scatter, _best, ("t", "seed")), Step(_broken, _times, ("seed",))),
+    text=prose.lesson("hinge"),
+    settings=SETTINGS,
+    steps=(
+        Step(draw=_shapes, sliders=("t",)),
+        Step(draw=_scatter, answer=_best, sliders=("t", "seed")),
+        Step(draw=_broken, answer=_times, sliders=("seed",)),
+    ),
     options=(Option("t", 0.1, "Temperature t", 0.0, 1.0), Option("seed", 0, "Seed of the ten test points", 0, 1000)),
     stops={"t": STOPS},
 )

@@ -113,12 +113,12 @@ def _on_the_curve(_setting: Setting) -> AnswerKey:
 
 
 LEVERAGE = Lesson(
-    prose.lesson("leverage"),
-    SETTINGS,
-    (
-        Step(_sizes, _mean),
-        Step(_ratio, _short),
-        Step(_both, _close),
-        Step(lambda _setting, revealed: _ratio(LOGISTIC, revealed, "leverage-logistic"), _on_the_curve),
+    text=prose.lesson("leverage"),
+    settings=SETTINGS,
+    steps=(
+        Step(draw=_sizes, answer=_mean),
+        Step(draw=_ratio, answer=_short),
+        Step(draw=_both, answer=_close),
+        Step(draw=lambda _setting, revealed: _ratio(LOGISTIC, revealed, "leverage-logistic"), answer=_on_the_curve),
     ),
 )

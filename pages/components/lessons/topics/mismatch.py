@@ -113,9 +113,9 @@ def _best(setting: Setting) -> AnswerKey:
 
 
 MISMATCH = Lesson(
-    prose.lesson("mismatch"),
-    poor,
-    (Step(_wrong, _even), Step(_who, _where), Step(_cure, _best)),
+    text=prose.lesson("mismatch"),
+    settings=poor,
+    steps=(Step(draw=_wrong, answer=_even), Step(draw=_who, answer=_where), Step(draw=_cure, answer=_best)),
     test=24,
     fits=fits,
 )

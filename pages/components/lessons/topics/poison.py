@@ -134,9 +134,12 @@ def _caught(setting: Setting) -> AnswerKey:
 
 
 POISON = Lesson(
-    prose.lesson("poison"),
-    SETTINGS,
-    tuple(Step(*one, ("count", "bound")) for one in ((_path, _enough), (_images, _second), (_review, _caught))),
+    text=prose.lesson("poison"),
+    settings=SETTINGS,
+    steps=tuple(
+        Step(draw=draw, answer=answer, sliders=("count", "bound"))
+        for draw, answer in ((_path, _enough), (_images, _second), (_review, _caught))
+    ),
     options=(
         Option("count", 9, "Training images that change", 1, 64),
         Option("bound", 0.25, "Bound per pixel, standard deviations", 0.01, 3.0),

@@ -69,9 +69,13 @@ def _how_close(setting: Setting) -> AnswerKey:
 
 
 REMOVING = Lesson(
-    prose.lesson("remove"),
-    SETTINGS,
-    (Step(_first, _moved, ("train",)), Step(_second, _whose), Step(_third, _how_close)),
+    text=prose.lesson("remove"),
+    settings=SETTINGS,
+    steps=(
+        Step(draw=_first, answer=_moved, sliders=("train",)),
+        Step(draw=_second, answer=_whose),
+        Step(draw=_third, answer=_how_close),
+    ),
     options=(Option("train", -1, "Training point that leaves (−1: the strongest)", -1, 100_000),),
     fits=two_features,
 )
