@@ -55,11 +55,18 @@ def collected(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     kept, used, rows = [], 0, 0
     for batch in batches:
         batch.validate(full=True)  # offsets that lead out of a buffer would crash whoever follows them
-        used, rows = used + batch.nbytes, rows + batch.num_rows
+        used, rows = used + _bytes(batch), rows + batch.num_rows
         at_most("MB in the unpacked file", UNPACKED // MEGABYTE, used // MEGABYTE, "leave out some columns or rows")
         at_most("rows", ROWS, rows, "take a random part of the rows")
         kept.append(batch)
     return pa.Table.from_batches(kept, None if kept else schema)
+
+
+def _bytes(batch: pa.RecordBatch) -> int:
+    try:
+        return int(batch.nbytes)
+    except pa.ArrowException:  # older versions cannot tell the bytes of views
+        return int(batch.get_total_buffer_size())
 
 
 def raw_of(table: pa.Table, schema: pa.Schema) -> Raw:
