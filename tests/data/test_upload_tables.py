@@ -336,6 +336,8 @@ def test_separators_are_told_by_the_number_of_fields():
     assert [*read(content).frame.columns] == ["Sales, net, in EUR", "Costs, gross, in EUR", "label"]
     content = text("a;b;label", comma(X), [f"Meier, {z}" for z in Z], YES, sep=";")
     assert [*read(content).frame.columns] == ["a", "b", "label"]
+    content = text("a;label", ["0,25", *["0,0"] * 59], ["w,w", '"w;,w"'] * 30, sep=";")
+    assert [*read(content).frame.columns] == ["a", "label"] and len(read(content)) == 60
     content = text("a,b|c,label", X, [f"u|{k % 3}" for k in range(60)], YES)
     assert [*read(content).frame.columns] == ["a", "b|c", "label"]
 
@@ -450,6 +452,12 @@ def test_names_of_rows_in_the_first_column_are_ids(header):
     assert mapping.id == "column 1" and [*columns] == ["column 1", "sr", "ddpi"]
 
 
+def test_a_nameless_column_that_cannot_name_the_rows_is_no_id():
+    for cells in ([*range(59), ""], [*range(59), "a\u202eb"], [1.5, *range(59)], [*range(30), *range(30)]):
+        _, _, mapping = guessed(text(",a,label", cells, X, YES))
+        assert mapping.id == "" and mapping.target == "label"
+
+
 @pytest.mark.parametrize("header", ["grid", "paid", "acid", "bid", "humidity"])
 def test_a_word_that_ends_in_id_is_no_id(header):
     _, _, mapping = guessed(text(f"{header},a,label", SHUFFLED, X, YES))
@@ -540,8 +548,8 @@ def test_a_random_table_comes_back_the_same_from_every_dialect(data, how, encodi
 CELLS = [
     "1", "2.5", "-3,5", "1,234", "1.234", "?", "NA", "n.a.", "", "abc", "yes", "no", "TRUE", "false", "2024-01-01",
     "=1", "01/02/2024", "31.12.2023", "$5", "5%", "5 kg", "007", "1e5", "inf", " ", "  x ", "'=1+1", '"q"', "a;b", "\t",
-    "é", "−5", "1 234", "(12)", "12:30", "Jan 5, 2024", "9" * 25, "-999", "0x1F", "\u202e", "#c", "sep=;", ".", ",", "-",
-    "Total", "None", "1'000", "٣", "5,-", "1.2.3", "1e400", "+7", "\ufeff", "\u200d",
+    "é", "−5", "1 234", "(12)", "12:30", "Jan 5, 2024", "9" * 25, "-999", "0x1F", "\u202e", "#c", "sep=;", ".", ",",
+    "-", "Total", "None", "1'000", "٣", "5,-", "1.2.3", "1e400", "+7", "\ufeff", "\u200d",
 ]  # fmt: skip
 WAYS = ["", "number", "number with decimal comma", "category", "date", "date, day first"]
 
