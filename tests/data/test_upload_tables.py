@@ -338,6 +338,8 @@ def test_separators_are_told_by_the_number_of_fields():
     assert [*read(content).frame.columns] == ["a", "b", "label"]
     content = text("a;label", ["0,25", *["0,0"] * 59], ["w,w", '"w;,w"'] * 30, sep=";")
     assert [*read(content).frame.columns] == ["a", "label"] and len(read(content)) == 60
+    content = text("a\tlabel", ["0,25", *["0,0"] * 59], ["w,w", "w;,w"] * 30, sep="\t")
+    assert [*read(content).frame.columns] == ["a", "label"] and len(read(content)) == 60
     content = text("a,b|c,label", X, [f"u|{k % 3}" for k in range(60)], YES)
     assert [*read(content).frame.columns] == ["a", "b|c", "label"]
 

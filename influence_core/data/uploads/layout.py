@@ -163,7 +163,9 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, int]:
     cells = [field for record in records for field in record.fields]
     others = [*{*SEPARATORS, '"'} - {separator}]
     clean = sum(not any(mark in cell for mark in others) or bool(_NUMBER.fullmatch(cell.strip())) for cell in cells)
-    return round((sizes[width] / len(records)) ** 4 * clean / len(cells), 3), width  # the number of fields counts most
+    fit = (sizes[width] / len(records)) ** 4  # the number of fields counts most, and most of all in the first line
+    named = 1.0 if len(records[0].fields) == width else 0.5
+    return round(named * fit * clean / len(cells), 3), width
 
 
 def _width(records: Sequence[_Record]) -> int:
