@@ -336,6 +336,10 @@ def test_separators_are_told_by_the_number_of_fields():
     assert [*read(content).frame.columns] == ["Sales, net, in EUR", "Costs, gross, in EUR", "label"]
     content = text("a;b;label", comma(X), [f"Meier, {z}" for z in Z], YES, sep=";")
     assert [*read(content).frame.columns] == ["a", "b", "label"]
+    content = text("a;label", ["0,25", *["0,0"] * 59], ["w,w", '"w;,w"'] * 30, sep=";")
+    assert [*read(content).frame.columns] == ["a", "label"] and len(read(content)) == 60
+    content = text("a\tlabel", ["0,25", *["0,0"] * 59], ["w,w", "w;,w"] * 30, sep="\t")
+    assert [*read(content).frame.columns] == ["a", "label"] and len(read(content)) == 60
     content = text("a,b|c,label", X, [f"u|{k % 3}" for k in range(60)], YES)
     assert [*read(content).frame.columns] == ["a", "b|c", "label"]
 
@@ -448,6 +452,12 @@ def test_names_of_rows_in_the_first_column_are_ids(header):
     )
     raw, columns, mapping = guessed(content)
     assert mapping.id == "column 1" and [*columns] == ["column 1", "sr", "ddpi"]
+
+
+def test_a_nameless_column_that_cannot_name_the_rows_is_no_id():
+    for cells in ([*range(59), ""], [*range(59), "a\u202eb"], [1.5, *range(59)], [*range(30), *range(30)]):
+        _, _, mapping = guessed(text(",a,label", cells, X, YES))
+        assert mapping.id == "" and mapping.target == "label"
 
 
 @pytest.mark.parametrize("header", ["grid", "paid", "acid", "bid", "humidity"])

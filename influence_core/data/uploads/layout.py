@@ -149,7 +149,7 @@ def _separator(lines: Sequence[str]) -> str:
 
 
 def _score(lines: Sequence[str], separator: str) -> tuple[float, int]:
-    """Share of lines with the usual number of fields, fields that hold other separators counting less."""
+    """How many lines have the usual number of fields, and how many fields hold no other mark; and that number."""
     try:
         records = [record for record in islice(records_of(lines[:RECORDS], 0, separator), RECORDS) if record.full]
     except DataError:
@@ -161,9 +161,11 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, int]:
     if separator == BLANKS and (len(sizes) > 1 or len(records) < 3 or sizes[width] < len(records)):
         return 0.0, 0
     cells = [field for record in records for field in record.fields]
-    others = [*{*SEPARATORS} - {separator}]
+    others = [*{*SEPARATORS, '"'} - {separator}]
     clean = sum(not any(mark in cell for mark in others) or bool(_NUMBER.fullmatch(cell.strip())) for cell in cells)
-    return round(sizes[width] / len(records) * clean / len(cells), 3), width
+    fit = (sizes[width] / len(records)) ** 4  # the number of fields counts most, and most of all in the first line
+    named = 1.0 if len(records[0].fields) == width else 0.5
+    return round(named * fit * clean / len(cells), 3), width
 
 
 def _width(records: Sequence[_Record]) -> int:

@@ -21,6 +21,7 @@ from influence_core.data.uploads.limits import (
     ROWS,
     at_most,
     counted,
+    harmful,
     plain_text,
     quoted,
     were,
@@ -173,7 +174,8 @@ def _index(layout: TextLayout, name: str, frame: pd.DataFrame) -> str:
     if layout.headless or layout.names[0].strip() or name not in frame:
         return ""
     cells = frame[name]
-    return name if cells.is_unique and not cells.str.contains(r"\.\d*[1-9]", regex=True).any() else ""
+    fits = cells.is_unique and not (cells == "").any() and not cells.str.contains(r"\.\d*[1-9]", regex=True).any()
+    return name if fits and not any(map(harmful, cells)) else ""
 
 
 def _trailing(layout: TextLayout) -> list[int]:
