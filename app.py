@@ -24,7 +24,7 @@ def card(name: str, preset: Preset) -> None:
         st.caption(preset.sentence)
         if st.button("Explore", key=f"preset-{name}", icon=":material/arrow_forward:", width="stretch"):
             state.put(preset.settings)
-            state.choose_test(preset.test)
+            state.look(test=preset.test, train=None, ask="test")
             st.switch_page("pages/3_Explore.py", query_params=state.link())
 
 

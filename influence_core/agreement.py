@@ -14,6 +14,7 @@ from influence_core.compute import FloatArray
 WORDS = AGREES, ROUGHLY, MISLEADS = "agrees", "roughly", "misleads"
 CLOSE = 0.9  # least r, and least share of equal signs, of numbers that agree
 FACTOR, WRONG = 1.5, 3.0  # how far the slope of numbers that agree may be from 1, and of those that do not mislead
+STRONGEST = 10  # points that r and slope over all of them may hide
 LOST_R, LOST_SIGN = 0.5, 2 / 3  # below these the order, or the signs, are lost
 
 
@@ -25,7 +26,13 @@ class Measure:
     why: str = ""
 
     def __str__(self) -> str:
-        return f"{self.value:.3f}" if self.value is not None else f"undefined ({self.why})"
+        return digits(self.value) if self.value is not None else f"undefined ({self.why})"
+
+
+def digits(value: float) -> str:
+    """Three decimals, and of a large number its whole part: ``0.998``, ``57.1``, ``2,709``."""
+    size = abs(value)
+    return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 100 else f"{value:,.0f}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class Agreement:
         top_k: share of the k largest measured |changes| among the k largest predicted ones.
         n: number of points.
         k: size of the top lists.
+        strong: what the ten strongest measured changes come to, Σ|measured| over Σ predicted with the measured signs;
+            > 1: the prediction under-estimates them.
     """
 
     r: Measure
@@ -49,12 +58,18 @@ class Agreement:
     top_k: Measure
     n: int
     k: int
+    strong: Measure = Measure(None, "not asked")
 
-    def word(self, sized: bool = True) -> str:
-        """What r, slope and signs come to: ``agrees``, ``roughly`` or ``misleads``; empty where they are undefined.
+    def said(self, sized: bool = True) -> str:
+        """r and slope in words; of a ranking without unit the order alone, ρ."""
+        return f"r = {self.r}, slope = {self.slope}" if sized else f"ρ = {self.rho}"
+
+    def word(self, sized: bool = True, doubt: float = 0.0) -> str:
+        """What r, slope, signs and the strongest points come to: ``agrees``, ``roughly`` or ``misleads``.
 
         Args:
             sized: whether the predictions have a size; a ranking without unit is judged by ρ and signs alone.
+            doubt: relative error of what stands for the measured changes, where they are a guess themselves.
 
         Returns:
             One of ``WORDS``, or an empty text.
@@ -63,9 +78,14 @@ class Agreement:
         slope = self.slope.value if sized else 1.0
         if order is None or sign is None or slope is None:
             return ""
-        if order < LOST_R or sign < LOST_SIGN or not 1 / WRONG <= slope <= WRONG:
+        sizes = [slope] if self.strong.value is None or not sized else [slope, self.strong.value]
+        if order < LOST_R or sign < LOST_SIGN or not all(1 / WRONG <= size <= WRONG for size in sizes):
             return MISLEADS
-        near = order >= CLOSE and sign >= CLOSE and 1 / FACTOR <= slope <= FACTOR
+        near = (
+            order >= CLOSE
+            and sign >= CLOSE
+            and all((1 + doubt) / FACTOR <= size <= FACTOR / (1 + doubt) for size in sizes)
+        )
         return AGREES if near else ROUGHLY
 
 
@@ -104,7 +124,14 @@ def agreement(measured: FloatArray, predicted: FloatArray, k: int = 20) -> Agree
     same = Measure(float(np.mean(np.sign(truth) == np.sign(guess))))
     overlap = Measure(len(np.intersect1d(_top(truth, k), _top(guess, k))) / k)
     return Agreement(
-        _correlation(truth, guess), _correlation(rankdata(truth), rankdata(guess)), slope, same, overlap, n, k
+        _correlation(truth, guess),
+        _correlation(rankdata(truth), rankdata(guess)),
+        slope,
+        same,
+        overlap,
+        n,
+        k,
+        _together(truth, guess),
     )
 
 
@@ -175,6 +202,15 @@ def _slope(truth: FloatArray, guess: FloatArray) -> Measure:
     if scale == 0:
         return Measure(None, "all predictions are equal")
     return Measure(float((truth / scale) @ (guess / scale) / np.sum((guess / scale) ** 2)))
+
+
+def _together(truth: FloatArray, guess: FloatArray) -> Measure:
+    rows = _top(truth, STRONGEST)
+    there = float(np.abs(truth[rows]).sum())
+    if not there:
+        return Measure(None, "all measured changes are zero")
+    here = float(np.sign(truth[rows]) @ guess[rows])
+    return Measure(there / here if here else float("inf"))
 
 
 def _top(values: FloatArray, k: int) -> NDArray[np.int64]:

@@ -1,11 +1,24 @@
-"""Files that appear at once and whole."""
+"""Files that appear at once and whole, and texts whatever wrote them."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+
+def json_text(content: bytes) -> str:
+    """A JSON text in UTF-8, UTF-16 or UTF-32, with a byte-order mark or without: editors and shells write them all.
+
+    Raises:
+        ValueError: other bytes.
+    """
+    try:
+        return content.decode(json.detect_encoding(content))
+    except UnicodeDecodeError:
+        raise ValueError("expected a JSON text in UTF-8 or UTF-16, got other bytes: save it again") from None
 
 
 def write_whole(path: Path, content: bytes | memoryview, check: Callable[[Path], object] = lambda _: None) -> None:

@@ -218,12 +218,14 @@ def _leaf(name: str, current: Value, text: Value) -> Value:
 
 
 def to_query(settings: Settings) -> dict[str, str]:
-    """Readable, versioned URL parameters; only what differs from the defaults.
+    """Readable, versioned URL parameters; only what differs from the defaults, which for l2 are the model's own.
 
     Returns:
         For example ``{"v": "1", "data.name": "blobs", "model.l2": "0.01"}``.
     """
     default = _flatten(Settings())
+    if settings.model.name != default["model.name"]:
+        del default["model.l2"]
     chosen = {k: str(v) for k, v in _flatten(settings).items() if k not in default or default[k] != v}
     return {"v": str(VERSION), **chosen}
 

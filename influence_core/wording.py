@@ -33,6 +33,29 @@ def watched(settings: Settings, class_names: tuple[str, ...]) -> str:
     return entry.other.format(class_names[settings.target]) if entry.other and settings.target >= 0 else entry.title
 
 
+def ranking(title: str, what: str, direction: int, without: str = "a training point") -> str:
+    """What a score without unit is, and what its sign means.
+
+    Args:
+        title: of the estimator.
+        what: the watched quantity in words.
+        direction: of :func:`orientation`.
+        without: who would leave.
+
+    Returns:
+        A few sentences.
+    """
+    up, down = (f"{a}{b}" for a, b in zip(("up", "down"), _SIDES[direction], strict=True))
+    return (
+        f"{title} is a ranking without unit: order and sign count, not size. > 0: by its sign, the {what} goes {up} "
+        f"without {without}. < 0: {down}."
+    )
+
+
+_GOOD, _BAD = ", so it is helpful", ", so it is harmful"
+_SIDES = {1: (_GOOD, _BAD), -1: (_BAD, _GOOD), 0: ("", "")}
+
+
 def meaning(what: str, direction: int, without: str = "the training point") -> str:
     """What a change is, and what its sign means.
 

@@ -12,7 +12,7 @@ from influence_core.settings import Option
 from pages.components.charts import examples
 from pages.components.data.examples import draw_gallery, draw_table, named
 from pages.components.data.fetch_panel import offer_to_fetch
-from pages.components.data.upload_wizard import fresh, own_data
+from pages.components.data.upload_wizard import fresh, go_on, own_data
 from pages.components.frame.bootstrap import bootstrap
 from pages.components.lenses import lens_of
 from pages.components.problem import draw_panel
@@ -213,6 +213,7 @@ with guarded():
     current_problem = cached.problem(state.settings())
     uploaded = chosen is not None and chosen.uploaded
     suit_model(current_problem.split.train, current_problem.split if fresh() and uploaded else None)
+    go_on()
     sizes(current_problem.split)
     left, right = st.columns([3, 2], gap="medium")
     with left:

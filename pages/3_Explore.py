@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.components.browser.gallery import park_tiles
 from pages.components.browser.map import park
-from pages.components.explore import details, lesson_link, measure, pictures, question, selection
+from pages.components.explore import details, lesson_link, measure, pictures, question, selection, why
 from pages.components.explore.flip_panel import flip_panel
 from pages.components.explore.group_panel import Group, group_of, group_panel
 from pages.components.frame.bootstrap import bootstrap
@@ -32,9 +32,7 @@ def view() -> None:
         shown = Shown.of(analysis, loo_panel.refits(settings))
         group = group_of(shown)
         map_and_truth(shown, group)
-        pictures.trust_line(shown)
         below = {
-            "selection": selection.selection,
             "examples": pictures.examples,
             "flip": flip_panel,
             "group": lambda shown: group_panel(shown, group),
@@ -46,18 +44,19 @@ def view() -> None:
 
 
 def map_and_truth(shown: Shown, group: Group | None) -> None:
-    """The map, and beside it the truth."""
-    if "truth" in state.view().hidden:
-        pictures.draw_map(shown, group)
-        return
-    left, right = st.columns(2, gap="medium")
+    """The map; beside it the truth, and what is known of one training point: a click answers where one looks."""
+    beside = {"truth": pictures.draw_truth, "selection": selection.selection, "why": why.why}
+    shown_beside = [draw for name, draw in beside.items() if name not in state.view().hidden]
+    left, right = st.columns([1.1, 1], gap="medium")
     with left:
         pictures.draw_map(shown, group)
+        pictures.trust_line(shown)
     with right:
-        pictures.draw_truth(shown)
+        for draw in shown_beside:
+            draw(shown)
 
 
-bootstrap("Explore", "Click a test point: the training points take the colour of their influence on it.")
+bootstrap("Explore")
 with guarded():
     if draw_panel.gate():
         st.stop()
@@ -66,7 +65,7 @@ with guarded():
     train_panel.wait(state.settings())
     with st.spinner("Fitting the model …"):
         cached.fit(state.settings())
-    controls.exist(cached.problem(state.settings()).split)
+    controls.exist(cached.problem(state.settings()))
     question.clamp(cached.analysis(state.settings()))
     if "measure" not in state.view().hidden:
         measure.measure(cached.analysis(state.settings()))

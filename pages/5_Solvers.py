@@ -39,7 +39,7 @@ OPTIONS = 4  # of a solver in a row
 def choose(problem: Problem) -> int:
     """Test point, damping, and the solver that the other pages use; the index of the test point."""
     settings, m = state.settings(), len(problem.split.test)
-    controls.exist(problem.split)
+    controls.exist(problem)
     names = core.applicable_solvers(problem.fitted.size)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
     curvatures = core.applicable_curvatures(problem.fitted)

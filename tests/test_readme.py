@@ -27,6 +27,15 @@ def test_the_library_example_runs_and_is_short() -> None:
     assert certificate <= 1e-6
 
 
+def test_an_estimator_of_scikit_learn_takes_eight_lines() -> None:
+    (example,) = re.findall(r"<!-- own estimator -->\n```python\n(.*?)```", README, re.S)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 8
+    done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "C = 1 is l2 = 1/(n·C) = 0.002" in done.stdout
+    assert float(re.findall(r"‖∇J\(θ̂\)‖ = (\S+)", done.stdout)[0]) < 1e-7
+
+
 @pytest.mark.parametrize("mark", ["own module", "own risk"])
 def test_a_model_of_ones_own_takes_ten_lines(mark: str) -> None:
     guide = (ROOT / ".github" / "GUIDE.md").read_text(encoding="utf-8")

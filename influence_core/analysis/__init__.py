@@ -22,6 +22,7 @@ from influence_core.analysis.review import Review, trust_record
 from influence_core.analysis.scores import ADVICE, Scores, duplicate_groups, scores
 from influence_core.analysis.trust import Trust
 from influence_core.analysis.truth import Truth
+from influence_core.analysis.why import Why, concentrated, why
 from influence_core.compute import Cancelled, Recent, Task, result_store, settle
 from influence_core.compute.plugins import MissingPackageError, join
 from influence_core.compute.scheduler import Job, Scheduler
@@ -93,6 +94,7 @@ __all__ = [
     "Task",
     "Trust",
     "Truth",
+    "Why",
     "agreement",
     "analyse",
     "applicable_curvatures",
@@ -101,6 +103,7 @@ __all__ = [
     "cases",
     "cells",
     "checking_curve",
+    "concentrated",
     "chosen_penalty",
     "contents",
     "corrected_review",
@@ -125,6 +128,7 @@ __all__ = [
     "usual_estimator",
     "usual_penalty",
     "watch",
+    "why",
     "why_chosen",
     "wording",
     "search",

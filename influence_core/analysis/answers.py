@@ -60,6 +60,11 @@ class Analysis:
         """What is watched."""
         return QUANTITIES[self.settings.quantity]
 
+    @property
+    def unit(self) -> str:
+        """Of the watched quantity."""
+        return self.quantity.unit_of(self.problem.fitted.model.loss)
+
     @once
     def influence(self) -> Influence:
         """θ̂ with its factored curvature."""
@@ -97,6 +102,12 @@ class Analysis:
         combine = batch.x.new_full((len(rows), 1), 1 / len(rows)) if mean else None
         return watch(self.problem.fitted, batch, self.settings.quantity, self.settings.target, combine)
 
+    def value(self, test: int) -> float:
+        """The watched quantity at one test point, at θ̂."""
+        watched = self._asked((test,)).watched
+        loss = self.problem.fitted.model.loss
+        return float(watched.quantity.values(loss, watched.outputs, watched.batch.y, watched.target)[0])
+
     def scores(self, test: RowsLike | None = None, mean: bool = False) -> FloatArray:
         """Predicted change[i, j], new minus old, by the chosen estimator.
 
@@ -132,6 +143,11 @@ class Analysis:
     def all_scores(self) -> FloatArray:
         """(n, m) scores at every test point, for a colour scale that stays."""
         return self.scores()
+
+    @once
+    def worth(self) -> FloatArray:
+        """(n,) mean change over all test points: what each training point is worth to the whole test set."""
+        return self.scores(range(len(self.problem.test)), mean=True)[:, 0]
 
     @once
     def self_influence(self) -> FloatArray:

@@ -15,7 +15,7 @@ from influence_core.analysis.review import Review
 from influence_core.compute import FloatArray, Rows, Task
 from influence_core.data import Corrections, DataError
 from influence_core.mislabels import SIGNALS, Curve, auc, detection
-from influence_core.models.fitting import newton
+from influence_core.models.fitting import goal_of, newton
 from influence_core.settings import Settings
 
 FRACTIONS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
@@ -112,6 +112,6 @@ def _refitted(problem: Problem, rows: Rows) -> float:
         return 1 - float(fixed.misclassified.mean())
     y = fitted.train.y.clone()
     y[torch.as_tensor(rows, device=y.device)] = torch.as_tensor(labels, device=y.device).to(y.dtype)
-    goal = GOAL * max(1.0, float(fitted.model.objective(torch.zeros_like(fitted.theta), fitted.train)[1].norm()))
+    goal = goal_of(fitted.linear, fitted.train, tolerance=GOAL)
     theta = newton(fitted.linear, replace(fitted.train, y=y), None, fitted.theta, goal).theta
     return float(problem.accuracy(theta) or 0.0)

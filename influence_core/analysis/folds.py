@@ -12,7 +12,7 @@ from torch import Tensor
 from influence_core.analysis.problem import Problem
 from influence_core.compute import FloatArray, Task, numpy
 from influence_core.models import FittedModel, fit
-from influence_core.models.fitting import newton
+from influence_core.models.fitting import goal_of, newton
 
 FOLDS = 5
 GOAL = 1e-6  # of ‖∇J(0)‖; probabilities are then good to about six digits
@@ -71,6 +71,4 @@ def _without(fitted: FittedModel, keep: Tensor) -> Tensor:
     model, part = fitted.linear, fitted.train.take(torch.nonzero(keep)[:, 0])
     if not model.fold_penalty:
         model = replace(model, l2=model.l2 * len(keep) / len(part))
-    zero = torch.zeros_like(fitted.theta)
-    goal = GOAL * max(1.0, float(model.objective(zero, part)[1].norm()))
-    return newton(model, part, None, fitted.theta, goal).theta
+    return newton(model, part, None, fitted.theta, goal_of(model, part, tolerance=GOAL)).theta

@@ -12,8 +12,11 @@ from influence_core.compute import FloatArray, once
 from influence_core.data.neighbours import Crowd
 from influence_core.influence.estimators import ESTIMATORS, Estimator
 from influence_core.influence.second_step import Forecast
+from influence_core.influence.watched import UNIQUE
 from influence_core.models import FittedModel, LinearModel
 from influence_core.models.losses import SmoothedHinge, Softmax
+from influence_core.models.scikit_losses import core
+from influence_core.solvers.refusal import rounded_up
 
 CONDITION_LIMIT = 1e10
 # Measured on bundled data over l2 and t: with fewer points per effective parameter than this, the slope of exact LOO on
@@ -75,7 +78,7 @@ class Ground:
     @once
     def caveats(self) -> tuple[Caveat, ...]:
         """Fit, spectrum, support of the curvature, and number of points."""
-        found = [_fit(self.fitted), _few(self.fitted)]
+        found = [_fit(self.fitted), _few(self.fitted), _alone(self.leverage)]
         if self.curvature:
             found[1:1] = [_spectrum(self.eigenvalues, self.damping, self.fitted), _support(self.fitted, self.leverage)]
         return tuple(caveat for caveat in found if caveat)
@@ -116,6 +119,14 @@ def _fit(fitted: FittedModel) -> Caveat | None:
             "ends elsewhere. Read scores as a ranking, and compare with training on random halves (LDS) first.",
         )
     sentence = f"The fit stopped at ‖∇J‖ = {fit.gradient_norm:.1e}, above {fit.goal:.1e}: choose a larger l2."
+    if fit.method == "given":
+        squares = fitted.linearised.squared_norms(fitted.train.x, fitted.residuals)
+        share = fit.gradient_norm * len(squares) / max(float(squares.mean().sqrt()), 1e-300)
+        sentence = (
+            f"At the coefficients of the estimator ‖∇J‖ = {fit.gradient_norm:.1e}, {share:.2g} times what removing "
+            "one training point adds to it (root mean square): wrap it with fit='newton' to go on to the minimum. "
+            "A fit with sample weights, or to other examples than these, looks like this too."
+        )
     if fit.method == "adamw":
         sentence = (
             f"AdamW stopped at ‖∇J‖ = {fit.gradient_norm:.1e}: with decoupled decay its fixed point is no minimum of "
@@ -132,7 +143,7 @@ def _spectrum(eigenvalues: FloatArray | None, damping: float, fitted: FittedMode
     if smallest < -rounding:
         start = f"The Hessian is indefinite (smallest eigenvalue {smallest:.1e}): the fit is at no minimum"
         if smallest + damping <= 0:
-            return Caveat("indefinite", f"{start}. Set a damping above {-smallest:.1e}.")
+            return Caveat("indefinite", f"{start}. Set a damping above {rounded_up(-smallest)}.")
         return Caveat("indefinite", f"{start}, and only the damping makes up for it. Compare with exact LOO.")
     low, high = smallest + damping, largest + damping
     if high > CONDITION_LIMIT * low:
@@ -159,9 +170,9 @@ def _support(fitted: FittedModel, leverage: FloatArray | None) -> Caveat | None:
     points, parameters = effective_points(fitted.curvatures), float(leverage.sum())
     if points >= SUPPORT_LIMIT * parameters and points > 0:
         return None
-    loss = fitted.model.loss
+    loss = core(fitted.model.loss)
     rests = f"the curvature rests on about {points:.0f} points for {parameters:.1f} effective parameters"
-    margins = loss.margins(fitted.outputs, fitted.train.y)
+    margins = fitted.model.loss.margins(fitted.outputs, fitted.train.y)
     if isinstance(loss, SmoothedHinge) and loss.t < 1:  # 1 is the width of the margin itself
         return Caveat(
             "hinge",
@@ -177,11 +188,24 @@ def _support(fitted: FittedModel, leverage: FloatArray | None) -> Caveat | None:
     return Caveat("support", f"For these data l2 is small: {rests}, so predicted changes are rough. Raise l2.")
 
 
+def _alone(leverage: FloatArray | None) -> Caveat | None:
+    """A point that nothing but itself holds in some direction of θ."""
+    count = 0 if leverage is None else int((leverage >= 1 - UNIQUE).sum())
+    if not count:
+        return None
+    who = "One training point alone holds" if count == 1 else f"{count} training points alone hold"
+    return Caveat(
+        "alone",
+        f"{who} a parameter (leverage 1, for example the only member of a category): without it there is no single "
+        "fit, so its removal has no number. The others are not concerned.",
+    )
+
+
 def _few(fitted: FittedModel) -> Caveat | None:
     if not isinstance(fitted.model, LinearModel):
         return None
     n, width, classes = *fitted.train.x.shape, fitted.model.loss.outputs
-    softmax = isinstance(fitted.model.loss, Softmax)
+    softmax = isinstance(core(fitted.model.loss), Softmax)
     free = width * (classes - 1 if softmax else classes)  # equal changes of all classes change nothing
     if n >= free:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +75,7 @@ def _stored(truth: Truth, question: Question, partial: bool) -> Refits | None:
 
 def _members(truth: Truth, count: int, task: Task) -> tuple[FittedModel, ...]:
     """Each on its own random half (Park et al. 2023); with a store they are kept."""
-    return tuple(replace(truth.fitted, fit=fit) for fit in _repeated(truth, task).members(count, HALF))
+    return tuple(truth.fitted.at(fit) for fit in _repeated(truth, task).members(count, HALF))
 
 
 def sampled(n: int, seed: int, most: int = LEFT_OUT) -> NDArray[np.int64]:

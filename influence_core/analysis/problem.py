@@ -18,6 +18,7 @@ from influence_core.analysis.truth import CERTIFIED, Truth, collected, looking
 from influence_core.compute import FloatArray, Recent, Task, known, numpy, once, result_store
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
+from influence_core.data.columns import SourceColumn, source_columns
 from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.neighbours import Crowd, copies, remoteness
 from influence_core.data.positions import Positions, positions
@@ -149,6 +150,12 @@ class Problem:
         return positions(self.split)
 
     @once
+    def columns(self) -> tuple[SourceColumn, ...]:
+        """The columns of the source behind the features."""
+        train = self.split.train
+        return source_columns(train.feature_names, self.split.scaling.invert(train.x))
+
+    @once
     def copies(self) -> NDArray[np.int64]:
         """(n,) numbers; training points with the same number have exactly the same features."""
         return copies(self.split.train.x)
@@ -181,6 +188,20 @@ class Problem:
     def misclassified(self) -> NDArray[np.bool_]:
         """(m,); all False for regression."""
         return self._wrong(self.fitted.theta)
+
+    @once
+    def start(self) -> int:
+        """The test point to look at first: the least certain of those that are wrong, or of all where none is.
+
+        Where the model knows no margin, as for a numeric target, it is the one with the largest loss.
+        """
+        f = self.fitted.model.outputs(self.fitted.theta, self.test.x)
+        margins = self.fitted.model.loss.margins(f, self.test.y)
+        if margins is None:
+            return int(self.fitted.model.losses(self.fitted.theta, self.test).nan_to_num(-1.0).argmax())
+        certain = margins.abs().nan_to_num(torch.inf)
+        wrong = torch.as_tensor(self.misclassified, device=certain.device)
+        return int(torch.where(wrong, certain, torch.inf if bool(wrong.any()) else certain).argmin())
 
     def _wrong(self, theta: Tensor) -> NDArray[np.bool_]:
         margins = self.fitted.model.loss.margins(self.fitted.model.outputs(theta, self.test.x), self.test.y)

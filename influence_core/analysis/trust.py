@@ -39,6 +39,7 @@ class Trust:
         agreement: with exact LOO, where that has been run.
         caveats: one per broken assumption; none where nothing speaks against the numbers.
         reason: why this damping was chosen, where nobody set it.
+        curvature: whether the scores use the Hessian, so that what is said of it concerns them.
         truth: what the agreement is with.
     """
 
@@ -53,6 +54,7 @@ class Trust:
     caveats: tuple[Caveat, ...]
     reason: str = ""
     truth: str = "exact LOO"
+    curvature: bool = True
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -86,15 +88,16 @@ class Trust:
     def line(self) -> str:
         """The facts as one line of text."""
         smallest = "not computed" if self.smallest_eigenvalue is None else f"{self.smallest_eigenvalue:.2g}"
-        facts = [
-            f"‖∇J(θ̂)‖ = {self.gradient_norm:.1e}",
+        facts = [f"‖∇J(θ̂)‖ = {self.gradient_norm:.1e}"]
+        hessian = [
             f"smallest eigenvalue of H {smallest}",
             f"relative residual of the solve {self.residual:.0e}",
             f"damping {self.damping:g}",
         ]
+        facts += hessian if self.curvature else []
         facts += [self.reason] if self.reason else []
         if self.agreement is not None:
-            facts.append(f"against {self.truth}: r = {self.agreement.r}, slope = {self.agreement.slope}")
+            facts.append(f"against {self.truth}: {self.agreement.said(self.sized)}")
         return " · ".join(facts)
 
 
@@ -130,4 +133,5 @@ def trust(ground: Ground, click: Click, agreed: Agreement | None = None, judged:
         caveats=tuple(found),
         reason=ground.reason,
         truth=ground.truth,
+        curvature=ground.curvature,
     )

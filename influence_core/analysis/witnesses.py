@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement, worst
+from influence_core.agreement import AGREES, CLOSE, FACTOR, MISLEADS, ROUGHLY, Agreement, agreement, digits
 from influence_core.analysis.ground import Caveat, Ground
 from influence_core.compute import FloatArray, numpy
-from influence_core.influence.watched import Watched
+from influence_core.influence.second_step import unrest
+from influence_core.influence.watched import UNIQUE, Watched
 from influence_core.solvers import Solution
 
 LEVERAGE_LIMIT = 0.5
@@ -53,7 +54,7 @@ class Guess:
 
     Attributes:
         change: (n,) its own; None where it is not at hand.
-        word: of the scores beside it; empty without it.
+        word: of the scores beside it, long steps followed by a second one; empty without it.
         steady: ``agrees`` where a second step would change it little; empty where nothing was checked.
     """
 
@@ -68,22 +69,15 @@ class Guess:
 
 
 def foreseen(ground: Ground, click: Click) -> Guess:
-    """Compare the scores with one Newton step, and that with a second one."""
+    """Compare the scores with one Newton step, where that is long with a second one, and the one with the other."""
     if ground.forecast is None or click.watched is None:
         return Guess()
     predicted = torch.tensor(click.scores) if click.plain else ground.forecast.change(click.watched)
     change = numpy(predicted)
-    told = "" if click.plain else _told(change, click.scores, ground.estimator.predicts)
-    share = ground.forecast.unrest(click.watched, predicted)
+    second = ground.forecast.second(click.watched, predicted)
+    share = unrest(predicted, second)
+    told = agreement(numpy(second), click.scores).word(ground.estimator.predicts, share)
     return Guess(change, told, AGREES if share <= RESTLESS else ROUGHLY if share <= LOST else MISLEADS)
-
-
-def _told(change: FloatArray, scores: FloatArray, sized: bool) -> str:
-    """The word of the scores beside a better guess; that of all points may hide what the strongest say together."""
-    word, top = agreement(change, scores).word(sized), _top(change, LEADING)
-    there, here = np.abs(change[top]).sum(), np.abs(scores[top]).sum()
-    off = sized and not here / FACTOR <= there <= here * FACTOR
-    return worst([word, ROUGHLY]) if word and off else word
 
 
 def witnesses(ground: Ground, click: Click, guess: Guess | None = None) -> list[Caveat]:
@@ -112,10 +106,21 @@ def blame(ground: Ground, click: Click, agreed: Agreement, guess: Guess) -> Cave
     slope = agreed.slope.value
     if sized and slope is not None and not 1 / FACTOR <= slope <= FACTOR:
         way = "too small" if slope > 1 else "too large"
-        missed.append(f"slope = {slope:.3g} (predicted changes are {way})" if slope > 0 else f"slope = {slope:.3g}")
+        missed.append(f"slope = {digits(slope)}{f' (predicted changes are {way})' if slope > 0 else ''}")
     if agreed.sign.value is not None and agreed.sign.value < CLOSE:
         missed.append(f"only {agreed.sign.value:.0%} of the signs are equal")
+    strong = agreed.strong.value
+    if sized and strong is not None and not 1 / FACTOR <= strong <= FACTOR:
+        missed.append(_strongest(strong))
     return Caveat("measured", f"Refits say otherwise: {', '.join(missed)}. Take {_instead(ground, click, guess)}.")
+
+
+def _strongest(ratio: float) -> str:
+    if not 0 < ratio < np.inf:
+        return "the ten strongest come out with other signs"
+    return (
+        f"the ten strongest are {digits(max(ratio, 1 / ratio))} × as {'large' if ratio > 1 else 'small'} as predicted"
+    )
 
 
 def _instead(ground: Ground, click: Click, guess: Guess) -> str:
@@ -167,7 +172,7 @@ def _damping(ground: Ground, click: Click) -> Caveat | None:
 
 
 def _step(click: Click, guess: Guess) -> Caveat | None:
-    if guess.steady in {"", AGREES}:
+    if guess.steady in {"", AGREES} and (not click.plain or guess.word in {"", AGREES}):
         return None
     who = "One Newton step" if click.plain else "One Newton step, and first order more so,"
     return Caveat(
@@ -214,13 +219,12 @@ def _leverage(ground: Ground, scores: FloatArray) -> Caveat | None:
     leverage = ground.leverage
     if not ground.first_order or leverage is None:
         return None
-    left = np.maximum(1 - leverage, 0.0)
-    alone = left <= 1e-9  # nothing else holds a parameter: its score is 0, and its removal has no answer
-    strength = np.abs(np.where(alone, np.inf, scores / np.maximum(left, 1e-9)))
+    left = 1 - leverage
+    strength = np.abs(np.where(left <= UNIQUE, 0.0, scores / np.maximum(left, UNIQUE)))
     top = _top(strength, LEADING)
     high = top[leverage[top] > LEVERAGE_LIMIT]
     count = len(high)
-    if not count or (not alone[high].any() and strength[high].sum() < SHARE * strength[top].sum()):
+    if not count or strength[high].sum() < SHARE * strength[top].sum():
         return None
     points = "points has" if count == 1 else "points have"
     rough = any(caveat.code in ROUGH for caveat in ground.caveats)

@@ -134,7 +134,7 @@ def _rows(
     if not isinstance(data, dict) or not isinstance(annotations, list):
         left_out["no task: data and annotations are missing"] += 1
         return
-    found = known.get(str(data.get("id"))[:NAME])
+    found = known.get(str(data.get("id")))
     if found is None:
         left_out["data.id names no row of this queue"] += max(len(annotations), 1)
         return

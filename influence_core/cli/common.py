@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from influence_core.analysis import Settings, Task, result_store
 from influence_core.cells import to_csv
+from influence_core.files import json_text
 from influence_core.settings import SettingsError, from_json, to_json
 
 BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
@@ -41,7 +42,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     Raises:
         SettingsError: not such a file, an unknown name, or a value out of range.
     """
-    text = arguments.settings.read_text(encoding="utf-8") if arguments.settings else to_json(Settings())
+    text = _text(arguments.settings) if arguments.settings else to_json(Settings())
     from_json(text)  # refuses what is no settings file before anything is added to it
     document = json.loads(text)
     for pair in arguments.set:
@@ -50,6 +51,13 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
             raise SettingsError(f"--set: expected NAME=VALUE, got {pair[:40]!r}.")
         document[name] = value
     return from_json(json.dumps(document))
+
+
+def _text(path: Path) -> str:
+    try:
+        return json_text(path.read_bytes())
+    except ValueError as error:
+        raise SettingsError(f"{path.name}: {error}.") from None
 
 
 def task() -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ from influence_core.analysis import (
 from influence_core.cells import as_written
 from influence_core.cli import reviewing
 from influence_core.cli.common import add_settings, settings_of, task, write_json, write_table
+from influence_core.data.uploads.decoding import as_utf8
 from influence_core.settings import to_json
 from influence_core.version import versions
 
@@ -187,9 +189,12 @@ def read_decisions(path: Path, review: Review) -> Corrections:
     Raises:
         DataError: a missing column, or an id, action or label that does not exist.
     """
+    content, _ = as_utf8(path.read_bytes())
+    first = content.decode().partition("\n")[0]
+    between = max(",;\t|", key=first.count)  # a spreadsheet writes what its language has
     try:
-        table = as_written(pd.read_csv(path, dtype=str, keep_default_na=False))
-    except (ValueError, UnicodeDecodeError) as error:
+        table = as_written(pd.read_csv(io.BytesIO(content), sep=between, dtype=str, keep_default_na=False))
+    except ValueError as error:
         raise DataError(f"{path.name}: expected a CSV file ({str(error)[:80]}).") from None
     missing = {"id", "action", "label"} - set(table.columns)
     if missing:
@@ -205,7 +210,12 @@ def read_decisions(path: Path, review: Review) -> Corrections:
 
 def _positions(column: str, values: pd.Series, known: list[str]) -> NDArray[np.int64]:
     place = {name: number for number, name in enumerate(known)}
-    for value in values:
-        if value not in place:
-            raise DataError(f"Column {column}: expected one of {', '.join(known[:5])[:80]} …, got {value[:40]!r}.")
-    return np.array([place[value] for value in values], dtype=np.int64)
+    found = [place.get(value, place.get(value.removeprefix("'"), -1)) for value in values]  # '-1 of a spreadsheet is -1
+    if -1 in found:
+        row = found.index(-1)
+        more = ", …" * (len(known) > 5)
+        raise DataError(
+            f"Column {column}, row {row + 1}: expected one of {', '.join(known[:5])[:80]}{more}, got "
+            f"{values.iloc[row][:40]!r}."
+        )
+    return np.array(found, dtype=np.int64)

@@ -92,7 +92,7 @@ def _manifest(settings: Settings, analysis: Analysis, table: pd.DataFrame, facts
     return {
         "sign": wording.meaning(wording.watched(settings, names), wording.orientation(settings)),
         "quantity": settings.quantity,
-        "unit": analysis.quantity.unit or fitted.model.loss.unit,
+        "unit": analysis.unit,
         "settings": json.loads(to_json(settings)),
         "settings_key": settings.key(),
         "data_fingerprint": analysis.problem.split.fingerprint,
@@ -129,7 +129,9 @@ def _scores(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Ta
         "solver": analysis.solver,
         "trust": analysis.trust(tests[:1]).line,
     }
-    return _frame(analysis, np.concatenate(parts, 1), tests), facts
+    frame = _frame(analysis, np.concatenate(parts, 1), tests)
+    frame.insert(1, "mean over all test points", analysis.worth)
+    return frame, facts
 
 
 def _loo(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:

@@ -43,7 +43,10 @@ def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     export_.add_argument("folder", type=Path)
     export_.add_argument("--rows", default="all", choices=["all", "decided"])
     export_.add_argument(
-        "--table", type=Path, metavar="FILE", help="the uploaded file, for dataset_clean.csv in exactly its schema"
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="the uploaded file, for a dataset_clean that differs from it in corrected labels only",
     )
     import_ = words.add_parser("import", help="read the answers of a Label Studio JSON export")
     import_.add_argument("file", type=Path)

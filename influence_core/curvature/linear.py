@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from influence_core.compute import product
 from influence_core.curvature.matrix import Curvature, Layered, SampledProducts
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
+from influence_core.models.losses import Squared
 from influence_core.models.sampling import sampled_products, spectral_bounds
 
 
@@ -33,8 +35,8 @@ def exact_hessian(
     """
     if not damping >= 0:
         raise ValueError(f"Expected a damping of at least 0, got {damping}.")
-    model, x, c = fitted.linear, fitted.train.x, fitted.curvatures
-    c = c if weights is None else c * weights[:, None, None]
+    model, x = fitted.linear, fitted.train.x
+    c = fitted.curvatures if weights is None else fitted.curvatures * weights[:, None, None]
     l2 = model.penalty(weights) if penalty is None else penalty
     outputs, null = model.loss.outputs, model.null_space(x)
 
@@ -67,8 +69,18 @@ def exact_hessian(
         return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
 
     like, samples = x.new_empty(0), SampledProducts(len(x), sampled, lambda: spectral_bounds(x, c))
-    shared = None if null is None else lambda: _null_columns(null, outputs)
-    return Curvature(fitted.size, damping, matvec, dense, like, diagonal, samples, ridge, layered, null=shared)
+    shared, said = (None if null is None else lambda: _null_columns(null, outputs)), " ".join(model.notes)
+    bare = isinstance(model.loss, Squared) and l2 == 0 and damping == 0 and len(x) >= x.shape[1]
+    parts, root = (like, diagonal, samples, ridge, layered), partial(_root, x, c, null) if bare else None
+    return Curvature(fitted.size, damping, matvec, dense, *parts, null=shared, root=root, reason=said)
+
+
+def _root(x: Tensor, curvatures: Tensor, null: Tensor | None) -> Tensor:
+    """Upper triangular R with RᵀR = (1/n) Σ c_i x̃_i x̃_iᵀ + diag(null), (p, p)."""
+    rows = x * (curvatures[:, 0] / len(x)).sqrt()
+    held = torch.zeros_like(x[:0]) if null is None else torch.diag(null)
+    upper: Tensor = torch.linalg.qr(torch.cat([rows, held]), mode="r")[1]
+    return upper
 
 
 def _null_columns(null: Tensor, outputs: int) -> Tensor:

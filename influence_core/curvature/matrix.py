@@ -50,6 +50,7 @@ class Curvature:
         name: of H, for people.
         reason: why this damping was chosen; empty where it was set by hand.
         null: () -> (p, j) orthonormal columns whose projector was added to a singular H; None where none was.
+        root: () -> (p, p) upper triangular R with A = RᵀR, from the examples; None where A itself serves.
     """
 
     size: int
@@ -65,6 +66,7 @@ class Curvature:
     name: str = "Hessian"
     reason: str = ""
     null: Callable[[], Tensor] | None = None
+    root: Callable[[], Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from influence_core.data.dataset import DataError, Split
-from influence_core.data.uploads import read_upload, upload_store
+from influence_core.data.uploads import (
+    Edit,
+    Raw,
+    label_codes,
+    mapping_of,
+    read_upload,
+    rewriting,
+    row_names,
+    upload_store,
+)
 from influence_core.settings import DataSettings
 
+PICTURE = "picture"  # every other kind is shown by its features
 MOST = 40  # features in the text of a row
 COLUMNS = 2_000  # of a table that is put together from features
 BYTES = 300 * 2**20  # of images that travel inside a JSON file
@@ -28,21 +38,28 @@ class Sheet:
         table: all its rows and columns.
         target: name of the column of labels.
         rows: (n,) row of the table of every training point.
+        codes: (rows of the table,) class of every row as the table says it, −1 where it says none.
+        ending: of the name of the file.
+        edit: (row to the row whose label it takes, rows that stay) to the same file, otherwise unchanged; None where
+            the table has to be written anew.
     """
 
     table: pd.DataFrame
     target: str
     rows: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    ending: str = ".csv"
+    edit: Edit | None = None
 
 
 def items(split: Split) -> list[dict[str, str]]:
-    """(n,) what another tool shows of a training row: the picture itself, or its features in words.
+    """(n,) what another tool shows of a training row, by the kind of the data: the picture, or its features in words.
 
     Returns:
         ``{"image": data URI}`` or ``{"text": …}``; texts too where pictures are too large for a JSON file.
     """
     train = split.train
-    if train.images is not None and train.images.nbytes <= BYTES:
+    if train.kind == PICTURE and train.images is not None and train.images.nbytes <= BYTES:
         return [{"image": png(image)} for image in train.images]
     raw = split.scaling.invert(train.x)[:, :MOST]
     names = train.feature_names[:MOST]
@@ -64,16 +81,16 @@ def assembled(split: Split) -> Sheet | None:
     """A table of the training rows, put together from their features in the units of the source.
 
     Returns:
-        None for images, and for more columns than a table should have.
+        None for pictures, and for more columns than a table should have.
     """
     train = split.train
     names = list(train.feature_names)
-    if train.images is not None or len(names) > COLUMNS or train.target_name in {*names, "id"} or "id" in names:
+    if train.kind == PICTURE or len(names) > COLUMNS or train.target_name in {*names, "id"} or "id" in names:
         return None
     table = pd.DataFrame(split.scaling.invert(train.x).round(12), columns=names)
     table.insert(0, "id", train.ids.astype(object))
     table[train.target_name] = np.array(train.class_names, dtype=object)[train.y.astype(int)]
-    return Sheet(table, train.target_name, np.arange(len(train)))
+    return Sheet(table, train.target_name, np.arange(len(train)), train.y.astype(np.int64))
 
 
 def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> Sheet:
@@ -97,16 +114,25 @@ def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> She
     raw = read_upload(name, content)
     if raw.sha256 != manifest["sha256"]:
         raise DataError(f"Expected the file that these data came from, {manifest['file']}: got another one.")
-    mapping = manifest["mapping"]
-    return Sheet(raw.frame, mapping["target"], _rows_of(split, raw.frame, mapping["id"]))
+    mapping = mapping_of(manifest["mapping"])
+    table, rows, codes = (
+        raw.frame if raw.written is None else raw.written,
+        _rows_of(split, raw, mapping.id),
+        label_codes(raw, mapping),
+    )
+    way = rewriting(name, content, raw, mapping.target)
+    if way is None:
+        return Sheet(table, mapping.target, rows, codes)
+    return Sheet(table, mapping.target, rows, codes, way.ending, way.edit)
 
 
-def _rows_of(split: Split, frame: pd.DataFrame, column: str) -> NDArray[np.int64]:
+def _rows_of(split: Split, raw: Raw, column: str) -> NDArray[np.int64]:
     """Row of the file of every training point, by its id."""
     ids = split.train.ids.tolist()
     if not column:
         return np.array([int(name.rpartition("-")[2]) for name in ids], dtype=np.int64)
-    place = {str(value).strip(): row for row, value in enumerate(frame[column].tolist())}
+    names = row_names(raw, column)
+    place = {name.strip(): row for row, name in enumerate(names)} | {name: row for row, name in enumerate(names)}
     missing = [name for name in ids if name not in place]
     if missing:
         raise DataError(

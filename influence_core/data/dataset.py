@@ -15,6 +15,9 @@ class DataError(ValueError):
     """Data that cannot be used; the message says what was expected, what came and what to do."""
 
 
+KEPT = 13  # digits behind the first one of the largest number of a column; rounding disturbs those after them
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """n examples with d features.
@@ -113,8 +116,12 @@ class Scaling:
         return (x - self.mean) / self.scale
 
     def invert(self, x: FloatArray) -> FloatArray:
-        """Features in the unit of the source, (n, d)."""
-        return x * self.scale + self.mean
+        """Features in the unit of the source, (n, d), without the digits that scaling to and fro has added."""
+        found = x * self.scale + self.mean
+        size = np.maximum(np.abs(self.mean), np.maximum(np.abs(self.scale), np.abs(found).max(0, initial=0.0)))
+        least = 10.0 ** (np.floor(np.log10(np.where(size > 0, size, 1.0))) - KEPT)
+        rounded: FloatArray = np.round(found / least) / (1 / least)
+        return rounded + 0.0  # no -0
 
 
 @dataclass(frozen=True, eq=False)

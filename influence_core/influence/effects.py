@@ -18,7 +18,7 @@ from influence_core.influence.estimators import scores
 from influence_core.influence.one_step import newton_steps, quantity_change, stepped
 from influence_core.influence.watched import Influence, Watched, rank_corrected, training_gradients
 from influence_core.models import Network
-from influence_core.solvers import SingularError, cholesky
+from influence_core.solvers import SingularError, cholesky, rooted
 
 
 def parameter_change(influence: Influence, rows: NDArray[np.int64], newton: bool = False) -> FloatArray:
@@ -79,7 +79,7 @@ def group_step(influence: Influence, rows: Tensor, newton: bool = False) -> Tens
         weights = torch.ones_like(fitted.train.y)
         weights[rows] = 0
         curvature = exact_hessian(fitted, influence.settings.damping, weights=weights)
-        return cholesky(curvature)(total[:, None]).value[:, 0] / n
+        return (rooted if curvature.root else cholesky)(curvature)(total[:, None]).value[:, 0] / n
     # H_S/n = W Wᵀ with W made of columns K_i R_i, one per example and output.
     w = torch.einsum("nab,nd->adnb", roots(fitted.curvatures[rows]), fitted.train.x[rows]).reshape(fitted.size, -1)
     w /= n**0.5

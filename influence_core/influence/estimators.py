@@ -131,6 +131,7 @@ class Estimator:
         first_order: whether it keeps the Hessian when a point leaves, so that high leverage is under-estimated.
         kinds: of the models that it is for.
         seeds: whether it averages over networks of other seeds, which must be trained first.
+        splits: whether its scores are a sum over the features of the training point (``shares``).
     """
 
     title: str
@@ -142,6 +143,7 @@ class Estimator:
     first_order: bool = True
     kinds: tuple[Kind, ...] = (LINEAR, NETWORK)
     seeds: bool = False
+    splits: bool = False
 
     def one(self, influence: Influence, watched: Watched, row: int) -> Tensor:
         """The change at everything watched, (m,), when one training point leaves."""
@@ -180,7 +182,7 @@ def _entry(estimator: str, fitted: FittedModel) -> Estimator:
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    "influence": Estimator(title="Influence (first order)", scores=loss_change, row=first_order()),
+    "influence": Estimator(title="Influence (first order)", scores=loss_change, row=first_order(), splits=True),
     "newton": Estimator(
         title="One-step Newton",
         scores=newton_change,
@@ -188,6 +190,7 @@ ESTIMATORS: dict[str, Estimator] = {
         own=partial(self_influence, newton=True),
         first_order=False,
         kinds=(LINEAR,),
+        splits=True,
     ),
     "gradient_dot": Estimator(
         title="Gradient dot product",
@@ -195,6 +198,7 @@ ESTIMATORS: dict[str, Estimator] = {
         row=first_order(curvature=False),
         curvature=False,
         first_order=False,
+        splits=True,
     ),
     "gradient_cosine": Estimator(
         title="Gradient cosine",
@@ -203,18 +207,21 @@ ESTIMATORS: dict[str, Estimator] = {
         predicts=False,
         curvature=False,
         first_order=False,
+        splits=True,
     ),
     "theta_relative": Estimator(
         title="θ-relative influence",
         scores=theta_relative,
         row=first_order(lambda _watched, _g, v, _n: v.norm()),
         predicts=False,
+        splits=True,
     ),
     "loss_relative": Estimator(
         title="ℓ-relative influence",
         scores=loss_relative,
         row=first_order(lambda _watched, g, v, _n: (g * v).sum().clamp(min=0).sqrt()),
         predicts=False,
+        splits=True,
     ),
     "tracin": Estimator(
         title="TracIn over checkpoints",

@@ -40,7 +40,7 @@ def tracin(influence: Influence, watched: Watched) -> Tensor:
     name = _name_of(watched)
     total = torch.zeros((), dtype=fitted.theta.dtype, device=fitted.theta.device)
     for rate, theta in fitted.fit.checkpoints:
-        there = replace(fitted, fit=replace(fitted.fit, theta=theta))
+        there = fitted.at(replace(fitted.fit, theta=theta))
         columns = watch(there, watched.batch, name, target, watched.combine).gradient
         total = total + there.linearised.gradient_dot(there.train.x, there.residuals, columns, rate)
         influence.task.tick()

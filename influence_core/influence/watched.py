@@ -20,7 +20,18 @@ from influence_core.curvature import Curvature, curvature_of, exact_hessian, roo
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
 from influence_core.settings import SolverSettings
-from influence_core.solvers import EighFactor, Factor, SingularError, Solution, chosen_solver, energies, factor
+from influence_core.solvers import (
+    EighFactor,
+    Factor,
+    RootFactor,
+    SingularError,
+    Solution,
+    chosen_solver,
+    energies,
+    factor,
+)
+
+UNIQUE = 1e-9  # 1 − leverage below which only the point that leaves holds θ in some direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +92,7 @@ class Influence:
     @once
     def solve(self) -> Factor:
         """(H + δI)⁻¹, factored once."""
-        if self.spectrum is not None:
+        if self.spectrum is not None and self.curvature.root is None:
             return replace(self.spectrum, curvature=self.curvature)
         return factor(self.settings, self.curvature)
 
@@ -128,6 +139,8 @@ class Influence:
     def spread(self) -> Tensor:
         """M_i = K_iᵀ A⁻¹ K_i / n with K_i = I_c ⊗ x̃_i, shape (n, K, K), from the blocks of A⁻¹."""
         x, outputs = self.fitted.train.x, self.fitted.linear.loss.outputs
+        if isinstance(self.removal_solve, RootFactor):  # of x A⁻¹ x the inverse itself would lose half the digits
+            return energies(self.removal_solve, x.T)[:, None, None] / len(x)
         inverse = self.removal_solve.inverse().view(outputs, x.shape[1], outputs, x.shape[1])
         m = x.new_empty(len(x), outputs, outputs)
         parts = list(blocks(len(x), 8.0 * x.shape[1]))
@@ -161,18 +174,28 @@ class Influence:
     def newton_residuals(self) -> Tensor:
         """ρ_i (n, K) with δθ_i = A⁻¹(K_i ρ_i + folded) / n, the one-step Newton change when i leaves (Woodbury).
 
+        NaN at a point of leverage 1: without it H + δI is no longer positive definite, so no step has an answer.
+
         Raises:
-            SingularError: a point of leverage 1.
+            SingularError: all points have leverage 1.
         """
         fitted, n = self.fitted, len(self.fitted.train)
-        if float(self.leverage.max()) >= 1 - 1e-9:
+        alone = self.alone
+        if bool(alone.all()):
             raise SingularError(
-                "A training point has leverage 1: without it H + damping·I is no longer positive definite, "
-                "so one Newton step is undefined. Set a damping or a larger l2."
+                "Every training point has leverage 1: without any of them H + damping·I is no longer positive "
+                "definite, so one Newton step is undefined. Set a damping or a larger l2."
             )
         shared = fitted.model.outputs(self.drift, fitted.train.x)
         right = fitted.residuals + torch.einsum("nab,nb->na", fitted.curvatures, shared) / n
-        return rank_corrected(fitted.curvatures, self.spread, right)
+        left = torch.where(alone[:, None, None], 0.0, fitted.curvatures)
+        return torch.where(alone[:, None], torch.nan, rank_corrected(left, self.spread, right))
+
+    @property
+    def alone(self) -> Tensor:
+        """(n,) points of leverage 1: nothing else holds θ in some direction."""
+        alone: Tensor = self.leverage >= 1 - UNIQUE
+        return alone
 
     @once
     def energies(self) -> Tensor:

@@ -1,9 +1,10 @@
 """Models: losses, linear predictors, networks, how they are fitted, and the registry of those on offer."""
 
 from influence_core.models.fitted import FittedModel
-from influence_core.models.fitting import Fit, NoMinimumError
+from influence_core.models.fitting import Fit
 from influence_core.models.kinds import LINEAR, NETWORK, Kind
 from influence_core.models.linear import LinearModel
+from influence_core.models.minima import NoMinimumError
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
 from influence_core.models.quantities import QUANTITIES, Quantity, QuantityError

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
 from torch.nn import functional
 
-from influence_core.models.forward import duplicate
+from influence_core.models.forward import duplicate, one_line
 from influence_core.models.losses import Logistic, Loss, Softmax, Squared
 from influence_core.settings import SettingsError
 
@@ -28,6 +29,35 @@ def is_one_of(criterion: object, kinds: tuple[object, ...]) -> bool:
     """Whether a criterion is one of these of torch's, with whatever options."""
     inner = criterion.func if isinstance(criterion, partial) else criterion
     return type(inner) in kinds or any(inner is kind for kind in kinds)
+
+
+def option(criterion: Criterion | None, name: str, default: Any = None) -> Any:
+    """An option of one of torch's criteria, module or function."""
+    if isinstance(criterion, partial):
+        return criterion.keywords.get(name, default)
+    return getattr(criterion, name, default)
+
+
+def divisor(criterion: Criterion, y: Tensor) -> tuple[str, ...]:
+    """What is said where torch's mean over a batch is none over its examples: class weights, ignored labels.
+
+    Returns:
+        Sentences.
+    """
+    if not is_one_of(criterion, ENTROPY + LIKELIHOOD) or option(criterion, "reduction", "mean") != "mean":
+        return ()
+    found, weight = [], option(criterion, "weight")
+    if isinstance(weight, Tensor) and not bool((weight == 1).all()):
+        found.append(
+            "Class weights multiply the loss of each example, and their sum is divided by the number of examples, not "
+            "as in torch by the sum of the weights of a batch."
+        )
+    ignored = int((y == option(criterion, "ignore_index", -100)).sum())
+    if ignored:
+        found.append(
+            f"{ignored} of the first {len(y)} examples have the ignored label: a loss of 0, and a place in the mean."
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -117,7 +147,7 @@ def _slope(value: Tensor, free: Tensor) -> Tensor:
         (found,) = torch.autograd.grad(value, free, create_graph=True, allow_unused=True)
     except RuntimeError as error:
         raise SettingsError(
-            f"The loss has no second derivative in torch ({str(error)[:120]}): write it with elementary operations."
+            f"The loss has no second derivative in torch ({one_line(error, 120)}): write it with elementary operations."
         ) from None
     return torch.zeros_like(free) if found is None else found
 
@@ -168,7 +198,7 @@ def own_loss(criterion: Criterion, f: Tensor, y: Tensor, form: OwnLoss) -> OwnLo
                 try:
                     alone, together = loss.values(f, y), loss.given(f, y)
                 except Exception as error:  # noqa: BLE001 - whatever code of the user's raises
-                    failed = str(error).split("\n")[0][:160] or type(error).__name__
+                    failed = one_line(error, 160)
                     continue
                 if _adds_up(alone, together):
                     return replace(loss, traced=_traces(loss, f, y, alone))

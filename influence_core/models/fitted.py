@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -27,6 +27,10 @@ class FittedModel:
     fit: Fit
     program: Program | None = None  # how a network was trained, to be repeated without some examples
 
+    def at(self, fit: Fit) -> FittedModel:
+        """The same model where another run, or an earlier epoch of this one, ended."""
+        return replace(self, model=self.program.settled(fit.theta) if self.program else self.model, fit=fit)
+
     @property
     def theta(self) -> Tensor:
         """θ̂, shape (p,)."""
@@ -44,8 +48,8 @@ class FittedModel:
 
     @property
     def unique(self) -> bool:
-        """Whether θ̂ is the only minimum of J, found by Newton's method, so that no seed has a say in it."""
-        return self.kind.closed_form and self.fit.method == "newton"
+        """Whether θ̂ is meant for the only minimum of J, not for the end of a run, so that no seed has a say in it."""
+        return self.kind.closed_form and self.fit.method in {"newton", "given"}
 
     @property
     def start(self) -> Tensor:

@@ -10,18 +10,22 @@ from torch import Tensor
 
 from influence_core.compute import blocks, gram, product
 from influence_core.models.linear import LinearModel, add_projector, project
-from influence_core.models.losses import SmoothedHinge
+from influence_core.models.losses import SmoothedHinge, Squared
+from influence_core.models.minima import (
+    DENSE_LIMIT,
+    refuse_empty,
+    refuse_partly_separable,
+    refuse_separable,
+)
 from influence_core.models.protocol import Batch
+from influence_core.models.reference import least_squares
+from influence_core.models.scikit_losses import core, smoother
 
 TOLERANCE = 1e-10
-DENSE_LIMIT = 1_500  # above this many parameters a Newton direction by conjugate gradients is cheaper than H itself
+ROUNDING = 1e-14  # of the mean size of what is summed to a gradient
 MAX_STEPS = 200
 POLISH = 2  # Newton steps after the goal: refits measure differences from θ̂, which its own error would spoil
 SMOOTH = 0.1  # hinges with a smaller t start from the fit with a larger one
-
-
-class NoMinimumError(ValueError):
-    """J has no minimum, for example separable data without a penalty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class Fit:
         theta: (p,) fitted parameters.
         method: ``newton``, ``adamw`` or ``sgd``.
         gradient_norm: ‖∇J(θ̂)‖.
-        goal: what a converged fit reaches, 1e-10·max(1, ‖∇J(0)‖); for networks 1e-3 in place of 1e-10.
+        goal: what a converged fit reaches, :func:`goal_of`; for networks 1e-3·max(1, ‖∇J(θ₀)‖).
         history: J after every step or epoch.
         validation: mean validation loss after every epoch; empty without a validation set.
         epochs: after which epoch of a network θ̂ was taken, by early stopping perhaps before the last.
@@ -54,6 +58,15 @@ class Fit:
         return self.gradient_norm <= self.goal
 
 
+def goal_of(model: LinearModel, batch: Batch, weights: Tensor | None = None, tolerance: float = TOLERANCE) -> float:
+    """‖∇J‖ of a converged fit, whatever the unit: ``tolerance``·‖∇J(0)‖, but not below the rounding of its terms."""
+    zero = model.start(batch)
+    residuals = model.loss.residuals(model.outputs(zero, batch.x), batch.y)
+    terms = residuals.norm(dim=1) * batch.x.norm(dim=1)
+    norm = float(model.objective(zero, batch, weights)[1].norm())
+    return max(tolerance * norm, ROUNDING * float(terms.mean()))
+
+
 def newton(
     model: LinearModel,
     batch: Batch,
@@ -68,21 +81,25 @@ def newton(
         batch: n examples.
         weights: (n,) example weights a_i.
         start: (p,) first θ, default 0 (a nearly kinked hinge: the fit with a smoother one).
-        goal: default 1e-10·max(1, ‖∇J(0)‖).
+        goal: default :func:`goal_of`.
 
     Returns:
         The fit.  ``converged`` is False where rounding stopped the descent first.
     """
+    refuse_empty(model, batch, weights)
     zero = model.start(batch)
-    norm = float(model.objective(zero, batch, weights)[1].norm())
-    goal = TOLERANCE * max(1.0, norm) if goal is None else goal
+    at_zero, slope = model.objective(zero, batch, weights)
+    norm = float(slope.norm())
+    goal = goal_of(model, batch, weights) if goal is None else goal
     polish = POLISH if start is None else 0
-    theta = _smoother_start(model, batch, weights, 1e-3 * norm) if start is None else start
+    theta = _first(model, batch, weights, 1e-3 * norm) if start is None else start
+    history = [] if start is not None or theta is None else [at_zero]
     theta = zero if theta is None else theta
     value, gradient = model.objective(theta, batch, weights)
-    history, ridge, directions = [value], 0.0, _directions(model, batch)
+    ridge, directions = 0.0, _directions(model, batch)
+    history.append(value)
     while float(gradient.norm()) > goal and len(history) < MAX_STEPS:
-        _refuse_separable(model, theta, batch, weights)
+        refuse_separable(model, theta, batch, weights)
         direction = directions(theta, weights, gradient, ridge)
         step = line_search(lambda at: model.objective(at, batch, weights), (theta, value, gradient), direction)
         # Levenberg: where the curvature says nothing (a smoothed hinge far from its data) shorten towards -gradient.
@@ -99,36 +116,25 @@ def newton(
         if not float(slope.norm()) < float(gradient.norm()):
             break
         theta, value, gradient = candidate, there, slope
-    _refuse_separable(model, theta, batch, weights)
+    refuse_separable(model, theta, batch, weights)
+    refuse_partly_separable(model, theta, batch, weights)
     return Fit(theta, "newton", float(gradient.norm()), goal, tuple(history))
+
+
+def _first(model: LinearModel, batch: Batch, weights: Tensor | None, goal: float) -> Tensor | None:
+    """Where a fit starts if not at 0: least squares at its answer, a nearly kinked hinge at that of a smoother one."""
+    if isinstance(model.loss, Squared) and model.l2 == 0 and weights is None:
+        return least_squares(batch.x, batch.y)
+    return _smoother_start(model, batch, weights, goal)
 
 
 def _smoother_start(model: LinearModel, batch: Batch, weights: Tensor | None, goal: float) -> Tensor | None:
     """Roughly fitted θ of the hinge with 3t, itself found this way, whose kink Newton steps can still see."""
-    loss = model.loss
+    loss = core(model.loss)
     if not isinstance(loss, SmoothedHinge) or not 0 < loss.t < SMOOTH:
         return None
-    smoother = replace(model, loss=replace(loss, t=min(3 * loss.t, SMOOTH)))
-    return newton(smoother, batch, weights, goal=goal).theta
-
-
-def _refuse_separable(model: LinearModel, theta: Tensor, batch: Batch, weights: Tensor | None) -> None:
-    """Without a penalty, any θ that classifies everything right can be scaled up for ever.
-
-    Raises:
-        NoMinimumError: that is the case.
-    """
-    if model.l2 > 0:
-        return
-    margins = model.loss.margins(model.outputs(theta, batch.x), batch.y)
-    if margins is None:
-        return
-    kept = margins if weights is None else margins[weights > 0]
-    if bool((kept > 0).all()):
-        raise NoMinimumError(
-            "These classes are perfectly separable and l2 = 0: the loss falls for ever and has no minimum. "
-            "Choose l2 > 0, for example 0.001."
-        )
+    before = replace(model, loss=smoother(model.loss, min(3 * loss.t, SMOOTH)))
+    return newton(before, batch, weights, goal=goal).theta
 
 
 def _directions(model: LinearModel, batch: Batch) -> Callable[[Tensor, Tensor | None, Tensor, float], Tensor]:
@@ -140,11 +146,13 @@ def _directions(model: LinearModel, batch: Batch) -> Callable[[Tensor, Tensor | 
     def dense(theta: Tensor, weights: Tensor | None, gradient: Tensor, ridge: float) -> Tensor:
         h = add_projector(model.hessian(theta, batch, weights), null, outputs)
         h.diagonal().add_(ridge)
+        unit = h.diagonal().clamp(min=1e-300).rsqrt()  # features come in units of their own
+        h = unit[:, None] * h * unit
         factor, failed = torch.linalg.cholesky_ex(h)
         while int(failed):  # rank-deficient to rounding: the smallest ridge that factors
-            ridge = max(100 * ridge, 1e-14 * float(h.diagonal().mean()) + 1e-300)
+            ridge = max(100 * ridge, 1e-14)
             factor, failed = torch.linalg.cholesky_ex(h + ridge * torch.eye(len(h), dtype=h.dtype, device=h.device))
-        return -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+        return -unit * torch.cholesky_solve((unit * gradient)[:, None], factor)[:, 0]
 
     return dense
 
@@ -266,6 +274,5 @@ def adamw(
         if validation is not None and len(validation):
             curve.append(float(model.losses(fixed, validation).mean()))
     final = theta.detach().clone()
-    start = float(model.objective(torch.zeros_like(final), batch)[1].norm())
     norm = float(model.objective(final, batch)[1].norm())
-    return Fit(final, "adamw", norm, TOLERANCE * max(1.0, start), tuple(history), tuple(curve))
+    return Fit(final, "adamw", norm, goal_of(model, batch), tuple(history), tuple(curve))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, jvp, vjp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils.parametrizations import _WeightNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
@@ -129,6 +130,19 @@ def picked(f: object) -> Tensor:
     raise SettingsError(f"Expected a module that returns a tensor of outputs, got {type(f).__name__}.")
 
 
+def one_line(error: BaseException | None, most: int = 200) -> str:
+    """The beginning of what an error of somebody else's code says, for the middle of a sentence."""
+    return str(error).strip().split("\n")[0][:most].rstrip(". ") or type(error).__name__
+
+
+def plain(module: nn.Module) -> nn.Module:
+    """The module inside wrappers that only say how it runs: ``torch.compile``, data parallel ones."""
+    inner = getattr(module, "_orig_mod", None)
+    if isinstance(module, nn.DataParallel | DistributedDataParallel):
+        inner = module.module
+    return plain(inner) if isinstance(inner, nn.Module) else module
+
+
 def duplicate(module: nn.Module) -> nn.Module:
     """A copy, also of a module that keeps computed tensors as attributes, with weight norms that torch bends right.
 
@@ -138,6 +152,8 @@ def duplicate(module: nn.Module) -> nn.Module:
     kept = [value for part in module.modules() for value in vars(part).values() if isinstance(value, Tensor)]
     made = copy.deepcopy(module, {id(value): value.detach().clone() for value in kept if not value.is_leaf})
     for part in made.modules():
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+            part.sparse = False  # second derivatives of sparse gradients are not implemented
         for some in (part, *part._forward_pre_hooks.values()):
             if type(some) in _ELEMENTARY:
                 some.__class__ = _ELEMENTARY[type(some)]

@@ -17,6 +17,7 @@ from influence_core.data.dataset import Dataset
 from influence_core.models.kinds import LINEAR, Kind
 from influence_core.models.losses import Loss, Softmax
 from influence_core.models.protocol import Batch
+from influence_core.models.scikit_losses import core
 
 NEGLIGIBLE = 1e-20
 
@@ -26,13 +27,26 @@ class LinearModel:
     """J(θ; a) = (1/n) Σ a_i ℓ_i(θ) + (l2/2) ‖θ_penalised‖², n the original number of examples whatever the weights.
 
     With ``fold_penalty`` the penalty belongs to every example's loss, (l2/2)‖θ‖² each: gradients carry l2·θ, and the
-    penalty of J is multiplied by the mean weight, so that a removed point takes its share along.
+    penalty of J is multiplied by the mean weight, so that a removed point takes its share along.  Without a penalty θ
+    stays 0 at the columns that are ``held``, because the others determine them.
+
+    Attributes:
+        loss: ℓ as a function of the outputs.
+        l2: the penalty.
+        intercept: whether there is one.
+        fold_penalty: whether the penalty belongs to the examples.
+        held: columns whose parameters stay 0.
+        intercept_penalty: share of l2 on the intercept: 0 but for solvers that take it for one more coefficient.
+        notes: what was understood of a model that somebody brought, sentences for people.
     """
 
     loss: Loss
     l2: float = 0.0
     intercept: bool = True
     fold_penalty: bool = False
+    held: tuple[int, ...] = ()
+    intercept_penalty: float = 0.0
+    notes: tuple[str, ...] = ()
     kind: ClassVar[Kind] = LINEAR
 
     def batch(self, dataset: Dataset, device: torch.device) -> Batch:
@@ -45,14 +59,17 @@ class LinearModel:
         return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=torch.float64).to(device))
 
     def features(self, x: Tensor) -> Tensor:
-        """x̃: the features, with a last column of ones where the model has an intercept, (n, d̄)."""
+        """x̃: the features, with a last column of ones where the model has an intercept, zero where held, (n, d̄)."""
+        if self.held:
+            x = x.clone()
+            x[:, list(self.held)] = 0
         return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) if self.intercept else x
 
     def penalised(self, x: Tensor) -> Tensor:
-        """1 where θ is penalised, 0 at the intercepts, (p,)."""
+        """1 where θ is penalised, ``intercept_penalty`` at the intercepts, (p,)."""
         mask = torch.ones(self.loss.outputs, x.shape[1], dtype=x.dtype, device=x.device)
         if self.intercept:
-            mask[:, -1] = 0
+            mask[:, -1] = self.intercept_penalty
         return mask.reshape(-1)
 
     def start(self, batch: Batch) -> Tensor:
@@ -170,7 +187,7 @@ class LinearModel:
         return result
 
     def null_space(self, x: Tensor) -> Tensor | None:
-        """Coordinates k along which adding a constant to all classes changes nothing (softmax only).
+        """Coordinates k along which θ changes nothing: a constant added to all classes of softmax, or a held column.
 
         The penalty removes the penalised ones, so with l2 > 0 only the intercepts stay.  All gradients of losses,
         margins and probabilities are orthogonal to these directions, so adding their projector to H is exact.
@@ -178,12 +195,12 @@ class LinearModel:
         Returns:
             (d̄,) mask of coordinates, or None.
         """
-        if not isinstance(self.loss, Softmax):
-            return None
         mask = torch.zeros(x.shape[1], dtype=x.dtype, device=x.device)
-        if self.l2 == 0:
+        if not isinstance(core(self.loss), Softmax):
+            mask[list(self.held)] = 1
+        elif self.l2 == 0:
             mask[:] = 1
-        elif self.intercept:
+        elif self.intercept and not self.intercept_penalty:
             mask[-1] = 1
         return mask if bool(mask.any()) else None
 

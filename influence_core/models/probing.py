@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from influence_core.models.forward import bent, differentiable, duplicate, picked
+from influence_core.models.forward import bent, differentiable, duplicate, one_line, picked
 from influence_core.models.linearised import At
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
@@ -36,7 +36,6 @@ def usable(module: nn.Module) -> nn.Module:
     Raises:
         SettingsError: what torch cannot differentiate.
     """
-    module = getattr(module, "_orig_mod", module)  # of torch.compile
     for part in module.modules():
         if isinstance(part, torch.jit.ScriptModule):
             raise SettingsError(
@@ -71,6 +70,11 @@ def reading(network: Network, x: Tensor) -> tuple[Network, tuple[int, ...]]:
         except Exception as error:  # noqa: BLE001 - whatever code of the user's raises
             said = said or error
             continue
+        if not _holds(lambda: tried.one_pass(tried.start(), x), f, 1e-4):  # noqa: B023
+            raise SettingsError(
+                "The same examples give other outputs at every call, in evaluation mode too: pass "
+                "training=self.training to dropout, and change no buffers there."
+            )
         if not _holds(lambda: torch.cat([tried.one_pass(tried.start(), row[None]) for row in x]), f, 1e-4):  # noqa: B023
             raise SettingsError(
                 "The outputs of an example change with the others in its batch, so no example has a loss of its own: "
@@ -79,7 +83,7 @@ def reading(network: Network, x: Tensor) -> tuple[Network, tuple[int, ...]]:
         if not bool(torch.isfinite(f).all()):
             raise SettingsError("The module's outputs are not finite numbers: train it again, or scale the features.")
         return tried, tuple(tried.called(tried.start(), x).shape[1:])
-    raise SettingsError(f"The module does not take examples of shape {network.shape}: {str(said)[:300]}")
+    raise SettingsError(f"The module does not take examples of shape {network.shape}: {one_line(said)}.")
 
 
 def before_sigmoid(network: Network, f: Tensor, batch: Batch) -> tuple[Network, Tensor]:
@@ -135,7 +139,7 @@ def reached(module: nn.Module, network: Network, x: Tensor) -> Network:
     finally:
         for part, mode in modes:
             part.training = mode
-    slopes = {name: g for name, g in zip(own, found, strict=False) if g is not None}
+    slopes = {name: g.to_dense() for name, g in zip(own, found, strict=False) if g is not None}
     if not slopes:
         raise SettingsError(UNREACHED)
     if len(slopes) < len(own):
@@ -222,7 +226,7 @@ def _or_said(make: Callable[[], Tensor]) -> Tensor:
         return make()
     except Exception as error:  # noqa: BLE001 - whatever code of the user's raises
         raise SettingsError(
-            f"The module cannot be differentiated: {str(error)[:200]}. Compute in torch from parameters to outputs, "
+            f"The module cannot be differentiated: {one_line(error)}. Compute in torch from parameters to outputs, "
             "without NumPy, .item(), detach() or no_grad on the whole way."
         ) from None
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from influence_core.models.losses import Loss, Softmax
+from influence_core.models.losses import Loss, Softmax, Squared
+from influence_core.models.scikit_losses import core
 
 Values = Callable[[Loss, Tensor, Tensor, int], Tensor]
 
@@ -29,7 +30,7 @@ class Quantity:
         values: (loss, f, y, class) to m; differentiable in f.
         helpful: +1 where a rise on removal means the removed point was helpful (loss), −1 where a fall does (margin,
             probability of the true class), 0 where neither word applies (a plain prediction).
-        unit: of m; empty for that of the loss.
+        unit: of m; empty for that of the loss, see :meth:`unit_of`.
         needs: the Loss method that must not return None.
         penalised: whether it carries its example's share of the penalty under ``fold_penalty``.
         default: who class −1 is, with {} for the last class; empty where there is no class to choose.
@@ -52,6 +53,14 @@ class Quantity:
         f, y = torch.zeros(1, loss.outputs), torch.zeros(1)
         return (loss.margins(f, y) if self.needs == "margins" else loss.probabilities(f)) is not None
 
+    def unit_of(self, loss: Loss) -> str:
+        """Unit of m: its own, for a plain prediction that of the outputs, else that of the loss."""
+        if self.values is not _prediction:
+            return self.unit or loss.unit
+        if loss.probabilities(torch.zeros(1, loss.outputs)) is not None:
+            return "probability"
+        return "target units" if isinstance(loss, Squared) else "units of the output f"
+
     def residuals(self, loss: Loss, f: Tensor, y: Tensor, target: int = -1) -> Tensor:
         """∂m/∂f for ``f`` of shape (m, K)."""
         free = f.detach().clone().requires_grad_(True)
@@ -65,8 +74,8 @@ def _loss(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
 
 def _margin(loss: Loss, f: Tensor, y: Tensor, _target: int) -> Tensor:
     """Log-odds of the true class: y f for two classes, f_y − log Σ_{k≠y} e^{f_k} for more."""
-    if isinstance(loss, Softmax):
-        return loss.log_odds(f, y)
+    if isinstance(inner := core(loss), Softmax):
+        return inner.log_odds(f, y)
     margin = loss.margins(f, y)
     if margin is None:
         raise QuantityError("The margin needs a classifier: choose the loss or the prediction.")

@@ -16,8 +16,10 @@ from influence_core.models.fitting import AdamW, Fit, adamw, newton
 from influence_core.models.kinds import LINEAR, NETWORK, Kind
 from influence_core.models.linear import LinearModel
 from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
+from influence_core.models.minima import refuse_empty
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
+from influence_core.models.reference import held_columns
 from influence_core.models.training import GOAL, Optimiser, Program, train
 from influence_core.models.zoo import CONVOLUTIONAL, PERCEPTRON, convolutional, is_picture, perceptron
 from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
@@ -125,8 +127,11 @@ def fit(
         run, key = _run(model, settings, split, seed, where)
         program = replace(run, task=task)
         found = _kept(key, program, model.batch(split.validation, where))
-        return FittedModel(model, program.batch, found, None if found.method == GIVEN else program)
+        if found.method == GIVEN:
+            return FittedModel(model, program.batch, found)
+        return FittedModel(program.settled(found.theta), program.batch, found, program)
     method, examples = fit_method(settings), model.batch(split.train, where)
+    refuse_empty(model, examples, names=split.train.class_names)
     if method == "newton":
         return FittedModel(model, examples, newton(model, examples))
     adam = AdamW.of(resolve(settings.options, MODELS[settings.name].all_options))
@@ -197,8 +202,9 @@ def predictor(loss: Callable[[Mapping[str, Value], int], Loss]) -> Make:
     """Makes linear predictors with the loss of some options and a number of classes."""
 
     def make(settings: ModelSettings, dataset: Dataset, options: Mapping[str, Value], _seed: int) -> LinearModel:
-        made = loss(options, dataset.classes)
-        return LinearModel(made, settings.l2, settings.intercept, settings.fold_penalty)
+        made, free = loss(options, dataset.classes), settings.l2 == 0
+        held = held_columns(dataset.x, dataset.feature_names, settings.intercept) if free and made.outputs == 1 else ()
+        return LinearModel(made, settings.l2, settings.intercept, settings.fold_penalty, held)
 
     return make
 

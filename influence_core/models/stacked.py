@@ -20,6 +20,7 @@ from torch.func import grad, vmap
 from influence_core.models.layers import as_written
 from influence_core.models.losses import training_residuals
 from influence_core.models.network import Network
+from influence_core.models.normalised import by_batch, minibatch
 from influence_core.models.protocol import Batch, Layer
 
 SLOPES: dict[type[nn.Module], tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
@@ -48,9 +49,10 @@ def stack_of(network: Network, _models: int) -> Stacked:
     Returns:
         Gradients of many models.
     """
-    parts = _perceptron(network.module)
-    written = parts and len(network.layers) == len(parts) + 1
-    return Perceptrons(network, network.layers, parts) if written else AnyModule(network)
+    parts, training = _perceptron(network.module), by_batch(network)
+    if parts and len(network.layers) == len(parts) + 1:
+        return Perceptrons(network, network.layers, parts)
+    return AnyModule(network) if training is None else AnyModule(training, normalises=True)
 
 
 def _perceptron(module: nn.Module) -> tuple[type[nn.Module], ...]:
@@ -113,9 +115,15 @@ class Perceptrons:
 
 @dataclass(frozen=True, eq=False)
 class AnyModule:
-    """Any module: the state is θ (k, p) itself."""
+    """Any module: the state is θ (k, p) itself.
+
+    Attributes:
+        network: with batch norms as they are in training.
+        normalises: whether it has some, so that a minibatch must not be divided.
+    """
 
     network: Network
+    normalises: bool = False
 
     def split(self, theta: Tensor) -> list[Tensor]:
         """θ itself."""
@@ -135,7 +143,9 @@ class AnyModule:
         a = batch.x.new_ones(len(state[0]), b) if weights is None else weights
 
         def total(theta: Tensor, own: Tensor) -> Tensor:
-            return own @ network.loss.values(network.outputs(theta, batch.x), batch.y) / b
+            whole = self.normalises
+            f = minibatch(network, theta, batch.x, own) if whole else network.outputs(theta, batch.x)
+            return own @ network.loss.values(f, batch.y) / b
 
         if not network.traced:
             free = state[0].detach().clone().requires_grad_()

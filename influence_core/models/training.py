@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from influence_core.compute import Task, blocks
-from influence_core.models.fitting import TOLERANCE, Fit, NoMinimumError, line_search
+from influence_core.compute import Task, blocks, once
+from influence_core.models.fitting import TOLERANCE, Fit, line_search
+from influence_core.models.linearised import linearised
+from influence_core.models.minima import NoMinimumError
 from influence_core.models.network import Network
+from influence_core.models.normalised import settled
 from influence_core.models.protocol import Batch
 from influence_core.models.stacked import Stacked, stack_of
 from influence_core.settings import SettingsError
@@ -88,6 +91,17 @@ class Program:
     optimiser: Optimiser
     seed: int = 0
     task: Task = Task()  # noqa: RUF009 - frozen
+
+    @once
+    def scale(self) -> float:
+        """Mean ‖g_i(θ₀)‖: what rounding of ∇J is measured by, whatever the unit of the loss."""
+        first, x = self.network.start(self.batch).to(self.batch.x.device), self.batch.x
+        residuals = self.network.loss.residuals(self.network.outputs(first, x), self.batch.y)
+        return float(linearised(self.network, first).squared_norms(x, residuals).sqrt().mean())
+
+    def settled(self, theta: Tensor, weights: Tensor | None = None) -> Network:
+        """The network as it is evaluated at θ, which weighted examples led to: with averages of its batch norms."""
+        return settled(self.network, theta, self.batch, weights, self.optimiser.batch_size)
 
     def run(
         self,
@@ -177,13 +191,14 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
     def after(epoch: int, theta_of: Callable[[], Tensor]) -> bool:
         theta = theta_of()[0]
         program.task.tick(epoch + 1, plan.epochs)
-        losses = network.losses(theta, batch)
+        at = program.settled(theta)
+        losses = at.losses(theta, batch)
         history.append(float(losses.mean()) + network.l2 / 2 * float(network.penalised(batch.x) @ theta.square()))
         if epoch in keep:
             kept.append((epoch + 1, theta.clone()))
         if validation is None or not len(validation):
             return False
-        curve.append(float(network.losses(theta, validation).mean()))
+        curve.append(float(at.losses(theta, validation).mean()))
         if not plan.patience:
             return False
         if curve[-1] <= min(curve):
@@ -199,8 +214,8 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
             f"learning rate below {plan.learning_rate:g}, or bring the target to the size of 1."
         )
     scale = max(1.0, float(network.objective(first, batch)[1].norm()))
-    norm = float(network.objective(theta, batch)[1].norm())
-    checkpoints = _weighted(plan, [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))
+    norm = float(program.settled(theta).objective(theta, batch)[1].norm())
+    checkpoints = _weighted(plan, len(batch), [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))
     return Fit(theta, plan.method, norm, GOAL * scale, tuple(history), tuple(curve), epochs, checkpoints)
 
 
@@ -209,20 +224,25 @@ def _evenly(epochs: int, count: int) -> set[int]:
 
 
 def _weighted(
-    plan: Optimiser, kept: list[tuple[int, Tensor]], final: tuple[int, Tensor]
+    plan: Optimiser, n: int, kept: list[tuple[int, Tensor]], final: tuple[int, Tensor]
 ) -> tuple[tuple[float, Tensor], ...]:
-    """Every checkpoint with Σ η / (batch size · (1 − μ)) over the epochs since the one before."""
+    """Every checkpoint with Σ η / (batch size · (1 − μ)) over the epochs since the one before.
+
+    The last batch of an epoch is often smaller, and an example in it weighs more: in the mean over the order of the
+    examples 1 / batch size is the number of batches over n.
+    """
     kept = kept if kept and kept[-1][0] == final[0] else [*kept, final]
     momentum = plan.momentum if plan.method == "sgd" else 0.0
+    share = -(-n // plan.batch_size) / n
     marks = [0, *(epoch for epoch, _ in kept)]
     return tuple(
-        (sum(plan.rate(epoch) for epoch in range(low, high)) / plan.batch_size / (1 - momentum), theta)
+        (sum(plan.rate(epoch) for epoch in range(low, high)) * share / (1 - momentum), theta)
         for low, high, (_, theta) in zip(marks[:-1], marks[1:], kept, strict=True)
     )
 
 
 def descend(program: Program, start: Tensor, weights: Tensor | None = None) -> Fit:
-    """Newton with a dense Hessian, made positive definite by a ridge, to ‖∇J‖ ≤ 1e-10·max(1, ‖∇J(θ₀)‖).
+    """Newton with a dense Hessian, made positive definite by a ridge, to 1e-10 of a typical ‖g_i(θ₀)‖ or of ‖∇J(θ₀)‖.
 
     Returns:
         The fit; ``converged`` is False where rounding or a nonconvex J stopped it.
@@ -236,7 +256,7 @@ def descend(program: Program, start: Tensor, weights: Tensor | None = None) -> F
     theta, eye = start, torch.eye(len(start), dtype=start.dtype, device=start.device)
     decay = network.l2 * network.penalised(batch.x)
     value, gradient = network.objective(theta, batch, weights)
-    history, goal = [value], TOLERANCE * max(1.0, float(gradient.norm()))
+    history, goal = [value], TOLERANCE * max(program.scale, float(gradient.norm()))
     while float(gradient.norm()) > goal and len(history) < NEWTON_STEPS:
         program.task.tick()
         h = network.hvp(theta, batch, eye, weights) + torch.diag(decay)

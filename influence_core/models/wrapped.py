@@ -18,10 +18,12 @@ from influence_core.models.criteria import (
     LIKELIHOOD,
     Criterion,
     OwnLoss,
+    divisor,
     is_one_of,
     known,
     own_loss,
 )
+from influence_core.models.forward import one_line, plain
 from influence_core.models.losses import Logistic, Loss, Softmax, Squared
 from influence_core.models.network import Network
 from influence_core.models.probing import before_sigmoid, probed, reached, reading, usable
@@ -103,7 +105,7 @@ def risk_network(risk: Risk, theta: Tensor, dataset: Dataset, l2: float) -> Netw
             continue
         return probed(network, x)
     raise SettingsError(
-        f"loss(theta, x, y) cannot be differentiated: {str(said)[:160]}. Write the loss of one example as a number, "
+        f"loss(theta, x, y) cannot be differentiated: {one_line(said)}. Write the loss of one example as a number, "
         "in torch and not in NumPy (torch.exp(x @ theta), no .item() on the way)."
     )
 
@@ -114,7 +116,8 @@ def module_network(module: nn.Module, criterion: Criterion, dataset: Dataset, sh
     Returns:
         The network, with the module's own trainable parameters as first ones; what cannot be is a ``SettingsError``.
     """
-    source, module, cpu = module, usable(module), torch.device("cpu")
+    source = plain(module)
+    module, cpu = usable(source), torch.device("cpu")
     dtypes = {value.dtype for value in module.parameters() if value.is_floating_point()}
     dtype = torch.float64 if torch.float64 in dtypes else torch.float32
     notes = () if dtype in dtypes else (f"Parameters of {str(dtypes.pop())[6:]} are taken to float32.",)
@@ -125,7 +128,7 @@ def module_network(module: nn.Module, criterion: Criterion, dataset: Dataset, sh
     f = network.outputs(network.start(), batch.x)
     network, f = before_sigmoid(network, f, batch) if is_one_of(criterion, AFTER_SIGMOID) else (network, f)
     loss = _loss_of(criterion, f, batch.y, tail, dataset.classes)
-    said = network.notes
+    said = (*network.notes, *divisor(criterion, batch.y))
     if isinstance(loss, OwnLoss):
         bend = loss.curvatures(f, batch.y)
         if not bool(bend.any()):

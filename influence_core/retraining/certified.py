@@ -18,7 +18,7 @@ from torch import Tensor
 from influence_core.compute import FloatArray, Task, blocks, fingerprint, numpy, once, product
 from influence_core.models import QUANTITIES, Batch, FittedModel, NoMinimumError
 from influence_core.models.fitting import newton
-from influence_core.models.losses import SmoothedHinge
+from influence_core.models.scikit_losses import kinked
 from influence_core.retraining.minimise import CERTIFIED, LeftOut, Minimised
 from influence_core.retraining.objectives import FLOOR
 from influence_core.retraining.question import Question, Refits, joined
@@ -128,8 +128,8 @@ class LeaveOneOut:
     def _tighten(self, rows: Tensor, question: Question, refits: tuple[Minimised, Tensor, Tensor]) -> None:
         """A small gradient says little where J is flat: step closer, in place, and note how far the changes moved."""
         found, change, error = refits
-        kinked = isinstance(self.fitted.model.loss, SmoothedHinge)  # the Hessian at θ̂ says little about that at θ_i
-        loose = (error > SUSPECT * _largest(change)) | kinked
+        # At a kink the Hessian at θ̂ says little about that at θ_i.
+        loose = (error > SUSPECT * _largest(change)) | kinked(self.fitted.model.loss)
         loose &= (found.norms <= found.goals) & (found.norms > self.left_out.floor)
         if not bool(loose.any()):
             return

@@ -16,7 +16,7 @@ from torch import Tensor
 from influence_core.compute import Task, blocks, once, product
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
-from influence_core.models.losses import Squared
+from influence_core.models.scikit_losses import bounded
 from influence_core.retraining.objectives import Objectives
 
 CERTIFIED = 1e-6
@@ -88,17 +88,21 @@ class LeftOut:
         h = add_projector(model.hessian(self.fitted.theta, train), model.null_space(train.x), model.loss.outputs)
         h.diagonal().add_((self.j.penalty - model.l2) * model.penalised(train.x))
         self.task.tick()
+        unit = h.diagonal().clamp(min=1e-300).rsqrt()  # features come in units of their own
+        if model.l2 == 0:
+            h = unit[:, None] * h * unit
         factor, failed = torch.linalg.cholesky_ex(h)
         if int(failed) and model.l2 > 0:  # a hinge without curvature at its intercept: good enough for chord steps
             h.diagonal().add_(1e-10 * h.diagonal().mean())
             factor, failed = torch.linalg.cholesky_ex(h)
         if int(failed):
             raise SingularRefitError(
-                "The Hessian at the fit is singular, so refits have no unique minimum: choose a larger l2."
+                "The Hessian at the fit is singular, so refits have no unique minimum: choose a larger l2 (in place "
+                "of linear regression: ridge regression), or leave some features out."
             )
         self.task.tick()
         inverse: Tensor = torch.cholesky_inverse(factor)
-        return inverse
+        return unit[:, None] * inverse * unit if model.l2 == 0 else inverse
 
     def sizes(self, rows: Tensor) -> Tensor:
         """‖g_i‖/n, the gradient of J(·; 1 − e_i) at θ̂, the folded penalty included, (b,)."""
@@ -166,7 +170,8 @@ class LeftOut:
             left = torch.eye(removals.spread.shape[1], dtype=fitted.theta.dtype, device=rows.device)
             left = left - fitted.curvatures[rows] @ removals.spread
             unique = torch.linalg.eigvals(left).abs().min(dim=1).values > UNIQUE
-        if fitted.linear.intercept and not isinstance(fitted.model.loss, Squared):
+        free = fitted.linear.intercept and not fitted.linear.intercept_penalty
+        if free and not bounded(fitted.model.loss):
             labels = fitted.train.y.long()
             unique &= (
                 torch.bincount(labels - labels.min())[labels[rows] - labels.min()] > 1

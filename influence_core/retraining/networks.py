@@ -108,7 +108,7 @@ class Repeated:
         Returns:
             (seeds, m) values; their standard deviation is the noise of refitting.
         """
-        return np.stack([self._values(question, fit.theta) for fit in self.members(seeds)])
+        return np.stack([self._values(question, fit.theta, None) for fit in self.members(seeds)])
 
     def members(self, count: int, share: float = 1.0) -> list[Fit]:
         """Networks like θ̂ from other seeds: other first parameters, another order of the examples.
@@ -172,19 +172,19 @@ class Repeated:
         return Refits(found["change"], certificate, certified, found["own"], passes, found["theta"] if keep else None)
 
     def _left_out(self, question: Question, groups: Sequence[Rows], task: Task) -> dict[str, Any]:
-        batch, network = self.fitted.train, self.program.network
+        batch = self.fitted.train
         weights = batch.x.new_ones(len(groups) + 1, len(batch))
         members = [torch.as_tensor(rows, device=weights.device) for rows in groups]
         for k, rows in enumerate(members):
             weights[k + 1, rows] = 0
         theta = self.trained(weights, task)
-        base = self._values(question, theta[0])
-        own = []
-        for at, rows in zip(theta[1:], members, strict=True):
-            left = batch.take(rows)
-            own.append(float((network.losses(at, left) - network.losses(theta[0], left)).sum()))
-        change = np.stack([self._values(question, at) - base for at in theta[1:]])
-        return {"change": change, "own": np.array(own), "theta": numpy(theta[1:])}
+        base, whole = self._values(question, theta[0], None), self.program.settled(theta[0])
+        own, change = [], []
+        for at, rows, a in zip(theta[1:], members, weights[1:], strict=True):
+            left, network = batch.take(rows), self.program.settled(at, a)
+            own.append(float((network.losses(at, left) - whole.losses(theta[0], left)).sum()))
+            change.append(self._values(question, at, a) - base)
+        return {"change": np.stack(change), "own": np.array(own), "theta": numpy(theta[1:])}
 
     def _subsets(self, question: Question, members: NDArray[np.bool_], seed: int, task: Task) -> FloatArray:
         def make() -> dict[str, Any]:
@@ -194,9 +194,8 @@ class Repeated:
                 other = program.seed + SUBSETS * seed
                 program, start = replace(program, seed=other), program.network.drawn(other).to(start)
             starts, told = start.expand(len(members), -1), _telling(task, len(members), epochs)
-            return {
-                "values": np.stack([self._values(question, at) for at in program.run(starts, weights, epochs, told)])
-            }
+            ends = zip(program.run(starts, weights, epochs, told), weights, strict=True)
+            return {"values": np.stack([self._values(question, at, a) for at, a in ends])}
 
         name = f"lds:{self.key}:{_asked(question)}:{seed}:{fingerprint(members)}"
         found = self._kept(name, make, ("values", (len(members), len(question.batch))))
@@ -219,8 +218,9 @@ class Repeated:
         task.tick(1, 1)
         return Fit(torch.as_tensor(found["theta"]).to(self.fitted.theta), fit.method, np.nan, fit.goal, ())
 
-    def _values(self, question: Question, theta: Tensor) -> FloatArray:
-        batch, network, quantity = question.batch, self.program.network, QUANTITIES[question.quantity]
+    def _values(self, question: Question, theta: Tensor, weights: Tensor | None) -> FloatArray:
+        batch, quantity = question.batch, QUANTITIES[question.quantity]
+        network = self.program.settled(theta, weights)
         values = quantity.values(network.loss, network.outputs(theta, batch.x), batch.y, question.target)
         return numpy(values).astype(np.float64)
 

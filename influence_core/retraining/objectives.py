@@ -12,6 +12,7 @@ from influence_core.models import FittedModel
 from influence_core.models.losses import Squared
 
 FLOOR = 1e-14
+SQUARED_CONDITION = 1e6  # of XᵀX, columns of length 1: above it a product with XᵀX loses digits that two with X keep
 PASS_BYTES = 64 * 2**20  # one array of outputs of all n examples for a block of refits
 
 
@@ -40,7 +41,10 @@ class Objectives:
         train = self.fitted.train
         if not isinstance(self.fitted.model.loss, Squared):
             return None
-        return 2 * gram(train.x) / len(train), product(train.x.T, self.fitted.residuals)[:, 0] / len(train)
+        curvature = 2 * gram(train.x) / len(train)
+        if self.penalty == 0 and _condition(curvature) > SQUARED_CONDITION:
+            return None
+        return curvature, product(train.x.T, self.fitted.residuals)[:, 0] / len(train)
 
     def block_size(self) -> int:
         """Refits worked on together, so that one array of their outputs has ``PASS_BYTES``."""
@@ -79,3 +83,11 @@ class Objectives:
         losses = model.loss.values(self.outputs(theta), train.y[:, None])
         losses[rows, torch.arange(len(rows), device=rows.device)] = 0
         return losses.sum(0) / len(train) + self.penalty * (theta**2 @ model.penalised(train.x)) / 2
+
+
+def _condition(square: Tensor) -> float:
+    """Largest over smallest eigenvalue, every column in its own unit, columns of zeros aside."""
+    used = square.diagonal() > 0
+    unit = square.diagonal()[used].rsqrt()
+    values = torch.linalg.eigvalsh(unit[:, None] * square[used][:, used] * unit)
+    return float(values[-1] / values[0].clamp(min=1e-300)) if len(values) else 1.0

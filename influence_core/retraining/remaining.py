@@ -10,21 +10,21 @@ from torch import Tensor
 from influence_core.compute import Task, blocks, product
 from influence_core.models import FittedModel
 from influence_core.models.fitting import newton
-from influence_core.models.losses import SmoothedHinge
+from influence_core.models.scikit_losses import bounded, kinked
 from influence_core.retraining.minimise import Minimised
 
 
 def settle(fitted: FittedModel, rows: Tensor, found: Minimised, task: Task) -> Minimised:
-    """Minimise J(·; 1 − e_i) again where a hinge stopped above its goal, from the refit of a smoother hinge.
+    """Minimise J(·; 1 − e_i) again where a kinked loss stopped above its goal; a hinge by way of a smoother one.
 
     A small t leaves θ̂ without curvature in some directions, so steps from there say nothing; a larger t has it.
 
     Returns:
         The refits; a norm above its goal still marks one that did not get there.
     """
-    if fitted.model.l2 == 0:
+    if fitted.model.l2 == 0 and not bounded(fitted.model.loss):
         return replace(found, gradient=_without_separable(fitted, rows, found))
-    if not isinstance(fitted.model.loss, SmoothedHinge):
+    if not kinked(fitted.model.loss):
         return found
     # What has the accuracy of a fit already is stopped by rounding, and these steps would not get further.
     unsettled = ~(found.norms <= found.goals.clamp(min=fitted.fit.goal)) & ~found.norms.isinf()

@@ -12,6 +12,7 @@ from influence_core.solvers.registry import (
     solver_entry,
     why_chosen,
 )
+from influence_core.solvers.rooted import RootFactor, rooted
 from influence_core.solvers.solution import Factor, Load, SingularError, Solution, SolverEntry, energies
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "EighFactor",
     "Factor",
     "Load",
+    "RootFactor",
     "SingularError",
     "Solution",
     "SolverEntry",
@@ -33,6 +35,7 @@ __all__ = [
     "eigh",
     "energies",
     "factor",
+    "rooted",
     "solver_entry",
     "why_chosen",
 ]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from influence_core.compute import FloatArray, blocks, gram, numpy, once, product
 from influence_core.curvature import Curvature
+from influence_core.solvers.refusal import refusal, refused
 from influence_core.solvers.solution import SingularError, Solution, residuals
 
 ACCURATE, SINGLE = 1e-8, 1e-4  # relative residuals that count as solved, in double and in single precision
@@ -77,7 +78,10 @@ def cholesky(curvature: Curvature) -> CholeskyFactor:
     """Factor A = L Lᵀ in O(p³); a system that is not positive definite is a ``SingularError``."""
     a = _wide(curvature.dense())
     large = a.device.type == "cpu" and len(a) > LARGE
-    return replace(_in_place(a) if large else _separate(a), true=_true(curvature, curvature.damping))
+    made = _in_place(a) if large else _separate(a)
+    if made is None:
+        raise SingularError(refusal(curvature, formed=True))
+    return replace(made, true=_true(curvature, curvature.damping))
 
 
 def _true(curvature: Curvature, damping: float) -> Callable[[Tensor], Tensor] | None:
@@ -92,10 +96,11 @@ def _wide(a: Tensor) -> Tensor:
     return a if a.device.type == "mps" else a.double()  # mps has no float64
 
 
-def _separate(a: Tensor) -> CholeskyFactor:
+def _separate(a: Tensor) -> CholeskyFactor | None:
     """L beside A, all in torch: mixing in SciPy's own BLAS threads cost more than it saved for small systems."""
     lower, failed = torch.linalg.cholesky_ex(a)
-    _refuse_singular(a.diagonal(), lower.diagonal(), int(failed))
+    if _singular(a.diagonal(), lower.diagonal(), int(failed)):
+        return None
 
     def apply(b: Tensor) -> Tensor:
         return torch.cholesky_solve(b.to(lower.dtype), lower)
@@ -107,13 +112,14 @@ def _separate(a: Tensor) -> CholeskyFactor:
     return CholeskyFactor(apply, lambda v: product(a, v), lambda: torch.cholesky_inverse(lower), half, True)
 
 
-def _in_place(a: Tensor) -> CholeskyFactor:
+def _in_place(a: Tensor) -> CholeskyFactor | None:
     """L in the memory of A by LAPACK, which leaves A in the other triangle: no copy, and none at a solve."""
     diagonal = a.diagonal().clone()
     # A is symmetric, so the row-major array read as column-major is A itself: U in the upper triangle, A below it.
     upper, failed = dpotrf(a.numpy().T, lower=0, clean=0, overwrite_a=1)
     pivots = torch.from_numpy(upper.diagonal().copy())
-    _refuse_singular(diagonal, pivots, int(failed))
+    if _singular(diagonal, pivots, int(failed)):
+        return None
 
     def matvec(v: Tensor) -> Tensor:
         columns = v.numpy()
@@ -146,15 +152,10 @@ def _mirrored(a: Tensor) -> Tensor:
     return a
 
 
-def _refuse_singular(diagonal: Tensor, pivots: Tensor, failed: int) -> None:
-    """A pivot at the rounding level of the diagonal means a singular system.
-
-    Raises:
-        SingularError: not positive definite, or singular to rounding.
-    """
+def _singular(diagonal: Tensor, pivots: Tensor, failed: int) -> bool:
+    """Not positive definite, or a pivot at the rounding level of the diagonal."""
     scale = float(diagonal.abs().max())
-    if failed or float(pivots.min()) ** 2 <= len(diagonal) * torch.finfo(diagonal.dtype).eps * scale:
-        raise SingularError(_advice(scale))
+    return bool(failed) or float(pivots.min()) ** 2 <= len(diagonal) * torch.finfo(diagonal.dtype).eps * scale
 
 
 def _solve_lapack(upper: FloatArray, b: FloatArray) -> FloatArray:
@@ -165,13 +166,6 @@ def _solve_lapack(upper: FloatArray, b: FloatArray) -> FloatArray:
     with SCIPY_BLAS.limit(limits=1):
         columns = [dtrsv(upper, dtrsv(upper, column, trans=1)) for column in b.T]
     return np.stack(columns, 1) if columns else b.copy()
-
-
-def _advice(scale: float) -> str:
-    return (
-        "The Hessian plus damping is singular or indefinite, so this system has no reliable solution. "
-        f"Set the damping to at least {1e-6 * scale:.1e}, or choose a larger l2."
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +202,7 @@ class EighFactor:
         """Λ + δ, refused where H + δI is singular or indefinite."""
         shifted = self.values + delta
         if float(shifted[0]) <= len(shifted) * torch.finfo(shifted.dtype).eps * float(shifted[-1]):
-            raise SingularError(_advice(float(shifted[-1])))
+            raise SingularError(refused(float(shifted[0]), float(shifted[-1]), delta))
         return shifted
 
 

@@ -15,6 +15,7 @@ from influence_core.solvers.kronecker import Kronecker
 from influence_core.solvers.lanczos import orthonormal
 from influence_core.solvers.leading import Leading
 from influence_core.solvers.lowrank import Nystrom
+from influence_core.solvers.refusal import refusal
 from influence_core.solvers.solution import SingularError, Solution, dense_inverse, residuals
 
 Preconditioner = tuple[Callable[[Tensor], Tensor], int]
@@ -113,7 +114,7 @@ class ConjugateGradients:
             used += directions.shape[1]
             bend, failed = torch.linalg.cholesky_ex(product(directions.T, image).double())
             if int(failed):
-                raise SingularError("A direction of zero or negative curvature was met: set a positive damping.")
+                raise SingularError(f"A direction without positive curvature was met. {refusal(self.curvature)}")
             alpha = torch.cholesky_solve(product(directions.T, r).double(), bend).to(b.dtype)
             x += product(directions, alpha, room("step", *x.shape))
             r -= product(image, alpha, room("step", *r.shape))

@@ -12,6 +12,7 @@ from influence_core.compute import blocks, gram, once, product
 from influence_core.curvature import Curvature, Layered
 from influence_core.models.protocol import Layer
 from influence_core.settings import SettingsError
+from influence_core.solvers.refusal import APART, rounded_up
 from influence_core.solvers.solution import SingularError, Solution, dense_inverse, residuals
 
 CHECKED = 8  # columns whose residual is measured: a product with a network costs more than solving
@@ -76,7 +77,8 @@ class Kronecker:
         largest = max(float(part.values.max()) for part in found)
         if smallest <= len(found) * torch.finfo(found[0].values.dtype).eps * largest:
             raise SingularError(
-                f"A Kronecker block is singular: set a damping, at least {1e-6 * largest:.1e}, or choose a larger l2."
+                "A Kronecker block is singular: set a damping, at least "
+                f"{rounded_up(self.curvature.damping - smallest + APART * largest)}, or choose a larger l2."
             )
         return found
 

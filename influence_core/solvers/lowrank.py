@@ -11,6 +11,7 @@ from torch import Tensor
 from influence_core.compute import gram, once, product
 from influence_core.curvature import Curvature
 from influence_core.solvers.lanczos import Ritz, lanczos, orthonormal, random_columns
+from influence_core.solvers.refusal import refusal
 from influence_core.solvers.solution import SingularError, Solution, dense_inverse, residuals
 
 ACCURATE = 1e-6
@@ -50,7 +51,9 @@ class Arnoldi:
         values = found.values[keep]
         floor = self.curvature.size * torch.finfo(values.dtype).eps * float(found.values.abs().max())
         if bool((values <= floor).any()):
-            raise SingularError("The dominant eigenspace holds a zero or negative eigenvalue: raise the damping.")
+            raise SingularError(
+                f"The dominant eigenspace holds an eigenvalue that is not positive. {refusal(self.curvature)}"
+            )
         return Ritz(values, found.vectors[:, keep], found.errors[keep], found.products)
 
     @property

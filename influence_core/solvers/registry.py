@@ -9,6 +9,7 @@ from influence_core.solvers.iterative import AUTOMATIC, PRECONDITIONERS, Conjuga
 from influence_core.solvers.kronecker import Kronecker
 from influence_core.solvers.lissa import Lissa, LissaSettings
 from influence_core.solvers.lowrank import Arnoldi, Nystrom
+from influence_core.solvers.rooted import rooted
 from influence_core.solvers.solution import Factor, SolverEntry
 from influence_core.solvers.taylor import Taylor
 
@@ -41,6 +42,8 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
             f"{entry.title} is offered up to {entry.limit:,} parameters, this model has {curvature.size:,}: "
             f"choose one of {offered}."
         )
+    if entry.dense and curvature.root is not None:
+        return rooted(curvature)
     return entry.factor(curvature, resolve(settings.options, entry.options))
 
 

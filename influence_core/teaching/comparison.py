@@ -91,7 +91,7 @@ def joined(first: Analysis, second: Analysis, test: int) -> Joined:
     for name, analysis in (("first", first), ("second", second)):
         columns[name] = analysis.scores([test])[:, 0]
         columns[f"place_{name}"], words = place(analysis)
-        units.append(analysis.quantity.unit or analysis.problem.fitted.model.loss.unit)
+        units.append(analysis.unit)
         places.append(words)
     table = pd.DataFrame(columns)
     for name in ("first", "second"):

@@ -27,6 +27,7 @@ from influence_core.annotations import (
     activity,
     decide,
     export,
+    import_label_studio,
     read_csv,
     skip_card,
     undo,
@@ -184,7 +185,7 @@ def test_the_clean_data_keep_the_uploaded_schema(store: Store, target: list[obje
         card = serve(store, number)
         said[action] = card
         decide(store, card, Answer(action, card.suggested if action == "re-label" else None))  # type: ignore[arg-type]
-    context = Context(original=Original(table, "label", rows))
+    context = Context(original=Original(table, "label", rows, np.r_[0, 1, samples(9).labels]))
     clean = read_csv(export(store, number, "lead", context=context)["dataset_clean.csv"])
     wanted = table.copy()
     wanted.loc[rows[said["re-label"].position], "label"] = target[said["re-label"].suggested]
@@ -201,7 +202,9 @@ def test_the_clean_data_can_be_uploaded_again(store: Store) -> None:
     data = Samples("x", "again", np.array([f"={i}" for i in range(12)]), np.arange(12) % 3, names)
     number = queue(store, data=data).id
     table = pd.DataFrame({"=key": data.ids, "+size": np.arange(12) - 5, "label": np.array(names)[data.labels]})
-    files = export(store, number, "lead", context=Context(original=Original(table, "label", np.arange(12))))
+    files = export(
+        store, number, "lead", context=Context(original=Original(table, "label", np.arange(12), data.labels))
+    )
     raw = read_upload("dataset_clean.csv", files["dataset_clean.csv"])
     pd.testing.assert_frame_equal(raw.frame, table, check_dtype=False)
 
@@ -209,9 +212,32 @@ def test_the_clean_data_can_be_uploaded_again(store: Store) -> None:
 def test_a_table_of_other_rows_is_refused(store: Store) -> None:
     number = queue(store, 4).id
     table = pd.DataFrame({"label": [0, 1, 2, 0]})
-    for original in (Original(table, "none", np.arange(4)), Original(table, "label", np.arange(5))):
+    codes = np.array([0, 1, 2, 0])
+    for original in (
+        Original(table, "none", np.arange(4), codes),
+        Original(table, "label", np.arange(5), codes),
+        Original(table, "label", np.arange(4), codes[:3]),
+        Original(table, "label", np.arange(4) - 1, codes),
+    ):
         with pytest.raises(AnnotationError):
             export(store, number, "lead", context=Context(original=original))
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "語", "=", " "])
+def test_ids_of_any_length_and_kind_go_out_and_come_back(store: Store, letter: str) -> None:
+    random = np.random.default_rng(0)
+    ids = np.array([f"{k}{letter}" + "".join(random.choice([*"abcdef語é"], 1_900)) + letter for k in range(6)])
+    number = queue(store, data=Samples("x", "long", ids, np.arange(6) % 3, ("a", "b", "c"))).id
+    files = export(store, number, "lead")
+    assert _issues(files)["id"].tolist() == ids.tolist()
+    assert read_csv(files["dataset_clean.csv"])["id"].tolist() == ids.tolist()
+    tasks = json.loads(files["label_studio_tasks.json"])
+    assert [one["data"]["id"] for one in tasks] == ids.tolist()
+    chosen = {"type": "choices", "from_name": "label", "value": {"choices": ["c"]}}
+    for one in tasks:
+        one["annotations"] = [{"result": [chosen], "completed_by": {"email": "zoe"}}]
+    found = import_label_studio(store, number, json.dumps(tasks).encode(), "lead")
+    assert (found.stored, dict(found.left_out)) == (6, {})
 
 
 def test_rows_all_decided_or_filtered(worked: tuple[Store, int, dict[int, Answer]]) -> None:

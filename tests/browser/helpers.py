@@ -82,8 +82,8 @@ LOO_PLACE = f"""(index) => {{
   const plot = {LOO}, message = document.querySelector('.if-loo')?.state?.message;
   if (!plot?._fullLayout || !message) return null; // not drawn yet
   const {{ xaxis, yaxis }} = plot._fullLayout, box = plot.getBoundingClientRect();
-  return [box.left + xaxis._offset + xaxis.l2p(message.measured[index]),
-    box.top + yaxis._offset + yaxis.l2p(message.predicted[index])];
+  return [box.left + xaxis._offset + xaxis.l2p(message.predicted[index]),
+    box.top + yaxis._offset + yaxis.l2p(message.measured[index])];
 }}"""
 HOVERED = "() => [...document.querySelectorAll('.js-plotly-plot')].some((plot) => plot._hoverdata?.length)"
 SCATTER = """(axis) => [...document.querySelectorAll('.js-plotly-plot')].map((p) => p._fullData)
@@ -134,7 +134,7 @@ def explore(page: Any, app: str, query: str = "") -> None:
     """Open Explore with map and truth drawn."""
     page.goto(f"{app}/Explore?{query}")
     page.wait_for_function(READY)
-    page.get_by_text("slope =").first.wait_for()
+    page.get_by_text(re.compile("(slope|ρ) =")).first.wait_for()
     page.wait_for_function(COLOURED)
     rest(page)
 
@@ -147,12 +147,20 @@ def push(page: Any, button: Any) -> None:
 
 
 def zoom(page: Any, ranges: str, turn: int) -> Any:
-    """Turn the wheel over a chart, whose axes' ranges a script gives; return the new ones."""
+    """Turn the wheel over a chart with ctrl held, whose axes' ranges a script gives; return the new ones."""
     old = page.evaluate(ranges)
+    page.keyboard.down("Control")
     page.mouse.wheel(0, turn)
+    page.keyboard.up("Control")
     page.wait_for_function(f"(old) => JSON.stringify(({ranges})()) !== JSON.stringify(old)", arg=old)
     rest(page)
     return page.evaluate(ranges)
+
+
+def more(page: Any) -> None:
+    """Open what Explore keeps behind its controls: damping and the switches of the colours."""
+    push(page, page.get_by_test_id("stMain").get_by_test_id("stPopoverButton").first)
+    rest(page)
 
 
 def pick_row(page: Any, table: Any, row: int) -> None:
@@ -233,13 +241,13 @@ def coloured(page: Any, side: str) -> dict[int, float]:
 
 
 def measured(page: Any) -> list[list[float]]:
-    """x of the points of the LOO scatter, trace by trace."""
-    return page.evaluate(SCATTER, "x")
+    """y of the points of the LOO scatter, trace by trace."""
+    return page.evaluate(SCATTER, "y")
 
 
 def predicted(page: Any) -> list[list[float]]:
-    """y of the points of the LOO scatter, trace by trace."""
-    return page.evaluate(SCATTER, "y")
+    """x of the points of the LOO scatter, trace by trace."""
+    return page.evaluate(SCATTER, "x")
 
 
 # What has the focus, into shadow roots: its words, and whether it lies within a selector.

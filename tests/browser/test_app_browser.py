@@ -13,6 +13,7 @@ from tests.browser.helpers import (
     coloured,
     explore,
     measured,
+    more,
     no_trouble,
     predicted,
     push,
@@ -68,7 +69,7 @@ def test_gallery_buttons_and_number_box_select_too(page: Any, app: str) -> None:
     rest(page)
     assert coloured(page, "train") != colours
     assert measured(page) != truth
-    push(page, page.get_by_role("button", name="Next", exact=True).last)  # the first is the tour's
+    push(page, page.get_by_role("button", name="Next", exact=True))
     page.wait_for_url(re.compile("test=13"))
     push(page, page.get_by_role("button", name="Next misclassified"))
     page.get_by_text("misclassified").nth(1).wait_for()
@@ -89,6 +90,7 @@ def test_a_link_restores_the_view(page: Any, app: str) -> None:
 def test_dragging_the_damping_slider_recolours(page: Any, app: str) -> None:
     explore(page, app)
     before, colours = predicted_size(page), coloured(page, "train")
+    more(page)
     thumb = page.get_by_role("slider", name="Damping δ of (H + δI)⁻¹")
     thumb.scroll_into_view_if_needed()
     rest(page)

@@ -18,7 +18,7 @@ RANGES = f"() => [{LOO}._fullLayout.xaxis.range, {LOO}._fullLayout.yaxis.range]"
 # A place of the plot with no point within 30 pixels.
 EMPTY = f"""() => {{
   const plot = {LOO}, {{ xaxis, yaxis }} = plot._fullLayout, {{ message }} = document.querySelector('.if-loo').state;
-  const marks = Array.from(message.measured, (x, i) => [xaxis.l2p(x), yaxis.l2p(message.predicted[i])]);
+  const marks = Array.from(message.predicted, (x, i) => [xaxis.l2p(x), yaxis.l2p(message.measured[i])]);
   const box = plot.getBoundingClientRect();
   for (let x = 30; x < xaxis._length - 30; x += 10) for (let y = 30; y < yaxis._length - 30; y += 10)
     if (marks.every(([u, v]) => !(Math.hypot(u - x, v - y) < 30)))
@@ -44,9 +44,9 @@ def test_the_scatter_shows_every_measured_point_once_in_its_colour(page: Any, de
     assert line["name"] == "predicted = measured" and line["x"] == line["y"] != []
     assert sorted(rest["ids"] + top["ids"]) == [i for i in range(300) if i % 50]
     assert len(top["ids"]) == 20 and top["symbol"] == "diamond" and re.search(r"r = [01]\.\d{3}", top["name"])
-    assert min(map(abs, top["y"])) >= max(map(abs, rest["y"]))
+    assert min(map(abs, top["x"])) >= max(map(abs, rest["x"]))
     for trace in (rest, top):
-        assert trace["colour"] == [float(y >= 0) for y in trace["y"]]
+        assert trace["colour"] == [float(x >= 0) for x in trace["x"]]
     assert page.evaluate(RANGES)[0] == page.evaluate(RANGES)[1]
     alt = page.locator(".if-loo").get_attribute("aria-label")
     assert "294 points" in alt and rest["name"] in alt

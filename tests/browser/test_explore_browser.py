@@ -21,6 +21,7 @@ from tests.browser.helpers import (
     explore,
     frame,
     hover,
+    more,
     named,
     no_trouble,
     pick_row,
@@ -198,6 +199,8 @@ def test_switches_change_the_colours_and_stand_in_the_link(page: Any, app: str) 
         ("Symmetric log scale", "symlog", "logarithmic"),
         ("Magnitude only", "magnitude", "strong"),
     ):
+        if not page.get_by_text(label, exact=True).is_visible():
+            more(page)
         push(page, page.get_by_text(label, exact=True))
         page.wait_for_url(re.compile(f"{name}=True"))
         page.wait_for_function(f"(word) => ({scale})().includes(word)", arg=word)
@@ -217,8 +220,10 @@ def test_a_locked_scale_is_the_same_for_every_test_point(page: Any, app: str) ->
     explore(page, app, BLOBS)
     free = limits()
     assert free[0] != free[1]
+    more(page)
     push(page, page.get_by_text("Lock colour scale", exact=True))
     page.wait_for_url(re.compile("lock=True"))
+    page.keyboard.press("Escape")
     rest(page)
     locked = limits()
     assert locked[0] == locked[1]

@@ -1,4 +1,4 @@
-"""Links in a real browser: copied, opened on another server, and when the tour stays away."""
+"""Links in a real browser: copied and opened on another server."""
 
 from __future__ import annotations
 
@@ -48,13 +48,3 @@ def test_a_copied_link_restores_the_picture_on_a_fresh_server(
     colours, *said = picture(other)
     assert colours == pytest.approx(before[0], abs=1e-4) and said == list(before[1:])
     no_trouble(other)
-
-
-def test_a_deep_link_shows_no_tour_and_skip_ends_it(page: Any, app: str) -> None:
-    page.goto(f"{app}/?{LINK}")
-    page.get_by_role("button", name="Copy link").wait_for()
-    assert page.locator(".if-tour").count() == 0
-    page.goto(app)
-    page.get_by_role("button", name="Skip").wait_for()
-    push(page, page.get_by_role("button", name="Skip"))
-    page.wait_for_function("() => localStorage.getItem('influence-tour') === 'done'")

@@ -9,7 +9,7 @@ from tests.browser.helpers import no_trouble, push
 
 pytestmark = pytest.mark.browser
 # About 4,500 × 784: the comparison waits for a click and takes long enough to be cancelled.
-LARGE = "v=1&data.digits=all&data.size=2000&model.name=softmax&model.l2=0.1&tour=0"
+LARGE = "v=1&data.digits=all&data.size=2000&model.name=softmax&model.l2=0.1"
 
 
 def rows(page: Any) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.helpers import BLOBS, explore, no_trouble, rest
+from tests.browser.helpers import BLOBS, LARGE, explore, no_trouble, rest
 
 pytestmark = pytest.mark.browser
 
@@ -54,4 +54,27 @@ def test_damping_and_cosine_are_not_green(page: Any, app: str) -> None:
     explore(page, app, f"{BLOBS}&estimator=gradient_cosine&test=3")
     assert word(page)[0] != "agrees"
     page.get_by_text("a ranking without unit").first.wait_for()
+    line = page.get_by_text("judged by exact LOO in order and signs").inner_text()
+    assert "ρ =" in line and "slope" not in line and "eigenvalue" not in line
+    page.get_by_text("ranked as if removing one of these would raise the test loss").first.wait_for()
+    no_trouble(page)
+
+
+def test_what_was_not_measured_says_so_in_its_line(page: Any, app: str) -> None:
+    """Beyond what a page measures unasked, cheap checks alone give the word."""
+    page.goto(f"{app}/Explore?{LARGE}&test=0")
+    assert word(page)[0] == "roughly"
+    page.get_by_text("as far as cheap checks tell; exact LOO has not been run").wait_for()
+    page.get_by_text("only exact LOO tells how far the numbers hold").wait_for()
+    no_trouble(page)
+
+
+def test_without_a_test_point_in_the_link_the_page_starts_at_a_wrong_one(page: Any, app: str) -> None:
+    """Beside the changes stand loss and probability, before and after."""
+    explore(page, app, BLOBS)
+    page.wait_for_url(re.compile("test=[0-9]+"))
+    page.get_by_text("misclassified", exact=False).first.wait_for()
+    said = page.get_by_text(re.compile("without the most helpful .* test loss .* → .*%")).inner_text()
+    before, after = (float(part) for part in re.findall(r"test loss ([0-9.]+) → ([0-9.]+)", said)[0])
+    assert after > before
     no_trouble(page)

@@ -1,4 +1,4 @@
-"""A visit: the first paint, the tour of a newcomer, and the browser's Back and Forward."""
+"""A visit: the first paint, the sentence for a newcomer, and the browser's Back and Forward."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from pages.components.browser.tour import STEPS
 from pages.components.session.state import IN_FLIGHT
-from tests.browser.helpers import APP, BLOBS, ask, coloured, explore, no_trouble, push, rest, tab_to
+from tests.browser.helpers import APP, BLOBS, ask, click, coloured, explore, no_trouble, push, rest
 
 pytestmark = pytest.mark.browser
 LATE = 1000 * (IN_FLIGHT + 0.1)  # ms after which an older address is no longer taken for one that was on its way
@@ -37,46 +36,15 @@ def test_the_first_page_of_a_fresh_server_is_painted_before_the_libraries_are_lo
     no_trouble(tab)
 
 
-def test_the_tour_is_walked_by_keyboard_and_not_shown_again(stranger: Any, app: str) -> None:
+def test_one_sentence_says_what_a_click_does_until_the_first_click(stranger: Any, app: str) -> None:
     tab = stranger()
-    tab.goto(app)
-    card = tab.locator(".if-tour")
-    for at, step in enumerate(STEPS):
-        card.get_by_text(f"{at + 1} of {len(STEPS)} · {step['title']}").wait_for()
-        tab.get_by_role("heading", name=step["page"], exact=True).first.wait_for()
-        tab.locator(f".if-tour-here{step['at']}").wait_for()
-        rest(tab)
-        tab_to(tab, "Done" if at == len(STEPS) - 1 else "Next", within=".if-tour")
-        tab.keyboard.press("Enter")
-    card.wait_for(state="hidden")
-    for _ in range(2):  # in this session, and in a new one of the same browser
-        tab.goto(app)
-        tab.get_by_role("button", name="Explore").first.wait_for()
-        rest(tab)
-        assert not card.is_visible()
+    explore(tab, app, BLOBS)
+    said = tab.get_by_text("Click an outlined point")
+    said.wait_for()
+    click(tab, "test", 5)
+    tab.wait_for_url(re.compile("test=5"))
+    said.wait_for(state="detached")
     no_trouble(tab)
-
-
-@pytest.mark.parametrize("key", ["Enter", "Escape"])
-def test_the_tour_is_skipped_by_keyboard(stranger: Any, app: str, key: str) -> None:
-    tab = stranger()
-    tab.goto(app)
-    card = tab.locator(".if-tour")
-    card.get_by_text(f"1 of {len(STEPS)}").wait_for()
-    tab_to(tab, "Skip", within=".if-tour")
-    tab.keyboard.press(key)
-    card.wait_for(state="hidden")
-    tab.goto(f"{app}/Explore")
-    tab.get_by_role("button", name="Next misclassified").wait_for()
-    rest(tab)
-    assert not card.is_visible()
-
-
-def test_a_deep_link_shows_no_tour(stranger: Any, app: str) -> None:
-    tab = stranger()
-    tab.goto(f"{app}/?{BLOBS}")
-    tab.get_by_role("button", name="Copy link").wait_for()
-    assert tab.locator(".if-tour").count() == 0
 
 
 def shows(page: Any, test: int, colours: dict[int, float]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from influence_core.analysis import Review, analyse
+from influence_core.analysis import Review, analyse, uploads
 from influence_core.cli import COMMANDS, main
 from influence_core.cli.common import write_table
 from influence_core.cli.mislabels import read_decisions
@@ -148,6 +148,70 @@ def test_decisions_come_back_as_they_were_written(tmp_path):
     write_table(table, tmp_path / "decisions.csv")
     found = read_decisions(tmp_path / "decisions.csv", review)
     assert found.rows.tolist() == [0, 1, 2] and found.labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("-1", "1"),
+        ("=a", "+b"),
+        ("@x", "- y"),
+        ("'-1", "-1"),
+        ("-1.5", "+2"),
+        ("\t1", "'=1"),
+        ("None", "NA"),
+        ("=1", "−1"),
+    ],
+)
+def test_labels_that_look_like_formulas_go_round_through_rank_and_retrain(names, tmp_path, monkeypatch, capsys):
+    """The file of ``rank`` with an action and a label added, as a person would, in plain text."""
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    random = np.random.default_rng(0)
+    which = np.arange(40) % 2
+    frame = pd.DataFrame({"a": random.normal(size=40) + which, "b": random.normal(size=40)})
+    raw = uploads.Raw(frame.assign(y=np.array(names, dtype=object)[which]), name="x.csv", sha256="0")
+    mapping = uploads.ColumnMapping("y", ("a", "b"), "classification")
+    key = uploads.upload_store().save(uploads.build(raw, mapping))
+    data = ["--set", "data.name=upload", "--set", f"data.id={key}"]
+    out = tmp_path / "queue.csv"
+    assert main(["mislabels", "rank", *data, "--signals", "loss", "--by", "loss", "--out", str(out)]) == 0
+    table = pd.read_csv(out, dtype=str, keep_default_na=False)
+    table["action"], table["label"] = "re-label", table["suggested_label"]
+    table.to_csv(out, index=False)
+    assert main(["mislabels", "retrain", str(out), *data]) == 0
+    assert f"{len(table)} relabelled" in capsys.readouterr().err
+    first, second = uploads.upload_store().load(key).dataset.class_names
+    table["label"] = np.where(np.arange(len(table)) % 2, f"'{first}", second)  # as some spreadsheets keep it
+    table.to_csv(out, index=False)
+    assert main(["mislabels", "retrain", str(out), *data]) == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_settings_files_are_read_in_the_encodings_of_editors_and_shells(encoding, tmp_path, capsys):
+    path = tmp_path / "settings.json"
+    text = to_json(SETTINGS)
+    mark = "\ufeff" if encoding in {"utf-16-le", "utf-16-be"} else ""
+    path.write_bytes((mark + text).encode(encoding))
+    assert main(["mislabels", "rank", "--settings", str(path), "--signals", "loss", "--by", "loss", "--top", "2"]) == 0
+    path.write_bytes(text.encode(encoding))  # without a mark of its own
+    assert main(["mislabels", "rank", "--settings", str(path), "--signals", "loss", "--by", "loss", "--top", "2"]) == 0
+    path.write_bytes(b'{"v": 1, "data.name": "\xe9\xff"}')
+    assert main(["mislabels", "rank", "--settings", str(path)]) == 2
+    assert "settings.json: expected a JSON text in UTF-8 or UTF-16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("between", "encoding"), [(";", "cp1252"), ("\t", "utf-16"), (",", "utf-8-sig"), (",", "utf-8")]
+)
+def test_decisions_from_a_spreadsheet_are_read(between, encoding, tmp_path):
+    train = SimpleNamespace(ids=np.array(["Käse", "b,c"]), class_names=("é", "no"))
+    review = SimpleNamespace(
+        analysis=SimpleNamespace(problem=SimpleNamespace(split=SimpleNamespace(train=train))), labels=np.zeros(2, int)
+    )
+    table = pd.DataFrame({"id": train.ids, "action": ["re-label", "exclude"], "label": ["no", ""]})
+    (tmp_path / "d.csv").write_bytes(table.to_csv(index=False, sep=between).encode(encoding))
+    found = read_decisions(tmp_path / "d.csv", review)
+    assert (found.rows.tolist(), found.labels.tolist(), found.excluded.tolist()) == ([0, 1], [1, 0], [False, True])
 
 
 @pytest.mark.slow

@@ -44,8 +44,9 @@ def test_scores_are_the_analysis(settings, tmp_path):
     out = ask("scores", settings, tmp_path)
     table, analysis = pd.read_parquet(out), analyse(settings)
     assert table["id"].tolist() == analysis.problem.split.train.ids.tolist()
-    assert list(table.columns[1:]) == analysis.problem.split.test.ids.tolist()
-    np.testing.assert_allclose(table.iloc[:, 1:], analysis.scores(), rtol=1e-4, atol=1e-7)
+    assert list(table.columns[2:]) == analysis.problem.split.test.ids.tolist()
+    np.testing.assert_allclose(table.iloc[:, 2:], analysis.scores(), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(table["mean over all test points"], analysis.scores().mean(1), rtol=1e-4, atol=1e-7)
     manifest = manifest_of(out)
     assert manifest["settings"] == json.loads(to_json(settings))
     helpful = "> 0: removing it hurts" if settings is NETWORK else "< 0: removing it lowers this, so it is helpful"
@@ -58,7 +59,7 @@ def test_scores_are_the_analysis(settings, tmp_path):
 
 def test_some_test_points_and_other_formats(tmp_path):
     out = ask("scores", CONVEX, tmp_path, "--test", "4", "0", ending="csv")
-    np.testing.assert_allclose(pd.read_csv(out).iloc[:, 1:], analyse(CONVEX).scores([4, 0]), rtol=1e-9)
+    np.testing.assert_allclose(pd.read_csv(out).iloc[:, 2:], analyse(CONVEX).scores([4, 0]), rtol=1e-9)
 
 
 @both

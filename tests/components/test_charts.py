@@ -192,8 +192,8 @@ def test_solver_panels_have_equal_axes_and_a_diagonal():
     figure = solvers.panels(truth, {"A": np.array([9.0, 1.0, 4.0]), "B": truth}, solvers.Against("exact LOO", "nats"))
     diagonal, dots = figure.data[:2]
     np.testing.assert_array_equal(diagonal.x, diagonal.y)
-    np.testing.assert_array_equal(dots.x, [1.0, -2.0])
-    np.testing.assert_array_equal(dots.y, [1.0, 4.0])
+    np.testing.assert_array_equal(dots.y, [1.0, -2.0])
+    np.testing.assert_array_equal(dots.x, [1.0, 4.0])  # the cloud leans as the slope of measured on predicted
     assert dots.text == ("training point 1", "training point 2")  # 0 was not measured
     assert figure.layout.xaxis.range == figure.layout.yaxis.range
     assert figure.layout.xaxis2.range == figure.layout.yaxis2.range
@@ -203,7 +203,7 @@ def test_solver_panels_have_equal_axes_and_a_diagonal():
 def test_the_noise_of_a_network_is_a_band_whose_edges_are_seen():
     truth, look = np.array([1.0, -2.0]), solvers.Against("training without a point", "nats", 3.0)
     figure = solvers.panels(truth, {"A": truth, "B": truth}, look)
-    assert [(shape.x0, shape.x1, shape.xref) for shape in figure.layout.shapes] == [(-3, 3, "x"), (-3, 3, "x2")]
+    assert [(shape.y0, shape.y1, shape.yref) for shape in figure.layout.shapes] == [(-3, 3, "y"), (-3, 3, "y2")]
     assert figure.layout.xaxis.range[1] > 3
     wide = solvers.panels(truth, {"A": truth}, replace(look, band=1e6))
     assert wide.layout.xaxis.range[1] < 20  # points stay visible
@@ -225,8 +225,8 @@ def test_panels_colour_by_helpfulness(sign, colours):
     meant = solvers.Meant(("down", "up"), sign)
     figure = solvers.panels(truth, {"A": truth}, solvers.Against("x < y", "nats"), meant)
     assert list(figure.data[1].marker.color) == colours
-    assert figure.layout.xaxis.title.text == "x &lt; y<br>← down | up →"
-    assert figure.layout.yaxis.title.text == "predicted<br>← down | up →"
+    assert figure.layout.yaxis.title.text == "x &lt; y<br>← down | up →"
+    assert figure.layout.xaxis.title.text == "predicted<br>← down | up →"
 
 
 def test_spectrum_counts_what_lies_below_the_damping():

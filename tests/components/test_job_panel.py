@@ -56,6 +56,7 @@ def test_what_was_kept_and_megabytes():
     )
     assert resumed(Job("k", total=2250), "refits") == "Started again after the server stopped."
     assert words(Job("k", state="running", done=3.25, total=15.4), "MB") == "3.2 of 15.4 MB"
+    assert words(Job("k", state="running", done=182.4, total=205), "refits") == "182 of 205 refits"
 
 
 def test_only_expected_errors_are_shown():

@@ -73,6 +73,6 @@ def test_fractions_keep_the_digits_that_count_and_changes_their_sign() -> None:
     frame = pd.DataFrame({"id": ["a"], "count": [3], "change": [-4.1e-9], "x1": [0.123456]})
     shown = formats(frame, ["change"])
     assert {name: column["type_config"]["format"] for name, column in shown.items()} == {
-        "change": "%+.3g",
+        "change": "%+.4f",
         "x1": "%.4g",
     }

@@ -50,7 +50,7 @@ def test_every_point_travels_with_both_changes_and_no_text() -> None:
 def test_what_the_map_shows_is_not_sent_again() -> None:
     look, pairs = Look(sign=-1), Pairs(MEASURED, PREDICTED, coloured=-PREDICTED)
     found, sent = unpacked(pairs, look), map_message(SCENE, -PREDICTED, MapView(), lasso=False)
-    assert "predicted" not in found and f'"coloured": "{found["coloured"]}"'.encode() in sent
+    assert "predicted" not in found and f'"coloured":"{found["coloured"]}"'.encode() in sent
     assert len(scatter_message(SCENE, pairs, look)) < len(scatter_message(SCENE, Pairs(MEASURED, PREDICTED), look))
     assert unpacked(Pairs(MEASURED, PREDICTED, coloured=PREDICTED), look)["coloured"] != found["coloured"]
 
@@ -67,7 +67,7 @@ def test_axes_are_equal_for_changes_and_free_for_rankings() -> None:
     pairs = Pairs(MEASURED, 100 * PREDICTED)
     assert unpacked(pairs, Look())["reach"] == [pytest.approx(106 * np.abs(PREDICTED).max())] * 2
     reach = unpacked(pairs, Look(unit="a ranking", equal=False))["reach"]
-    assert reach == pytest.approx([1.06 * np.abs(MEASURED).max(), 106 * np.abs(PREDICTED).max()])
+    assert reach == pytest.approx([106 * np.abs(PREDICTED).max(), 1.06 * np.abs(MEASURED).max()])
 
 
 def test_refits_without_a_certificate_are_left_out() -> None:
@@ -90,8 +90,8 @@ def test_both_axes_say_their_sign_in_words() -> None:
     found = unpacked(Pairs(MEASURED, PREDICTED), Look("nats", "nats", sign=-1, ends=("helpful", "harmful")))
     assert found["words"] == "← helpful | harmful →"
     assert found["titles"] == [
-        "measured by refits, nats",
         "predicted, nats",
+        "measured by refits, nats",
     ]
 
 
@@ -110,3 +110,4 @@ def test_the_summary_names_every_number() -> None:
     assert f"r = {found.r}" in text
     assert f"slope = {found.slope}" in text
     assert "n = 60" in text
+    assert "slope" not in summary(found, sized=False) and f"ρ = {found.rho}" in summary(found, sized=False)

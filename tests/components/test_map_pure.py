@@ -188,7 +188,8 @@ def test_gallery_says_the_mark_in_words():
 
 
 @pytest.mark.parametrize(
-    ("score", "words"), [(0.01234, "+0.0123"), (-4.1e-6, "−4.1e-06"), (0.0, "0"), (-0.0, "0"), (-12, "−12")]
+    ("score", "words"),
+    [(0.01234, "+0.0123"), (-4.1e-6, "−0.00000410"), (0.0, "0"), (-0.0, "0"), (-12, "−12.0"), (np.nan, "–")],
 )
 def test_signed(score, words):
     assert signed(score) == words

@@ -55,7 +55,8 @@ def test_a_link_restores_the_view(view: View) -> None:
 
 
 def test_a_link_names_what_differs_from_the_defaults_only() -> None:
-    assert to_query(View()) == {"test": "0"}
+    assert to_query(View()) == {}
+    assert to_query(View(0)) == {"test": "0"}
     assert to_query(View(4, 2, group="1-3")) == {"test": "4", "train": "2", "group": "1-3"}
 
 

@@ -48,6 +48,22 @@ def test_overlap_of_the_largest():
     assert few.top_k.value == 1
 
 
+@pytest.mark.parametrize(
+    ("factor", "word"), [(1.0, "agrees"), (1.6, "roughly"), (0.6, "roughly"), (5.0, "misleads"), (-1.0, "misleads")]
+)
+def test_what_the_strongest_say_is_not_hidden_by_the_many(factor, word):
+    """Ten of 4,000 points are off; r, slope and signs over all of them are not."""
+    random = np.random.default_rng(0)
+    guess = np.r_[random.normal(size=4000), np.full(10, 4.5) * (-1) ** np.arange(10)]
+    truth = guess.copy()
+    truth[-10:] *= factor
+    truth[:-10] *= min(1.0, 4 / np.abs(guess[:-10]).max() * min(1, abs(factor)))
+    found = agreement(truth, guess)
+    ten = np.argsort(-np.abs(truth))[:10]
+    assert found.strong.value == pytest.approx(np.abs(truth[ten]).sum() / (np.sign(truth[ten]) * guess[ten]).sum())
+    assert found.word() == word or factor == 1.0
+
+
 def test_ties_share_their_ranks():
     truth = np.array([1.0, 1.0, 2.0, 2.0, 3.0, 5.0])
     guess = np.array([1.0, 2.0, 2.0, 2.0, 4.0, 3.0])

@@ -94,6 +94,22 @@ def attending(s, x):
     return s.b(s.a(x, x, x, need_weights=False)[0].mean(1))
 
 
+def by_cells(s, x):
+    h = x.new_zeros(len(x), 3), x.new_zeros(len(x), 3)
+    for t in range(x.shape[1]):
+        h = s.a(x[:, t], h)
+    return s.b(h[0])
+
+
+def low_rank():
+    module = Own(
+        lambda s, x: s.b(torch.tanh(s.a(x) + x @ s.down @ s.up)), a=nn.Linear(4, 5), b=nn.Linear(5, 3),
+        down=nn.Parameter(torch.randn(4, 2)), up=nn.Parameter(torch.randn(2, 5)),
+    )  # fmt: skip
+    module.a.requires_grad_(False)
+    return module
+
+
 def convolving(*behind):
     return nn.Sequential(nn.Conv2d(2, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(27, 3), *behind)
 
@@ -195,6 +211,42 @@ MODULES = {
     ),
     "Conv1d": (lambda: nn.Sequential(nn.Conv1d(5, 3, 2), nn.Tanh(), nn.Flatten(), nn.Linear(9, 3)), SEQUENCES),
     "bilinear": (lambda: Own(lambda s, x: s.a(x, torch.tanh(x)), a=nn.Bilinear(4, 4, 3)), X),
+    "low-rank change of a frozen layer": (low_rank, X),
+    "cells in a loop": (lambda: Own(by_cells, a=nn.LSTMCell(4, 3), b=nn.Linear(3, 3)), SEQUENCES),
+    "residual around layer norm": (
+        lambda: Own(lambda s, x: s.b(x + functional.gelu(s.a(s.n(x)))),
+                    n=nn.LayerNorm(4), a=nn.Linear(4, 4), b=nn.Linear(4, 3)),
+        X,
+    ),
+    "spectral norm": (lambda: changed(net, lambda m: nn.utils.parametrizations.spectral_norm(m[0])), X),
+    "data parallel": (lambda: nn.DataParallel(net()), X),
+    "transposed convolution": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Linear(108, 3)), PICTURES
+    ),
+    "padding around the edge": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 3, 3, padding="same", padding_mode="circular"), nn.Tanh(), nn.Flatten(), nn.Linear(75, 3)
+        ),
+        PICTURES,
+    ),
+    "GRU in both directions": (
+        lambda: Own(lambda s, x: s.b(s.a(x.transpose(0, 1))[0][-1]),
+                    a=nn.GRU(4, 3, bidirectional=True), b=nn.Linear(6, 3)),
+        SEQUENCES,
+    ),
+    "decoder layer": (
+        lambda: Own(lambda s, x: s.b(s.a(x, x).mean(1)),
+                    a=nn.TransformerDecoderLayer(4, 2, 6, batch_first=True), b=nn.Linear(4, 3)),
+        SEQUENCES,
+    ),
+    "slope of a PReLU": (lambda: nn.Sequential(nn.Linear(4, 5), nn.PReLU(), nn.Linear(5, 3)), X),
+    "instance norm with averages": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 3, 3), nn.InstanceNorm2d(3, affine=True, track_running_stats=True), nn.Flatten(),
+            nn.Linear(27, 3),
+        ),
+        PICTURES,
+    ),
     "a parameter alone": (
         lambda: Own(lambda s, x: s.b(x) * s.scale, b=nn.Linear(4, 3), scale=nn.Parameter(torch.tensor(0.7))), X
     ),
@@ -493,7 +545,27 @@ def mixing(s, x):
     return s.a(x - x.mean(0))
 
 
+def dropping(s, x):
+    return s.b(functional.dropout(torch.tanh(s.a(x))))
+
+
+def counting(s, x):
+    s.b.running = getattr(s.b, "running", 0) + 1
+    return s.b(s.a(x)) * s.b.running
+
+
+def recomputed(s, x):
+    return s.b(torch.utils.checkpoint.checkpoint(lambda z: torch.tanh(s.a(z)), x, use_reentrant=False))
+
+
 REFUSED = {
+    "dropout that never ends": (lambda: two(dropping, width=5), CE, Y, "other outputs at every call"),
+    "a count of calls": (lambda: two(counting), CE, Y, "other outputs at every call"),
+    "checkpoints of activations": (lambda: two(recomputed), CE, Y, "cannot be differentiated"),
+    "bag of embeddings": (
+        lambda: Own(lambda s, x: s.b(s.a((3 * x).long().clamp(0, 6))), a=nn.EmbeddingBag(7, 4), b=nn.Linear(4, 3)),
+        CE, Y, "not implemented",
+    ),
     "no parameters": (lambda: nn.Tanh(), CE, Y, "no trainable parameters"),
     "all frozen": (lambda: net().requires_grad_(False), CE, Y, "no trainable parameters"),
     "lazy": (lazy, CE, Y, "call it once on an example"),
@@ -574,7 +646,140 @@ def test_residuals_in_single_precision_are_those_of_the_network(solver, columns)
     assert ("measured on 8 of 40" in found.note) == (columns == 40)
 
 
-def test_batch_norm_that_is_trained_here_says_how():
-    module = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3))
-    analysis = wrap(module, CE, fit="sgd", epochs=2).analyse(X[:N], Y[:N], X[N:], Y[N:], damping=DAMPING)
-    assert "keeps its stored averages" in analysis.influence.curvature.reason
+NORMED = {
+    "one": (
+        lambda: nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)), X,
+    ),
+    "two, one without scales": (
+        lambda: nn.Sequential(
+            nn.Linear(4, 5), nn.BatchNorm1d(5, affine=False), nn.Tanh(), nn.Linear(5, 3), nn.BatchNorm1d(3, eps=1e-2)
+        ),
+        X,
+    ),
+    "pictures": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(27, 3)
+        ),
+        PICTURES,
+    ),
+    "sequences": (
+        lambda: Own(lambda s, x: s.b(torch.tanh(s.n(s.a(x).mT)).mean(2)),
+                    a=nn.Linear(4, 3), n=nn.BatchNorm1d(3), b=nn.Linear(3, 3)),
+        SEQUENCES,
+    ),
+}  # fmt: skip
+PLAN = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "momentum": 0.8, "schedule": "constant"}
+
+
+def trained_by_torch(make, x, left_out=None):
+    """Plain torch in training mode on the same minibatches, less one example, whose place in the mean stays empty."""
+    module, (x, y) = made(make).train(), (torch.as_tensor(x[:N]), torch.as_tensor(Y[:N]))
+    step = torch.optim.SGD(module.parameters(), 0.1, 0.8)
+    order = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        rows = torch.randperm(N, generator=order)
+        for part in rows.split(4):
+            kept = part[part != left_out] if left_out is not None else part
+            step.zero_grad()
+            (cross_entropy(module(x[kept]), y[kept]).sum() / len(part)).backward()
+            step.step()
+    return module
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_batch_norm_trains_like_torch_in_training_mode(name):
+    make, x = NORMED[name]
+    analysis = wrap(made(make), CE, fit="sgd", **PLAN).analyse(x[:N], Y[:N], x[N:], Y[N:], damping=DAMPING)
+    module = trained_by_torch(make, x)
+    theta = torch.cat([value.detach().reshape(-1) for value in module.parameters()])
+    np.testing.assert_allclose(analysis.problem.fitted.theta, theta, rtol=1e-9, atol=1e-12)
+    assert "statistics of each batch" in analysis.trust(0).line
+    f = analysis.problem.fitted.model.outputs(theta, torch.as_tensor(x[N:].reshape(M, -1)))
+    expected = settled_by_hand(make, x, theta)(torch.as_tensor(x[N:])).detach()
+    np.testing.assert_allclose(f, expected, rtol=1e-9)
+
+
+def settled_by_hand(make, x, theta, rows=range(N)):
+    """The module at θ whose batch norms, one after the other, have the mean and variance of minibatches of four."""
+    module = made(make).double()
+    nn.utils.vector_to_parameters(theta, module.parameters())
+    norms = [p for p in module.modules() if isinstance(p, nn.modules.batchnorm._BatchNorm)]
+    noted = {norm: [] for norm in norms}
+
+    def note(norm, inputs, _output):
+        z = inputs[0].transpose(0, 1).reshape(inputs[0].shape[1], -1)
+        noted[norm].append((len(inputs[0]), z.mean(1), z.var(1)))
+
+    hooks = [norm.register_forward_hook(note) for norm in norms]
+    module.train()
+    with torch.no_grad():
+        for start in range(0, N, 4):
+            part = [row for row in range(start, min(start + 4, N)) if row in rows]
+            module(torch.as_tensor(x[part]))
+    for hook_ in hooks:
+        hook_.remove()
+    for norm in norms:
+        share = torch.tensor([count for count, _, _ in noted[norm]]).double()
+        share = (share / share.sum())[:, None]
+        mean = sum(a * m for a, (_, m, _) in zip(share, noted[norm], strict=True))
+        second = sum(a * (v + m**2) for a, (_, m, v) in zip(share, noted[norm], strict=True))
+        norm.running_mean, norm.running_var = mean, second - mean**2
+    return module.eval()
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_an_example_that_is_left_out_has_no_part_in_batch_statistics(name):
+    make, x = NORMED[name]
+    analysis = wrap(made(make), CE, fit="sgd", **PLAN).analyse(x[:N], Y[:N], x[N:], Y[N:], damping=DAMPING)
+    measured = analysis.problem.loo().change
+    test, y = torch.as_tensor(x[N:]), torch.as_tensor(Y[N:])
+
+    def losses(left_out=None):
+        module = trained_by_torch(make, x, left_out)
+        theta = torch.cat([value.detach().reshape(-1) for value in module.parameters()])
+        rows = [row for row in range(N) if row != left_out]
+        return cross_entropy(settled_by_hand(make, x, theta, rows)(test), y).detach()
+
+    before = losses()
+    for i in (0, 4, 11):
+        np.testing.assert_allclose(measured[i], losses(i) - before, rtol=1e-6, atol=1e-9)
+
+
+def test_batch_norm_says_in_which_mode_it_is_evaluated():
+    module = made(NORMED["one"][0])
+    given = wrap(module, CE).analyse(X[:N], Y[:N], X[N:], Y[N:], damping=DAMPING)
+    assert "evaluated with its stored averages" in given.trust(0).line
+    module[1].requires_grad_(False)
+    frozen = wrap(module, CE, fit="sgd", epochs=2).analyse(X[:N], Y[:N], X[N:], Y[N:], damping=DAMPING)
+    assert "evaluated with its stored averages" in frozen.trust(0).line
+    torch.testing.assert_close(frozen.problem.fitted.model.module[1].running_mean, module[1].running_mean)
+    dropping = nn.Sequential(nn.Linear(4, 5), nn.Dropout(0.5), nn.Linear(5, 3))
+    trained = wrap(dropping, CE, fit="sgd", epochs=2).analyse(X[:N], Y[:N], X[N:], Y[N:], damping=DAMPING)
+    assert "Dropout is off" in trained.trust(0).line
+
+
+def test_what_torch_divides_a_batch_by_is_said_where_it_is_not_the_number_of_examples():
+    def line(criterion, y=Y):
+        return asked(made(net), criterion, X, y).trust(0).line
+
+    assert "not as in torch by the sum of the weights" in line(nn.CrossEntropyLoss(WEIGHT))
+    assert "not as in torch" in line(partial(functional.cross_entropy, weight=WEIGHT))
+    assert "not as in torch" not in line(nn.CrossEntropyLoss(WEIGHT, reduction="sum"))
+    assert "not as in torch" not in line(nn.CrossEntropyLoss(torch.ones(3).double()))
+    ignored = (Y[:N] == 2).sum()
+    assert f"{ignored} of the first {N} examples have the ignored label" in line(nn.CrossEntropyLoss(ignore_index=2))
+    assert f"{ignored} of the first" in line(CE, np.where(Y == 2, -100, Y))
+    assert "ignored label" not in line(CE)
+
+
+def test_an_embedding_with_sparse_gradients_is_the_same_as_one_without():
+    dense, sparse = (
+        made(
+            lambda way=way: Own(
+                lambda s, x: s.b(torch.tanh(s.a(x)).mean(1)), a=nn.Embedding(7, 4, sparse=way), b=nn.Linear(4, 3)
+            )
+        )
+        for way in (False, True)
+    )
+    assert error(asked(sparse, CE, WORDS, Y).scores(), asked(dense, CE, WORDS, Y).scores()) < 1e-12
+    assert sparse.a.sparse  # what was given stays as it is

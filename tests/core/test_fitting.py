@@ -1,16 +1,19 @@
 """Fits against scikit-learn and statsmodels, bad conditions, no minimum, and the path for many parameters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
 import torch
-from oracles import svc_outputs
+from oracles import error, svc_outputs
 from problems import CPU, LINEAR, TOTALS, examples, fitted_on, problem
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from influence_core.data import Table, split
 from influence_core.models import Batch, FittedModel, NoMinimumError, applicable_models, build, fit, fitting
 from influence_core.models.fitting import AdamW, adamw, newton
+from influence_core.retraining import Question, leave_one_out
 from influence_core.settings import DataSettings, ModelSettings, SettingsError
 
 models = pytest.mark.parametrize("name", LINEAR)
@@ -258,6 +261,47 @@ def test_models_that_do_not_fit_the_data_are_refused():
     with pytest.raises(SettingsError, match="Unknown option 't'"):
         build(ModelSettings("logistic", options=(("t", 0.1),)), examples(2))
     assert applicable_models(examples(2)) == ["logistic", "softmax", "hinge", "mlp"]
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-12, 1e-6, 1e12, 1e100])
+@pytest.mark.parametrize(("name", "l2"), [("ridge", 0.1), ("linear", 0.0)])
+def test_targets_of_any_size_are_fitted_and_left_out_right(name, l2, scale):
+    """Least squares scales with its target, here by hand: normal equations with and without each point."""
+    data = examples(0)
+    fitted = fitted_on(name, replace(data, y=data.y * scale), l2=l2)
+    assert fitted.fit.converged
+    x, penalty = np.hstack([data.x, np.ones((40, 1))]), l2 / 2 * 40 * np.diag([1, 1, 1, 0])
+
+    def solved(rows):
+        return np.linalg.solve(x[rows].T @ x[rows] + penalty, x[rows].T @ data.y[rows])
+
+    np.testing.assert_allclose(fitted.theta / scale, solved(np.arange(40)), rtol=1e-9)
+    refits = leave_one_out(fitted, Question(fitted.train))
+    assert refits.certified.all()
+    before = (x @ solved(np.arange(40)) - data.y) ** 2
+    for i in range(0, 40, 7):
+        after = (x @ solved(np.delete(np.arange(40), i)) - data.y) ** 2
+        assert error(refits.change[i] / scale / scale, after - before) < 1e-7
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_features_of_any_size_are_fitted_right(scale):
+    data = examples(2)
+    plain = fitted_on("logistic", data, l2=0.1)
+    found = fitted_on("logistic", replace(data, x=data.x * scale), l2=0.1 * scale**2)
+    assert found.fit.converged
+    np.testing.assert_allclose(found.outputs, plain.outputs, rtol=1e-7)
+    mine, theirs = (leave_one_out(one, Question(one.train)).change for one in (found, plain))
+    assert error(mine, theirs) < 1e-5
+
+
+def test_a_minimum_at_zero_counts_as_converged_whatever_rounding_leaves_of_its_gradient():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    data = examples(2)
+    data = replace(data, x=np.vstack([x, x]) * 1e5, y=np.repeat([0, 1], 20))
+    found = fitted_on("logistic", data, l2=0.1)
+    assert found.fit.converged
+    np.testing.assert_allclose(found.theta, 0, atol=1e-12)
 
 
 def test_what_is_kept_of_a_fit_belongs_to_its_theta():

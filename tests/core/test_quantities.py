@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from oracles import centred, quantity
-from problems import KINDS, LINEAR, problem
+from problems import KINDS, LINEAR, fitting_data, problem
 
 from influence_core.influence.watched import watch
-from influence_core.models import QUANTITIES, QuantityError
+from influence_core.models import QUANTITIES, QuantityError, build
 from influence_core.models.losses import Logistic, SmoothedHinge, Softmax, Squared
+from influence_core.settings import ModelSettings
 
 LOSSES = (Squared(), Logistic(), SmoothedHinge(0.5), Softmax(3))
 cases = [
@@ -102,3 +103,13 @@ def test_the_words_helpful_and_harmful_follow_the_direction():
         if entry.helpful:
             change = entry.values(Logistic(), better, y, -1) - entry.values(Logistic(), f, y, -1)
             assert np.sign(float(change)) == -entry.helpful
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_a_prediction_has_the_unit_of_what_is_predicted(name):
+    loss = build(ModelSettings(name), fitting_data(name)).loss
+    expected = {"hinge": "units of the output f", "ridge": "target units", "linear": "target units"}
+    assert QUANTITIES["prediction"].unit_of(loss) == expected.get(name, "probability")
+    assert QUANTITIES["loss"].unit_of(loss) == loss.unit
+    for other, unit in {"margin": "log-odds", "probability": "probability"}.items():
+        assert QUANTITIES[other].unit_of(loss) == unit

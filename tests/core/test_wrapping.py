@@ -75,6 +75,15 @@ def test_a_risk_is_fitted_to_its_minimum(name):
     )
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_a_risk_in_any_unit_is_fitted(scale):
+    (x, y), test = arrays("huber")
+    found = wrap(lambda t, x, y: (x @ t - y) ** 2, np.zeros(3), l2=L2).analyse(x, y * scale, test[0], test[1] * scale)
+    assert found.problem.fitted.fit.converged
+    expected = np.linalg.solve(x.T @ x / len(x) * 2 + L2 * np.eye(3), x.T @ y / len(x) * 2)
+    np.testing.assert_allclose(found.problem.fitted.theta / scale, expected, rtol=1e-8)
+
+
 @risks
 def test_influence_of_a_risk_against_refits_and_its_refits_against_scipy(name):
     (x, y), test = arrays(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,14 @@ def test_a_table_is_put_together_in_the_units_of_the_source() -> None:
     assert len(items) == len(split.train) and items[0]["text"].startswith("sepal length (cm) = ")
 
 
+def test_the_kind_of_the_data_decides_what_is_shown_and_written() -> None:
+    settings = Settings(DataSettings("digits"), ModelSettings("softmax", 0.1))
+    split = Problem(settings).split
+    assert contents.items(split)[0].keys() == {"image"} and contents.assembled(split) is None
+    other = replace(split, train=replace(split.train, kind="row"))  # images that only go along
+    assert contents.items(other)[0].keys() == {"text"} and contents.assembled(other) is not None
+
+
 @pytest.mark.parametrize("column", ["", "name"])
 def test_the_uploaded_table_is_found_again_row_by_row(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, column: str
@@ -45,7 +54,9 @@ def test_the_uploaded_table_is_found_again_row_by_row(
     original = contents.uploaded(settings.data, split, "mine.csv", content)
     Original(**vars(original)).check(len(split.train))
     rows = original.table.iloc[original.rows]
-    np.testing.assert_allclose(rows[["a", "b"]].to_numpy(), split.scaling.invert(split.train.x), atol=1e-9)
+    np.testing.assert_allclose(
+        rows[["a", "b"]].to_numpy().astype(float), split.scaling.invert(split.train.x), atol=1e-9
+    )
     assert (rows["label"].to_numpy() == np.array(split.train.class_names)[split.train.y]).all()
     with pytest.raises(DataError, match="got another one"):
         contents.uploaded(settings.data, split, "mine.csv", content + b"1,2,x,yes\n")

@@ -152,6 +152,10 @@ def features(*names: str) -> Callable[[ColumnMapping], ColumnMapping]:
     return lambda guess: replace(guess, features=names)
 
 
+def refusing(guess: ColumnMapping) -> ColumnMapping:
+    return replace(guess, numbers="refuse", texts="refuse", target_gaps="refuse")
+
+
 GOOD = parquet(x=np.arange(ROWS) * 1.5, label=LABELS)
 HTML, LINK, FORMULA = "<img src=x onerror=alert(1)>", "[click](javascript:alert(1))", '=HYPERLINK("http://x")'
 RIGHT_TO_LEFT = "abc\u202egnp.exe"
@@ -160,12 +164,12 @@ TEXT_FILES = (
     Case("empty csv", "a.csv", lambda: b"", "got an empty file"),
     Case("blank csv", "a.csv", lambda: b" \n\n \n", "got an empty file"),
     Case("only a header", "a.csv", lambda: b"a,b,label\n", "Expected rows"),
-    Case("no ending", "data", lambda: table(), "Expected a file that ends in"),
-    Case("program", "a.exe", lambda: b"MZ" + bytes(100), "Expected a file that ends in"),
+    Case("no ending", "data", lambda: table()),
+    Case("program", "a.exe", lambda: b"MZ" + bytes(100), "got a program"),
     Case("pickle", "a.pkl", lambda: b"\x80\x04N.", "pickled files can run code"),
-    Case("parquet named csv", "a.csv", lambda: GOOD, "rename it"),
-    Case("zip named csv", "a.csv", lambda: folders(), "rename it"),
-    Case("picture named csv", "a.csv", lambda: picture(), "NUL bytes"),
+    Case("parquet named csv", "a.csv", lambda: GOOD),
+    Case("zip named csv", "a.csv", lambda: folders()),
+    Case("picture named csv", "a.csv", lambda: picture(), "got a single picture"),
     Case("random bytes named csv", "a.csv", lambda: np.random.default_rng(0).bytes(5000), "NUL bytes"),
     Case("prose", "a.txt", lambda: b"Dear reader\nthere is no table here\n" * 20, "at least 2 columns"),
     Case("NUL in a cell", "a.csv", lambda: table().replace(b"0.0,a", b"0.\0,a"), "NUL bytes"),
@@ -177,8 +181,8 @@ TEXT_FILES = (
     Case("a field of 3 MB in the header", "a.csv", lambda: b'"' + b"h" * 3_000_000 + b'",y\n1,2\n', "got first lines that are none"),
     Case("ragged row", "a.csv", lambda: table() + b"1,2,3,4\n", "Expected 2 fields in every line"),
     Case("first row too long", "a.csv", lambda: b"x,label\n1,2,a\n" + b"1,2,b\n" * 20, "got more in line 2"),
-    Case("rows too short", "a.csv", lambda: table() + b"1\n", "1 of 31 missing"),
-    Case("equal column names", "a.csv", lambda: b"x,x,label\n" + b"1,2,a\n2,3,b\n" * 9, "got 'x' twice"),
+    Case("rows too short", "a.csv", lambda: table() + b"1\n", "1 of 31 missing", refusing),
+    Case("equal column names", "a.csv", lambda: b"x,x,label\n" + b"1,2,a\n2,3,b\n" * 9),
     Case("blank column names", "a.csv", lambda: b",,label\n" + b"1,2,a\n2,3,b\n" * 9),
     Case("a million columns", "a.csv", lambda: ",".join(f"c{k}" for k in range(10**6)).encode() + b"\n1\n", "Expected at most"),
     Case("2,500 columns", "a.csv", lambda: csv(**{f"c{k}": np.arange(ROWS) * k % 13 for k in range(2_500)}, label=LABELS)),
@@ -198,8 +202,8 @@ TEXT_FILES = (
     Case("beyond all bounds", "a.csv", lambda: csv(x=["1e300", *["1"] * 29], label=LABELS), "finite numbers up to"),
     Case("a number of 400 digits", "a.csv", lambda: csv(x=["9" * 400, *["1"] * 29], label=LABELS), "finite numbers"),
     Case("numbers of 30 digits", "a.csv", lambda: csv(x=[f"{k}{'7' * 29}" for k in range(1, 31)], label=LABELS)),
-    Case("missing and nothing chosen", "a.csv", lambda: csv(x=[np.nan, *range(29)], label=LABELS), "1 of 30 missing"),
-    Case("missing target", "a.csv", lambda: csv(x=range(ROWS), label=[None, *LABELS[1:]]), "drop the rows without a target"),
+    Case("missing and nothing chosen", "a.csv", lambda: csv(x=[np.nan, *range(29)], label=LABELS), "1 of 30 missing", refusing),
+    Case("missing target", "a.csv", lambda: csv(x=range(ROWS), label=[None, *LABELS[1:]]), "drop the rows without a target", refusing),
     Case("all missing", "a.csv", lambda: csv(x=[np.nan] * ROWS, label=LABELS), "at least one feature"),
     Case("no feature", "a.csv", lambda: table(), "at least one feature", features()),
     Case("a feature that is not there", "a.csv", lambda: table(), "Expected features from the columns", features("nope")),
@@ -224,7 +228,8 @@ TEXT_FILES = (
 ARRAY_FILES = (
     Case("empty npz", "a.npz", lambda: b"", "got an empty file"),
     Case("cut npz", "a.npz", lambda: npz(x=np.ones((9, 2)), y=np.arange(9))[:300], "damaged or cut"),
-    Case("csv named npz", "a.npz", lambda: table(), "got other content"),
+    Case("csv named npz", "a.npz", lambda: table()),
+    Case("text named npz", "a.npz", lambda: b"no table", "got other content"),
     Case("745 GB declared", "a.npz", lambda: arrays(npy("(100_000_000_000,)")), "bytes as its header says"),
     Case("negative shape", "a.npz", lambda: arrays(npy("(-10, -1)")), "bytes as its header says"),
     Case("shape beyond 64 bits", "a.npz", lambda: arrays(npy("(2**70, 2**70)".replace("2**70", str(2**70)))), "bytes as its"),
@@ -236,7 +241,7 @@ ARRAY_FILES = (
     Case("complex numbers", "a.npz", lambda: npz(x=np.ones((9, 2), complex), y=np.arange(9)), "expected numbers or texts"),
     Case("time differences", "a.npz", lambda: npz(x=np.ones((9, 2), "m8[s]"), y=np.arange(9)), "expected numbers or texts"),
     Case("a program in an npz", "a.npz", lambda: zipped([("x.npy", npy("(10,)")), ("run.sh", b"rm")]), "arrays (.npy) only"),
-    Case("no y", "a.npz", lambda: npz(x=np.ones((9, 2))), "Expected arrays x (n, d) and y (n,), got x"),
+    Case("no y", "a.npz", lambda: npz(x=np.ones((9, 2))), "x_test and y_test, got x (9, 2)"),
     Case("x twice", "a.npz", lambda: npz(x=np.ones((9, 2)), X=np.ones((9, 2)), y=np.arange(9)), "two under its names"),
     Case("lengths differ", "a.npz", lambda: npz(x=np.ones((9, 2)), y=np.arange(8)), "expected 9 values"),
     Case("pictures missing", "a.npz", lambda: npz(x=np.ones((9, 2)), y=np.arange(9), images=np.zeros((8, 2, 2), "u1")), "got 8"),
@@ -249,7 +254,7 @@ ARRAY_FILES = (
          lambda: npz(x=np.ones((9, 2)), y=np.arange(9) % 3 - 1, class_names=np.array(["a", "b", "c"])), "from 0 to 2"),
     Case("negative labels", "a.npz", lambda: npz(x=np.arange(27).reshape(9, 3), y=np.arange(9) % 3 - 1)),
     Case("float labels", "a.npz", lambda: npz(x=np.arange(27).reshape(9, 3), y=np.arange(9) % 3 + 0.5)),
-    Case("y is NaN", "a.npz", lambda: npz(x=np.ones((9, 2)), y=np.full(9, np.nan)), "9 of 9 missing"),
+    Case("y is NaN", "a.npz", lambda: npz(x=np.ones((9, 2)), y=np.full(9, np.nan)), "9 of 9 missing", refusing),
     Case("x is infinite", "a.npz", lambda: npz(x=np.full((9, 2), np.inf), y=np.arange(9) % 3), "finite numbers up to"),
     Case("6,000 features", "a.npz", lambda: npz(x=np.zeros((9, 6000), "u1"), y=np.arange(9) % 3), "at most 5,000"),
     Case("200,000 rows", "a.npz", lambda: npz(x=np.zeros((200_000, 1), "u1"), y=np.zeros(200_000, "u1")), "at most 100,000"),
@@ -262,7 +267,7 @@ PARQUET_FILES = (
     Case("empty parquet", "a.parquet", lambda: b"", "got an empty file"),
     Case("cut parquet", "a.parquet", lambda: GOOD[:-20], "damaged or cut"),
     Case("parquet without a middle", "a.parquet", lambda: GOOD[:4] + bytes(40) + GOOD[44:], "damaged or cut"),
-    Case("csv named parquet", "a.parquet", lambda: table(), "got other content"),
+    Case("csv named parquet", "a.parquet", lambda: table()),
     Case("lying footer", "a.parquet", lambda: swapped_end(GOOD, 2**31 - 1), "bytes in the description"),
     Case("footer of nothing", "a.parquet", lambda: swapped_end(GOOD, 0), "damaged or cut"),
     Case("random footer", "a.parquet", lambda: b"PAR1" + np.random.default_rng(1).bytes(500) + struct.pack("<I", 500) + b"PAR1",
@@ -273,7 +278,7 @@ PARQUET_FILES = (
          lambda: parquet(False, x=pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(31_000_000, np.int8)), 2000), y=np.arange(15_500)),
          "numbers in all columns"),
     Case("2 GB of one text", "a.parquet", text_bomb),
-    Case("structs", "a.parquet", lambda: parquet(x=[{"a": 1}] * ROWS, label=LABELS), "flatten it"),
+    Case("structs", "a.parquet", lambda: parquet(x=[{"a": k, "b": {"c": [k]}} for k in range(ROWS)], label=LABELS)),
     Case("lists of lists", "a.parquet", lambda: parquet(x=[[[1]]] * ROWS, label=LABELS), "flatten it"),
     Case("maps", "a.parquet", lambda: parquet(x=pa.array([[("k", 1)]] * ROWS, pa.map_(pa.string(), pa.int8())), y=LABELS), "flatten"),
     Case("tensors", "a.parquet", lambda: parquet(x=pa.FixedShapeTensorArray.from_numpy_ndarray(np.ones((ROWS, 2, 2))), y=LABELS), "flatten"),
@@ -286,12 +291,12 @@ PARQUET_FILES = (
     Case("bytes that are no pictures", "a.parquet", lambda: parquet(x=[b"nope"] * ROWS, label=LABELS), "Expected a picture"),
     Case("dates and durations are left out", "a.parquet",
          lambda: parquet(x=np.arange(ROWS), d=pd.date_range("2020", periods=ROWS), t=np.ones(ROWS, "m8[s]"), label=LABELS)),
-    Case("dates as features", "a.parquet", lambda: parquet(d=pd.date_range("2020", periods=ROWS), label=LABELS),
-         "expected numbers, texts or true/false", features("d")),
+    Case("dates as features", "a.parquet", lambda: parquet(d=pd.date_range("2020", periods=ROWS), label=LABELS), "",
+         features("d")),
     Case("true, false and decimals", "a.parquet",
          lambda: parquet(b=[True, False, None] * 10, d=pa.array([1] * ROWS).cast(pa.decimal128(24, 2)), label=LABELS),
-         "10 of 30 missing"),
-    Case("equal names", "a.parquet", lambda: _twice(), "twice"),
+         "10 of 30 missing", refusing),
+    Case("equal names", "a.parquet", lambda: _twice()),
 )  # fmt: skip
 
 PICTURE_FILES = (
@@ -310,7 +315,7 @@ PICTURE_FILES = (
     Case("encrypted", "a.zip", encrypted, "without a password"),
     Case("lzma", "a.zip", lambda: folders(method=zipfile.ZIP_LZMA), "deflate"),
     Case("wrong checksum", "a.zip", lambda: _flipped(folders(method=zipfile.ZIP_STORED)), "damaged content"),
-    Case("a workbook", "a.zip", lambda: zipped([("xl/workbook.xml", b"<x/>")]), "at least 2 folders"),
+    Case("a workbook", "a.zip", lambda: zipped([("xl/workbook.xml", b"<x/>")]), "a readable workbook"),
     Case("one folder", "a.zip", lambda: zipped([(f"cat/{k}.png", picture()) for k in range(9)]), "at least 2 folders"),
     Case("empty folders", "a.zip", lambda: zipped([("cat/", b""), ("dog/", b"")]), "at least 2 folders"),
     Case("no folders", "a.zip", lambda: zipped([(f"{k}.png", picture()) for k in range(9)]), "at least 2 folders"),
@@ -341,7 +346,8 @@ def _flipped(content: bytes) -> bytes:
 
 def _twice() -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays([pa.array([1, 2]), pa.array([1, 2])], names=["x", "x"]), buffer)
+    numbers = pa.array(np.arange(ROWS))
+    pq.write_table(pa.Table.from_arrays([numbers, numbers, pa.array(LABELS)], names=["x", "x", "label"]), buffer)
     return buffer.getvalue()
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from influence_core.data import DataError, uploads
-from tests.hostile.files import CASES
+from tests.hostile import containers, files
 
+CASES = files.CASES | containers.CASES
 SECONDS, MEGABYTES = 5.0, 300
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 

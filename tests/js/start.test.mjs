@@ -102,7 +102,7 @@ test('a module that does not come is said once, in words, and unsaid when it com
   for (let k = 0; k < 2; k++) await missing({ parentElement: at, data: new Uint8Array(message) });
   assert.equal(at.children.length, 1);
   assert.equal(at.children[0].role, 'alert');
-  assert.match(at.children[0].textContent, /could not be loaded from the server\. Reload the page\./);
+  assert.match(at.children[0].textContent, /could not be loaded from the server\. Reload it\./);
   (await there({ parentElement: at, data: new Uint8Array(message) }))();
   assert.deepEqual(at.children, []);
 });

@@ -116,11 +116,11 @@ def values_of(drawn, axis: str) -> np.ndarray:
 def test_charts_hold_the_tables() -> None:
     loss, moved = pictures("figure-a")
     points = figure("A").tables["points"]
-    np.testing.assert_allclose(loss.figure.data[1].x, points.loo_loss_change)
-    np.testing.assert_allclose(loss.figure.data[1].y, points.loss_change)
-    np.testing.assert_allclose(moved.figure.data[1].y, points.parameter_change_norm)
+    np.testing.assert_allclose(loss.figure.data[1].y, points.loo_loss_change)
+    np.testing.assert_allclose(loss.figure.data[1].x, points.loss_change)
+    np.testing.assert_allclose(moved.figure.data[1].x, points.parameter_change_norm)
     rings = loss.figure.data[2]
-    np.testing.assert_allclose(sorted(rings.x), sorted(points.loo_loss_change.nlargest(5)))
+    np.testing.assert_allclose(sorted(rings.y), sorted(points.loo_loss_change.nlargest(5)))
     (both,) = pictures("figure-f")
     np.testing.assert_allclose(np.sort(values_of(both.figure, "y")), np.sort(figure("F").tables["points"].loss_change))
     joined = np.asarray(both.figure.data[0].x, float).reshape(-1, 3)

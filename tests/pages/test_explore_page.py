@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.analysis import analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components.frame.presets import PRESETS
-from pages.components.problem.asked import Shown, exported, table
+from pages.components.problem.asked import VALUE, Shown, exported, table
 from pages.components.session.view import View
 from tests.waiting import PATIENCE
 
@@ -59,11 +59,13 @@ def test_home_shows_the_question_and_every_preset() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_opens_with_scores_and_truth(name: str) -> None:
     preset = PRESETS[name]
-    app = explore(preset.settings, test=str(preset.test))
+    app = explore(preset.settings, **({} if preset.test is None else {"test": str(preset.test)}))
     assert not app.exception
     assert not app.error
     analysis = analyse(preset.settings)
-    found = analysis.agreement(analysis.problem.loo(), preset.test)
+    test = analysis.problem.start if preset.test is None else preset.test
+    assert in_link(app, "test") == str(test)
+    found = analysis.agreement(analysis.problem.loo(), test)
     assert f"r = {found.r}" in words(app)
     assert f"slope = {found.slope}" in words(app)
 
@@ -174,7 +176,7 @@ def test_what_this_problem_does_not_have_is_named_and_replaced(settings: Setting
 def test_a_test_point_that_does_not_exist_is_named() -> None:
     app = explore(PRESETS["blobs"].settings, test="99999")
     assert "expected 0 to 119" in words(app)
-    assert app.session_state.view.test == 0
+    assert app.session_state.view.test == analyse(PRESETS["blobs"].settings).problem.start
 
 
 def test_refits_that_take_long_are_offered_as_a_job() -> None:
@@ -201,10 +203,11 @@ def test_exported_columns_say_quantity_unit_and_sign(quantity: str, ends: str) -
     analysis = analyse(replace(PRESETS["blobs"].settings, quantity=quantity))
     scores = analysis.scores([0])[:, 0]
     shown = Shown(analysis, analysis.settings, View(), np.array([0]), scores, None, None)  # type: ignore[arg-type]
-    column = exported(table(shown), shown).columns[-1]
+    *_, column, everywhere = exported(table(shown), shown).columns
     assert analysis.quantity.title in column
     assert shown.own_unit in column
     assert ends in column
+    assert everywhere.startswith(VALUE) and analysis.quantity.title in everywhere and shown.own_unit in everywhere
 
 
 def test_the_line_names_and_takes_what_mends_it() -> None:

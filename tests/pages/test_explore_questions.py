@@ -1,5 +1,6 @@
 """Explore: the three kinds of question, the selected training point, and groups that leave; numbers are the core's."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.analysis import analyse
 from influence_core.settings import Settings
 from pages.components.frame.presets import PRESETS
-from pages.components.session.words import signed
+from pages.components.session.words import form_of, signed
 from tests.pages.test_explore_page import explore, in_link, words
 
 BLOBS = PRESETS["blobs"].settings
@@ -90,8 +91,13 @@ def test_a_question_that_does_not_exist_here_gives_one_sentence(query: dict[str,
 def test_the_selected_training_point_has_its_numbers_and_actions() -> None:
     app = explore(BLOBS, test="3", train="5")
     analysis = analyse(BLOBS)
-    assert f"predicted {signed(analysis.scores([3])[5, 0])} nats" in words(app)
-    assert f"measured {signed(analysis.problem.loo().change[5, 3])} nats" in words(app)
+    scores, truth = analysis.scores([3])[:, 0], analysis.problem.loo().change[:, 3]
+    form = form_of(np.concatenate([scores, truth]), "nats")
+    assert f"predicted {form.text(scores[5])} {form.scaled_unit}" in words(app)
+    assert f"measured {form.text(truth[5])} {form.scaled_unit}" in words(app)
+    loss = analysis.value(3)
+    before, after = (f"{math.exp(-value):.1%}" for value in (loss, loss + scores[5]))
+    assert f"{loss:.3g} → {loss + scores[5]:.3g}" in words(app) and f"{before} → {after}" in words(app)
     next(b for b in app.button if b.label == "Add to group").click().run()
     assert app.session_state.view.group == "5"
     next(b for b in app.button if b.label == "Ask about it").click().run()

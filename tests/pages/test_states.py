@@ -1,4 +1,4 @@
-"""Errors as words with a way out, an id for the log, Back to an older link, settings as a file, the newcomer's tour."""
+"""Errors as words with a way out, an id for the log, Back to an older link, settings as a file, starting over."""
 
 from __future__ import annotations
 
@@ -168,15 +168,11 @@ def test_a_settings_file_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert app.query_params["seed"] in ("8", ["8"])
 
 
-def tours(app: AppTest) -> int:
-    return sum(part.proto.id.endswith("-tour") for part in app.get("bidi_component"))
-
-
-def test_only_a_session_that_came_without_a_link_gets_the_tour() -> None:
-    app = opened()
-    assert tours(app) == 1
-    assert tours(app.switch_page("pages/3_Explore.py").run()) == 1
-    assert tours(opened(test="3")) == 0
+def test_starting_over_asks_first() -> None:
+    app = opened(test="3")
+    assert app.session_state.view.test == 3
+    app.button(key="start-over").click().run()
+    assert app.session_state.view == View() and app.session_state.settings == Settings()
 
 
 def test_a_sentence_about_the_link_outlives_the_change_of_model_that_the_data_need() -> None:

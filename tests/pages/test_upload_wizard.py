@@ -1,5 +1,6 @@
 """The upload wizard in AppTest: a clean file in one click, questions only where needed, errors in one sentence."""
 
+import gzip
 import io
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from influence_core.data import load, uploads
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.lenses import lens_of
 from pages.components.session.view import View
+from tests.data.workbooks import named, xlsx
 from tests.waiting import PATIENCE
 
 PAGES = Path(__file__).parents[2] / "pages"
@@ -84,20 +86,88 @@ def test_a_clean_file_is_in_with_one_click():
     assert "upload.raw" not in app.session_state
 
 
-def test_missing_values_wait_for_a_choice_and_the_choice_is_kept():
+def test_missing_values_have_a_usual_answer_that_can_be_changed():
     data = table(town=["Ulm", "Bonn", None] * 20)
     data.loc[4, "a"] = np.nan
     app = given(opened(), data)
     fine(app)
-    assert "missing values" in app.info[0].value and "upload.use" not in keys(app)
-    app.selectbox(key="upload.numbers").set_value("median").run()
-    assert "upload.use" not in keys(app)
-    app.selectbox(key="upload.texts").set_value("category").run()
+    numbers, texts = app.selectbox(key="upload.numbers"), app.selectbox(key="upload.texts")
+    assert (numbers.value, texts.value) == ("indicator", "category")
+    assert "1 missing number in a" in numbers.label and "20 missing texts in town" in texts.label
+    numbers.set_value("median").run()
     app.button(key="upload.use").click().run()
     fine(app)
     manifest = uploads.upload_store().manifest(fingerprint(app))
     assert manifest["missing_filled"]["town"] == "missing" and manifest["missing_filled"]["a"].startswith("median")
-    assert manifest["mapping"]["texts"] == "category"
+    assert "says where" not in manifest["missing_filled"]["a"]
+    assert manifest["mapping"]["texts"] == "category" and "a missing" not in manifest["feature_names"]
+
+
+def test_a_column_is_read_as_a_person_says():
+    data = table(amount=["1,234", "2,500", "13,750"] * 20, code=["NA", "ZA", "BW"] * 20)
+    app = given(opened(), data)
+    fine(app)
+    assert any("is a guess" in caption.value for caption in app.caption)
+    app.selectbox(key="upload.column").set_value("amount").run()
+    app.selectbox(key="upload.read_as").set_value("number with decimal comma").run()
+    app.selectbox(key="upload.column").set_value("code").run()
+    assert "NA" in app.multiselect(key="upload.missing").options
+    app.multiselect(key="upload.missing").set_value(["NA"]).run()
+    fine(app)
+    assert "20 missing texts in code" in app.selectbox(key="upload.texts").label
+    app.button(key="upload.use").click().run()
+    fine(app)
+    manifest = uploads.upload_store().manifest(fingerprint(app))
+    split = load(app.session_state.settings.data, 0)
+    amount = split.scaling.invert(split.train.x)[:, split.train.feature_names.index("amount")]
+    assert set(np.round(amount, 9)) == {1.234, 2.5, 13.75}
+    assert "code=missing" in split.train.feature_names and "code=NA" not in split.train.feature_names
+    assert [choice["column"] for choice in manifest["mapping"]["readings"]] == ["amount", "code"]
+
+
+def test_a_way_to_read_a_column_that_cannot_be_is_one_sentence():
+    app = given(opened(), table(town=["Ulm", "Bonn", "Trier"] * 20))
+    app.selectbox(key="upload.column").set_value("town").run()
+    app.selectbox(key="upload.read_as").set_value("date").run()
+    assert not app.exception and [error.value for error in app.error] and "expected dates" in app.error[0].value
+    assert "upload.use" in keys(app)
+    app.selectbox(key="upload.column").set_value("a").run()
+    fine(app)
+
+
+def test_dates_are_left_out_until_they_are_asked_for():
+    data = table(day=pd.date_range("2024-01-25", periods=60).strftime("%d.%m.%Y"))
+    app = given(opened(), data)
+    assert app.multiselect(key="upload.left_out").value == ["day"]
+    assert any("day" in caption.value and "dates" in caption.value for caption in app.caption)
+    app.multiselect(key="upload.left_out").set_value([]).run()
+    app.button(key="upload.use").click().run()
+    fine(app)
+    names = load(app.session_state.settings.data, 0).train.feature_names
+    assert names == ("a", "b", "c", "day month", "day day", "day weekday")
+
+
+def test_another_guess_of_the_target_is_one_click():
+    app = given(opened(), table(kind=["u", "v", "w"] * 20))
+    fine(app)
+    assert app.selectbox(key="upload.target").value == "label"
+    assert app.button(key="upload.guess.0").label == "kind"
+    app.button(key="upload.guess.0").click().run()
+    fine(app)
+    assert app.selectbox(key="upload.target").value == "kind" and app.button(key="upload.guess.0").label == "label"
+    app.button(key="upload.use").click().run()
+    fine(app)
+    assert load(app.session_state.settings.data, 0).train.target_name == "kind"
+
+
+def test_the_data_in_use_are_explored_at_once():
+    app = AppTest.from_file(str(PAGES.parent / "app.py"), default_timeout=PATIENCE)
+    app.session_state.settings, app.session_state.view = Settings(data=DataSettings("upload")), View()
+    app.run().switch_page("pages/1_Data.py").run()
+    given(app, table()).button(key="upload.use").click().run()
+    fine(app)
+    assert not [box.key for box in app.file_uploader if box.key.startswith("upload.")]
+    assert app.get("component_instance") or app.get("bidi_component")
 
 
 def test_another_target_changes_task_features_and_model():
@@ -124,8 +194,8 @@ def test_warnings_are_shown_before_use():
     ("a.npz", b"PK\x03\x04junk", "damaged or cut"),
     ("a.parquet", b"PAR1junk", "damaged or cut"),
     ("a.zip", b"no", "got other content"),
-    ("a.csv", b"x,x\n1,2\n", "twice"),
-])  # fmt: skip
+    ("a.csv", b'x,y\n1,2\n3,"4\n', "breaks off"),
+], ids=named)  # fmt: skip
 def test_a_bad_file_is_one_sentence_and_another_can_follow(name, content, words):
     app = given(opened(), content, name)
     assert not app.exception and len(app.error) == 1 and words in app.error[0].value
@@ -222,3 +292,37 @@ def test_hostile_names_cells_and_labels_are_shown_as_text():
     for element in (*app.markdown, *app.caption, *app.warning):
         assert HTML not in element.value and "**bold**" not in element.value
     assert not any(element.proto.allow_html for element in app.markdown)
+
+
+SHEET = [["a", "b", "label"], *([k / 7, k % 5, "uv"[k % 2]] for k in range(60))]
+LINES = table().to_json(orient="records", lines=True).encode()
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("mine.xlsx", xlsx({"Notes": [["by me"]], "Data": SHEET}), "Sheet 'Data' was read"),
+    ("mine.csv.gz", gzip.compress(table().to_csv(index=False).encode()), ""),
+    ("mine.jsonl", LINES, ""), ("mine.txt", LINES, ""), ("mine", table().to_csv(index=False).encode(), ""),
+    ("mine.npz", as_npz(x_train=np.arange(80).reshape(40, 2) % 7, y_train=np.arange(40) % 2,
+                        x_test=np.arange(40).reshape(20, 2) % 7, y_test=np.arange(20) % 2), "Arrays used: x_train"),
+], ids=named)  # fmt: skip
+def test_any_container_is_in_with_one_click_and_says_what_was_understood(name, content, said):
+    app = given(opened(), content, name)
+    fine(app)
+    assert said in " ".join(caption.value.replace("\\", "") for caption in app.caption)
+    app.button(key="upload.use").click().run()
+    fine(app)
+    split = load(app.session_state.settings.data, 0)
+    assert len(split.train) + len(split.test) == 60
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("mine.pkl", b"\x80\x04N.", "pickled files can run code"), ("cat.jpg", b"\xff\xd8\xff\xe0", "a single picture"),
+    ("mine.docx", b"PK\x03\x04junk", "damaged or cut"),
+    ("mine.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
+], ids=named)  # fmt: skip
+def test_the_uploader_takes_every_file_and_the_core_says_what_is_wrong(name, content, words):
+    uploader = opened().file_uploader[0]
+    assert not uploader.proto.type, "a list of endings would refuse files with a tile that says nothing"
+    app = given(opened(), content, name)
+    assert not app.exception and len(app.error) == 1
+    assert words in app.error[0].value.replace("\\", "") and "upload.use" not in keys(app)

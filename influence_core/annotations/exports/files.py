@@ -19,6 +19,7 @@ from influence_core.annotations.annotator_agreement import agreement_of
 from influence_core.annotations.errors import AnnotationError
 from influence_core.annotations.exports.frames import (
     COLUMNS,
+    Clean,
     Original,
     dataset_clean,
     label_issues,
@@ -78,13 +79,13 @@ def export(
         "labels_multiannotator.csv": to_csv(many),
         "label_studio_tasks.json": label_studio_tasks(material, chosen, context.items),
         "label_config.xml": label_config(material.answers.class_names, kind),
-        "dataset_clean.csv": to_csv(clean),
+        clean.name: clean.content,
         "audit_log.jsonl": _audit_log(material),
     }
-    lengths = dict.fromkeys(files, len(chosen)) | {"dataset_clean.csv": len(clean), "label_config.xml": 0}
+    lengths = dict.fromkeys(files, len(chosen)) | {clean.name: clean.rows, "label_config.xml": 0}
     lengths["audit_log.jsonl"] = len(material.decisions) + len(material.events)
     said = "filtered" if isinstance(rows, np.ndarray) else rows
-    files["manifest.json"] = _manifest(material, files, lengths, said)
+    files["manifest.json"] = _manifest(material, files, lengths, (said, clean))
     record(store, "export", by, {"queue": number, "rows": said, "count": len(chosen)}, material.queue.dataset)
     return files
 
@@ -142,8 +143,11 @@ def _audit_log(material: Material) -> bytes:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
 
 
-def _manifest(material: Material, files: Mapping[str, bytes], lengths: Mapping[str, int], rows: str) -> bytes:
-    queue, found = material.queue, agreement_of(material.answers)
+def _manifest(
+    material: Material, files: Mapping[str, bytes], lengths: Mapping[str, int], chosen: tuple[str, Clean]
+) -> bytes:
+    (rows, clean), queue = chosen, material.queue
+    found = agreement_of(material.answers)
     estimates = {"percent": found.percent, "cohen_kappa": found.kappa, "krippendorff_alpha": found.alpha}
     document = {
         "format": FORMAT,
@@ -161,6 +165,7 @@ def _manifest(material: Material, files: Mapping[str, bytes], lengths: Mapping[s
         "agreement": {name: _plain(vars(estimate)) for name, estimate in estimates.items()},
         "guideline_version": material.guideline,
         "formulas": "cells that a spreadsheet would run start with an apostrophe in CSV files",
+        clean.name: clean.how,
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": lengths[name]}
             for name, content in files.items()

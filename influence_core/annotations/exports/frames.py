@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from influence_core.annotations.errors import AnnotationError
 from influence_core.annotations.exports.reading import Material
+from influence_core.cells import to_csv
 from influence_core.compute import FloatArray, Rows
 
 COLUMNS = {
@@ -38,17 +39,24 @@ COLUMNS = {
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """The table that was uploaded, for ``dataset_clean.csv`` in the same schema.
+    """The table that was uploaded, for ``dataset_clean`` in the same form.
 
     Attributes:
         table: all its rows and columns.
         target: name of the column of labels.
         rows: (n,) row of the table of every training point; the table's other rows are left as they are.
+        codes: (rows of the table,) class of every row as the table says it, −1 where it says none.
+        ending: of the name of its file.
+        edit: (row to the row whose label it takes, rows that stay) to the content of its file, otherwise unchanged;
+            None where the table is written anew, as CSV.
     """
 
     table: pd.DataFrame
     target: str
     rows: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    ending: str = ".csv"
+    edit: Callable[[Mapping[int, int], NDArray[np.bool_]], bytes] | None = None
 
     def check(self, n: int) -> None:
         """Refuse what does not fit the data set.
@@ -58,7 +66,8 @@ class Original:
         """
         if self.target not in self.table.columns:
             raise AnnotationError(f"The table has no column {self.target[:40]!r}: name the column of labels.")
-        if self.rows.shape != (n,) or self.rows.min() < 0 or self.rows.max() >= len(self.table):
+        inside = self.rows.shape == (n,) and self.rows.min() >= 0 and self.rows.max() < len(self.table)
+        if not inside or self.codes.shape != (len(self.table),):
             raise AnnotationError(f"Expected {n} row numbers of the table, one for each training point.")
 
 
@@ -111,36 +120,59 @@ def labels_multiannotator(material: Material, rows: Rows) -> pd.DataFrame:
     return frame
 
 
-def dataset_clean(material: Material, rows: Rows, original: Original | None) -> pd.DataFrame:
-    """The data with the corrected labels and without what was excluded, in the schema they came in.
+@dataclass(frozen=True, eq=False)
+class Clean:
+    """The data with the corrected labels and without what was excluded.
+
+    Attributes:
+        name: of the file.
+        content: of it.
+        rows: how many are left.
+        how: it was written, in words.
+    """
+
+    name: str
+    content: bytes
+    rows: int
+    how: str
+
+
+def dataset_clean(material: Material, rows: Rows, original: Original | None) -> Clean:
+    """The data with the corrected labels and without what was excluded, in the form they came in.
 
     Returns:
-        The table; without an original, ``id`` and ``label`` of every row that stays.
+        A file; without an original, ``id`` and ``label`` of every row that stays.
     """
     said, resolved = material.answers, material.resolved
     if original is None:
         kept = rows[resolved.kept[rows]]
         names = np.array(said.class_names, dtype=object)
-        return pd.DataFrame({"id": said.ids[kept].astype(object), "label": names[resolved.label[kept]]})
+        return _anew(pd.DataFrame({"id": said.ids[kept].astype(object), "label": names[resolved.label[kept]]}))
     original.check(len(said.ids))
-    table, column = original.table, original.table[original.target]
-    stays = np.ones(len(table), dtype=bool) if len(rows) == len(said.ids) else np.zeros(len(table), dtype=bool)
+    stays = np.full(len(original.table), len(rows) == len(said.ids))
     stays[original.rows[rows]] = True
     stays[original.rows[~resolved.kept]] = False
+    labels = original.codes.copy()
+    again = resolved.action == "re-label"
+    labels[original.rows[again]] = resolved.label[again]
+    changed = np.flatnonzero((labels != original.codes) & stays)
+    like = {code: np.flatnonzero(original.codes == code) for code in np.unique(labels[changed]).tolist()}
+    if original.edit is not None and all(map(len, like.values())):
+        changes = {int(row): int(like[int(labels[row])][0]) for row in changed}
+        how = "the uploaded file: only corrected labels and excluded rows differ from it"
+        return Clean(f"dataset_clean{original.ending}", original.edit(changes, stays), int(stays.sum()), how)
+    column = original.table[original.target]
     cells = column.astype(object).copy()
-    for position in np.flatnonzero(resolved.action == "re-label"):
-        label = int(resolved.label[position])
-        cells.iloc[int(original.rows[position])] = _written(said.given, column, original.rows, label, said.class_names)
-    clean = table.assign(**{original.target: cells.astype(column.dtype)})
-    return clean[stays].reset_index(drop=True)
+    for row in changed.tolist():  # as the column writes the class elsewhere: 7, "7", 7.0 or True
+        code = int(labels[row])
+        cells.iloc[row] = column.iloc[like[code][0]] if len(like[code]) else said.class_names[code]
+    clean = original.table.assign(**{original.target: cells.astype(column.dtype)})
+    return _anew(clean[stays].reset_index(drop=True))
 
 
-def _written(
-    given: NDArray[np.int64], column: pd.Series[Any], rows: NDArray[np.int64], label: int, names: tuple[str, ...]
-) -> Any:
-    """A class as the uploaded column writes it: 7, "7", 7.0 or True."""
-    same = np.flatnonzero(given == label)
-    return column.iloc[int(rows[same[0]])] if len(same) else names[label]
+def _anew(table: pd.DataFrame) -> Clean:
+    how = "written anew as CSV; cells that a spreadsheet would run start with an apostrophe"
+    return Clean("dataset_clean.csv", to_csv(table), len(table), how)
 
 
 def _signal(material: Material, name: str) -> FloatArray:

@@ -1,31 +1,47 @@
 """A user's own data: read within limits, mapped, checked, kept by content, and never executed or unpickled."""
 
-from influence_core.data.uploads.building import Upload, build
+from influence_core.data.uploads.building import Upload, build, label_codes
 from influence_core.data.uploads.checks import warnings
-from influence_core.data.uploads.columns import Column, ColumnMapping, describe_columns, guess_mapping, guess_task
-from influence_core.data.uploads.filling import Gaps, gaps
+from influence_core.data.uploads.columns import Column, ColumnMapping, describe_columns, mapping_of, row_names
+from influence_core.data.uploads.filling import Gaps, gap_names, gaps
+from influence_core.data.uploads.guessing import guess_mapping, guess_targets, guess_task, left_out
 from influence_core.data.uploads.limits import BYTES
-from influence_core.data.uploads.raw import Raw
+from influence_core.data.uploads.raw import Choice, Raw, ReadAs
 from influence_core.data.uploads.reading import READERS, read_upload
+from influence_core.data.uploads.rewriting import Rewriting, rewriting
+from influence_core.data.uploads.rewriting_records import Edit
 from influence_core.data.uploads.source import UPLOAD
 from influence_core.data.uploads.store import UploadStore, upload_fingerprint, upload_store
+from influence_core.data.uploads.understanding import reread
 
 __all__ = [
     "BYTES",
     "READERS",
     "UPLOAD",
+    "Choice",
     "Column",
     "ColumnMapping",
+    "Edit",
     "Gaps",
     "Raw",
+    "ReadAs",
+    "Rewriting",
     "Upload",
     "UploadStore",
     "build",
     "describe_columns",
+    "gap_names",
     "gaps",
     "guess_mapping",
+    "guess_targets",
     "guess_task",
+    "label_codes",
+    "left_out",
+    "mapping_of",
     "read_upload",
+    "reread",
+    "rewriting",
+    "row_names",
     "upload_fingerprint",
     "upload_store",
     "warnings",

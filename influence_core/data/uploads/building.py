@@ -13,8 +13,16 @@ from influence_core.compute import FloatArray
 from influence_core.data.dataset import DataError, Dataset, Table
 from influence_core.data.encoding import MOST_VALUES, encode_features, encode_target
 from influence_core.data.source import row_ids
-from influence_core.data.uploads.columns import PART_OF, ColumnMapping, factors, kind_of
-from influence_core.data.uploads.filling import fill_block, fill_column, is_number, kept_rows
+from influence_core.data.uploads.columns import (
+    PART_OF,
+    ColumnMapping,
+    describe_columns,
+    factors,
+    kind_of,
+    row_names,
+)
+from influence_core.data.uploads.filling import fill_block, fill_column, indicator, kept_rows
+from influence_core.data.uploads.guessing import LEAST, left_out
 from influence_core.data.uploads.limits import (
     CELLS,
     COLUMNS,
@@ -23,12 +31,14 @@ from influence_core.data.uploads.limits import (
     LABEL,
     LARGEST,
     at_most,
+    harmful,
     plain_text,
     quoted,
+    told_apart,
 )
+from influence_core.data.uploads.moments import parts
 from influence_core.data.uploads.raw import Raw
-
-FEWEST = 3  # of each class, so that two are left to train on when one is asked about
+from influence_core.data.uploads.understanding import reread
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +75,7 @@ def build(raw: Raw, mapping: ColumnMapping) -> Upload:
     Raises:
         DataError: a column cannot be used as chosen, a value is missing, or too few rows are left.
     """
+    raw = reread(raw, mapping.readings)
     _check(raw, mapping)
     kept = np.flatnonzero(kept_rows(raw, mapping))
     if not len(kept):
@@ -72,20 +83,32 @@ def build(raw: Raw, mapping: ColumnMapping) -> Upload:
     whole = len(kept) == len(raw)
     frame = raw.frame if whole else raw.frame.iloc[kept].reset_index(drop=True)
     rows: Any = slice(None) if whole else kept
-    parts = _parts(frame, mapping.split)
-    seen = parts.get("train", np.arange(len(frame)))
-    names, x, filled = _features(raw, frame, mapping, (rows, seen))
-    target = frame[mapping.target]
-    labels = _tidy(mapping.target, target) if mapping.task == "classification" else target
+    fixed = _parts(frame, mapping.split)
+    seen = fixed.get("train", np.arange(len(frame)))
+    names, x, filled, notes = _features(raw, frame, mapping, (rows, seen))
+    labels = frame[mapping.target]
+    if mapping.task == "classification":
+        labels, said = _tidy(mapping.target, labels)
+        notes = (*said, *notes)
     y, classes = encode_target(mapping.target, labels, mapping.task)
-    _check_rows(y, classes, parts)
+    _check_rows(y, classes, fixed)
     dataset = Dataset(
-        x, y, _ids(frame, mapping.id, kept), names, classes, mapping.target,
+        x, y, _ids(raw, mapping.id, kept), names, classes, mapping.target,
         None if raw.images is None else raw.images[rows], _hover(frame, mapping.hover),
     )  # fmt: skip
     pixels = len(mapping.features) == 1 and any(raw.blocks[f].pixels for f in mapping.features if f in raw.blocks)
-    table = Table(dataset, None, parts.get("train"), parts.get("test"), parts.get("validation"))
-    return Upload(table, mapping, raw.name, raw.sha256, len(raw), filled, pixels, raw.notes)
+    table = Table(dataset, None, fixed.get("train"), fixed.get("test"), fixed.get("validation"))
+    notes = (*raw.notes, *notes, *left_out(raw, describe_columns(raw, frozenset(mapping.features)), mapping))
+    return Upload(table, mapping, raw.name, raw.sha256, len(raw), filled, pixels, notes)
+
+
+def label_codes(raw: Raw, mapping: ColumnMapping) -> NDArray[np.int64]:
+    """(rows of the file,) class that each row is given in :func:`build`, −1 where it was dropped."""
+    raw = reread(raw, mapping.readings)
+    kept, codes = np.flatnonzero(kept_rows(raw, mapping)), np.full(len(raw), -1)
+    labels, _ = _tidy(mapping.target, raw.frame[mapping.target].iloc[kept])
+    codes[kept] = encode_target(mapping.target, labels, "classification")[0]
+    return codes
 
 
 def _check(raw: Raw, mapping: ColumnMapping) -> None:
@@ -93,6 +116,11 @@ def _check(raw: Raw, mapping: ColumnMapping) -> None:
     for name in (mapping.target, *special):
         if name not in raw.frame:
             raise DataError(f"Expected a single column of the file, got {quoted(name)}: choose one of its columns.")
+    if kind_of(raw.frame[mapping.target]) in {"date", "other"}:
+        raise DataError(
+            f"Target {quoted(mapping.target)}: expected numbers or classes, got dates or something else: "
+            "choose another target, or read the column as a category."
+        )
     known = set(raw.columns)
     for name in mapping.features:
         if name not in known:
@@ -108,26 +136,46 @@ def _check(raw: Raw, mapping: ColumnMapping) -> None:
 
 def _features(
     raw: Raw, frame: pd.DataFrame, mapping: ColumnMapping, rows: tuple[Any, NDArray[np.int64]]
-) -> tuple[tuple[str, ...], FloatArray, dict[str, str]]:
+) -> tuple[tuple[str, ...], FloatArray, dict[str, str], tuple[str, ...]]:
     # Single columns first, blocks after them; ``rows`` are those kept, and those whose mean or median fills gaps.
     filled: dict[str, str] = {}
     columns: dict[str, pd.Series] = {}
+    notes: list[str] = []
     for name in (name for name in mapping.features if name not in raw.blocks):
-        values = _tidy(name, frame[name])
-        if values.isna().any():
-            choice = mapping.numbers if is_number(raw, name) else mapping.texts
-            values, filled[name] = fill_column(values, rows[1], choice)
-        columns[name] = values
+        values, said = _tidy(name, frame[name])
+        notes += said
+        for part, numbers in (parts(name, values) if kind_of(values) == "date" else {name: values}).items():
+            _put(columns, filled, numbers.rename(part), mapping, rows[1])
     names, x = encode_features(pd.DataFrame(columns, index=frame.index))
-    parts = [x] if columns else []
+    matrices = [x] if columns else []
     for name in (name for name in mapping.features if name in raw.blocks):
-        part, word = fill_block(raw.blocks[name], rows, mapping.numbers)
+        block, word = fill_block(raw.blocks[name], rows, mapping.numbers)
         filled |= {name: word} if word else {}
         names = (*names, *raw.blocks[name].names)
-        parts.append(part)
-    matrix = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        matrices.append(block)
+    matrix = matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
     _check_features(names, matrix)
-    return names, matrix, filled
+    return names, matrix, filled, tuple(notes)
+
+
+def _put(
+    columns: dict[str, pd.Series],
+    filled: dict[str, str],
+    values: pd.Series,
+    mapping: ColumnMapping,
+    seen: NDArray[np.int64],
+) -> None:
+    """One more column without gaps, and what says where they were."""
+    name, missing = str(values.name), values.isna()
+    if not missing.any():
+        columns[name] = values
+        return
+    number = kind_of(values) == "number"
+    columns[name], filled[name] = fill_column(values, seen, mapping.numbers if number else mapping.texts)
+    if number and mapping.numbers == "indicator":
+        marks = missing.astype("float64")
+        if not any(marks.equals(other) for key, other in columns.items() if key.endswith(indicator(""))):
+            columns[indicator(name)] = marks
 
 
 def _check_features(names: tuple[str, ...], matrix: FloatArray) -> None:
@@ -143,20 +191,22 @@ def _check_features(names: tuple[str, ...], matrix: FloatArray) -> None:
         )
 
 
-def _tidy(name: str, values: pd.Series) -> pd.Series:
-    """Texts made harmless; two that differ only in what is cut off would become one, which is refused."""
+def _tidy(name: str, values: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
+    """Texts made harmless, with a note; two that differ only in what is cut off would become one, which is refused."""
     if kind_of(values) != "text":
-        return values
+        return values, ()
     codes, texts = factors(values)
     at_most(f"different texts in column {quoted(name)}", MOST_VALUES, len(texts), "leave it out, or group its values")
-    words = [plain_text(text, LABEL) or "(blank)" for text in texts]
+    words, alike = told_apart(texts)
     cut = [word for word in words if word.endswith("…")]
     if len(set(cut)) < len(cut):
         raise DataError(
             f"Column {quoted(name)}: expected texts that differ within {LABEL} characters, got some that do not: "
             "shorten them or leave it out."
         )
-    return pd.Series(np.array([*words, None], dtype=object)[codes], index=values.index, name=name, dtype=object)
+    said = f"{quoted(name)}: {alike:,} texts differ from others in blanks only, and were taken for the same."
+    tidy = np.array([*words, None], dtype=object)[codes]
+    return pd.Series(tidy, index=values.index, name=name, dtype=object), (said,) if alike else ()
 
 
 def _parts(frame: pd.DataFrame, split: str) -> dict[str, NDArray[np.int64]]:
@@ -182,29 +232,38 @@ def _parts(frame: pd.DataFrame, split: str) -> dict[str, NDArray[np.int64]]:
 def _check_rows(y: NDArray[Any], classes: tuple[str, ...], parts: dict[str, NDArray[np.int64]]) -> None:
     if not classes and not (np.abs(y) <= LARGEST).all():
         raise DataError(f"Target: expected finite numbers up to {LARGEST:g}, got infinity or a larger one: correct it.")
-    least = 2 if parts else FEWEST
-    if len(y) < 2 * FEWEST:
-        raise DataError(f"Expected at least {2 * FEWEST} rows, got {len(y)}: upload more data.")
+    least = 2 if parts else LEAST
+    if len(y) < 2 * LEAST:
+        raise DataError(f"Expected at least {2 * LEAST} rows, got {len(y)}: upload more data.")
     counts = np.bincount(y[parts["train"]] if parts else y, minlength=len(classes)) if classes else np.array([least])
     if counts.min() < least:
         rarest = classes[int(counts.argmin())]
         raise DataError(
             f"Expected at least {least} {'training ' if parts else ''}rows of every class, got {counts.min()} of "
-            f"{quoted(rarest)}: add rows, or choose regression if the target is a number."
+            f"{quoted(rarest)}: add rows, count it as a missing value, or choose regression if the target is a number."
         )
 
 
-def _ids(frame: pd.DataFrame, column: str, kept: NDArray[np.int64]) -> NDArray[np.str_]:
+def _ids(raw: Raw, column: str, kept: NDArray[np.int64]) -> NDArray[np.str_]:
     if not column:
         return row_ids("row", kept)
-    codes, texts = factors(frame[column])
-    names: NDArray[np.str_] = np.array([*(plain_text(text, IDENTITY) for text in texts), ""])[codes]
-    if len(set(names.tolist())) < len(names) or (names == "").any():
+    names = row_names(raw, column)
+    bad = next((row for row, name in enumerate(names) if harmful(name)), None)
+    if bad is not None:
+        raise DataError(
+            f"Column {quoted(column)}: expected names on one line, without marks that turn the writing around, got "
+            f"others in row {bad + 1:,}: choose another id column or none."
+        )
+    longest = max(map(len, names), default=0)
+    at_most(f"characters in a name of column {quoted(column)}", IDENTITY, longest, "choose another id column or none")
+    at_most(f"characters in column {quoted(column)}", 2 * CELLS, longest * len(names), "choose another id column")
+    if len(set(names)) < len(names) or "" in names:
         raise DataError(
             f"Column {quoted(column)}: expected another name in every row, got some twice or missing: "
             "choose no id column."
         )
-    return names
+    found: NDArray[np.str_] = np.array(names)[kept]
+    return found
 
 
 def _hover(frame: pd.DataFrame, column: str) -> NDArray[np.str_] | None:

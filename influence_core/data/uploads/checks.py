@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from influence_core.data.dataset import Dataset
 from influence_core.data.uploads.building import Upload
-from influence_core.data.uploads.columns import Column, is_row_number
+from influence_core.data.uploads.columns import Column, is_row_number, listed
 from influence_core.data.uploads.limits import quoted
 
 SAMPLE = 2_000
@@ -50,7 +50,7 @@ def leak_strength(values: NDArray[np.floating], y: NDArray[np.generic], classes:
 def _gap_words(upload: Upload, columns: tuple[Column, ...]) -> Iterator[str]:
     many = [c.name for c in columns if c.name in upload.mapping.features and c.missing > MANY_MISSING * upload.rows]
     if many:
-        yield f"More than {MANY_MISSING:.0%} of {_listed(many)} were missing: what fills them in decides the scores."
+        yield f"More than {MANY_MISSING:.0%} of {listed(many)} were missing: what fills them in decides the scores."
     dropped = upload.rows - len(upload.table.dataset)
     if dropped:
         yield f"{dropped:,} of {upload.rows:,} rows are dropped because a value is missing."
@@ -74,7 +74,7 @@ def _shape(data: Dataset) -> Iterator[str]:
     n, d = data.x.shape
     constant = [data.feature_names[k] for k in np.flatnonzero(data.x.max(axis=0) == data.x.min(axis=0))]
     if constant:
-        yield f"{_listed(constant)} {'has' if len(constant) == 1 else 'have'} the same value in every row: leave out."
+        yield f"{listed(constant)} {'has' if len(constant) == 1 else 'have'} the same value in every row: leave out."
     if n < d:
         yield f"There are fewer rows than features ({n:,} < {d:,}): use a large enough penalty l2."
     parameters = (d + 1) * (data.classes if data.classes > 2 else 1)
@@ -109,14 +109,9 @@ def _leaks(data: Dataset) -> Iterator[str]:
     leaks = [data.feature_names[k] for k in np.flatnonzero(strength >= least)]
     if leaks:
         yield (
-            f"{_listed(leaks)} alone nearly {'determines' if len(leaks) == 1 else 'determine'} the target: leave out "
+            f"{listed(leaks)} alone nearly {'determines' if len(leaks) == 1 else 'determine'} the target: leave out "
             "what would not be known before the target is."
         )
     counting = [data.feature_names[k] for k in range(x.shape[1]) if is_row_number(data.x[:, k])]
     if counting:
-        yield f"{_listed(counting)} only counts the rows: leave it out, or choose it as the id."
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return ", ".join(quoted(name) for name in names[:3]) + more
+        yield f"{listed(counting)} only counts the rows: leave it out, or choose it as the id."

@@ -1,31 +1,26 @@
-"""What the columns of an upload look like, and a first guess at what each is for."""
+"""What the columns of an upload look like, and what a person may say each is for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pandas.api import types
 
-from influence_core.data.encoding import MOST_VALUES
 from influence_core.data.source import Task
-from influence_core.data.uploads.limits import plain_text
-from influence_core.data.uploads.raw import Raw
+from influence_core.data.uploads.limits import plain_text, quoted
+from influence_core.data.uploads.raw import Choice, Kind, Raw
+from influence_core.data.uploads.texts import as_texts
 
-Kind = Literal["number", "true/false", "text", "date", "numbers", "other"]
-NumberFill = Literal["refuse", "drop", "median", "mean"]
+NumberFill = Literal["refuse", "drop", "median", "mean", "indicator"]
 TextFill = Literal["refuse", "drop", "frequent", "category"]
 
-FEW = 20  # a numeric target with at most so many whole values is taken for classes
 SAMPLE = 20_000
-TARGETS = ("target", "label", "labels", "class", "y", "outcome")
-NAMELESS = "column 1"  # an index that was written without a name
-IDENTITIES = ("id", "ids", "uuid", "key", "index", "row", "name", "file", NAMELESS)
-SPLITS = ("split", "set", "subset", "partition", "fold", "part")
-TEXTS = ("text", "sentence", "review", "comment", "description", "title", "name", "file")
 PART_OF = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
@@ -41,7 +36,10 @@ class Column:
         kind: what its values are; ``numbers`` is a block.
         missing: number of values that are missing.
         distinct: number of different values, of the first 20,000 rows.
-        example: its first value.
+        example: its first value, as the file holds it.
+        gaps: words in it that count as missing.
+        doubts: words in it that count as values, but could mean a missing one.
+        note: what had to be understood, in words.
     """
 
     name: str
@@ -49,6 +47,9 @@ class Column:
     missing: int
     distinct: int
     example: str
+    gaps: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,11 @@ class ColumnMapping:
         id: column that names the rows.
         split: column of the words train, test and validation.
         hover: column of texts shown beside a point.
-        numbers: missing numbers are refused, their rows dropped, or they become median or mean of the column.
+        numbers: missing numbers are refused, their rows dropped, or they become median or mean of the column;
+            ``indicator`` is the median with a further 0/1 feature that says where it stands.
         texts: missing texts are refused, dropped, the most frequent text, or a category ``missing``.
         target_gaps: rows without a target are refused or dropped.
+        readings: columns that are not read as they were guessed.
     """
 
     target: str
@@ -76,17 +79,31 @@ class ColumnMapping:
     numbers: NumberFill = "refuse"
     texts: TextFill = "refuse"
     target_gaps: Literal["refuse", "drop"] = "refuse"
+    readings: tuple[Choice, ...] = ()
 
 
-def describe_columns(raw: Raw) -> tuple[Column, ...]:
-    """All columns of a file, then its blocks.
+def mapping_of(document: Mapping[str, Any]) -> ColumnMapping:
+    """Inverse of ``dataclasses.asdict`` on a mapping that went through JSON."""
+    readings = tuple(
+        Choice(one["column"], one["read_as"], None if one["missing"] is None else tuple(one["missing"]))
+        for one in document.get("readings", ())
+    )
+    return ColumnMapping(**{**document, "features": tuple(document["features"]), "readings": readings})
+
+
+def describe_columns(raw: Raw, besides: frozenset[str] = frozenset()) -> tuple[Column, ...]:
+    """All columns of a file as they are read now, then its blocks.
+
+    Args:
+        raw: the file.
+        besides: names that are not asked about.
 
     Returns:
         One entry per column.
     """
-    singles = [_single(str(name), raw.frame[name]) for name in raw.frame.columns]
+    singles = [_single(raw, str(name)) for name in raw.frame.columns if name not in besides]
     blocks = []
-    for name, block in raw.blocks.items():
+    for name, block in ((name, block) for name, block in raw.blocks.items() if name not in besides):
         gaps = int(np.isnan(block.values).sum()) if block.values.dtype.kind == "f" else 0
         first = ", ".join(f"{value:.4g}" for value in block.values[0, :4])
         blocks.append(Column(name, "numbers", gaps, len(block.names), first))
@@ -107,35 +124,6 @@ def kind_of(values: pd.Series) -> Kind:
     return "other"
 
 
-def guess_mapping(raw: Raw, columns: tuple[Column, ...]) -> ColumnMapping:
-    """A first guess that a person can change: the target by its name, or the last column that could be one.
-
-    Returns:
-        The mapping; features are all columns that can be encoded and are not names of rows.
-    """
-    split = next((c.name for c in columns if c.name.lower() in SPLITS and _is_split(raw, c)), "")
-    identity = next((c.name for c in columns if _names_rows(raw, c)), "")
-    taken = {split, identity}
-    able = [c for c in columns if c.name not in taken and _can_be_target(c)]
-    single = [c for c in columns if c.name not in taken and c.kind in {"number", "true/false", "text"}]
-    named = [c for word in TARGETS for c in single if c.name.lower() == word]
-    target = (named or able[::-1] or list(columns))[0].name
-    hover = _guess_hover(columns, {target, split, identity})
-    features = tuple(c.name for c in columns if c.name not in {*taken, target} and _can_be_feature(raw, c))
-    task = guess_task(raw, target)
-    return ColumnMapping(target, features, task, identity, split, hover)
-
-
-def guess_task(raw: Raw, target: str) -> Task:
-    """Texts, true/false and few whole numbers are classes; other numbers are a regression target."""
-    if target in raw.blocks or kind_of(raw.frame[target]) != "number":
-        return "classification"
-    values = raw.frame[target].dropna()
-    distinct = values.nunique()
-    whole = distinct <= FEW and bool((values == values.round()).all())
-    return "classification" if distinct <= 2 or whole else "regression"
-
-
 def factors(values: pd.Series) -> tuple[NDArray[np.integer], list[str]]:
     """A column as numbered texts, without making a copy of a text for every row that repeats it.
 
@@ -150,33 +138,11 @@ def factors(values: pd.Series) -> tuple[NDArray[np.integer], list[str]]:
     return codes, [str(text) for text in found]
 
 
-def _single(name: str, values: pd.Series) -> Column:
-    head = values.head(SAMPLE)
-    present = head.dropna()
-    example = plain_text(present.iloc[0], 40) if len(present) else ""
-    return Column(name, kind_of(values), int(values.isna().sum()), int(present.nunique()), example)
-
-
-def _is_split(raw: Raw, column: Column) -> bool:
-    if column.kind != "text" or column.missing or column.distinct > len(PART_OF):
-        return False
-    return {str(word).strip().lower() for word in raw.frame[column.name].unique()} <= PART_OF.keys()
-
-
-def _names_rows(raw: Raw, column: Column) -> bool:
-    # Different in every row, and a text or a whole number; the first column of a file without names has to count.
-    if (
-        column.name.lower() not in IDENTITIES
-        or column.kind not in {"text", "number"}
-        or column.missing
-        or column.distinct < min(len(raw), SAMPLE)
-    ):
-        return False
-    values = raw.frame[column.name]
-    if column.kind == "text":
-        return values.is_unique
-    whole = bool((values == values.round()).all()) and column.name.lower() != NAMELESS
-    return values.is_unique and (whole or is_row_number(values.to_numpy()))
+def row_names(raw: Raw, column: str) -> list[str]:
+    """(n,) cells of a column exactly as the file holds them, "" where there is none."""
+    cells = raw.frame[column] if raw.written is None else raw.written[column]
+    names: list[str] = pc.fill_null(as_texts(cells), "").to_pylist()
+    return names
 
 
 def is_row_number(values: np.ndarray) -> bool:
@@ -188,18 +154,24 @@ def is_row_number(values: np.ndarray) -> bool:
     return len(values) > 2 and bool((np.diff(values) == 1).all())
 
 
-def _can_be_target(column: Column) -> bool:
-    return column.kind in {"number", "true/false"} or (column.kind == "text" and 2 <= column.distinct <= MOST_VALUES)
+def _single(raw: Raw, name: str) -> Column:
+    values, written = raw.frame[name], raw.frame[name] if raw.written is None else raw.written[name]
+    reading = raw.readings.get(name)
+    present = values.head(SAMPLE).dropna()
+    first = written.loc[present.index[0]] if len(present) else ""
+    return Column(
+        name,
+        kind_of(values) if reading is None else reading.kind,
+        int(values.isna().sum()),
+        int(present.nunique()),
+        plain_text(first, 40),
+        reading.gaps if reading else (),
+        reading.doubts if reading else (),
+        "; ".join(reading.notes) if reading else "",
+    )
 
 
-def _can_be_feature(raw: Raw, column: Column) -> bool:
-    if column.kind == "text":
-        return 1 <= column.distinct <= MOST_VALUES
-    return column.kind in {"true/false", "numbers"} or (column.kind == "number" and not _names_rows(raw, column))
-
-
-def _guess_hover(columns: tuple[Column, ...], taken: set[str]) -> str:
-    texts = [c for c in columns if c.kind == "text" and c.name not in taken]
-    named = [c.name for c in texts if c.name.lower() in TEXTS]
-    many = [c.name for c in texts if c.distinct > MOST_VALUES]
-    return (named + many + [""])[0]
+def listed(names: list[str]) -> str:
+    """At most three names in quotation marks, and how many more there are."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(quoted(name) for name in names[:3]) + more

@@ -16,6 +16,8 @@ from influence_core.data.uploads.columns import Column, ColumnMapping, kind_of
 from influence_core.data.uploads.limits import quoted
 from influence_core.data.uploads.raw import Block, Raw
 
+NUMBERS = frozenset({"number", "numbers", "date"})  # kinds whose gaps are filled with numbers
+
 
 @dataclass(frozen=True)
 class Gaps:
@@ -29,12 +31,22 @@ class Gaps:
 def gaps(columns: Sequence[Column], mapping: ColumnMapping) -> Gaps:
     """Missing values of target and features."""
     features = set(mapping.features)
-    chosen = [(column.kind in {"number", "numbers"}, column.missing) for column in columns if column.name in features]
+    chosen = [
+        (column.kind in {"number", "numbers", "date"}, column.missing) for column in columns if column.name in features
+    ]
     return Gaps(
         numbers=sum(missing for number, missing in chosen if number),
         texts=sum(missing for number, missing in chosen if not number),
         target=sum(column.missing for column in columns if column.name == mapping.target),
     )
+
+
+def gap_names(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[list[str], list[str]]:
+    """Features with missing values: those of numbers, and those of texts."""
+    features = set(mapping.features)
+    found = [column for column in columns if column.missing and column.name in features]
+    numbers = [column.name for column in found if column.kind in NUMBERS]
+    return numbers, [column.name for column in found if column.name not in numbers]
 
 
 def kept_rows(raw: Raw, mapping: ColumnMapping) -> NDArray[np.bool_]:
@@ -76,7 +88,7 @@ def fill_block(block: Block, rows: tuple[Any, NDArray[np.int64]], choice: str) -
     Args:
         block: the columns.
         rows: those that stay, and those among them whose median or mean fills gaps.
-        choice: ``median`` or ``mean``.
+        choice: ``median``, ``mean`` or ``indicator``.
 
     Returns:
         (n, k), and what was done to gaps, "" where there were none.
@@ -95,7 +107,7 @@ def fill_block(block: Block, rows: tuple[Any, NDArray[np.int64]], choice: str) -
     if empty.any():
         raise DataError(f"Column {quoted(block.names[int(empty.argmax())])}: expected values, got none: leave it out.")
     middle = (np.nanmean if choice == "mean" else np.nanmedian)(values[seen], axis=0)
-    return np.where(missing, middle, values), choice
+    return np.where(missing, middle, values), "median" if choice == "indicator" else choice
 
 
 def fill_column(values: pd.Series, seen: NDArray[np.int64], choice: str) -> tuple[pd.Series, str]:
@@ -104,7 +116,7 @@ def fill_column(values: pd.Series, seen: NDArray[np.int64], choice: str) -> tupl
     Args:
         values: (n,) with gaps.
         seen: rows that say what fills them.
-        choice: ``median``, ``mean``, ``frequent`` or ``category``.
+        choice: ``median``, ``mean``, ``indicator``, ``frequent`` or ``category``.
 
     Returns:
         (n,), and what the gaps became, in words.
@@ -115,20 +127,27 @@ def fill_column(values: pd.Series, seen: NDArray[np.int64], choice: str) -> tupl
     known = values.iloc[seen].dropna()
     if not len(known) and choice != "category":
         raise DataError(f"Column {quoted(values.name)}: expected values in the training rows, got none: leave it out.")
-    if choice in {"median", "mean"}:
-        number = float(known.median() if choice == "median" else known.mean())
-        return values.astype("float64").fillna(number), f"{choice} {number:.6g}"
+    if choice in {"median", "mean", "indicator"}:
+        number = float(known.mean() if choice == "mean" else known.median())
+        what = "mean" if choice == "mean" else "median"
+        beside = f", and {quoted(indicator(str(values.name)))} says where" if choice == "indicator" else ""
+        return values.astype("float64").fillna(number), f"{what} {number:.6g}{beside}"
     word = str(known.mode().iloc[0]) if choice == "frequent" else "missing"
     return values.astype(object).where(values.notna(), word), word
+
+
+def indicator(name: str) -> str:
+    """Name of the feature that is 1 where a value of another was missing."""
+    return f"{name} missing"
 
 
 def is_number(raw: Raw, name: str) -> bool:
     """Whether gaps of a column are filled with numbers.
 
     Returns:
-        True for blocks and numeric columns.
+        True for blocks, numbers and dates.
     """
-    return name in raw.blocks or kind_of(raw.frame[name]) == "number"
+    return name in raw.blocks or kind_of(raw.frame[name]) in {"number", "date"}
 
 
 def _missing(raw: Raw, name: str) -> NDArray[np.bool_]:

@@ -6,33 +6,21 @@ import io
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.archive import NESTED, open_archive, unpack
-from influence_core.data.uploads.arrays import pixel_block
-from influence_core.data.uploads.limits import (
-    ALL_PIXELS,
-    CELLS,
-    NAME,
-    PICTURE_BYTES,
-    PIXELS,
-    at_most,
-    plain_text,
-    quoted,
-)
-from influence_core.data.uploads.raw import Raw
+from influence_core.data.uploads.limits import ALL_PIXELS, CELLS, PIXELS, at_most, quoted
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+ENDINGS = {
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm",
+}  # fmt: skip
 SIDE = 28
 AS_THEY_ARE = 32  # pictures of one size up to this many pixels a side are not resized
-PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+_TURNED = {5, 6, 7, 8}  # orientations that swap width and height
 _DAMAGE = (OSError, ValueError, SyntaxError, TypeError, EOFError, IndexError, KeyError, OverflowError, MemoryError,
            struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning)  # fmt: skip
 
@@ -47,39 +35,15 @@ class Pictures:
     notes: tuple[str, ...]
 
 
-def read_pictures(content: bytes) -> Raw:
-    """A zip archive with one folder of pictures per class; folders train and test above them fix the split.
+@dataclass(frozen=True)
+class _Header:
+    """What the head of a picture says: its upright size, and what will be done to it."""
 
-    Returns:
-        Pixels as features, folder names as classes, file names as ids.
-
-    Raises:
-        DataError: no two classes of pictures, or an archive or picture that is damaged, nested or too large.
-    """
-    archive, members = open_archive(content)
-    nested = [m.filename for m in members if PurePosixPath(m.filename).suffix.lower() in NESTED]
-    if nested:
-        raise DataError(f"Expected pictures in folders, got the archive {quoted(nested[0])} inside: unpack it first.")
-    chosen = [m for m in members if PurePosixPath(m.filename).suffix.lower() in ENDINGS]
-    paths = [PurePosixPath(m.filename) for m in chosen]
-    folders = [path.parent.name for path in paths]
-    if len(set(folders)) < 2 or "" in folders:
-        kinds = ", ".join(kind.lower() for kind in FORMATS)
-        raise DataError(
-            f"Expected at least 2 folders, one per class, with pictures ({kinds}), got {len(set(folders) - {''})}: "
-            "put the pictures of each class into a folder of its name."
-        )
-    for member in chosen:
-        if member.file_size > PICTURE_BYTES:
-            raise DataError(f"Expected pictures of at most 30 MB, got {quoted(member.filename)}: make it smaller.")
-    found = decode([(str(path), lambda m=m: unpack(archive, m)) for path, m in zip(paths, chosen, strict=True)])  # type: ignore[misc]
-    columns = {"class": folders, "file": [plain_text(_tail(path), NAME) for path in paths]}
-    parts = [path.parent.parent.name.lower() for path in paths]
-    if all(part in PARTS for part in parts):
-        columns["split"] = parts
-    other = len(members) - len(chosen)
-    left_out = (f"{other} files that are no pictures were left out.",) if other else ()
-    return Raw(pd.DataFrame(columns), {"pixels": pixel_block(found.images)}, found.images, (*found.notes, *left_out))
+    width: int
+    height: int
+    frames: bool
+    turned: bool
+    deep: bool
 
 
 def decode(sources: Sequence[tuple[str, Load]]) -> Pictures:
@@ -91,45 +55,93 @@ def decode(sources: Sequence[tuple[str, Load]]) -> Pictures:
     Returns:
         The pictures; one that is damaged, of another format or too large is a ``DataError``.
     """
-    sizes, frames, pixels = [], 0, 0
+    headers, pixels = [], 0
     for name, load in sources:
-        width, height, more = _header(name, load())
-        sizes.append((width, height))
-        frames += more
-        pixels += width * height
+        header = _header(name, load())
+        headers.append(header)
+        pixels += header.width * header.height
         at_most("pixels in all pictures", ALL_PIXELS, pixels, "make the pictures smaller or take a part of them")
+    sizes = [(header.width, header.height) for header in headers]
     same = len(set(sizes)) == 1 and max(sizes[0]) <= AS_THEY_ARE
     size = sizes[0] if same else (SIDE, SIDE)
     at_most("pixels after resizing", CELLS, 3 * len(sources) * size[0] * size[1], "take a part of the pictures")
     images = np.stack([_pixels(name, load(), size) for name, load in sources])
     grey = bool((images == images[..., :1]).all())
     what = f"{len(sources):,} pictures, {'grey' if grey else 'in colour (RGB)'}, "
-    done = "as they are" if same else "stretched to one size"
-    notes = [f"{what}{done}: {size[0]} x {size[1]} pixels."]
-    notes += [f"{frames} animated pictures are represented by their first frame."] if frames else []
-    return Pictures(np.ascontiguousarray(images[..., 0]) if grey else images, tuple(notes))
+    done = "as they are" if same else f"{_sizes(sizes)}, stretched to one size"
+    notes = (
+        f"{what}{done}: {size[0]} x {size[1]} pixels.",
+        _counted(headers, "frames", "Animated pictures and those of several pages are represented by their first"),
+        _counted(headers, "turned", "Pictures were turned upright, as their camera noted"),
+        _counted(headers, "deep", "Pictures of more than 8 bits were scaled to 8"),
+    )
+    return Pictures(np.ascontiguousarray(images[..., 0]) if grey else images, tuple(note for note in notes if note))
 
 
-def _header(name: str, content: bytes) -> tuple[int, int, int]:
-    # Width, height, and 1 for a picture with several frames.
+def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
+    widths, heights = zip(*sizes, strict=True)
+    if len(set(sizes)) == 1:
+        return f"{widths[0]:,} x {heights[0]:,}"
+    return f"from {min(widths):,} x {min(heights):,} to {max(widths):,} x {max(heights):,}"
+
+
+def _counted(headers: Sequence[_Header], what: str, words: str) -> str:
+    count = sum(getattr(header, what) for header in headers)
+    return f"{words}: {count:,}." if count else ""
+
+
+def _header(name: str, content: bytes) -> _Header:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
-            frames = int(image.format == "GIF" and content.count(b"\x21\xf9\x04") > 1)
+            width, height = _size(image)
+            turn = _turn(image)
+            frames = _has_frames(image)
+            deep = image.mode.startswith(("I", "F"))
     except Image.DecompressionBombError:
-        width, height, frames = PIXELS, PIXELS, 0
+        width, height, turn, frames, deep = PIXELS, PIXELS, 1, False, False
     except _DAMAGE:
         raise _damaged(name) from None
     if width * height > PIXELS:
         raise DataError(f"Expected pictures of at most {PIXELS:,} pixels, got more in {quoted(name)}: make it smaller.")
-    return width, height, frames
+    return _Header(*((height, width) if turn in _TURNED else (width, height)), frames, turn != 1, deep)
+
+
+def _size(image: Image.Image) -> tuple[int, int]:
+    # Some versions of Pillow give the size of a TIFF before it is turned.
+    turn = image.getexif().get(ExifTags.Base.Orientation, 1) if image.format == "TIFF" else 1
+    if turn in _TURNED:
+        tags = image.getexif()
+        return int(tags[ExifTags.Base.ImageLength]), int(tags[ExifTags.Base.ImageWidth])
+    return image.size
+
+
+def _turn(image: Image.Image) -> int:
+    # Pillow would decode a PNG to find what stands behind its pixels, and turns a TIFF itself.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    try:
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DAMAGE:
+        return 1
+    return turn if turn in range(2, 9) else 1
+
+
+def _has_frames(image: Image.Image) -> bool:
+    if image.format != "TIFF":
+        return bool(getattr(image, "is_animated", False))
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True
 
 
 def _pixels(name: str, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            image.draft("RGB", (4 * size[0], 4 * size[1]))
-            visible = _on_white(image)
+            image.draft("RGB", (4 * max(size), 4 * max(size)))
+            upright = image if _turn(image) == 1 else ImageOps.exif_transpose(image)
+            visible = _on_white(upright)
             return np.asarray(visible if visible.size == size else visible.resize(size, Image.Resampling.BOX))
     except _DAMAGE:
         raise _damaged(name) from None
@@ -138,8 +150,15 @@ def _pixels(name: str, content: bytes, size: tuple[int, int]) -> NDArray[np.uint
 def _on_white(image: ImageFile.ImageFile | Image.Image) -> Image.Image:
     # Transparent parts become white; sixteen bits of grey become eight.
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64)
-        top = 65_535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255.0
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        most = values.max(initial=0)
+        top = (
+            65_535.0
+            if image.mode.startswith("I;16") or most > 255
+            else 1.0
+            if image.mode == "F" and most <= 1
+            else 255.0
+        )
         image = Image.fromarray(np.clip(255 * values / top, 0, 255).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         layer = image.convert("RGBA")
@@ -150,7 +169,3 @@ def _on_white(image: ImageFile.ImageFile | Image.Image) -> Image.Image:
 def _damaged(name: str) -> DataError:
     kinds = ", ".join(kind.lower() for kind in FORMATS)
     return DataError(f"Expected a picture ({kinds}), got damaged or other content in {quoted(name)}: save it again.")
-
-
-def _tail(path: PurePosixPath) -> str:
-    return "/".join(path.parts[-2:])

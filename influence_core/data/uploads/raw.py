@@ -4,14 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from influence_core.data.dataset import DataError
-from influence_core.data.uploads.limits import COLUMNS, NAME, at_most, plain_text, quoted
+from influence_core.data.uploads.limits import COLUMNS, NAME, at_most, counted, plain_text, quoted, were
+
+Kind = Literal["number", "true/false", "text", "date", "numbers", "other"]
+ReadAs = Literal[
+    "", "number", "number with decimal comma", "number with decimal point", "category", "date", "date, day first",
+    "date, month first",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person says about one column.
+
+    Attributes:
+        column: its name.
+        read_as: what its cells are; "" is the guess.
+        missing: the words that count as missing, beside an empty cell; None is the guess.
+    """
+
+    column: str
+    read_as: ReadAs = ""
+    missing: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the cells of one column were read.
+
+    Attributes:
+        kind: what its values are.
+        gaps: the words in it that count as missing.
+        doubts: further words in it that could mean a missing value, but count as values.
+        notes: what had to be understood, to follow the name of the column and a colon.
+        sure: the decimal mark that its cells leave no doubt of, or "".
+        doubtful: whether its cells fit two ways to read them.
+    """
+
+    kind: Kind
+    gaps: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    sure: str = ""
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +77,16 @@ class Raw:
 
     Attributes:
         frame: (n, columns) single columns; their names are different and harmless.
+        written: the same columns with their cells as the file holds them; the frame itself until it is understood.
+        readings: column to how its cells were understood; empty until then.
         blocks: further columns that belong together.
         images: (n, h, w) or (n, h, w, 3) uint8 to show a person.
         notes: sentences on what was understood on the way.
         name: of the file.
         sha256: of the file.
+        index: the column that names the rows, where the file itself says so.
+        target: the column of classes, where the file itself says so.
+        aside: columns that describe an example and are no features by guess, such as groups of pictures.
     """
 
     frame: pd.DataFrame
@@ -48,6 +95,11 @@ class Raw:
     notes: tuple[str, ...] = ()
     name: str = "data"
     sha256: str = ""
+    index: str = ""
+    target: str = ""
+    aside: tuple[str, ...] = ()
+    written: pd.DataFrame | None = None
+    readings: Mapping[str, Reading] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -62,19 +114,27 @@ def column_names(given: Sequence[object]) -> tuple[list[str], tuple[str, ...]]:
     """Harmless, different names; a blank one is named after its place.
 
     Returns:
-        The names, and a note where one was made up or cut.
-
-    Raises:
-        DataError: two columns have the same name, or there are too many.
+        The names, and a note where one was made up, numbered or cut; more columns than can be are a ``DataError``.
     """
     at_most("columns", COLUMNS, len(given), "leave out some columns")
-    names = [plain_text(name, NAME) or f"column {place}" for place, name in enumerate(given, 1)]
+    plain = [plain_text(name, NAME) or f"column {place}" for place, name in enumerate(given, 1)]
+    names: list[str] = []
+    taken, twins = set(plain), []
     seen: set[str] = set()
-    for name in names:
+    for name in plain:
+        new = name
         if name in seen:
-            raise DataError(f"Expected different column names, got {quoted(name)} twice: rename one of the two.")
+            new = next(other for k in count(2) if (other := f"{name[: NAME - 8]} {k}") not in taken)
+            twins.append(f"{quoted(name)} became {quoted(new)}")
+        taken.add(new)
         seen.add(name)
+        names.append(new)
     blank = sum(not plain_text(name) for name in given)
     cut = sum(name.endswith("…") and len(name) == NAME for name in names)
-    notes = [f"{blank} columns without a name were numbered."] if blank else []
-    return names, (*notes, *([f"{cut} column names were cut to {NAME} characters."] if cut else []))
+    notes = [
+        f"{counted(blank, 'column')} without a name {were(blank)} numbered." if blank else "",
+        f"Columns of equal names were numbered: {', '.join(twins[:3])}{' …' if len(twins) > 3 else ''}."
+        if twins else "",
+        f"{counted(cut, 'column name')} {were(cut)} cut to {NAME} characters." if cut else "",
+    ]  # fmt: skip
+    return names, tuple(note for note in notes if note)

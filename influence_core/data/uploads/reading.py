@@ -8,61 +8,76 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.arrays import read_arrays
+from influence_core.data.uploads.arff import read_arff
+from influence_core.data.uploads.arrays import read_array, read_arrays
+from influence_core.data.uploads.arrow import read_feather
+from influence_core.data.uploads.kinds import ENDINGS, WORDS, kind_of_content
 from influence_core.data.uploads.limits import BYTES, MEGABYTE, NAME, at_most, plain_text, quoted
+from influence_core.data.uploads.packed import read_packed, read_zip
 from influence_core.data.uploads.parquet import read_parquet
-from influence_core.data.uploads.pictures import read_pictures
 from influence_core.data.uploads.raw import Raw
+from influence_core.data.uploads.records import read_records
+from influence_core.data.uploads.spreadsheet import read_spreadsheet
+from influence_core.data.uploads.svmlight import read_svmlight
 from influence_core.data.uploads.text import read_text
+from influence_core.data.uploads.understanding import understood
 
+# By the kind of the content; a zip of pictures or of a table and a packed file hold files of these kinds.
 READERS: dict[str, Callable[[bytes], Raw]] = {
-    "csv": read_text,
-    "tsv": read_text,
-    "txt": read_text,
+    "text": read_text,
     "parquet": read_parquet,
+    "feather": read_feather,
     "npz": read_arrays,
-    "zip": read_pictures,
-}
-_STARTS = {b"PAR1": ("parquet",), b"PK\x03\x04": ("npz", "zip"), b"PK\x05\x06": ("npz", "zip")}
-_ADVICE = {
-    "npy": "save x and y together with np.savez('data.npz', x=x, y=y)",
-    "pkl": "save the arrays with np.savez, because pickled files can run code",
-    "xlsx": "save the sheet as CSV",
-    "json": "save the table as CSV or Parquet",
+    "npy": read_array,
+    "spreadsheet": read_spreadsheet,
+    "json": read_records,
+    "arff": read_arff,
+    "libsvm": read_svmlight,
 }
 
 
 def read_upload(name: str, content: bytes) -> Raw:
-    """The content of a file, read by the ending of its name; nothing in it is run, unpickled or written.
+    """The content of a file, whatever its name; nothing in it is run, unpickled or written.
 
     Returns:
-        What it held.
-
-    Raises:
-        DataError: another kind of file, damaged, or beyond a limit; one sentence says what to do.
+        What it held; another kind of file, a damaged one or one beyond a limit is a ``DataError``, whose one sentence
+        says what to do.
     """
     name = plain_text(PurePosixPath(name.replace("\\", "/")).name, NAME)
-    ending = PurePosixPath(name).suffix.lower().removeprefix(".")
-    if ending not in READERS:
-        raise DataError(
-            f"Expected a file that ends in {', '.join(READERS)}, got {quoted(name)}: "
-            f"{_ADVICE.get(ending, 'save the data as one of these')}."
-        )
     at_most("MB in a file", BYTES // MEGABYTE, -(-len(content) // MEGABYTE), "upload a part of it")
-    if not content.strip():
-        raise DataError(f"Expected data in {quoted(name)}, got an empty file: choose another one.")
-    _check_start(name, ending, content)
-    raw = READERS[ending](content)
-    if len(raw) < 1:
-        raise DataError(f"Expected rows in {quoted(name)}, got none: choose another file.")
+    raw = understood(_read(name, content))
     return replace(raw, name=name, sha256=hashlib.sha256(content).hexdigest())
 
 
-def _check_start(name: str, ending: str, content: bytes) -> None:
-    said = next((kinds for start, kinds in _STARTS.items() if content.startswith(start)), None)
-    if said is None and ending in {"parquet", "npz", "zip"}:
-        raise DataError(f"Expected a {ending} file as the name {quoted(name)} says, got other content: save it again.")
-    if said is not None and ending not in said:
+def _read(name: str, content: bytes) -> Raw:
+    if not content.strip():
+        raise DataError(f"Expected data in {quoted(name)}, got an empty file: choose another one.")
+    kind, note = kind_of_content(name, content)
+    if kind == "zip":
+        raw = read_zip(content, _read_inside)
+    elif kind == "packed":
+        raw = read_packed(name, content, _read_inside)
+    else:
+        raw = _as_kind(kind, name, content, bool(note))
+    if len(raw) < 1:
+        raise DataError(f"Expected rows in {quoted(name)}, got none: choose another file.")
+    return replace(raw, notes=(note, *raw.notes)) if note else raw
+
+
+def _read_inside(name: str, content: bytes) -> Raw:
+    """A file in an archive, which is no archive itself."""
+    if kind_of_content(name, content)[0] in {"zip", "packed"}:
+        raise DataError(f"Expected a table in the packed file, got the archive {quoted(name)}: unpack it first.")
+    return _read(name, content)
+
+
+def _as_kind(kind: str, name: str, content: bytes, surprising: bool) -> Raw:
+    try:
+        return READERS[kind](content)
+    except DataError:
+        said = ENDINGS.get(PurePosixPath(name).suffix.lower().removeprefix("."), kind)
+        if kind != "text" or not surprising:
+            raise
         raise DataError(
-            f"Expected a {ending} file as the name {quoted(name)} says, got {' or '.join(said)}: rename it."
-        )
+            f"Expected {WORDS[said]} as the name {quoted(name)} says, got other content: save it again."
+        ) from None

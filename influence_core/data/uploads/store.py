@@ -24,7 +24,8 @@ from influence_core.data.source import Task
 from influence_core.data.uploads.building import Upload
 from influence_core.data.uploads.limits import quoted
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)  # what was stored before stays as it was read then
 STORE_BYTES = 4 * 2**30
 FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 ABANDONED = 3600.0  # seconds after which a folder that nobody finished writing is removed
@@ -100,7 +101,7 @@ class UploadStore:
             os.utime(self.folder / key)
         except (OSError, ValueError):
             found = None
-        if not isinstance(found, dict) or found.get("version") != VERSION:
+        if not isinstance(found, dict) or found.get("version") not in READABLE:
             raise DataError(
                 f"This link is about uploaded data {key}, which this server does not hold (it was uploaded elsewhere, "
                 "or was removed to make room): upload the same file again on the Data page."

@@ -128,7 +128,8 @@ def pack(header: dict[str, Any], **arrays: NDArray[Any]) -> bytes:
         name: np.ascontiguousarray(array, "<f4" if array.dtype.kind == "f" else "<i4") for name, array in arrays.items()
     }
     index = [[name, array.dtype.kind, array.size] for name, array in flat.items()]
-    words = json.dumps({**header, "arrays": index}, allow_nan=False).encode()
+    text = json.dumps({**header, "arrays": index}, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    words = text.encode()
     words += b" " * (-len(words) % 4)
     return struct.pack("<I", len(words)) + words + b"".join(array.tobytes() for array in flat.values())
 

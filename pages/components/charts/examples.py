@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pages.components.charts.base import INK, QUIET, SHAPES, blank, class_colour, line, scatter_kind
 from pages.components.charts.scale import plain
 
+STEPS = 1_000  # of a grid that values lie on
 MOST_BINS = 60
 FLIPPED = "label flipped on purpose"
 
@@ -154,9 +155,27 @@ def balance_in_words(counts: NDArray[Any], class_names: tuple[str, ...]) -> str:
 
 
 def bins(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Edges (k + 1,) of at most 60 equal bins over the values."""
+    """Edges (k + 1,) of at most 60 equal bins over the values; of whole numbers around whole numbers.
+
+    Bins that do not fit the steps of the values would leave gaps that are not in the data.
+    """
     edges = np.histogram_bin_edges(values, "auto")
+    usual = max(float(edges[1] - edges[0]), float(edges[-1] - edges[0]) / MOST_BINS)
+    different = np.unique(values)
+    if len(different) > 1 and (step := _step(different)):
+        width = step * max(1, round(usual / step))
+        count = int((different[-1] - different[0] + step / 2) // width) + 1
+        whole: NDArray[np.float64] = different[0] - step / 2 + width * np.arange(count + 1)
+        return whole
     return edges if len(edges) <= MOST_BINS + 1 else np.linspace(edges[0], edges[-1], MOST_BINS + 1)
+
+
+def _step(different: NDArray[Any]) -> float:
+    """The step of a grid on which few different values lie, such as whole numbers; 0 where there is none."""
+    gaps = np.diff(different)
+    least = float(gaps.min())
+    whole = np.abs(gaps / least - np.round(gaps / least)).max() < 1e-6
+    return least if whole and (different[-1] - different[0]) / least < STEPS else 0.0
 
 
 def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...], title: str, unit: str) -> go.Figure:

@@ -22,8 +22,8 @@ class Pair:
     """Two changes of the same points.
 
     Attributes:
-        measured: x; where either is not finite, the point is left out.
-        predicted: y.
+        measured: y; where either is not finite, the point is left out.
+        predicted: x.
         title: of the panel; empty for one panel.
         marked: rows with a ring.
         names: of the points; empty for their numbers.
@@ -54,17 +54,20 @@ class Style:
 
 
 def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], look: Style = Style()) -> go.Figure:
-    """Panels of predicted (y) against measured (x), equal axes in each, the 45° line dashed, cross-hairs at zero.
+    """Panels of measured (y) on predicted (x), equal axes in each, the 45° line dashed, cross-hairs at zero.
+
+    The cloud leans as the slope of measured on predicted says.
 
     Args:
         pairs: one panel each.
         title: a sentence.
-        axes: what x and y are, with unit and sign in words; a line break where they are long.
+        axes: what measured and predicted are, with unit and sign in words; a line break where they are long.
         look: how many panels stand in a row, which sign is blue, the band of noise, and WebGL.
     """
     grid, places = multiples([pair.title for pair in pairs], look.across)
     for pair, (row, col) in zip(pairs, places, strict=True):
         _panel(grid, pair, {"row": row, "col": col}, look)
+    axes = axes[::-1]
     across, up = (plain(axis.splitlines()[0]) for axis in axes)
     hover = f"%{{text}}<br>{across}: %{{x:.3g}}<br>{up}: %{{y:.3g}}<extra></extra>"
     grid.update_traces(hovertemplate=hover, selector=lambda trace: trace.text is not None)
@@ -74,7 +77,7 @@ def against(pairs: Sequence[Pair], title: str, axes: tuple[str, str], look: Styl
 
 def _panel(grid: go.Figure, pair: Pair, place: dict[str, int], look: Style) -> None:
     rows = np.flatnonzero(np.isfinite(pair.measured) & np.isfinite(pair.predicted))
-    x, y = pair.measured[rows], pair.predicted[rows]
+    x, y = pair.predicted[rows], pair.measured[rows]
     reach = 1.08 * max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0))) or 1.0
     if 1.15 * look.band < 4 * reach:  # a band is one where its edges are seen, unless the points become a blot
         reach = max(reach, 1.15 * look.band)
@@ -82,17 +85,17 @@ def _panel(grid: go.Figure, pair: Pair, place: dict[str, int], look: Style) -> N
     names = [plain(str(name)) for name in pair.names] or [f"training point {i}" for i in range(len(pair.measured))]
     dots = look.kind(
         x=x, y=y, mode="markers", text=[names[i] for i in rows],
-        marker={"size": 7, "color": coloured(look.sign * y), "opacity": 0.85, "line": {"width": 0.6, "color": INK}},
+        marker={"size": 7, "color": coloured(look.sign * x), "opacity": 0.85, "line": {"width": 0.6, "color": INK}},
     )  # fmt: skip
     grid.add_trace(dots, **place)
     if marked := list(pair.marked):
         ring = {"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 2.5}}
         rings = look.kind(
-            x=pair.measured[marked], y=pair.predicted[marked], mode="markers", hoverinfo="skip", marker=ring
+            x=pair.predicted[marked], y=pair.measured[marked], mode="markers", hoverinfo="skip", marker=ring
         )
         grid.add_trace(rings, **place)
     if look.band:
-        grid.add_vrect(-look.band, look.band, fillcolor=INK, opacity=0.18, line_width=0, layer="below", **place)
+        grid.add_hrect(-look.band, look.band, fillcolor=INK, opacity=0.18, line_width=0, layer="below", **place)
     grid.update_xaxes(range=[-reach, reach], **place).update_yaxes(range=[-reach, reach], **place)
 
 

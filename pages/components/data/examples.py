@@ -13,6 +13,7 @@ from pages.components.browser.gallery import Gallery, gallery, park_tiles
 from pages.components.charts import examples
 from pages.components.lenses import lens_of
 from pages.components.session import cached, state
+from pages.components.session.door import core
 from pages.components.session.words import plain_markdown
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.linked_table import formats
@@ -48,7 +49,7 @@ def draw_gallery(split: Any) -> None:
     row = state.view().train
     row = row if row is not None and row < shown else None
     park_tiles(found, "train-gallery-tiles")
-    gallery(found, row, state.choose_train, "train-gallery")
+    gallery(found, row, state.choose_train, "train-gallery", core.DATASETS[state.settings().data.name].title)
     marked = f" A corner mark: {examples.FLIPPED}." if split.flipped[:shown].any() else ""
     picked = f"Picked: {found.labels[row]}." if row is not None else "Click an image to read its name and label."
     st.caption(plain_markdown(picked + marked))
@@ -68,4 +69,8 @@ def draw_table(split: Any) -> None:
     if 0 < features < train.x.shape[1]:
         st.caption(f"The first {features} of {train.x.shape[1]:,} features.")
     st.dataframe(table, hide_index=True, height=300, column_config=formats(table))
-    twin(table, "training-examples")
+    part = f"-first-{rows}" if rows < len(train) else ""
+    part += f"-{features}-features" if 0 < features < train.x.shape[1] else ""
+    if part:
+        st.caption("The file below holds this part, and its name says so.")
+    twin(table, f"training-examples{part}")

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.components.session.door import core
+from pages.components.session.errors import safely
 from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
@@ -20,23 +21,27 @@ ROWS, WIDTH, NOTES, IMAGES = 20, 30, 6, 8
 NONE = "—"
 TASKS = {"classification": "Classes", "regression": "A number (regression)"}
 NUMBER_FILLS = {
-    "refuse": "Choose …",
+    "indicator": "The median, with a 0/1 feature",
     "median": "The median of the column",
     "mean": "The mean of the column",
     "drop": "Leave those rows out",
 }
 TEXT_FILLS = {
-    "refuse": "Choose …",
-    "frequent": "The most frequent text of the column",
     "category": "A category of its own: missing",
+    "frequent": "The most frequent text of the column",
     "drop": "Leave those rows out",
 }
-TARGET_FILLS = {"refuse": "Choose …", "drop": "Leave those rows out"}
+TARGET_FILLS = {"drop": "Leave those rows out", "refuse": "Refuse the file"}
 ROLES = {
     "id": "Names of the rows (optional)",
     "split": "Train or test (optional)",
     "hover": "Text shown beside a point (optional)",
 }
+HEADS = {
+    "name": "column", "kind": "read as", "missing": "missing", "gaps": "counts as missing",
+    "doubts": "counts as a value", "distinct": "different values", "example": "first value",
+    "note": "what was understood",
+}  # fmt: skip
 CHOICES = ("target", "task", "left_out", "numbers", "texts", "target_gaps", *ROLES)
 
 
@@ -48,9 +53,12 @@ def say(sentence: str) -> None:
 def preview(raw: Raw, columns: Sequence[Column]) -> None:
     """The first rows, and what was understood of every column."""
     st.markdown(f"**1 · {plain_markdown(raw.name)}**: {len(raw):,} rows, {len(columns):,} columns")
-    for note in raw.notes[:NOTES]:
-        st.caption(plain_markdown(note))
-    rows, kinds = st.tabs([f"First {min(ROWS, len(raw))} rows", "Columns and guessed types"])
+    if raw.notes:
+        st.caption("  \n".join(map(plain_markdown, raw.notes[:NOTES])))
+    if len(raw.notes) > NOTES:
+        with st.expander(f"{len(raw.notes) - NOTES} more notes"):
+            st.caption("  \n".join(map(plain_markdown, raw.notes[NOTES:])))
+    rows, kinds = st.tabs([f"First {min(ROWS, len(raw))} rows", "Columns as they are read"])
     with rows:
         if len(raw.frame.columns) > WIDTH:
             st.caption(f"The first {WIDTH} of {len(raw.frame.columns):,} columns.")
@@ -59,7 +67,9 @@ def preview(raw: Raw, columns: Sequence[Column]) -> None:
             st.image([*raw.images[:IMAGES]], width=64)
     with kinds:
         table = pd.DataFrame([vars(column) for column in columns])
-        st.dataframe(table.rename(columns={"kind": "guessed type"}), hide_index=True, height=178)
+        for words in ("gaps", "doubts"):
+            table[words] = table[words].map(", ".join)
+        st.dataframe(table.rename(columns=HEADS)[[*HEADS.values()]], hide_index=True, height=178)
 
 
 def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) -> ColumnMapping:
@@ -69,6 +79,7 @@ def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) 
     target_box, task_box, out_box = st.columns([2, 2, 4])
     with target_box:
         target = _pick("Target: what to predict", single, mapping.target, "target")
+        _other_targets(core.uploads.guess_targets(raw, tuple(columns)), target)
     if target != mapping.target:
         mapping = _retarget(raw, columns, mapping, target)
     with task_box:
@@ -81,29 +92,33 @@ def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) 
         with box:
             picked = _pick(label, [NONE, *single], getattr(mapping, role) or NONE, role)
             chosen[role] = "" if picked == NONE else picked
-    return replace(mapping, task=task, features=features, **chosen)
+    mapping = replace(mapping, task=task, features=features, **chosen)
+    if said := core.uploads.left_out(raw, tuple(columns), mapping):
+        st.caption("  \n".join(map(plain_markdown, said)))
+    return mapping
 
 
-def choose_missing(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[ColumnMapping, bool]:
-    """What happens to missing values, asked only where there are some; and whether every question has an answer."""
+def choose_missing(columns: Sequence[Column], mapping: ColumnMapping) -> ColumnMapping:
+    """What happens to missing values, shown only where there are some, with a usual answer chosen."""
     gaps = core.uploads.gaps(columns, mapping)
+    numbers, texts = core.uploads.gap_names(columns, mapping)
     asked = [
-        ("numbers", f"{gaps.numbers:,} missing numbers become", gaps.numbers, NUMBER_FILLS),
-        ("texts", f"{gaps.texts:,} missing texts become", gaps.texts, TEXT_FILLS),
-        ("target_gaps", f"{gaps.target:,} rows without a target", gaps.target, TARGET_FILLS),
+        ("numbers", f"{_counted(gaps.numbers, 'missing number')} in {_named(numbers)}", gaps.numbers, NUMBER_FILLS),
+        ("texts", f"{_counted(gaps.texts, 'missing text')} in {_named(texts)}", gaps.texts, TEXT_FILLS),
+        ("target_gaps", f"{_counted(gaps.target, 'row')} without a target", gaps.target, TARGET_FILLS),
     ]
     asked = [question for question in asked if question[2]]
     if not asked:
-        return mapping, True
+        return mapping
     st.markdown("**Missing values**")
     for box, (name, label, _, fills) in zip(st.columns(3), asked, strict=False):
         with box:
-            fill: Any = _pick(label, list(fills), getattr(mapping, name), name, fills)
+            fill: Any = _pick(plain_markdown(label), list(fills), getattr(mapping, name), name, fills)
             mapping = replace(mapping, **{name: fill})
     st.caption(
         "Median, mean and most frequent text are taken over all rows, or over the training rows of a fixed split."
     )
-    return mapping, all(getattr(mapping, name) != "refuse" for name, *_ in asked)
+    return mapping
 
 
 def summary(built: Upload, warnings: Sequence[str]) -> None:
@@ -129,6 +144,27 @@ def summary(built: Upload, warnings: Sequence[str]) -> None:
         st.caption(
             "No repeated rows, constant features, rare classes or features that give the target away were found."
         )
+
+
+def _other_targets(guesses: Sequence[str], target: str) -> None:
+    """The best guesses as buttons, the target in force left out."""
+    others = [name for name in guesses if name != target]
+    if not others:
+        return
+    st.caption("A guess. Others in one click:" if target in guesses else "Guesses in one click:")
+    for place, (box, name) in enumerate(zip(st.columns(len(others)), others, strict=True)):
+        box.button(
+            plain_markdown(name[:24]), key=f"upload.guess.{place}", width="stretch",
+            on_click=safely(st.session_state.update), args=({"upload.target": name},),
+        )  # fmt: skip
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
 
 
 def _pick(label: str, names: list[str], current: str, key: str, titles: dict[str, str] | None = None) -> str:
@@ -168,4 +204,4 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None or value is pd.NA or value != value else str(value)[:200]
+    return "" if value is None or value is pd.NA or value != value else str(value)[:200].removesuffix(" 00:00:00")

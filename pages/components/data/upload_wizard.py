@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from pages.components.data.upload_mapping import CHOICES, choose_mapping, choose_missing, preview, say, summary
+from pages.components.data.upload_reading import KEPT, MAPPING, RAW, choose_reading, understood
 from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -17,16 +18,19 @@ from pages.components.session.words import plain_markdown
 if TYPE_CHECKING:
     from influence_core.data.uploads import Upload
 
-FILE, RAW, COLUMNS, MAPPING, ERROR = "upload.file", "upload.raw", "upload.columns", "upload.mapping", "upload.error"
+FILE, ERROR = "upload.file", "upload.error"
 BUILT = "upload.built"
-FRESH = "upload.fresh"
+FRESH, ONWARD = "upload.fresh", "upload.onward"
 MINE, ROUND = "upload.mine", "upload.round"  # fingerprint to title; counts files that were used
 LIMIT_MB = 200
 FORMS = (
-    "**Table**: one example per row, the first line names the columns.  \n"
-    "**NPZ**: `x` (n, d) and `y` (n,), optional `ids`, `split`, `text`, `images`, `feature_names`, `class_names`.  \n"
+    "**Table**: CSV, TSV, .xlsx, .ods, JSON lines, ARFF, LibSVM text, Parquet or Feather; one example per row. It "
+    "may be packed (.csv.gz, .zip).  \n"
+    "**NPZ**: `x` (n, d) and `y` (n,), or `x_train`, `y_train`, `x_test`, `y_test`; optional `ids`, `split`, `text`, "
+    "`images`, `feature_names`, `class_names`.  \n"
     "**Embeddings**: the same, or a Parquet column of lists of numbers; pictures in a second column are shown.  \n"
-    "**Zip**: one folder of pictures per class, such as `cat/1.png` and `dog/2.jpg`."
+    "**Zip of pictures**: a folder per class, such as `cat/1.png` and `dog/2.jpg`, perhaps within `train` and `test`; "
+    "or a table of file names and labels beside the pictures."
 )
 
 
@@ -71,6 +75,13 @@ def fresh() -> bool:
     return bool(st.session_state.pop(FRESH, False))
 
 
+def go_on() -> None:
+    """On to Explore, once, after data were taken into use."""
+    if st.session_state.pop(ONWARD, False):
+        with suppress(StreamlitPageNotFoundError):  # a page run on its own has no siblings
+            st.switch_page("pages/3_Explore.py", query_params=state.link())
+
+
 def open_upload(key: str | None) -> None:
     """Make uploaded data the data of this session; a file that was being mapped is put away."""
     if key:
@@ -112,14 +123,11 @@ def wizard() -> None:
     raw = st.session_state.get(RAW)
     if raw is None:
         return
-    columns = st.session_state[COLUMNS]
-    preview(raw, columns)
-    mapping = choose_mapping(raw, columns, st.session_state[MAPPING])
-    mapping, complete = choose_missing(columns, mapping)
+    seen, columns = understood(raw, st.session_state[MAPPING])
+    preview(seen, columns)
+    choose_reading(raw, columns, st.session_state[MAPPING])
+    mapping = choose_missing(columns, choose_mapping(seen, columns, st.session_state[MAPPING]))
     st.session_state[MAPPING] = mapping
-    if not complete:
-        st.info("Choose above what happens to missing values.", icon=":material/rule:")
-        return
     if BUILT not in st.session_state or st.session_state[BUILT][0].mapping != mapping:
         try:
             with st.spinner("Checking …"):
@@ -136,11 +144,9 @@ def wizard() -> None:
 
 
 def receive() -> None:
-    """The uploader; a new file is read once."""
-    endings = list(core.uploads.READERS)
+    """The uploader, which takes any file so that the core says what is wrong with one; a new file is read once."""
     file = st.file_uploader(
-        "A table (CSV, TSV, Parquet), arrays or embeddings (NPZ, Parquet), or a zip of class folders with pictures",
-        type=endings,
+        "A table (CSV, Excel, Parquet …), arrays or embeddings (NPZ, Parquet), or a zip of pictures",
         key=f"upload.uploader.{st.session_state.get(ROUND, 0)}",
         max_upload_size=LIMIT_MB,
         help="At most 100,000 rows, 5,000 columns and 100 classes. The file stays on this server, in a private folder; "
@@ -163,7 +169,7 @@ def receive() -> None:
     except core.EXPECTED_ERRORS as error:
         st.session_state[ERROR] = str(error)
         return
-    st.session_state.update({RAW: raw, COLUMNS: columns, MAPPING: guess})
+    st.session_state.update({RAW: raw, MAPPING: guess})
 
 
 def use(built: Upload) -> None:
@@ -176,10 +182,11 @@ def use(built: Upload) -> None:
     title = f"{built.name} · {built.mapping.target} · {len(built.table.dataset):,} rows · {key[:6]}"
     st.session_state.setdefault(MINE, {})[key] = title
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    st.session_state[ONWARD] = True
     open_upload(key)
 
 
 def forget() -> None:
     """Put the file that was being mapped away, with what was chosen for its columns."""
-    for name in [FILE, RAW, COLUMNS, MAPPING, ERROR, BUILT, *(f"upload.{part}" for part in CHOICES)]:
+    for name in [FILE, RAW, MAPPING, ERROR, BUILT, *KEPT, *(f"upload.{part}" for part in CHOICES)]:
         st.session_state.pop(name, None)

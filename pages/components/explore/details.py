@@ -8,13 +8,14 @@ import streamlit as st
 
 from pages.components.browser.gallery import gallery
 from pages.components.lenses import lens_of
-from pages.components.problem.asked import Shown, definition, exported, table
+from pages.components.problem.asked import VALUE, Shown, definition, exported, table
 from pages.components.problem.scene import tiles
 from pages.components.session import state
+from pages.components.session.about import about
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.view import DETAILS
-from pages.components.session.words import plain_markdown
+from pages.components.session.words import form_of, plain_markdown
 from pages.components.widgets.chart_frame import twin
 from pages.components.widgets.linked_table import heading, linked_table
 
@@ -49,18 +50,22 @@ def _gallery(shown: Shown) -> None:
     found = tiles(shown.settings)
     if found is not None:
         st.caption("Click an image, or use Tab, arrow keys and Enter. A corner mark: the model gets it wrong.")
-        gallery(found, shown.single, state.choose_test, "gallery")
+        gallery(found, shown.single, state.choose_test, "gallery", about(shown.settings))
 
 
 def _table(shown: Shown) -> None:
     frame = table(shown)
     ranked = frame.reindex(frame["predicted change"].abs().sort_values(ascending=False).index)
-    headings = {
-        "predicted change": heading("predicted change", shown.unit, shown.ends),
-        "measured change": heading("measured change", shown.own_unit, shown.ends),
+    name = "predicted change" if shown.sized else "score"
+    forms = {
+        "predicted change": (name, shown.form),
+        "measured change": ("measured change", shown.truth_form),
+        VALUE: (VALUE, shown.form),
     }
-    linked_table(ranked.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}", headings.values())
-    asked = {"test": f"test-{shown.view.test}", "tests": "tests", "train": f"removing-{shown.view.train}"}
+    headings = {column: heading(name, form.scaled_unit, shown.ends) for column, (name, form) in forms.items()}
+    scaled = ranked.assign(**{c: forms[c][1].scale(ranked[c].to_numpy()) for c in forms if c in ranked})
+    linked_table(scaled.rename(columns=headings), shown.selected, shown.pick, f"table-{shown.side}", headings.values())
+    asked = {"test": f"test-{shown.view.point}", "tests": "tests", "train": f"removing-{shown.view.train}"}
     st.download_button(
         f"Download all {len(frame):,} rows as CSV",
         lambda: core.cells.to_csv(exported(ranked, shown)),
@@ -82,7 +87,8 @@ def _perturbation(shown: Shown) -> None:
     name = shown.scene.train_labels[row]
     words = f"{chosen} training point: what would each feature's growth do to the {shown.watched}?"
     st.markdown(f"**{plain_markdown(name)}**, {plain_markdown(words)}")
-    drawn = lens_of(split).perturbation(change, split.train, row, shown.own_unit)
+    form = form_of(change, shown.own_unit)
+    drawn = lens_of(split).perturbation(form.scale(change), split.train, row, form.scaled_unit)
     st.plotly_chart(drawn.figure, key="perturbation", config={"displaylogo": False}, alt=f"{name}, {words}")
     source = core.DATASETS[shown.settings.data.name]
     scaled = shown.settings.data.standardise and source.standardise

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components.browser.strips import OnMap, Strip
+from pages.components.browser.strips import Strip
 from pages.components.lenses import Strongest, lens_of
 from pages.components.problem.asked import Rows, Shown, exported, table
 from pages.components.problem.loo_panel import RATE
@@ -52,20 +52,20 @@ def flip_panel(shown: Shown) -> None:
 def _title(shown: Shown) -> str:
     if not shown.analysis.problem.split.test.classes:
         return "How few must leave to move this prediction across a threshold?"
-    if shown.single is not None and core.fragility.wants(shown.analysis.problem, shown.view.test) == ("right",):
+    if shown.single is not None and core.fragility.wants(shown.analysis.problem, shown.view.point) == ("right",):
         return "How few must leave to flip this prediction and make it right?"
     return "How few must leave to flip this prediction?"
 
 
 def _toggled(shown: Shown) -> None:
     closed = shown.view.flip is None
-    state.look(flip=core.fragility.wants(shown.analysis.problem, shown.view.test)[0] if closed else None)
+    state.look(flip=core.fragility.wants(shown.analysis.problem, shown.view.point)[0] if closed else None)
 
 
 def _question(shown: Shown) -> FlipQuestion:
     """What is asked, with the widgets that change it."""
     problem, view = shown.analysis.problem, shown.view
-    offered = core.fragility.wants(problem, view.test)
+    offered = core.fragility.wants(problem, view.point)
     want = view.flip if view.flip in offered else offered[0]
     if want == "cross":
         chosen = core.fragility.middle(problem) if view.threshold is None else view.threshold
@@ -78,10 +78,10 @@ def _question(shown: Shown) -> FlipQuestion:
             help="At first the mean of the training targets.",
             width=260,
         )
-        return core.FlipQuestion(view.test, want, view.threshold)
+        return core.FlipQuestion(view.point, want, view.threshold)
     if len(offered) > 1:
         controls.choice("How few must leave", offered, want, "flip-want", lambda w: state.look(flip=w), titles=ASKS)
-    return core.FlipQuestion(view.test, want)
+    return core.FlipQuestion(view.point, want)
 
 
 def _asked(shown: Shown, question: FlipQuestion) -> None:
@@ -159,20 +159,20 @@ def _members(shown: Shown, rows: Rows) -> None:
     most = EACH if all(sides) else 2 * EACH
     words = [_listed(name, len(side), most) for name, side in zip((up, down), sides, strict=True)]
     content = Strip(
-        shown.scene.test_labels[shown.view.test],
+        shown.scene.test_labels[shown.view.point],
         sides[0][:most],
         sides[1][:most],
         shown.scores,
-        shown.unit,
+        shown.form,
         shown.selected,
         (words[0], words[1]),
         heading="The points that leave",
         file="flip-set",
+        about=shown.about,
     )
-    asked = split.test.take(np.array([shown.view.test]))
-    on_map = OnMap(shown.scene.fingerprint, len(split.train) + shown.view.test, 0)
+    asked = split.test.take(np.array([shown.view.point]))
     listed = Strongest(
-        shown.data, asked, shown.labels, content, shown.pick, "flip-strip", lambda: _table(shown, rows), on_map
+        shown.data, asked, shown.labels, content, shown.pick, "flip-strip", lambda: _table(shown, rows), shown.on_map
     )
     lens_of(shown.data).strongest(listed)
     _buttons(shown, rows)
@@ -207,7 +207,7 @@ def _buttons(shown: Shown, rows: Rows) -> None:
         st.download_button(
             f"Download these {len(rows):,} points as CSV",
             lambda: core.cells.to_csv(_file(shown, rows)),
-            f"flip-set-{shown.settings.data.name}-test-{shown.view.test}.csv",
+            f"flip-set-{shown.settings.data.name}-test-{shown.view.point}.csv",
             "text/csv",
             key="flip-csv",
             on_click="ignore",

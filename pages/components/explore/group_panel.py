@@ -171,7 +171,9 @@ def _numbers(shown: Shown, group: Group) -> None:
     effect, refit = group.effect, group.refit
     assert effect is not None
     at = (
-        f"test point {shown.view.test}" if shown.view.ask == "test" else f"the mean of {len(shown.tests):,} test points"
+        f"test point {shown.view.point}"
+        if shown.view.ask == "test"
+        else f"the mean of {len(shown.tests):,} test points"
     )
     st.markdown(
         f"**{len(group.rows):,} of {len(shown.analysis.problem.split.train):,} training points leave**: "

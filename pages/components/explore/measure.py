@@ -22,8 +22,8 @@ def measure(analysis: Analysis) -> None:
     """Watched quantity, estimator, damping and switches."""
     settings = state.settings()
     classes = core.QUANTITIES[settings.quantity].default and analysis.problem.split.test.classes
-    widths = [2, 1.5, 2.4, 2.6, 2] if classes else [2, 2.4, 2.6, 2]
-    what, *whose, how, damp, switches = st.columns(widths, vertical_alignment="bottom")
+    widths = [2.4, 1.5, 2.6, 1.6] if classes else [2.4, 2.6, 1.6]
+    what, *whose, how, more = st.columns(widths, vertical_alignment="bottom")
     with what:
         controls.choice(
             "Watch the",
@@ -45,12 +45,18 @@ def measure(analysis: Analysis) -> None:
             lambda name: state.change(estimator=name),
             titles={name: entry.title for name, entry in core.ESTIMATORS.items()},
         )
-    with damp:
+    with more, st.popover(_more(), icon=":material/tune:", width="stretch"):
         _damping(automatic=not analysis.problem.fitted.kind.closed_form)
-    with switches:
         _switch("lock", "Lock colour scale", "The same limits for every test point.")
         _switch("symlog", "Symmetric log scale")
         _switch("magnitude", "Magnitude only", "Colours by the size of the score, without its sign.")
+
+
+def _more() -> str:
+    """What the popover is called: whatever is not as usual stands on it."""
+    view, damping = state.view(), state.settings().solver.damping
+    on = [name for name, value in (("locked", view.lock), ("log", view.symlog), ("magnitude", view.magnitude)) if value]
+    return ", ".join([*([f"δ = {damping:g}"] if damping else []), *on]).capitalize() or "More"
 
 
 def _switch(name: str, label: str, words: str | None = None) -> None:

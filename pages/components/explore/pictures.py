@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,15 +12,18 @@ import streamlit as st
 
 from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
 from pages.components.browser.map import MapView, Reactions, Side, influence_map
-from pages.components.browser.strips import OnMap, Strip
+from pages.components.browser.strips import Strip
 from pages.components.charts.scale import colour_limit
+from pages.components.explore import question
 from pages.components.explore.group_panel import Group
+from pages.components.explore.standing import certain, extremes
 from pages.components.lenses import Strongest, lens_of
 from pages.components.problem import draw_panel, loo_panel, network_truth
 from pages.components.problem.asked import Rows, Shown, definition, table
 from pages.components.session import cached, state
+from pages.components.session.door import core
 from pages.components.session.view import group_text
-from pages.components.session.words import signed
+from pages.components.session.words import counted, plain_markdown
 from pages.components.widgets.linked_table import formats
 from pages.components.widgets.trust_line import trust_line as draw_trust
 
@@ -29,10 +33,11 @@ if TYPE_CHECKING:
 
 SHOWN_EACH = 6  # one row at 1280 px
 FEATURES = 8  # of them, where they are rows
+MAP, TRUTH = 450, 310  # pixels: both, and the first lines about one training point, fit a screen of 800
 LASSO = {
-    "test": "A lasso makes a group of training points that leave together.",
-    "tests": "A lasso chooses the test points asked about.",
-    "train": "A lasso makes a group of training points that leave together.",
+    "test": "A lasso makes a group of training points that leave together. Drag moves the map, ctrl + wheel zooms.",
+    "tests": "A lasso chooses the test points asked about. Drag moves the map, ctrl + wheel zooms.",
+    "train": "A lasso makes a group of training points that leave together. Drag moves the map, ctrl + wheel zooms.",
 }
 TITLES = {
     "test": "Training points, coloured by influence on the star",
@@ -47,9 +52,9 @@ def draw_map(shown: Shown, group: Group | None) -> None:
         draw_panel.draw_panel(_now)
         st.caption(definition(shown))
         return
-    st.markdown(f"**{TITLES[shown.view.ask]}**")
+    st.markdown(f"**{TITLES[shown.view.ask]}**", help=LASSO[shown.view.ask])
     influence_map(shown.scene, *_picture(shown, group), Reactions(_clicked, _lassoed), "map")
-    st.caption(f"{definition(shown)} {LASSO[shown.view.ask]}")
+    st.caption(definition(shown))
     draw_panel.edit_button(shown.settings, shown.analysis.problem.split)
 
 
@@ -60,27 +65,31 @@ def _now() -> tuple[np.ndarray, MapView]:
 
 def _picture(shown: Shown, group: Group | None) -> tuple[np.ndarray, MapView]:
     """Scores as they are coloured, and how."""
-    helpful, view = shown.helpfulness, shown.view
+    form, view = shown.form, shown.view
+    helpful = form.scale(shown.helpfulness)
     locked = view.lock and view.ask == "test"
     return helpful, MapView(
         selected_test=shown.single,
         selected_train=view.train,
-        limit=colour_limit(shown.analysis.all_scores if locked else helpful),
+        limit=colour_limit(form.scale(shown.analysis.all_scores) if locked else helpful),
         symlog=view.symlog,
         magnitude_only=view.magnitude,
         sign=shown.sign,
         words=("harmful", "helpful") if shown.orientation else ("removal pushes down", "pushes up"),
         target=shown.side,
-        unit=shown.unit,
+        unit=form.scaled_unit,
+        about=shown.about,
         group=() if group is None else group.rows,
         tests=shown.tests if view.ask == "tests" else (),
         after=None if group is None else group.boundary(shown),
         alt=_alt(shown),
         title=TITLES[view.ask],
+        height=MAP,
     )
 
 
 def _clicked(side: Side, index: int) -> None:
+    question.clicked()
     if side == "test":
         state.choose_test(index)
     else:
@@ -102,8 +111,8 @@ def _alt(shown: Shown) -> str:
     ids, ends = shown.data.ids, shown.ends if shown.sign > 0 else shown.ends[::-1]
     kind = "training" if shown.side == "train" else "test"
     return (
-        f"Map of {len(shown.scores)} {kind} points. Most {ends[1]} {ids[up]} with {signed(shown.scores[up])}, "
-        f"most {ends[0]} {ids[down]} with {signed(shown.scores[down])} {shown.unit}."
+        f"Map of {len(shown.scores)} {kind} points. Most {ends[1]} {ids[up]} with {shown.form.text(shown.scores[up])}, "
+        f"most {ends[0]} {ids[down]} with {shown.form.text(shown.scores[down])} {shown.form.scaled_unit}."
     )
 
 
@@ -114,13 +123,17 @@ def draw_truth(shown: Shown) -> None:
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
-    board = cached.drawn(shown.settings) and shown.side == "train"  # there the map draws its own numbers
-    pairs = Pairs(shown.measured, shown.scores, shown.side, None if board else shown.helpfulness)
-    loo_scatter(shown.scene, pairs, shown.look(), shown.pick, "loo-scatter")
-    below = network_truth.words(shown) if way.noisy else _certified(shown)
-    st.markdown(f"{summary(shown.agreed)}  \n:small[{below}]")  # one element less to send at every click
-    if way.noisy:
-        network_truth.halves_panel(shown)
+    # A drawing has a map of its own, and a ranking may have a factor of its own on the axis.
+    shared = not (cached.drawn(shown.settings) and shown.side == "train") and shown.axis_form.power == shown.form.power
+    coloured = shown.form.scale(shown.helpfulness) if shared else None
+    pairs = Pairs(shown.truth_form.scale(shown.measured), shown.axis_form.scale(shown.scores), shown.side, coloured)
+    loo_scatter(shown.scene, pairs, replace(shown.look(), height=TRUTH), shown.pick, "loo-scatter")
+    said = summary(shown.agreed, shown.sized)
+    if not way.noisy:
+        st.markdown(said, help=_certified(shown))
+        return
+    st.markdown(f"{said}  \n:small[{network_truth.words(shown)}]")
+    network_truth.halves_panel(shown)
 
 
 def _certified(shown: Shown) -> str:
@@ -128,6 +141,7 @@ def _certified(shown: Shown) -> str:
     if refits is None:
         return ""
     slope = "slope = least-squares slope of measured on predicted; above 1 the prediction under-estimates. "
+    slope = slope if shown.sized else "A ranking has no size, so it has no slope. "
     if shown.side == "test":
         row = int(shown.view.train or 0)
         if not np.isfinite(refits.certificate[row]):
@@ -136,16 +150,12 @@ def _certified(shown: Shown) -> str:
         return f"{slope}One refit without this training point, measured at every test point; {certificate}."
     none = int((~np.isfinite(refits.certificate)).sum())
     failed = int((~refits.certified).sum()) - none
-    left = f"; without {_counted(none, 'point')} no unique minimum is left: nothing to measure there" if none else ""
-    left += f"; {_counted(failed, 'refit')} without a certified minimum left out" if failed else ""
+    left = f"; without {counted(none, 'point')} no unique minimum is left: nothing to measure there" if none else ""
+    left += f"; {counted(failed, 'refit')} without a certified minimum left out" if failed else ""
     return (
         slope + "Every point is a refit of its own, certified to a gradient of at most 10⁻⁶ of the one it started "
         f"with, or to rounding{_bound(shown, refits)}{left}."
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _bound(shown: Shown, refits: Refits, row: int | None = None) -> str:
@@ -163,6 +173,9 @@ def trust_line(shown: Shown) -> None:
     found = shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None)
     draw_trust(found, _newton if "measure" not in shown.view.hidden else None)
 
+    if sentence := certain(shown):
+        st.info(plain_markdown(sentence), icon=":material/info:")
+
 
 def _newton() -> None:
     """One-step Newton, and no damping."""
@@ -176,20 +189,42 @@ def examples(shown: Shown) -> None:
     helpful = [int(i) for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
     harmful = [int(i) for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
     st.subheader(strongest(shown), anchor=False)
+    if shown.side == "train":
+        st.caption(_concentration(shown))
+    if said := extremes(shown):
+        st.caption(plain_markdown(said))
     asked, caption = _asked(shown)
     content = Strip(
-        caption, helpful, harmful, shown.scores, shown.unit, shown.selected, titles(shown), heading=strongest(shown)
+        caption,
+        helpful,
+        harmful,
+        shown.scores,
+        shown.form,
+        shown.selected,
+        titles(shown),
+        heading=strongest(shown),
+        about=shown.about,
     )
     points = Strongest(
-        shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), _tiles(shown)
+        shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), shown.on_map
     )
     lens_of(shown.data).strongest(points)
 
 
-def _tiles(shown: Shown) -> OnMap:
-    """Where the map's sheet has the example that is asked about, and the first of those that are listed."""
-    n, scene = len(shown.analysis.problem.split.train), shown.scene.fingerprint
-    return OnMap(scene, int(shown.view.train or 0), n) if shown.side == "test" else OnMap(scene, n + _first(shown), 0)
+def _concentration(shown: Shown) -> str:
+    """How few carry most, of which classes, and near-duplicates together."""
+    found, names = core.concentrated(shown.analysis, shown.helpfulness), shown.data.class_names
+    if not found.count:
+        return "No training point changes anything here."
+    words = [f"{found.count:,} of {found.of:,} points carry {found.share:.0%} of the influence."]
+    for side, mix in ((shown.ends[1], found.helpful), (shown.ends[0], found.harmful)) if shown.orientation else ():
+        if len(mix) and mix.any():
+            top = np.argsort(-mix, kind="stable")[:2]
+            said = ", ".join(f"{mix[k]:.0%} class {plain_markdown(names[k])}" for k in top if mix[k] > 0.005)
+            words.append(f"{side.capitalize()}: {said}.")
+    if len(found.family):
+        words.append(f"{len(found.family):,} near-copies of one another carry {found.carried:.0%} together.")
+    return " ".join(words)
 
 
 def _tables(shown: Shown, content: Strip) -> None:
@@ -214,16 +249,11 @@ def _asked(shown: Shown) -> tuple[Dataset, str]:
     if shown.side == "test":
         row = int(shown.view.train or 0)
         return split.train.take(np.array([row])), scene.train_labels[row]
-    first = _first(shown)
+    first = shown.first
     caption = scene.test_labels[first]
     if shown.view.ask == "tests":
         caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
     return split.test.take(np.array([first])), caption
-
-
-def _first(shown: Shown) -> int:
-    """The test point asked about, or the first of several."""
-    return int(shown.tests[0]) if len(shown.tests) else 0
 
 
 def titles(shown: Shown) -> tuple[str, str]:
@@ -232,6 +262,8 @@ def titles(shown: Shown) -> tuple[str, str]:
         up, down = (f"removing the training point would {verb} their {shown.watched}" for verb in ("raise", "lower"))
     else:
         up, down = (f"removing one of these would {verb} the {shown.watched}" for verb in ("raise", "lower"))
+    if not shown.sized:
+        up, down = (f"ranked as if {words}" for words in (up, down))
     if not shown.orientation:
         return f"Up: {up}", f"Down: {down}"
     good, bad = (up, down) if shown.orientation > 0 else (down, up)
@@ -241,6 +273,8 @@ def titles(shown: Shown) -> tuple[str, str]:
 def _rows(shown: Shown, rows: Sequence[int]) -> pd.DataFrame:
     places = np.array(rows, int)
     frame = table(shown).iloc[places][["id", "label", "predicted change"]]
-    frame = frame.rename(columns={"predicted change": f"change, {shown.unit}"})  # the sign stands above the table
+    frame["predicted change"] = shown.form.scale(frame["predicted change"].to_numpy())
+    name = "change" if shown.sized else "score"
+    frame = frame.rename(columns={"predicted change": f"{name}, {shown.form.scaled_unit}"})  # its sign stands above
     listed, scaling = shown.data.take(places), shown.analysis.problem.split.scaling
     return lens_of(listed).beside(frame, listed, scaling, FEATURES)

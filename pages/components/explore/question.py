@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from influence_core.analysis import Analysis, Problem
 
 ASKS = {"test": "One test point", "tests": "A group of test points", "train": "One training point"}
+CLICKED = "explore.clicked"
+HINT = " · :small[Click an outlined point: :blue[**blue**] training points helped it, :orange[**orange**] ones hurt.]"
 NUMBERS = "numbers"
 
 
@@ -72,56 +74,71 @@ def quantities(analysis: Analysis) -> list[str]:
 
 
 def question(analysis: Analysis) -> None:
-    """What is asked about; one line says what the asked point is and what the model makes of it."""
-    st.session_state["ask"] = state.view().ask
-    st.segmented_control(
-        "Ask about",
-        list(ASKS),
-        key="ask",
-        format_func=lambda name: ASKS[name],
-        on_change=safely(_ask),
-        label_visibility="collapsed",
-        required=True,
-    )
-    problem = analysis.problem
-    {"test": _one_test, "tests": _some_tests, "train": _one_train}[state.view().ask](problem)
+    """What is asked about, in one row; one line says what the asked point is and what the model makes of it."""
+    problem, ask = analysis.problem, state.view().ask
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="steps"):
+        st.session_state["ask"] = ask
+        st.segmented_control(
+            "Ask about",
+            list(ASKS),
+            key="ask",
+            format_func=lambda name: ASKS[name],
+            on_change=safely(_ask),
+            args=(analysis,),
+            label_visibility="collapsed",
+            required=True,
+            width="content",
+        )
+        {"test": _one_test, "tests": _some_tests, "train": _one_train}[ask](problem)
+    new = not st.session_state.get(CLICKED) and ask == "test" and state.view().train is None
+    st.markdown({"test": _verdict, "tests": _group, "train": _leaves}[ask](problem) + (HINT if new else ""))
 
 
-def _ask() -> None:
-    """Another kind of question; the reverse one needs a training point."""
-    ask, train = st.session_state["ask"], state.view().train
-    state.look(ask=ask, train=0 if ask == "train" and train is None else train)
+def clicked() -> None:
+    """Somebody knows what a click does: the sentence about it goes."""
+    st.session_state[CLICKED] = True
+
+
+def _ask(analysis: Analysis) -> None:
+    """Another kind of question; the reverse one needs a training point: the strongest, where none is selected."""
+    ask, view = st.session_state["ask"], state.view()
+    train = view.train
+    if ask == "train" and train is None:
+        train = int(np.abs(analysis.scores([view.point])[:, 0]).argmax())
+    state.look(ask=ask, train=train)
 
 
 def _one_test(problem: Problem) -> None:
     m = len(problem.split.test)
     wrong = np.flatnonzero(problem.misclassified)
     now = state.test()
-    with _row():
-        _number("Test point", "test-box", now, m, state.choose_test)
-        _step("Previous", ":material/chevron_left:", (now - 1) % m, state.choose_test)
-        _step("Next", ":material/chevron_right:", (now + 1) % m, state.choose_test)
-        _step("Random", ":material/casino:", int(np.random.default_rng().integers(m)), state.choose_test)
+    _number("Test point", "test-box", now, m, state.choose_test)
+    _step("Previous", ":material/chevron_left:", (now - 1) % m, state.choose_test)
+    _step("Next", ":material/chevron_right:", (now + 1) % m, state.choose_test)
+    _step("Random", ":material/casino:", int(np.random.default_rng().integers(m)), state.choose_test)
+    if problem.split.test.classes:
         later = wrong[wrong > now]
         target = int((later if len(later) else wrong)[0]) if len(wrong) else None
         _step("Next misclassified", ":material/error:", target, state.choose_test)
-    st.markdown(_verdict(problem, now))
 
 
 def _one_train(problem: Problem) -> None:
     n, now = len(problem.split.train), int(state.view().train or 0)
     flipped = np.flatnonzero(problem.split.flipped)
-    with _row():
-        _number("Training point", "train-box", now, n, state.choose_train)
-        _step("Previous", ":material/chevron_left:", (now - 1) % n, state.choose_train)
-        _step("Next", ":material/chevron_right:", (now + 1) % n, state.choose_train)
-        _step("Random", ":material/casino:", int(np.random.default_rng().integers(n)), state.choose_train)
-        if len(flipped):
-            later = flipped[flipped > now]
-            target = int((later if len(later) else flipped)[0])
-            _step("Next flipped label", ":material/swap_horiz:", target, state.choose_train)
-    name = plain_markdown(str(problem.split.train.ids[now]))
-    st.markdown(f"**{name}** leaves the training set: what happens to the prediction at every test point?")
+    _number("Training point", "train-box", now, n, state.choose_train)
+    _step("Previous", ":material/chevron_left:", (now - 1) % n, state.choose_train)
+    _step("Next", ":material/chevron_right:", (now + 1) % n, state.choose_train)
+    _step("Random", ":material/casino:", int(np.random.default_rng().integers(n)), state.choose_train)
+    if len(flipped):
+        later = flipped[flipped > now]
+        target = int((later if len(later) else flipped)[0])
+        _step("Next flipped label", ":material/swap_horiz:", target, state.choose_train)
+
+
+def _leaves(problem: Problem) -> str:
+    """What the reverse question is, in one line."""
+    name = plain_markdown(str(problem.split.train.ids[int(state.view().train or 0)]))
+    return f"**{name}** leaves the training set: what happens to the prediction at every test point?"
 
 
 def _some_tests(problem: Problem) -> None:
@@ -130,19 +147,23 @@ def _some_tests(problem: Problem) -> None:
     words = {"all": "All test points", "wrong": "All misclassified"}
     words |= {f"class {k}": f"Class {name}" for k, name in enumerate(test.class_names)} | {NUMBERS: "Numbers or lasso"}
     offered = [name for name, rows in groups.items() if len(rows)] + [NUMBERS]
-    rule, numbers = st.columns([2, 4], vertical_alignment="bottom")
-    with rule:
-        current = view.tests if view.tests in groups else NUMBERS
-        controls.choice("Group", offered, current, "tests-rule", _take_rule, titles=words)
-    with numbers:
-        st.session_state["tests-numbers"] = group_text(rows_of(view.tests, len(test), groups))
-        st.text_input(
-            "Test points, numbers and ranges", key="tests-numbers", on_change=safely(lambda: _take_numbers(len(test)))
-        )
-    asked = rows_of(view.tests, len(test), groups)
+    current = view.tests if view.tests in groups else NUMBERS
+    narrow: dict[str, Any] = {"titles": words, "label_visibility": "collapsed", "width": 200}
+    controls.choice("Group", offered, current, "tests-rule", _take_rule, **narrow)
+    st.session_state["tests-numbers"] = group_text(rows_of(view.tests, len(test), groups))
+    st.text_input(
+        "Test points, numbers and ranges", key="tests-numbers", on_change=safely(lambda: _take_numbers(len(test))),
+        label_visibility="collapsed", width=260,
+    )  # fmt: skip
+
+
+def _group(problem: Problem) -> str:
+    """Who is asked about, in one line."""
+    test = problem.split.test
+    asked = rows_of(state.view().tests, len(test), test_groups(problem))
     wrong = int(problem.misclassified[asked].sum())
     share = f", {wrong:,} of them misclassified" if test.classes else ""
-    st.markdown(f"**{len(asked):,} of {len(test):,} test points**{share}: the mean over them is watched.")
+    return f"**{len(asked):,} of {len(test):,} test points**{share}: the mean over them is watched."
 
 
 def _take_rule(name: str) -> None:
@@ -163,24 +184,22 @@ def _take_numbers(m: int) -> None:
     state.look(tests=text)
 
 
-def _row() -> Any:
-    """Widgets side by side: one container costs a third of the messages of a row of columns at every click."""
-    return st.container(horizontal=True, vertical_alignment="bottom", gap="small")
-
-
 def _number(label: str, key: str, now: int, count: int, take: Any) -> None:
     st.session_state[key] = now
-    st.number_input(label, 0, count - 1, key=key, on_change=safely(lambda: take(st.session_state[key])), width=150)
+    st.number_input(
+        label, 0, count - 1, key=key, on_change=safely(lambda: take(st.session_state[key])), width=130,
+        label_visibility="collapsed", help=f"{label}, from 0 to {count - 1:,}.",
+    )  # fmt: skip
 
 
 def _step(label: str, icon: str, target: int | None, take: Any) -> None:
-    why = None if target is not None else "The model gets every test point right."
+    why = label if target is not None else "The model gets every test point right."
     st.button(label, icon=icon, disabled=target is None, on_click=safely(take), args=(target,), help=why)
 
 
-def _verdict(problem: Problem, j: int) -> str:
+def _verdict(problem: Problem) -> str:
     """What the test point is and what the model says, in one line."""
-    split = problem.split
+    split, j = problem.split, state.test()
     names, prediction = split.test.class_names, problem.predictions[j]
     name = plain_markdown(str(split.test.ids[j]))
     if not names:

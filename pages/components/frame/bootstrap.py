@@ -7,7 +7,6 @@ from pathlib import Path
 import streamlit as st
 
 from pages.components.browser.bridge import ensure_static, favicon
-from pages.components.browser.tour import tour
 from pages.components.frame import sidebar
 from pages.components.frame.login import require_login
 from pages.components.session import state
@@ -15,24 +14,29 @@ from pages.components.session.door import opened
 from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
 
+NAME = "Influence Explorer"
+SIDEBAR = 220  # pixels: a picture needs the others
 
-def bootstrap(title: str, lead: str) -> None:
+
+def bootstrap(title: str, lead: str = "") -> None:
     """Start a page: title and one sentence are painted before anything heavy is imported.
 
     Args:
         title: of the page.
-        lead: the question the page answers, in one sentence.
+        lead: the question the page answers, in one sentence; a page without one begins with its picture, and its title
+            is there for screen readers only.
     """
-    st.set_page_config(page_title=f"{title} · Influence Explorer", page_icon=favicon(), layout="wide")
+    name = title if title == NAME else f"{title} · {NAME}"
+    st.set_page_config(page_title=name, page_icon=favicon(), layout="wide", initial_sidebar_state=SIDEBAR)
     st.html(Path(__file__).with_name("page.css"))
     with guarded():
         ensure_static()
         require_login()
         state.restore()
-        st.title(title, anchor=False)
-        st.markdown(lead)
-        if st.session_state.get("newcomer"):
-            tour(title)
+        with st.container(key="title" if lead else "quiet-title"):
+            st.title(title, anchor=False)
+            if lead:
+                st.markdown(lead)
         with st.spinner("Loading the numerical libraries: about five seconds, once per server start …", show_time=True):
             opened()
         for sentence in (*sidebar.news(), *state.settle()):

@@ -14,7 +14,7 @@ class Preset:
     title: str
     sentence: str
     settings: Settings
-    test: int = 0
+    test: int | None = None
 
 
 PRESETS: dict[str, Preset] = {

@@ -44,14 +44,20 @@ def draw() -> None:
             f"**Solver** {solver.title if solver else 'automatic'}  \n"
             f"**Seed** {current.seed}"
         )
-        copy_link("copy-link")
         if hidden:
             st.button("Show everything", icon=":material/visibility:", on_click=safely(lambda: state.look(hide="")))
-        if "settings" in hidden:
-            return
-        with st.expander("Settings as a file", icon=":material/description:"):
-            _file()
-        if st.button("Start over", help="Back to MNIST 1 versus 7 with default settings.", width="stretch"):
+        copy_link("copy-link")
+        if "settings" not in hidden:
+            with st.expander("Save, load, start over", icon=":material/more_horiz:"):
+                _file()
+                _start_over()
+
+
+def _start_over() -> None:
+    """Everything goes, so it asks."""
+    with st.popover("Start over", icon=":material/restart_alt:", width="stretch"):
+        st.markdown("Data, model, selections and uploads of this session are forgotten. A copied link keeps them.")
+        if st.button("Yes, start over", type="primary", key="start-over"):
             state.start_over()
 
 

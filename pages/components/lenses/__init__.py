@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pages.components.lenses.lens import Lens, Strongest
+from pages.components.lenses.lens import Lens, Reason, Strongest
 from pages.components.lenses.picture import PICTURE
 from pages.components.lenses.row import ROW
 
 if TYPE_CHECKING:
     from influence_core.data import Dataset, Split
 
-__all__ = ["LENSES", "Strongest", "lens_of"]
+__all__ = ["LENSES", "Reason", "Strongest", "lens_of"]
 
 
 def lens_of(data: Dataset | Split) -> Lens:

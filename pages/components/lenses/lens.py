@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from pages.components.browser.gallery import Sprite, sprite
 from pages.components.browser.strips import Captions, OnMap, Strip
+from pages.components.session.words import Form
 
 if TYPE_CHECKING:
+    from influence_core.analysis import Why
     from influence_core.data import Dataset, Scaling, Split
 
 Pictures = NDArray[np.uint8]
@@ -54,6 +57,40 @@ class Strongest:
     on_map: OnMap | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Reason:
+    """A training point and what it is asked about, with the reasons for its score.
+
+    Attributes:
+        split: where both come from.
+        why: the score as a sum.
+        test: the one test point asked about; None for several.
+        asked: what the column of the test point is called.
+        sign: −1 where a fall is helpful, so that blue stays helpful.
+        form: how the score and its shares are written.
+    """
+
+    split: Split
+    why: Why
+    test: int | None
+    asked: str
+    sign: int
+    form: Form
+
+    @cached_property
+    def source(self) -> tuple[Floats, Floats | None]:
+        """Features of both in the unit of the source."""
+        rows = [self.split.train.x[self.why.row]] + ([] if self.test is None else [self.split.test.x[self.test]])
+        mine, *asked = self.split.scaling.invert(np.stack(rows))
+        return mine, asked[0] if asked else None
+
+    @cached_property
+    def spread(self) -> Floats:
+        """(d,) standard deviations in the unit of the source."""
+        found: Floats = self.split.train.x.std(0) * self.split.scaling.scale
+        return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lens:
     """One kind of example.  What has a default is what a kind can do without.
@@ -62,6 +99,7 @@ class Lens:
         hover: (examples, labels before flipping or None) to one line for each.
         cells: (examples, scaling, most features) to the columns that stand for each in a table.
         full: (split, training row, name, given label): draws the example as large as one needs to decide.
+        why: draws why a training point matters to what is asked about.
         perturbation: (change per feature, examples, row, unit) to the picture of a perturbation.
         strongest: draws the examples that matter most.
         pictures: thumbnails on the map and in galleries, (n, h, w) or (n, h, w, 3); None for a kind without.
@@ -74,6 +112,7 @@ class Lens:
     cells: Callable[[Dataset, Scaling, int], pd.DataFrame]
     full: Callable[[Split, int, str, str], None]
     perturbation: Callable[[Floats, Dataset, int, str], Drawn]
+    why: Callable[[Reason], None]
     strongest: Callable[[Strongest], None] = lambda points: points.tables()
     pictures: Callable[[Dataset], Pictures | None] = lambda _data: None
     small: Callable[[Dataset, int, str, int], str] = lambda *_: ""

@@ -16,13 +16,14 @@ from pages.components.browser.gallery import sprite
 from pages.components.browser.strips import strip
 from pages.components.charts.fits import weight_images
 from pages.components.charts.pixel_map import pixel_map
-from pages.components.lenses.lens import Drawn, Floats, Pictures, Strongest
+from pages.components.lenses import shares
+from pages.components.lenses.lens import Drawn, Floats, Pictures, Reason, Strongest
 from pages.components.lenses.row import ROW, own_words
 
 if TYPE_CHECKING:
     from influence_core.data import Dataset, Split
 
-SIDE = 300  # pixels of the large image's longer side
+SIDE, WHY_SIDE = 300, 112  # pixels of the large image's longer side, and of those side by side
 
 
 def pictures(data: Dataset) -> Pictures:
@@ -68,6 +69,31 @@ def perturbation(change: Floats, data: Dataset, row: int, unit: str) -> Drawn:
     return Drawn(pixel_map(change, pictures(data)[row], unit), _colours(data))
 
 
+def why(pair: Reason) -> None:
+    """Both pictures, and between them the training picture with every pixel in the colour of its share."""
+    train, test = pair.split.train, pair.split.test
+    row, pixels = pair.why.row, _of_pixels(pair.split.train) and bool(pair.why.columns)
+    mine = pictures(train)[row]
+    shown = [("training point", mine, f"Training image {train.ids[row]}")]
+    if pixels:
+        share = shares.tinted(mine, pair.sign * pair.why.shares.features)
+        shown.append(("its pixels by share", share, f"The pixels of {train.ids[row]}, tinted by their share"))
+    if pair.test is not None:
+        shown.append((pair.asked, pictures(test)[pair.test], f"Test image {test.ids[pair.test]}"))
+    for place, (name, image, alt) in zip(st.columns(3), shown, strict=False):
+        with place:
+            st.html(f"{picture(image, alt, WHY_SIDE)}<div style='font-size:.8rem;opacity:.8'>{html.escape(name)}</div>")
+    if not pixels:
+        shares.table(pair)
+        return
+    end = pair.why.shares.intercept + pair.why.shares.penalty
+    rest = f" The other {pair.form.text(end)} are the constant's." if end else ""
+    st.caption(
+        f"Blue pixels make it helpful, orange ones harmful, strong colours carry much; all pixels together "
+        f"{pair.form.text(float(pair.why.shares.features.sum()))} {pair.form.scaled_unit}.{rest}{_colours(train)}"
+    )
+
+
 def weights(values: Floats, names: list[str], data: Dataset, per: str) -> Drawn | None:
     """The weight of every pixel."""
     if not _of_pixels(data):
@@ -92,5 +118,5 @@ def _colours(data: Dataset) -> str:
 
 PICTURE = replace(
     ROW, full=full, perturbation=perturbation, strongest=strongest, pictures=pictures, weights=weights, first=first,
-    small=lambda data, row, said, side: picture(pictures(data)[row], said, side),
+    why=why, small=lambda data, row, said, side: picture(pictures(data)[row], said, side),
 )  # fmt: skip

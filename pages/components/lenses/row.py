@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.components.charts.pixel_map import bars
+from pages.components.lenses import shares
 from pages.components.lenses.lens import Drawn, Floats, Lens
 from pages.components.session.words import plain_markdown
 
@@ -93,4 +94,4 @@ def perturbation(change: Floats, data: Dataset, _row: int, unit: str) -> Drawn:
     return Drawn(bars(change, data.feature_names, unit))
 
 
-ROW = Lens(hover=hover, cells=cells, full=full, perturbation=perturbation)
+ROW = Lens(hover=hover, cells=cells, full=full, perturbation=perturbation, why=shares.table)

@@ -60,7 +60,7 @@ def draw() -> None:
     suit.suit_model(cached.problem(state.settings()).split.train)
     with st.spinner("Fitting the first model …"):
         cached.fit(state.settings())
-    controls.exist(cached.problem(state.settings()).split)
+    controls.exist(cached.problem(state.settings()))
     _loss_only()
     values = values_of(OPTIONS)
     offered = teaching.applicable(cached.analysis(state.settings()))

@@ -30,8 +30,9 @@ def draw_deletion(problem: Problem) -> None:
         return
     if found is None:
         return
-    train, (n, p) = problem.split.train, found.dfbetas.shape
-    top = int(found.cooks_distance.argmax())
+    train, n = problem.split.train, len(found.leverage)
+    p = problem.fitted.size - len(problem.fitted.linear.held)
+    top = int(np.nanargmax(found.cooks_distance))
     caption = (
         "Training points. Leverage: how far the fit at a point follows its own target, from 0 to 1; mean p/n = "
         f"{p / n:.3g}, dotted: twice that. Studentised residual: target minus the prediction of a fit without the "
@@ -40,7 +41,14 @@ def draw_deletion(problem: Problem) -> None:
         "fit. In the table DFFITS, the change of its own prediction, and DFBETAS, the change of each coefficient, "
         "both per standard error (with minus without the point)."
     )
+    if p - int(problem.fitted.linear.intercept) > FEATURES:
+        caption += f" The table holds the DFBETAS of the {FEATURES} coefficients that change the most."
     labels = lens_of(train).hover(train, None)
+    if alone := int(np.isnan(found.cooks_distance).sum()):
+        point = "point alone holds" if alone == 1 else "points alone hold"
+        caption += (
+            f" {alone} {point} a coefficient (leverage 1): the fit without has no single answer, nor a place here."
+        )
     shown = fits.deletion_plot(found.leverage, found.studentised, found.cooks_distance, labels)
     show(shown, caption, _table(problem, found), "deletion")
 
@@ -48,7 +56,8 @@ def draw_deletion(problem: Problem) -> None:
 def _table(problem: Problem, found: Diagnostics) -> pd.DataFrame:
     train = problem.split.train
     names = [*train.feature_names, *["intercept"] * problem.fitted.linear.intercept]
-    moved = np.sort(fits.largest(np.abs(found.dfbetas).max(0))[:FEATURES])
+    moved = np.sort(fits.largest(np.nanmax(np.abs(found.dfbetas), axis=0))[:FEATURES])
+    moved = moved[~np.isin(moved, problem.fitted.linear.held)]
     columns = {
         "id": train.ids,
         "target": train.y,

@@ -14,6 +14,7 @@ from pages.components.lenses import lens_of
 from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
+from pages.components.session.words import plain_markdown
 from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from influence_core.analysis import Problem
     from influence_core.analysis.quality import Quality
     from influence_core.models import Fit
+
+NAMED = 6  # columns that a sentence names
 
 
 def numbers(problem: Problem) -> None:
@@ -37,6 +40,22 @@ def numbers(problem: Problem) -> None:
     for cells in rows:
         for column, (name, text) in zip(st.columns(width), cells, strict=False):
             column.metric(name, text)
+    if said := _held(problem):
+        st.caption(plain_markdown(said))
+
+
+def _held(problem: Problem) -> str:
+    """Columns without a coefficient of their own; empty where all have one."""
+    held = getattr(problem.fitted.model, "held", ())
+    if not held:
+        return ""
+    names = [problem.split.train.feature_names[k] for k in held]
+    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    verb = "has" if len(names) == 1 else "have"
+    return (
+        f"{', '.join(names[:NAMED])}{rest} {verb} no coefficient: without a penalty the other columns already say what "
+        "they say. The first value of a text is the reference that its other values are compared with."
+    )
 
 
 def _part_cells(name: str, got: Quality, unit: str) -> list[tuple[str, str]]:

@@ -12,12 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from influence_core.settings import Settings
+from pages.components.browser.bridge import named
 from pages.components.browser.loo_scatter import Look
 from pages.components.browser.map import Scene, Side
+from pages.components.browser.strips import OnMap
 from pages.components.problem.scene import scene
 from pages.components.session import state
+from pages.components.session.about import about
 from pages.components.session.door import core
 from pages.components.session.view import View, rows_of
+from pages.components.session.words import Form, form_of
 
 if TYPE_CHECKING:
     from influence_core.agreement import Agreement
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from influence_core.data import Dataset
 
 Rows = NDArray[np.int64]
+VALUE = "change over all test points"
+ALIKE = 100.0  # times as large are numbers that one factor serves
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +85,19 @@ class Shown:
     @property
     def single(self) -> int | None:
         """The one test point asked about; None for a group and for the reverse question."""
-        return self.view.test if self.view.ask == "test" else None
+        return self.view.point if self.view.ask == "test" else None
+
+    @property
+    def first(self) -> int:
+        """The test point asked about, or the first of several."""
+        return int(self.tests[0]) if len(self.tests) else 0
+
+    @property
+    def on_map(self) -> OnMap:
+        """Where the map's sheet has the example that is asked about, and the first of those that are coloured."""
+        n, coloured = len(self.analysis.problem.split.train), named(self.form.scale(self.helpfulness))
+        asked, first = (int(self.view.train or 0), n) if self.side == "test" else (n + self.first, 0)
+        return OnMap(self.scene.fingerprint, asked, first, coloured)
 
     @property
     def selected(self) -> int | None:
@@ -95,14 +113,59 @@ class Shown:
     @property
     def own_unit(self) -> str:
         """Of the watched quantity."""
-        unit: str = self.analysis.quantity.unit or self.analysis.problem.fitted.model.loss.unit
-        return unit
+        return self.analysis.unit
 
     @property
     def unit(self) -> str:
         """Of the scores."""
-        predicts = core.ESTIMATORS[self.settings.estimator].predicts
-        return self.own_unit if predicts else "a ranking without unit"
+        return self.own_unit if self.sized else "a ranking without unit"
+
+    @property
+    def sized(self) -> bool:
+        """Whether the scores are changes in a unit; a ranking has order and signs alone."""
+        return bool(core.ESTIMATORS[self.settings.estimator].predicts)
+
+    @cached_property
+    def form(self) -> Form:
+        """How scores are written: one factor for all numbers of the view."""
+        if self.view.lock and self.view.ask == "test":
+            return form_of(self.analysis.all_scores, self.unit)
+        return form_of(np.concatenate([self.scores, self.measured if self._alike else ()]), self.unit)
+
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether scores and measured changes have one unit, and sizes that one factor serves."""
+        if self.measured is None or not self.sized:
+            return False
+        here, there = (np.nanmax(np.abs(values), initial=0.0) for values in (self.scores, self.measured))
+        return bool(here < ALIKE * there and there < ALIKE * here)
+
+    @cached_property
+    def truth_form(self) -> Form:
+        """How measured changes are written: as the scores, where those have the same unit."""
+        if self._alike or self.measured is None:
+            return replace(self.form, unit=self.own_unit)
+        return form_of(self.measured, self.own_unit)
+
+    @property
+    def axis_form(self) -> Form:
+        """How scores are written on an axis beside that of the measured changes: alike, where both are changes."""
+        return self.truth_form if self.sized else self.form
+
+    @property
+    def about(self) -> str:
+        """What a file of this view was made of."""
+        ids = self.analysis.problem.split
+        asked = {
+            "test": lambda: f"test point {self.view.point} ({ids.test.ids[self.view.point]})",
+            "tests": lambda: f"{len(self.tests):,} test points",
+            "train": lambda: f"without training point {self.view.train or 0} ({ids.train.ids[self.view.train or 0]})",
+        }[self.view.ask]()
+        damping = f", damping {self.settings.solver.damping:g}" if self.settings.solver.damping else ""
+        way = self.analysis.problem.truth.way.name
+        r = f"{self.agreed.said(self.sized)} against {way}" if self.measured is not None else ""
+        estimator = f"{core.ESTIMATORS[self.settings.estimator].title}{damping}"
+        return about(self.settings, estimator, f"change of the {self.watched}", asked, r)
 
     @property
     def orientation(self) -> int:
@@ -120,9 +183,14 @@ class Shown:
         return self.sign * self.scores
 
     @property
+    def quantity(self) -> str:
+        """The quantity of one test point in words."""
+        return str(core.wording.watched(self.settings, self.analysis.problem.split.test.class_names))
+
+    @property
     def watched(self) -> str:
         """The quantity in words."""
-        quantity = core.wording.watched(self.settings, self.analysis.problem.split.test.class_names)
+        quantity = self.quantity
         return quantity if self.view.ask != "tests" else f"mean {quantity} of {len(self.tests):,} test points"
 
     @cached_property
@@ -149,10 +217,11 @@ class Shown:
 
     def look(self) -> Look:
         """How the points of the LOO scatter are named and coloured."""
-        same, group = self.unit == self.own_unit, self.group if self.side == "train" else ()
+        group = self.group if self.side == "train" else ()
         noise = self.refits.noise_of(self.tests) if self.refits is not None and self.side == "train" else None
-        look = Look(self.unit, self.own_unit, same, self.sign, self.selected, group, self.ends)
-        return look if noise is None else replace(look, band=2 * noise)
+        units = self.axis_form.scaled_unit, self.truth_form.scaled_unit
+        look = Look(*units, self.sized, self.sign, self.selected, group, self.ends, about=self.about)
+        return look if noise is None else replace(look, band=2 * noise / 10.0**self.truth_form.power)
 
     def pick(self, index: int) -> None:
         """Select one of the coloured points: a training point, or a test point, which is then asked about."""
@@ -163,7 +232,7 @@ def asked_tests(problem: Problem, view: View) -> Rows:
     """The test points that the question is about: one, a group, or all of them for the reverse question."""
     m = len(problem.split.test)
     if view.ask == "test":
-        return np.array([view.test])
+        return np.array([view.point])
     return np.arange(m) if view.ask == "train" else rows_of(view.tests, m, test_groups(problem))
 
 
@@ -183,11 +252,12 @@ def train_groups(problem: Problem) -> Mapping[str, Rows]:
 
 def definition(shown: Shown) -> str:
     """What the numbers on screen are, with their sign in words: the sentence of the method."""
-    if shown.view.ask == "train":
-        return core.wording.meaning(
-            f"{shown.watched} of a test point", shown.orientation, "the selected training point"
-        )
-    return core.wording.meaning(shown.watched, shown.orientation)
+    reverse = shown.view.ask == "train"
+    who = ("the selected training point",) if reverse else ()
+    what = f"{shown.watched} of a test point" if reverse else shown.watched
+    if not shown.sized:
+        return core.wording.ranking(core.ESTIMATORS[shown.settings.estimator].title, what, shown.orientation, *who)
+    return core.wording.meaning(what, shown.orientation, *who)
 
 
 def table(shown: Shown) -> pd.DataFrame:
@@ -200,6 +270,8 @@ def table(shown: Shown) -> pd.DataFrame:
     if shown.side == "train":
         columns["flipped"] = shown.analysis.problem.split.flipped
     columns["predicted change"] = shown.scores
+    if shown.side == "train":
+        columns[VALUE] = shown.analysis.worth
     if shown.measured is not None and shown.refits is not None:
         columns["measured change"] = shown.measured
         columns |= {"certificate": shown.refits.certificate} if shown.side == "train" else {}
@@ -213,10 +285,12 @@ def exported(frame: pd.DataFrame, shown: Shown) -> pd.DataFrame:
         if shown.side == "train"
         else f"{shown.analysis.problem.split.train.ids[shown.view.train or 0]} is removed"
     )
+    start = "predicted change" if shown.sized else f"{core.ESTIMATORS[shown.settings.estimator].title}, for the change"
     tail = f"of {shown.watched} if {removed}, new minus old, {{unit}}, > 0 {shown.ends[1]}, < 0 {shown.ends[0]}"
     return frame.rename(
         columns={
-            "predicted change": "predicted change " + tail.format(unit=shown.unit),
+            "predicted change": f"{start} " + tail.format(unit=shown.unit),
             "measured change": "measured change " + tail.format(unit=shown.own_unit),
+            VALUE: f"{VALUE}, predicted, of the mean {shown.quantity} if removed, new minus old, {shown.unit}",
         }
     )

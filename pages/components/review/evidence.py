@@ -16,7 +16,7 @@ from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
 from pages.components.session import cached, state
 from pages.components.session.door import annotating
-from pages.components.session.words import plain_markdown, signed
+from pages.components.session.words import Form, form_of, plain_markdown, signed
 from pages.components.widgets import job_panel
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def witnesses(desk: Desk, scored: Scored, found: Case) -> None:
     supports, contradicts = ([scored.position(one.row) for one in side] for side in (found.supports, found.contradicts))
     change[[*supports, *contradicts]] = [one.change for one in (*found.supports, *found.contradicts)]
     unit = "change of p" if found.quantity == "probability" else "change of the margin"
-    content = Strip(f"{found.id}, given label {label}", supports, contradicts, change, unit, titles=titles)
+    content = Strip(
+        f"{found.id}, given label {label}", supports, contradicts, change, form_of(change, unit), titles=titles
+    )
     asked, names = train.take(np.array([scored.position(found.row)])), desk.queue.class_names
     captions = {row: f"{train.ids[row]}: {names[int(train.y[row])]}" for row in (*supports, *contradicts)}
     points = Strongest(
@@ -110,21 +112,21 @@ def _tables(split: Split, content: Strip) -> None:
     for column, title, side in zip(st.columns(2), content.titles, (content.helpful, content.harmful), strict=True):
         with column:
             st.markdown(f"**{plain_markdown(title)}**")
-            st.table(witness_table(side, content.scores, split).set_index("id"))
+            st.table(witness_table(side, content.scores, split, content.form).set_index("id"))
 
 
-def witness_table(rows: Sequence[int], change: np.ndarray, split: Split) -> pd.DataFrame:
+def witness_table(rows: Sequence[int], change: np.ndarray, split: Split, form: Form) -> pd.DataFrame:
     """Examples that speak for or against, with their labels.
 
     Returns:
-        Columns id, label, change, and what else shows an example of this kind.
+        Columns id, label, the change with its unit, and what else shows an example of this kind.
     """
     train = split.train.take(np.array(rows, int))
     frame = pd.DataFrame(
         {
             "id": train.ids.astype(object),
             "label": [train.class_names[int(label)] for label in train.y],
-            "change": [signed(float(change[row])) for row in rows],
+            form.scaled_unit: [form.text(float(change[row])) for row in rows],
         }
     )
     return lens_of(train).beside(frame, train, split.scaling)

@@ -34,7 +34,7 @@ WHAT = {
     "labels_multiannotator.csv": "one column per annotator, for `cleanlab.multiannotator`",
     "label_studio_tasks.json": "tasks with predictions and annotations, for Label Studio",
     "label_config.xml": "the labelling configuration that reads them",
-    "dataset_clean.csv": "the data with corrected labels, without what was excluded",
+    "dataset_clean": "the data with corrected labels, without what was excluded",
     "audit_log.jsonl": "every decision and event ever stored",
     "manifest.json": "hashes, seeds, versions, signs and row counts",
 }
@@ -62,7 +62,7 @@ def export(desk: Desk, recipe: Recipe) -> None:
     found = annotating.resolve(said)
     rows, words, count = choose(said, found)
     table = st.file_uploader(
-        "The file these data were uploaded from, for dataset_clean.csv in exactly its schema (optional)",
+        "The file these data were uploaded from, for a dataset_clean that differs in corrected labels only (optional)",
         key="review.original",
     ) if state.settings().data.name == "upload" else None  # fmt: skip
     if st.button(f"Prepare the files: {count:,} rows", type="primary", icon=":material/inventory_2:", key="prepare"):
@@ -156,7 +156,7 @@ def downloads(desk: Desk) -> None:
             width="stretch",
         )  # fmt: skip
         size = f"{counts[name]:,} rows, " if counts.get(name) else ""
-        words.caption(f"{size}{len(content) / 1024:,.1f} KB: {WHAT.get(name, '')}.")
+        words.caption(f"{size}{len(content) / 1024:,.1f} KB: {WHAT.get(name) or WHAT[name.partition('.')[0]]}.")
 
 
 def imports(desk: Desk) -> None:

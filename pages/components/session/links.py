@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from influence_core.files import json_text
 from influence_core.settings import (
     DataSettings,
     ModelSettings,
@@ -44,12 +45,14 @@ class Chosen:
         view: what is looked at.
         problems: the sentences.
         plain: whether a lesson is named and no part of the settings, not even their version: the lesson brings its own.
+        usual: whether a model is named and no penalty: a network takes its own.
     """
 
     settings: Settings
     view: View
     problems: tuple[str, ...] = ()
     plain: bool = False
+    usual: bool = False
 
 
 def write(settings: Settings, view: View) -> dict[str, str]:
@@ -73,7 +76,8 @@ def read(query: Mapping[str, Sequence[str]]) -> Chosen:
     settings, said = from_query(single)
     view, more = views.from_query(single)
     named = {name.split(".")[0] for name in query} & SETTINGS
-    return Chosen(settings, view, (*problems, *said, *more), plain=bool(view.lesson) and not named)
+    usual = "model.name" in single and "model.l2" not in single
+    return Chosen(settings, view, (*problems, *said, *more), plain=bool(view.lesson) and not named, usual=usual)
 
 
 def write_file(settings: Settings, view: View) -> str:
@@ -94,9 +98,9 @@ def read_file(raw: bytes) -> Chosen:
             "Download the settings once to see what such a file holds."
         )
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SettingsError("Settings file: expected a JSON text in UTF-8, got other bytes.") from None
+        text = json_text(raw)
+    except ValueError as error:
+        raise SettingsError(f"Settings file: {error}.") from None
     settings = from_json(text)
     looked = json.loads(text).get("view", {})
     if not isinstance(looked, dict):
@@ -106,8 +110,12 @@ def read_file(raw: bytes) -> Chosen:
     return Chosen(settings, view, problems)
 
 
-def known(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+def known(settings: Settings, usual: bool = False) -> tuple[Settings, tuple[str, ...]]:
     """Settings with every name and option that the registries do not have replaced by its default.
+
+    Args:
+        settings: of a link or a file.
+        usual: whether nothing was said of a penalty, which a network needs to be its own.
 
     Returns:
         The settings and a sentence for each replacement.
@@ -115,6 +123,8 @@ def known(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     problems: list[str] = []
     data = _part("data", settings.data, core.DATASETS, lambda entry: entry.options, problems)
     model = _part("model", settings.model, core.MODELS, lambda entry: entry.all_options, problems)
+    if usual and core.MODELS[model.name].kind.seeded:
+        model = replace(model, l2=core.MODELS[model.name].l2)
     solver = settings.solver
     if solver.name == "auto":
         solver = replace(solver, options=_options(solver.options, (), "solver", problems))

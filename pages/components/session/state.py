@@ -16,6 +16,7 @@ from pages.components.session.view import View
 # Selections that name rows or columns.
 FRESH = ("test", "train", "ask", "tests", "group", "group_open", "threshold", "feature", "output", "given", "instead")
 NOTES = "state.notes"
+START = "state.start"  # the test point that nobody chose
 IN_FLIGHT = 1.0  # seconds in which a click may still carry the address from before the last change
 
 
@@ -24,7 +25,6 @@ def restore() -> None:
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     if "settings" in st.session_state and not _went_back(query):
         return
-    st.session_state.newcomer = not query and "settings" not in st.session_state
     take(links.read(query))
 
 
@@ -40,6 +40,7 @@ def take(chosen: links.Chosen) -> None:
     """Use the choices of a link or a file; what they ask for in vain is told by :func:`settle`."""
     st.session_state.settings, st.session_state.view = chosen.settings, chosen.view
     st.session_state.ignored, st.session_state.plain = chosen.problems, chosen.plain
+    st.session_state.usual = chosen.usual
 
 
 def settle() -> tuple[str, ...]:
@@ -48,7 +49,8 @@ def settle() -> tuple[str, ...]:
     Returns:
         A sentence for every part that had to be ignored, a few at most.
     """
-    st.session_state.settings, problems = links.known(settings())
+    usual = st.session_state.pop("usual", False)
+    st.session_state.settings, problems = links.known(settings(), usual)
     st.session_state.told = (*st.session_state.pop("ignored", ()), *problems)
     return links.told(st.session_state.told)
 
@@ -92,7 +94,14 @@ def look(**values: Any) -> None:
 
 def test() -> int:
     """Index of the selected test point."""
-    return view().test
+    return view().point
+
+
+def start_at(test: int) -> None:
+    """Ask about this test point where none was chosen."""
+    if view().test is None:
+        look(test=test)
+        st.session_state[START] = test
 
 
 def fit_in(train: int, test: int) -> tuple[str, ...]:
@@ -135,6 +144,8 @@ def redraw(points: str, keep: bool) -> None:
 def change(part: str | None = None, **values: Any) -> None:
     """Replace some settings, of ``part`` (data, model, solver) or of the top level."""
     current, before = settings(), view()
+    if before.test == st.session_state.get(START):
+        before = replace(before, test=None)
     if part is None:
         put(replace(current, **values))
     else:
@@ -150,8 +161,8 @@ def change_option(part: str, name: str, value: Value) -> None:
 
 
 def choose_test(index: int) -> None:
-    """Select a test point and ask about it; the training point selected before belonged to another question."""
-    look(test=int(index), train=None, ask="test")
+    """Select a test point and ask about it; the selected training point stays: what does it do to this one?"""
+    look(test=int(index), ask="test")
 
 
 def choose_train(index: int | None) -> None:

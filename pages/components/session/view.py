@@ -31,6 +31,7 @@ HIDABLE = {
     "truth": "the comparison with exact leave-one-out",
     "examples": "the most helpful and harmful examples",
     "selection": "the selected training point and its actions",
+    "why": "why the selected training point matters",
     "flip": "how few must leave to turn a prediction",
     "group": "groups that leave together",
     "details": "gallery, features and table",
@@ -47,7 +48,7 @@ class View:
     """Everything on screen that is no setting of the analysis.
 
     Attributes:
-        test: the test point asked about.
+        test: the test point asked about; None for the one to start with, see ``Problem.start``.
         train: the selected training point.
         ask: ``test`` colours training points by one test point, ``tests`` by a group of them, ``train`` colours test
             points by what removing the selected training point does to each.
@@ -77,7 +78,7 @@ class View:
         instead: class index: only cards with this best alternative are served; None for all.
     """
 
-    test: int = 0
+    test: int | None = None
     train: int | None = None
     ask: str = "test"
     tests: str = "wrong"
@@ -106,6 +107,11 @@ class View:
     instead: int | None = None
 
     @property
+    def point(self) -> int:
+        """The test point asked about."""
+        return self.test or 0
+
+    @property
     def hidden(self) -> frozenset[str]:
         """What Explore leaves out."""
         return frozenset(self.hide.split(",")) - {""}
@@ -115,7 +121,7 @@ def to_query(view: View) -> dict[str, str]:
     """URL parameters: the test point, and what else differs from the defaults: ``{"test": "7", "group": "3-9"}``."""
     default = View()
     chosen = {item.name: getattr(view, item.name) for item in fields(view)}
-    return {name: str(value) for name, value in chosen.items() if name == "test" or value != getattr(default, name)}
+    return {name: str(value) for name, value in chosen.items() if value != getattr(default, name)}
 
 
 def from_query(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
@@ -169,9 +175,9 @@ def _number(name: str, text: str) -> int:
 def within(view: View, train: int, test: int) -> tuple[View, tuple[str, ...]]:
     """A view that asks for some of so many points; a link, or other data, may have asked for others."""
     problems = []
-    if view.test >= test:
-        problems.append(f"Test point {view.test} does not exist: expected 0 to {test - 1}. Test point 0 is shown.")
-        view = replace(view, test=0)
+    if view.test is not None and view.test >= test:
+        problems.append(f"Test point {view.test} does not exist: expected 0 to {test - 1}. Another one is shown.")
+        view = replace(view, test=None)
     if view.train is not None and view.train >= train:
         problems.append(f"Training point {view.train} does not exist: expected 0 to {train - 1}. None is selected.")
         view = replace(view, train=None)

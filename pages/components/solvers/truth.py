@@ -250,7 +250,7 @@ def _draw_halves(settings: Settings, scores: dict[str, Scores], truth: Yardstick
 
 def unit(settings: Settings) -> str:
     """Of the watched quantity."""
-    return core.QUANTITIES[settings.quantity].unit or cached.problem(settings).fitted.model.loss.unit
+    return core.QUANTITIES[settings.quantity].unit_of(cached.problem(settings).fitted.model.loss)
 
 
 def meant(settings: Settings) -> solvers.Meant:

@@ -10,6 +10,8 @@ import streamlit as st
 
 from pages.components.browser.pictures import pictures
 from pages.components.charts.colours import THEMES
+from pages.components.session import state
+from pages.components.session.about import about
 from pages.components.session.door import core
 from pages.components.session.words import plain_markdown
 from pages.components.widgets.linked_table import formats
@@ -72,4 +74,4 @@ def twin(table: pd.DataFrame, key: str, title: str | None = None) -> None:
             icon=":material/download:",
         )
         if title is not None:
-            pictures(key, title)
+            pictures(key, title, about(state.settings()))

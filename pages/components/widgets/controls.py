@@ -16,7 +16,7 @@ from pages.components.session.errors import safely
 from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
-    from influence_core.data import Split
+    from influence_core.analysis import Problem
 
 
 def option(part: str, described: Option) -> None:
@@ -64,10 +64,12 @@ def place(name: str, count: int, default: int) -> int:
     return default
 
 
-def exist(split: Split) -> None:
+def exist(problem: Problem) -> None:
     """Before anything is drawn: the selected points are points of these data, else a sentence says what is shown."""
-    for sentence in state.fit_in(len(split.train), len(split.test)):
+    for sentence in state.fit_in(len(problem.split.train), len(problem.split.test)):
         st.warning(plain_markdown(sentence), icon=":material/link_off:")
+    if state.view().test is None:
+        state.start_at(problem.start)
 
 
 def pick(name: str, chosen: object, count: int) -> None:

@@ -158,7 +158,7 @@ def words(job: Job, units: str) -> str:
         return f"waiting, {before} job{'s' if before > 1 else ''} before this one" if before else "waiting for its turn"
     if not job.total:
         return "starting"
-    counted, rate = f"{_number(job.done)} of {_number(job.total)} {units}", jobs().rate(job)
+    counted, rate = f"{_number(job.done, units)} of {_number(job.total, units)} {units}", jobs().rate(job)
     if rate is None:
         return counted
     return f"{counted} · {rate:,.3g} per second · {duration((job.total - job.done) / rate)} left"
@@ -168,7 +168,7 @@ def resumed(job: Job, units: str) -> str:
     """What a stopped server's run had finished."""
     if not job.kept:
         return "Started again after the server stopped."
-    return f"Resumed after the server stopped: {job.kept:,} of {_number(job.total)} {units} were kept."
+    return f"Resumed after the server stopped: {job.kept:,} of {_number(job.total, units)} {units} were kept."
 
 
 def duration(seconds: float) -> str:
@@ -178,5 +178,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:,.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
-def _number(count: float) -> str:
-    return f"{count:,}" if isinstance(count, int) else f"{count:,.1f}"
+def _number(count: float, units: str) -> str:
+    """Megabytes have tenths; a refit that is half done is not done."""
+    return f"{count:,.1f}" if units == "MB" and not isinstance(count, int) else f"{int(count):,}"

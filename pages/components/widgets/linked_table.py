@@ -70,11 +70,11 @@ def picked_row(rows: pd.DataFrame, event: object) -> int | None:
 
 
 def formats(frame: pd.DataFrame, changes: Iterable[str] = ()) -> dict[str, Any]:
-    """Digits that count: a table would show a change of 0.0000041 as 0; columns of changes always have a sign."""
+    """Digits that count; columns of changes, whose largest is written in one to three digits, always have a sign."""
     chosen = set(changes)
     fractions = [name for name, kind in frame.dtypes.items() if pd.api.types.is_float_dtype(kind)]
     return {
-        str(name): st.column_config.NumberColumn(format="%+.3g" if name in chosen else "%.4g") for name in fractions
+        str(name): st.column_config.NumberColumn(format="%+.4f" if name in chosen else "%.4g") for name in fractions
     }
 
 

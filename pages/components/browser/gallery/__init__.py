@@ -107,7 +107,7 @@ def park_tiles(tiles: Gallery, key: str) -> None:
     send_once(tiles.message, key)
 
 
-def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None], key: str) -> None:
+def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None], key: str, about: str = "") -> None:
     """Draw the grid; a click, Enter or Space selects, arrow keys move.
 
     Args:
@@ -115,6 +115,7 @@ def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None
         selected: image with a ring; follows a selection made elsewhere.
         on_click: called with the number of the image.
         key: of the element.
+        about: what a downloaded picture was made of.
     """
 
     def clicked() -> None:
@@ -125,6 +126,6 @@ def gallery(tiles: Gallery, selected: int | None, on_click: Callable[[int], None
 
     _gallery(
         key=key,
-        data=pack({"fingerprint": f"gallery {tiles.fingerprint}", "selected": selected}),
+        data=pack({"fingerprint": f"gallery {tiles.fingerprint}", "selected": selected, "about": about}),
         on_clicked_change=safely(clicked),
     )

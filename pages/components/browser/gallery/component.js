@@ -63,10 +63,10 @@ function listen(grid) {
   });
 }
 
-function contents({ state: { set }, parentNode }) {
+function contents({ state: { set, about }, parentNode }) {
   const marked = new Set(set.marked);
   const rows = set.labels.map((label, index) => [index, label, Number(marked.has(index))]);
-  return { node: parentNode.querySelector('.if-gallery'), title: set.title, file: set.title.toLowerCase().replaceAll(' ', '-'),
+  return { node: parentNode.querySelector('.if-gallery'), title: set.title, about, file: set.title.toLowerCase().replaceAll(' ', '-'),
     rows: [['number', 'image', set.mark], ...rows] };
 }
 
@@ -78,7 +78,7 @@ export default component((handle, current) => {
     listen(grid);
     fileButtons(handle.parentElement.querySelector('.if-files'), () => contents(grid));
   }
-  grid.state.handle = handle;
+  Object.assign(grid.state, { handle, about: message.about });
   parked(message.fingerprint).then((set) => {
     if (!current()) return;
     if (grid.state.set !== set) build(grid, set);

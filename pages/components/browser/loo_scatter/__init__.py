@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from influence_core.agreement import Agreement
 
 TOP = 20
+SENT = ("equal", "sign", "selected", "title", "file", "about", "height", "band")
 
 _scatter = component("loo_scatter", '<div class="if-chart if-loo" role="group"></div>\n', isolated=False)
 
@@ -53,6 +54,7 @@ class Look:
         ends: what the negative and the positive side of both axes mean.
         title: of a downloaded picture.
         file: name of a downloaded picture, without its ending.
+        about: what a downloaded picture was made of.
         band: half width of the grey band of measured changes that are no more than noise; 0 for none.
         height: pixels.
     """
@@ -66,12 +68,15 @@ class Look:
     ends: tuple[str, str] = ("harmful", "helpful")
     title: str = "Predicted change against exact leave-one-out"
     file: str = "loo-scatter"
+    about: str = ""
     band: float = 0.0
     height: int = 520
 
 
 def loo_scatter(scene: Scene, pairs: Pairs, look: Look, on_click: Callable[[int], None], key: str) -> None:
-    """x = measured, y = predicted; the strongest points are diamonds, and r is named for them and for the others.
+    """x = predicted, y = measured, so that the cloud leans as the slope of measured on predicted says.
+
+    The strongest points are diamonds, and r is named for them and for the others.
 
     Args:
         scene: parked under its fingerprint on the same page; its labels and thumbnails appear on hover.
@@ -114,13 +119,13 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
         f"{name} (r = {_r(pairs, rows)})" for name, rows in (("other points", rest), (f"{len(top)} strongest", top))
     ]
     known = np.isfinite(pairs.measured)
-    reach = [1.06 * float(np.abs(v[known]).max(initial=0.0)) or 1.0 for v in (pairs.measured, pairs.predicted)]
-    reach[0] = max(reach[0], min(1.15 * look.band, 4 * reach[0]))  # a band is one where its edges are seen
+    reach = [1.06 * float(np.abs(v[known]).max(initial=0.0)) or 1.0 for v in (pairs.predicted, pairs.measured)]
+    reach[1] = max(reach[1], min(1.15 * look.band, 4 * reach[1]))  # a band is one where its edges are seen
     header = {
         "fingerprint": scene.fingerprint,
         "side": pairs.side,
         "names": names,
-        "titles": [f"measured by refits, {look.measured}", f"predicted, {look.unit}"],
+        "titles": [f"predicted, {look.unit}", f"measured by refits, {look.measured}"],
         "words": f"← {look.ends[0]} | {look.ends[1]} →",
         "reach": [float(f"{limit:.9g}") for limit in ([max(reach)] * 2 if look.equal else reach)],
         **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height", "band")},
@@ -128,6 +133,7 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
     arrays = {"measured": np.asarray(pairs.measured, float), "top": top, "group": np.asarray(look.group, int)}
     if pairs.coloured is None:
         arrays["predicted"] = np.asarray(pairs.predicted, float)
+        header["about"] = look.about
     else:
         header["coloured"] = named(pairs.coloured)
     return pack(header, **arrays)
@@ -151,14 +157,15 @@ def _r(pairs: Pairs, rows: np.ndarray) -> str:
     return f"{np.corrcoef(a, b)[0, 1]:.3f}"
 
 
-def summary(found: Agreement) -> str:
+def summary(found: Agreement, sized: bool = True) -> str:
     """The box beside the scatter, one line of Markdown.
 
     Returns:
         r, ρ, slope, sign agreement, overlap of the top lists and n.
     """
+    order = f"**r = {found.r}** · ρ = {found.rho} · **slope = {found.slope}**" if sized else f"**ρ = {found.rho}**"
     return (
-        f"**r = {found.r}** · ρ = {found.rho} · **slope = {found.slope}** · same sign {_percent(found.sign.value)} · "
+        f"{order} · same sign {_percent(found.sign.value)} · "
         f"top-{found.k} overlap {_percent(found.top_k.value)} · n = {found.n:,}"
     )
 

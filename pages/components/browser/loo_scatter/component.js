@@ -12,15 +12,15 @@ function points(message, rows, theme, look) {
   const pick = (from) => Float32Array.from(rows, (i) => from[i]);
   const colour = Float32Array.from(rows, (i) => (message.sign * message.predicted[i] >= 0 ? 1 : 0));
   return { mode: 'markers', hoverinfo: 'none', meta: message.side, customdata: Int32Array.from(rows), showlegend: false,
-    x: pick(message.measured), y: pick(message.predicted), ...look,
+    x: pick(message.predicted), y: pick(message.measured), ...look,
     marker: { opacity: 0.85, line: { width: 0.6, color: theme.outline }, color: colour, cmin: 0, cmax: 1,
       colorscale: [[0, HARMFUL], [1, HELPFUL]], ...look.marker } };
 }
 
 function ring(message, name, rows, marker) {
   const known = Array.from(rows).filter((i) => Number.isFinite(message.measured[i]));
-  return { mode: 'markers', hoverinfo: 'skip', name, x: known.map((i) => message.measured[i]),
-    y: known.map((i) => message.predicted[i]), showlegend: known.length > 0, marker };
+  return { mode: 'markers', hoverinfo: 'skip', name, x: known.map((i) => message.predicted[i]),
+    y: known.map((i) => message.measured[i]), showlegend: known.length > 0, marker };
 }
 
 export function tracesOf(message, theme) {
@@ -49,12 +49,13 @@ export function layoutOf(message, theme) {
     gridcolor: theme.grid, exponentformat: 'power' });
   return {
     height: message.height, uirevision: `${message.fingerprint} ${message.side} ${message.titles[1]}`, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
-    clickmode: 'event', margin: { l: 80, r: 34, t: 52, b: 70 }, xaxis: axis(message.titles[0], 0),
+    clickmode: 'event', margin: { l: 80, r: 8, t: 8, b: 60 }, xaxis: axis(message.titles[0], 0),
     yaxis: axis(message.titles[1], 1), paper_bgcolor: CLEAR, plot_bgcolor: CLEAR,
     font: { color: theme.text, family: theme.font, size: 12 },
     modebar: { orientation: 'v', bgcolor: CLEAR, color: theme.outline, activecolor: theme.text },
-    legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },
-    shapes: message.band ? [{ type: 'rect', layer: 'below', x0: -message.band, x1: message.band, yref: 'paper', y0: 0, y1: 1,
+    // Inside, in the corner that points which agree leave empty.
+    legend: { x: 0.01, y: 0.99, yanchor: 'top', itemsizing: 'constant', font: { size: 10.5 }, bgcolor: theme.veil },
+    shapes: message.band ? [{ type: 'rect', layer: 'below', y0: -message.band, y1: message.band, xref: 'paper', x0: 0, x1: 1,
       line: { width: 0 }, fillcolor: theme.outline, opacity: 0.18 }] : [],
     meta: { selected: message.selected },
   };
@@ -66,7 +67,9 @@ export const altOf = ({ measured, names }) =>
 // The map has the predicted changes already, where it shows them.
 async function arrive(message, root) {
   root.setAttribute('aria-label', altOf(message));
-  if (message.coloured) message.predicted = (await parked(message.coloured)).scores.map((score) => message.sign * score);
+  if (!message.coloured) return;
+  const { scores, about } = await parked(message.coloured);
+  Object.assign(message, { about, predicted: scores.map((score) => message.sign * score) });
 }
 
 export default chart({

@@ -114,6 +114,7 @@ class MapView:
         alt: what a screen reader says instead of the picture.
         title: of a downloaded picture.
         file: name of a downloaded picture, without its ending.
+        about: what a downloaded picture was made of.
         height: pixels.
     """
 
@@ -132,6 +133,7 @@ class MapView:
     alt: str = "Map of training and test points"
     title: str = "Influence map"
     file: str = "influence-map"
+    about: str = ""
     height: int = 520
 
 

@@ -55,24 +55,11 @@ function dressLegend(root, plot) {
   }
 }
 
-// Rows of a horizontal legend, its entries packed as Plotly does.
-function legendRows(data, width) {
-  let [rows, filled] = [1, 0];
-  for (const { name, showlegend } of data) {
-    if (showlegend === false) continue;
-    const entry = 48 + 6.2 * name.length;
-    if (filled && filled + entry > width) [rows, filled] = [rows + 1, 0];
-    filled += entry;
-  }
-  return rows;
-}
-
 const MAP = {
   config: (message) => (message.lasso ? CONFIG : CONFIG_WITHOUT_LASSO),
   figure(scene, message, theme, root) {
     const { data, layout } = figureOf(scene, message, theme);
     layout.selectionrevision = root.state.lassos ?? 0;
-    layout.margin.b = Math.max(layout.margin.b, 58 + 19 * legendRows(data, root.clientWidth)); // or it covers the axis
     return { data, layout };
   },
   words(message, side, index) {

@@ -18,7 +18,7 @@ function colourAxis(message, theme) {
   return {
     cmin: unsigned ? 0 : -1, cmax: 1,
     colorscale: unsigned ? [[0, theme.neutral], [1, theme.strength]] : [[0, HARMFUL], [0.5, theme.neutral], [1, HELPFUL]],
-    colorbar: { orientation: 'h', x: 0.5, y: 1, yanchor: 'bottom', ypad: 4, len: 0.62, thickness: 10, outlinewidth: 0,
+    colorbar: { orientation: 'h', x: 0.5, y: 1, yanchor: 'bottom', ypad: 2, len: 0.62, thickness: 8, outlinewidth: 0,
       title: { text: escapeText(scaleTitle(message)), side: 'top', font: { size: 12 } },
       tickvals: shown.map((mark) => place(mark, message)), ticktext: scaleWords(message, shown, message.scores), tickfont: { size: 11 }, ticklen: 3,
       tickcolor: theme.outline },
@@ -68,9 +68,8 @@ function testTrace(scene, message, theme) {
   const ids = drawOrder(scored ? message.scores : null, scene.test_x.length);
   const symbol = Array.from(ids, (i) => SHAPES[scene.test_class[i] % SHAPES.length]);
   const crowded = ids.length > CROWD; // or the test points would hide the colours below them
-  const look = scored ? { symbol, line: { width: 1.2, color: theme.text } }
-    : { symbol, color: CLEAR, size: crowded ? 5 : 9, opacity: crowded ? 0.45 : 1,
-      line: { width: crowded ? 1 : 1.6, color: theme.text } };
+  const look = scored ? { symbol, line: { width: 1.2, color: theme.text } } // else light: the training points are the subject
+    : { symbol, color: CLEAR, size: crowded ? 4 : 8, opacity: crowded ? 0.35 : 0.75, line: { width: 1, color: theme.text } };
   const trace = marks(scene, message, 'test', ids, look);
   if (scored && !crowded) trace.marker.size = trace.marker.size.map((size) => Math.max(size, 7)); // few, so all readable
   return { ...trace, name: scored ? 'test point (coloured)' : 'test point (open shape)' };
@@ -157,7 +156,7 @@ function rangeOf(scene, axis) {
     }
   }
   const pad = 0.05 * (high - low || 1);
-  return [low - pad, high + pad];
+  return [low - (axis === 'y' ? 3 : 1) * pad, high + pad]; // the legend lies inside, at the bottom
 }
 
 function layoutOf(scene, message, theme) {
@@ -169,11 +168,11 @@ function layoutOf(scene, message, theme) {
     showarrow: false, font: { size: 14 } };
   return {
     height: message.height, uirevision: scene.fingerprint, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
-    clickmode: 'event', margin: { l: 56, r: 12, t: 62, b: scene.class_names.length > 4 ? 130 : 106 }, images: image ? [image] : [],
+    clickmode: 'event', margin: { l: 52, r: 8, t: 48, b: 46 }, images: image ? [image] : [],
     annotations: [below],
     paper_bgcolor: CLEAR, plot_bgcolor: CLEAR, font: { color: theme.text, family: theme.font, size: 12 },
     xaxis: axis('x', 0), yaxis: axis('y', 1), modebar: { orientation: 'v', bgcolor: CLEAR, color: theme.outline, activecolor: theme.text },
-    legend: { orientation: 'h', x: 0, y: 0, yref: 'container', yanchor: 'bottom', itemsizing: 'constant', font: { size: 11.5 } },
+    legend: { orientation: 'h', x: 0, y: 0, yanchor: 'bottom', itemsizing: 'constant', font: { size: 11 }, bgcolor: theme.veil },
     ...(message.scores ? { coloraxis: colourAxis(message, theme) } : {}),
     meta: { test: message.selected_test, train: message.selected_train, scored: Boolean(message.scores) },
   };

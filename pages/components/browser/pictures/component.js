@@ -6,12 +6,12 @@ import FRAME from './component.html.js';
 import STYLE from './component.css.js';
 
 async function save(root, format) {
-  const { chart, title, file } = root.contents;
+  const { chart, title, file, about } = root.contents;
   const plot = document.querySelector(`.st-key-${CSS.escape(chart)} .js-plotly-plot`);
   if (!plot) throw new Error('The chart is not on the page any more. Reload the page and try again.');
   const { width, height, margin } = plot._fullLayout;
   const layout = { ...plot.layout, margin: { ...margin, r: Math.max(margin.r, 16) } };
-  await savePlot({ data: plot.data, layout }, { title, file, theme: palette(root), format, width, height });
+  await savePlot({ data: plot.data, layout }, { title, file, about, theme: palette(root), format, width, height });
 }
 
 export default component(({ parentElement, data }) => {

@@ -82,6 +82,11 @@ export function send(root, trigger, event) {
   handle.setTriggerValue(trigger, { ...event, fingerprint: scene.fingerprint, nonce: Date.now() });
 }
 
+// The wheel scrolls the page; with ctrl or ⌘, and so with two fingers, it zooms the chart.
+function scrolls(event) {
+  if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+}
+
 function release(root) {
   const { state } = root;
   unpark(root);
@@ -96,7 +101,10 @@ function release(root) {
 export const chart = (kind) => component((handle, current) => {
   const root = handle.parentElement.querySelector('.if-chart');
   const message = unpack(handle.data);
-  if (!root.state) root.innerHTML = FRAME;
+  if (!root.state) {
+    root.innerHTML = FRAME;
+    root.addEventListener('wheel', scrolls, { capture: true });
+  }
   const state = (root.state ??= {});
   state.handle = handle;
   if (message.alt) root.setAttribute('aria-label', message.alt);

@@ -15,7 +15,7 @@ export function palette(root) {
   const [r, g, b] = rgbOf(paint.fillStyle);
   const dark = 0.299 * r + 0.587 * g + 0.114 * b < 128;
   const look = PALETTE.themes[dark ? 'dark' : 'light'];
-  return { ...look, dark, background: paint.fillStyle, font: read('--st-font', 'sans-serif'),
+  return { ...look, dark, background: paint.fillStyle, veil: `rgba(${r},${g},${b},0.72)`, font: read('--st-font', 'sans-serif'),
     text: read('--st-text-color', look.text) };
 }
 
@@ -38,12 +38,13 @@ export function markerSizes(scores, limit) {
 
 const signOf = (value) => (value < 0 ? '−' : value > 0 ? '+' : '');
 
-// Three digits for one number, two for the marks of a scale; always with its sign, and a real minus.
-// As Python writes three digits: 0.0000041 would not be read.
+// Three digits and no exponent for one number, two for the marks of a scale; always with its sign, and a real minus.
 export function signed(score) {
-  const [digits, power] = Math.abs(score).toExponential(2).split('e');
-  const tiny = score && power < -4;
-  return signOf(score) + (tiny ? `${Number(digits)}e-${power.slice(1).padStart(2, '0')}` : String(Number(Math.abs(score).toPrecision(3))));
+  if (!score) return '0';
+  const [digits, power] = Math.abs(score).toExponential(2).split('e').map(Number);
+  const decimals = Math.min(Math.max(2 - power, 0), 20);
+  const text = Number(`${digits}e${power}`).toFixed(decimals);
+  return signOf(score) + text.replace(/\B(?=(\d{3})+(?!\d|\.))(?<!\..*)/g, ',');
 }
 export function number(value) {
   if (value === 0) return '0';
@@ -61,5 +62,16 @@ export function scaleWords(message, marks, scores) {
 }
 export const scaleTitle = ({ magnitude_only: unsigned, words, unit, symlog }) =>
   `${unsigned ? 'weak → strong' : `← ${words[0]} | ${words[1]} →`}   (${unit}${symlog ? ', logarithmic' : ''})`;
+
+// Lines of a text in the font of a file, by about how wide a letter is.
+export function wrapped(text, width, size) {
+  const [most, found] = [Math.max(12, Math.floor(width / (0.54 * size))), ['']];
+  for (const word of text.split(' ')) {
+    const next = found.at(-1) ? `${found.at(-1)} ${word}` : word;
+    if (next.length <= most || !found.at(-1)) found[found.length - 1] = next;
+    else found.push(word);
+  }
+  return found;
+}
 
 export const escapeText = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -2,9 +2,9 @@
 // numbers as CSV.  Tools and other controls carry data-aside and stay out.  Fetched at the first click on one of the buttons.
 import { element, svg as shape } from './dom.js';
 import { FORMULA } from './formula.js';
-import { PICTURE_FONT, palette } from './palette.js';
+import { PICTURE_FONT, palette, wrapped } from './palette.js';
 
-const [FILE_PAD, FILE_TITLE] = [16, 34]; // pixels around the picture, and for its title
+const [FILE_PAD, TITLE, FOOT] = [16, 16, 11]; // pixels around the picture, of its title, and of what it was made of
 const LARGEST_SIDE = 16_000; // of a canvas
 
 // Few programs read rgba() in an attribute.
@@ -128,17 +128,21 @@ function drawn(sheet, node) {
 }
 
 // The whole of an element, also what has been scrolled out of sight.
-async function pictureOf(node, title) {
+async function pictureOf(node, title, about = '') {
   const look = palette(node);
   const box = node.getBoundingClientRect();
-  const sheet = { left: box.left - node.scrollLeft - FILE_PAD, top: box.top - node.scrollTop - FILE_PAD - FILE_TITLE,
+  const [head, foot] = [wrapped(title, node.scrollWidth, TITLE), about ? wrapped(about, node.scrollWidth, FOOT) : []];
+  const [above, below] = [14 + 20 * head.length, foot.length && 8 + 15 * foot.length];
+  const sheet = { left: box.left - node.scrollLeft - FILE_PAD, top: box.top - node.scrollTop - FILE_PAD - above,
     images: new Map(), defs: shape('defs', {}) };
-  const [width, height] = [node.scrollWidth + 2 * FILE_PAD, node.scrollHeight + 2 * FILE_PAD + FILE_TITLE];
+  const [width, height] = [node.scrollWidth + 2 * FILE_PAD, node.scrollHeight + 2 * FILE_PAD + above + below];
   const size = { width, height, viewBox: `0 0 ${width} ${height}`, 'font-family': PICTURE_FONT };
   const parts = drawn(sheet, node);
   await Promise.all([...sheet.images.values()].map(cut));
+  const text = (lines, y, size) => lines.map((line, k) => shape('text', { x: FILE_PAD, y: y + 1.25 * size * k, 'font-size': size,
+    fill: look.text }, line));
   return shape('svg', size, sheet.defs, shape('rect', { width, height, fill: look.background }),
-    shape('text', { x: FILE_PAD, y: FILE_PAD + 14, 'font-size': 16, fill: look.text }, title), ...parts);
+    ...text(head, FILE_PAD + 14, TITLE), ...text(foot, height - below, FOOT), ...parts);
 }
 
 function keep(blob, name) {
@@ -158,8 +162,8 @@ async function pixels(svg, address) {
   return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
 }
 
-export async function savePicture(kind, { node, title, file }) {
-  const svg = await pictureOf(node, title);
+export async function savePicture(kind, { node, title, file, about }) {
+  const svg = await pictureOf(node, title, about);
   const blob = new Blob([new XMLSerializer().serializeToString(svg)], { type: 'image/svg+xml' });
   if (kind === 'svg') return keep(blob, `${file}.svg`);
   const address = URL.createObjectURL(blob);

@@ -1,7 +1,7 @@
 // Plotly.js itself, and pictures of charts to download.
 import { element } from './dom.js';
 import { LIBRARY } from './library.js';
-import { PICTURE_FONT, escapeText } from './palette.js';
+import { PICTURE_FONT, escapeText, wrapped } from './palette.js';
 
 let library;
 
@@ -19,21 +19,49 @@ export function loadPlotly() {
 }
 
 // A layout with a title and the ground of the page, for a file: on the page the title stands above the chart.
-const TITLE_ROOM = 34;
+const [TITLE, FOOT, SIDE] = [16, 11, 14]; // pixels of a title and of a foot, and beside them
+const [ROW, BELOW] = [30, 48]; // of a legend's row in the font of a file, and of ticks and title below a plot
 
-function printed(layout, title, theme) {
-  const t = layout.margin.t + TITLE_ROOM;
-  const words = { text: escapeText(title), showarrow: false, xref: 'paper', x: 0, xanchor: 'left', yref: 'paper', y: 1,
-    yanchor: 'top', yshift: t - 10, font: { size: 16, color: theme.text } };
-  return { ...layout, title: undefined, selections: [], margin: { ...layout.margin, t }, annotations: [...(layout.annotations ?? []), words],
-    paper_bgcolor: theme.background, plot_bgcolor: theme.background,
-    font: { ...layout.font, color: theme.text, family: PICTURE_FONT } };
+// Rows of a horizontal legend, its entries packed as Plotly does.
+export function legendRows(data, width) {
+  let [rows, filled] = [1, 0];
+  for (const { name, showlegend } of data) {
+    if (showlegend === false || !name) continue;
+    const entry = 48 + 6.2 * name.length;
+    if (filled && filled + entry > width) [rows, filled] = [rows + 1, 0];
+    filled += entry;
+  }
+  return rows;
 }
 
-export async function savePlot({ data, layout }, { title, file: filename, theme, width, height, format }) {
+const lines = (text, yanchor, { yshift, left, size, theme }) => ({ text: text.map(escapeText).join('<br>'), showarrow: false, align: 'left',
+  xref: 'paper', x: 0, xanchor: 'left', xshift: SIDE - left, yref: 'paper', y: yanchor === 'top' ? 1 : 0, yanchor, yshift,
+  font: { size, color: theme.text } });
+
+// A layout for a file: a title and a foot that says what it was made of, both as many lines as the width asks for, and a legend
+// above the plot as high as the fonts of a file make it.
+export function printed({ data, layout }, { title, about = '', theme, width, height }) {
+  const margin = { ...layout.margin, l: Math.max(layout.margin.l, layout.yaxis?.title?.text ? 88 : 0) };
+  const [head, foot] = [wrapped(title, width - 2 * SIDE, TITLE), about ? wrapped(about, width - 2 * SIDE, FOOT) : []];
+  const above = layout.legend?.orientation === 'h' && layout.legend.y >= 1 && layout.showlegend !== false;
+  const rows = ROW * legendRows(data, width - margin.l - margin.r);
+  const room = above ? Math.max(0, rows + 14 - margin.t) : 0;
+  if (layout.legend?.yref === 'container') margin.b = Math.max(margin.b, rows + BELOW);
+  const [up, foots] = [14 + 1.3 * TITLE * head.length + room, foot.length && 10 + 1.35 * FOOT * foot.length];
+  const down = margin.b - layout.margin.b + foots;
+  Object.assign(margin, { t: margin.t + up, b: layout.margin.b + down });
+  const legend = layout.legend?.yref === 'container' ? { ...layout.legend, y: foots / (height + up + down) } : layout.legend;
+  const words = [lines(head, 'top', { yshift: margin.t - 10, left: margin.l, size: TITLE, theme })];
+  if (foot.length) words.push(lines(foot, 'bottom', { yshift: 6 - margin.b, left: margin.l, size: FOOT, theme }));
+  return { height: height + up + down, layout: { ...layout, title: undefined, selections: [], margin, ...(legend ? { legend } : {}),
+    annotations: [...(layout.annotations ?? []), ...words], paper_bgcolor: theme.background, plot_bgcolor: theme.background,
+    font: { ...layout.font, color: theme.text, family: PICTURE_FONT } } };
+}
+
+export async function savePlot({ data, layout: shown }, { file: filename, format, width, ...more }) {
   const Plotly = await loadPlotly();
-  return Plotly.downloadImage({ data, layout: printed(structuredClone(layout), title, theme) },
-    { format, filename, width, height: height + TITLE_ROOM, scale: format === 'png' ? 2 : 1 });
+  const { layout, height } = printed({ data, layout: structuredClone(shown) }, { width, ...more });
+  return Plotly.downloadImage({ data, layout }, { format, filename, width, height, scale: format === 'png' ? 2 : 1 });
 }
 
 // Up to this many points a picture is made of SVG shapes; more would make a file that few programs open, so those stay
@@ -55,9 +83,9 @@ export function drawable(traces, theme) {
 }
 
 function download(plot, format) {
-  const { message: { title, file }, theme } = plot.closest('.if-chart').state;
+  const { message: { title, file, about }, theme } = plot.closest('.if-chart').state;
   return savePlot({ data: drawable(plot.data, theme), layout: plot.layout },
-    { title, file, theme, format, width: plot.clientWidth, height: plot.layout.height });
+    { title, file, about, theme, format, width: plot.clientWidth, height: plot.layout.height });
 }
 
 const pictureButton = (format) => ({

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pages.components.browser.bridge import component, is_index, pack
 from pages.components.browser.gallery import Sprite
 from pages.components.session.errors import safely
+from pages.components.session.words import Form
 
 Captions = Sequence[str] | Mapping[int, str]
 
@@ -27,11 +28,13 @@ class OnMap:
         scene: its fingerprint.
         asked: tile of the test image on its sheet.
         first: tile of training image 0.
+        coloured: name of the scores that the map shows, which knows what a file of it was made of.
     """
 
     scene: str
     asked: int
     first: int
+    coloured: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +46,19 @@ class Strip:
         helpful: training indices, most helpful first.
         harmful: training indices, most harmful first.
         scores: (n,) signed scores of all training points, shown raw.
-        unit: of the scores.
+        form: how the scores are written.
         selected: training index with a ring.
         titles: of the two rows; what stands before a colon names the side in few words.
         heading: above a downloaded picture.
         file: name of downloaded files, without their ending.
+        about: what a downloaded picture was made of.
     """
 
     test_caption: str
     helpful: Sequence[int]
     harmful: Sequence[int]
     scores: NDArray[np.floating[Any]]
-    unit: str = "nats"
+    form: Form = Form(0, "nats")  # noqa: RUF009 - frozen
     selected: int | None = None
     titles: tuple[str, str] = (
         "Helpful: removing one of these would raise the loss",
@@ -62,6 +66,7 @@ class Strip:
     )
     heading: str = "The training points that matter most"
     file: str = "strongest-points"
+    about: str = ""
 
 
 def strip(
@@ -89,10 +94,12 @@ def strip(
         where = vars(tiles)
     else:
         own = {index: (place, captions[index]) for place, index in enumerate(shown, 1)}
-        where = {"sprite": vars(tiles), "asked": 0, "own": own}
+        where = {"sprite": vars(tiles), "asked": 0, "own": own, "about": content.about}
     header = where | {
         "test": content.test_caption,
-        "unit": content.unit,
+        "unit": content.form.scaled_unit,
+        "raw_unit": content.form.unit,
+        "power": content.form.power,
         "selected": content.selected,
         "rows": [
             {"title": title, "word": title.partition(":")[0].lower(), "points": part}

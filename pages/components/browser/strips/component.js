@@ -42,16 +42,16 @@ function middle(message) {
 }
 
 function contents(root) {
-  const { rows, unit, heading, file } = root.message;
+  const { rows, raw_unit: unit, heading, file, about } = root.message;
   const head = ['side', 'point', `predicted change, ${unit}`];
-  return { node: root, title: heading, file,
+  return { node: root, title: heading, file, about,
     rows: [head, ...rows.flatMap(({ word, items }) => items.map(({ caption, value }) => [word, caption, value]))] };
 }
 
 // Pictures and captions of the points: the message's own, or those of the scene.
-function complete({ rows, own, first }, { sprite, train_labels: train, test_labels: test }) {
+function complete({ rows, own, first, power }, { sprite, train_labels: train, test_labels: test }) {
   const at = (index) => own?.[index] ?? [first + index, train[first + index] ?? test[first + index - train.length]];
-  const item = ([index, value]) => ({ index, value, score: signed(value), tile: at(index)[0], caption: at(index)[1] });
+  const item = ([index, value]) => ({ index, value, score: signed(value / 10 ** power), tile: at(index)[0], caption: at(index)[1] });
   return { sprite, rows: rows.map((row) => ({ ...row, items: row.points.map(item) })) };
 }
 
@@ -65,8 +65,10 @@ function sheetOf(root, sprite) {
 export default component((handle, current) => {
   const root = handle.parentElement.querySelector('.if-strip');
   const message = unpack(handle.data);
-  (message.scene ? parked(message.scene) : Promise.resolve(message)).then((scene) => {
+  const there = message.scene ? [message.scene, message.coloured].map(parked) : [message, message];
+  Promise.all(there).then(([scene, { about }]) => {
     if (!current()) return;
+    message.about = about;
     const { sprite } = Object.assign(message, complete(message, scene));
     Object.assign(root, { handle, message });
     const [helpful, harmful] = HUES.map((hue, k) => row(root, message, message.rows[k], hue));

@@ -1,0 +1,74 @@
+"""The columns of the source behind the features: 0/1 features of one text column are one column again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from influence_core.compute import FloatArray
+
+OTHER = "(other)"
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One column of the source.
+
+    Attributes:
+        name: of the column.
+        features: places of its features.
+        levels: what each of them stands for; none for a number.
+    """
+
+    name: str
+    features: tuple[int, ...]
+    levels: tuple[str, ...] = ()
+
+    def level(self, values: FloatArray) -> str:
+        """The value of one example.
+
+        Args:
+            values: (d,) features in the unit of the source.
+
+        Returns:
+            Its level; the one without a feature of its own is ``OTHER``.
+        """
+        on = [level for level, k in zip(self.levels, self.features, strict=True) if values[k] > 0.5]
+        return on[0] if on else OTHER
+
+
+def source_columns(names: Sequence[str], x: FloatArray) -> tuple[SourceColumn, ...]:
+    """Columns of the source, as far as names and values tell: neighbours ``name=level`` of which at most one is 1.
+
+    Args:
+        names: d features.
+        x: (n, d) in the unit of the source.
+
+    Returns:
+        Columns in the order of their features; whatever is not such a group is a column of its own.
+    """
+    found: list[SourceColumn] = []
+    for prefix, part in groupby(range(len(names)), key=lambda k: _prefix(names[k])):
+        places = tuple(part)
+        if prefix and len(places) > 1 and _exclusive(x[:, places]):
+            levels = tuple(names[k][len(prefix) + 1 :] for k in places)
+            found.append(SourceColumn(prefix, places, levels))
+        else:
+            found += [SourceColumn(names[k], (k,)) for k in places]
+    return tuple(found)
+
+
+def _prefix(name: str) -> str:
+    """What stands before the sign of equality, if anything."""
+    before, sign, _ = name.partition("=")
+    return before if sign else ""
+
+
+def _exclusive(part: NDArray[np.float64]) -> bool:
+    """Whether these are zeros and ones, with at most one 1 in a row; to the rounding of a scaling."""
+    whole = np.round(part)
+    return bool((np.abs(part - whole) < 1e-9).all() and np.isin(whole, (0, 1)).all() and (whole.sum(1) <= 1).all())

@@ -1,0 +1,73 @@
+"""Why a training point matters: its score over what it is made of, and the three factors behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from pages.components.lenses import Reason, lens_of
+from pages.components.problem.asked import Shown
+from pages.components.session.door import core
+from pages.components.session.words import plain_markdown, signed
+
+if TYPE_CHECKING:
+    from influence_core.analysis import Why
+
+
+def why(shown: Shown) -> None:
+    """The selected training point, or the strongest one; nothing for the reverse question, which has no test point."""
+    if shown.view.ask == "train" or not core.ESTIMATORS[shown.settings.estimator].splits:
+        return
+    row = shown.view.train
+    chosen = int(np.abs(shown.scores).argmax()) if row is None else row
+    split = shown.analysis.problem.split
+    try:
+        found = core.why(shown.analysis, shown.tests, chosen)
+    except core.EXPECTED_ERRORS as error:  # a network of another kind
+        st.caption(plain_markdown(str(error)))
+        return
+    which = "the strongest training point"
+    name = plain_markdown(shown.scene.train_labels[chosen])
+    lead = (
+        ""
+        if row is not None
+        else f" **{name}**, {which}: {shown.form.text(found.shares.score)} {shown.form.scaled_unit}."
+    )
+    st.markdown(f"**Why does it matter?**{lead} :small[{_factors(found)}]", help=_words(shown, found))
+    asked = "test point" if shown.single is not None else f"{len(shown.tests):,} test points"
+    lens_of(split).why(Reason(split, found, shown.single, asked, shown.sign, shown.form))
+
+
+def _factors(found: Why) -> str:
+    """How wrong, how far out, how alike."""
+    parts = []
+    if found.factors is not None:
+        parts.append(
+            f"The model is **wrong** on it by {found.factors.wrong:.2g} (more than on {found.wronger:.0%} of the "
+            "training points)"
+        )
+    if found.leverage is not None:
+        value, share = found.leverage
+        parts.append(f"it **sticks out** with leverage {value:.2g} (more than {share:.0%})")
+    if found.factors is not None:
+        parts.append(f"and it is **alike** what is asked about: cosine {signed(round(found.factors.alike, 3))}")
+    return ", ".join(parts) + "." if parts else ""
+
+
+def _words(shown: Shown, found: Why) -> str:
+    if found.shares.before is not None:
+        return (
+            "A network's score splits exactly over what its last layer reads; the layers before it are one number. "
+            "The cosine is that of the two gradients in the metric of (H + δI)⁻¹."
+        )
+    newton = " One-step Newton: the same split, with what the point's leverage adds." * (
+        shown.settings.estimator == "newton"
+    )
+    return (
+        "The score is exactly the sum of these shares: share of a column = its value (from the mean) × how much the "
+        f"{plain_markdown(shown.watched)} feels it × how wrong the model is here.{newton} A share is not what would "
+        "happen if the value were another one: that is *What if a feature changed?* below. The cosine is that of the "
+        "two gradients in the metric of (H + δI)⁻¹."
+    )
