@@ -30,10 +30,10 @@ def nearest(given, count):
     return np.argsort(chances[:, -1] - chances[:, -2])[:count].tolist()
 
 
-@pytest.mark.parametrize("l2", [1.0, 0.1])
+@pytest.mark.parametrize("l2", [pytest.param(1.0, marks=pytest.mark.slow), 0.1])
 def test_digits_and_scikit_learn(l2):
     """785 parameters: the margin to seven digits, and a member that comes back undoes the flip."""
-    given = problem(DataSettings("mnist", (("size", 300),)), l2=l2)
+    given = problem(DataSettings("mnist", (("size", 200),)), l2=l2)
     split, test = given.split, nearest(given, 1)[0]
     found = ask(given, test).turned
     assert found.found
@@ -50,7 +50,7 @@ def test_digits_and_scikit_learn(l2):
     assert np.sign(whole) == -np.sign(turned)
     assert found.before == pytest.approx(abs(whole), rel=1e-7)
     assert found.after == pytest.approx(-abs(turned), rel=1e-6)
-    for k in np.random.default_rng(0).permutation(len(found.rows))[:5]:
+    for k in np.random.default_rng(0).permutation(len(found.rows))[:2]:
         assert np.sign(margin(np.delete(found.rows, k))) == np.sign(whole)
 
 
