@@ -130,7 +130,7 @@ def visit(page: Any, address: str, query: str = "n=300") -> None:
     rest(page)
 
 
-def explore(page: Any, app: str, query: str = "") -> None:
+def explore(page: Any, app: str, query: str = "v=1&test=0") -> None:
     """Open Explore with map and truth drawn."""
     page.goto(f"{app}/Explore?{query}")
     page.wait_for_function(READY)

@@ -48,7 +48,7 @@ def test_no_page_has_a_serious_violation_or_sticks_out(page: Any, app: str, them
     for name in ("", *PAGES, "Lessons?lesson=damping"):
         page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
         page.goto(f"{app}/{name}{'&' if '?' in name else '?'}{IMAGES}")
-        page.get_by_role("button", name="Start over").first.wait_for(state="attached")
+        page.get_by_role("button", name="Copy link").first.wait_for(state="attached")
         rest(page)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 1000})

@@ -72,7 +72,7 @@ def test_gallery_buttons_and_number_box_select_too(page: Any, app: str) -> None:
     push(page, page.get_by_role("button", name="Next", exact=True))
     page.wait_for_url(re.compile("test=13"))
     push(page, page.get_by_role("button", name="Next misclassified"))
-    page.get_by_text("misclassified").nth(1).wait_for()
+    page.get_by_text("✗ misclassified").first.wait_for()
     rest(page)
     ask(page, 5)
     no_trouble(page)

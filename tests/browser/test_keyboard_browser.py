@@ -79,7 +79,7 @@ def backwards(before: dict[str, Any], after: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("name", ["", *PAGES])
 def test_tab_goes_through_the_page_in_reading_order_and_is_seen(page: Any, app: str, name: str) -> None:
     page.goto(f"{app}/{name}?{IMAGES}")
-    page.get_by_role("button", name="Start over").first.wait_for(state="attached")
+    page.get_by_role("button", name="Copy link").first.wait_for(state="attached")
     rest(page)
     steps = tab_round(page)
     names = [step["name"] for step in steps]
