@@ -14,6 +14,7 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from influence_core.settings import Settings  # noqa: E402
 from pages.components.browser.bridge import ensure_static  # noqa: E402
 from pages.components.browser.gallery import Gallery, gallery, park_tiles, sprite  # noqa: E402
 from pages.components.browser.loo_scatter import Look, Pairs, loo_scatter  # noqa: E402
@@ -166,6 +167,7 @@ def linked() -> None:
 
 @st.fragment
 def framed() -> None:
+    st.session_state.setdefault("settings", Settings())  # what the file of a chart names
     xs = np.linspace(0, 6, 50, dtype=np.float32)
     figure = go.Figure(go.Scatter(x=xs, y=np.sin(xs), name="a sine"))
     figure.update_layout(title="A wave &lt;b&gt; comes &amp; goes", xaxis_title="time, s", yaxis_title="height, m")

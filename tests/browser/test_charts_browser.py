@@ -20,7 +20,8 @@ EMPTY = f"""() => {{
   const plot = {LOO}, {{ xaxis, yaxis }} = plot._fullLayout, {{ message }} = document.querySelector('.if-loo').state;
   const marks = Array.from(message.predicted, (x, i) => [xaxis.l2p(x), yaxis.l2p(message.measured[i])]);
   const box = plot.getBoundingClientRect();
-  for (let x = 30; x < xaxis._length - 30; x += 10) for (let y = 30; y < yaxis._length - 30; y += 10)
+  // From the corner that lies across from the legend's.
+  for (let x = xaxis._length - 30; x > 30; x -= 10) for (let y = yaxis._length - 30; y > 30; y -= 10)
     if (marks.every(([u, v]) => !(Math.hypot(u - x, v - y) < 30)))
       return [box.left + xaxis._offset + x, box.top + yaxis._offset + y];
 }}"""

@@ -31,6 +31,7 @@ from tests.browser.helpers import (
 )
 
 pytestmark = pytest.mark.browser
+ASKED = BLOBS + "&test=0"  # not the least certain one
 
 
 def analysed(link: str) -> Analysis:
@@ -52,7 +53,7 @@ def lonely(analysis: Analysis, side: str = "train") -> int:
 
 
 def test_a_training_point_is_selected_asked_about_and_joins_a_group(page: Any, app: str) -> None:
-    explore(page, app, BLOBS)
+    explore(page, app, ASKED)
     analysis = blobs()
     row = lonely(analysis)
     click(page, "train", row)
@@ -78,7 +79,7 @@ def test_a_training_point_is_selected_asked_about_and_joins_a_group(page: Any, a
 
 
 def test_a_point_of_the_scatter_and_a_row_of_the_table_select_too(page: Any, app: str) -> None:
-    explore(page, app, BLOBS)
+    explore(page, app, ASKED)
     push(page, page.get_by_role("tab", name="Table and CSV"))
     page.get_by_text("Strongest first").wait_for()
     rest(page)
@@ -143,7 +144,7 @@ def test_one_selection_in_map_strips_table_scatter_and_box(page: Any, app: str) 
 
 
 def test_a_lasso_makes_a_group_with_three_numbers_and_a_boundary_after(page: Any, app: str) -> None:
-    explore(page, app, BLOBS)
+    explore(page, app, ASKED)
     tool(page, "Lasso Select")
     inside, _ = frame(page, (0.45, 0.3), (0.8, 0.75), steps=True)
     page.wait_for_url(re.compile("group="))
@@ -166,7 +167,7 @@ def test_a_lasso_makes_a_group_with_three_numbers_and_a_boundary_after(page: Any
 
 
 def test_a_group_of_test_points_is_chosen_by_lasso_or_by_name(page: Any, app: str) -> None:
-    explore(page, app, BLOBS + "&ask=tests&tests=all")
+    explore(page, app, ASKED + "&ask=tests&tests=all")
     rest(page)
     tool(page, "Box Select")
     _, inside = frame(page, (0.2, 0.2), (0.7, 0.7))
@@ -193,7 +194,7 @@ def test_a_group_of_test_points_is_chosen_by_lasso_or_by_name(page: Any, app: st
 
 
 def test_switches_change_the_colours_and_stand_in_the_link(page: Any, app: str) -> None:
-    explore(page, app, BLOBS)
+    explore(page, app, ASKED)
     scale = "() => document.querySelector('.js-plotly-plot')._fullLayout.coloraxis.colorbar.title.text"
     for label, name, word in (
         ("Symmetric log scale", "symlog", "logarithmic"),
@@ -217,7 +218,7 @@ def test_a_locked_scale_is_the_same_for_every_test_point(page: Any, app: str) ->
             found.append(page.evaluate(limit))
         return found
 
-    explore(page, app, BLOBS)
+    explore(page, app, ASKED)
     free = limits()
     assert free[0] != free[1]
     more(page)
@@ -231,7 +232,7 @@ def test_a_locked_scale_is_the_same_for_every_test_point(page: Any, app: str) ->
 
 
 def test_the_table_is_a_csv_file_with_every_training_point(page: Any, app: str) -> None:
-    explore(page, app, BLOBS + "&details=table")
+    explore(page, app, ASKED + "&details=table")
     with page.expect_download() as file:
         page.get_by_role("button", name=re.compile("Download all 160 rows as CSV")).click()
     assert file.value.suggested_filename == "influence-blobs-test-0.csv"
@@ -255,7 +256,7 @@ def test_hovering_the_map_shows_the_picture_under_the_mouse(page: Any, app: str)
 
 
 def test_the_keyboard_reaches_what_the_mouse_does(page: Any, app: str) -> None:
-    explore(page, app, BLOBS)
+    explore(page, app, ASKED)
     page.get_by_label("Training point", exact=True).fill("7")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("train=7"))
