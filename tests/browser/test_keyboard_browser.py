@@ -127,6 +127,6 @@ def test_from_the_data_to_a_measured_training_point_by_keyboard_alone(page: Any,
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("train="))
     rest(page)
-    assert page.get_by_text(re.compile(r"predicted [+−]\S+ nats, \w+ · measured [+−]\S+ nats")).count() == 1
+    assert page.get_by_text(re.compile(r"predicted [+−]\S+ .*nats, \w+.* measured [+−]\S+ .*nats")).count() == 1
     assert [t["count"] for t in named(page, "selected training point")] == [1]
     no_trouble(page)
