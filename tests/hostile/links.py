@@ -142,7 +142,7 @@ FILES = (
     SettingsFile("ten megabytes", b" " * 10_000_000, "at most 64 KB"),
     SettingsFile("nothing", b"", "JSON"),
     SettingsFile("a picture", b"\x89PNG\r\n\x1a\n\xff\xfe", "UTF-8"),
-    SettingsFile("UTF-16", '{"v": 1}'.encode("utf-16"), "UTF-8"),
+    SettingsFile("broken UTF-16", '{"v": 1}'.encode("utf-16")[:-1], "UTF-"),
     SettingsFile("a list", b"[1, 2]", '"v": 1'),
     SettingsFile("null", b"null", '"v": 1'),
     SettingsFile("another version", b'{"v": 2}', '"v": 1'),
