@@ -28,6 +28,7 @@ from tests.browser.helpers import (
     push,
     rest,
     tool,
+    zoom,
 )
 
 pytestmark = pytest.mark.browser
@@ -274,3 +275,29 @@ def test_the_keyboard_reaches_what_the_mouse_does(page: Any, app: str) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("ask=train"))
     no_trouble(page)
+
+
+@pytest.mark.parametrize("query", [IMAGES, BLOBS + "&test=0&train=3"], ids=["pictures", "a plane"])
+def test_map_truth_and_the_reasons_fit_the_first_screen(page: Any, app: str, query: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    explore(page, app, query)
+    top = {name: page.locator(name).bounding_box()["y"] for name in (".if-map", ".if-loo")}
+    assert max(top.values()) <= 260
+    for name in (".if-map", ".if-loo"):
+        box = page.locator(name).bounding_box()
+        assert box["y"] + box["height"] <= 800
+    assert page.get_by_text("Why does it matter?").bounding_box()["y"] <= 780
+
+
+def test_the_wheel_scrolls_the_page_and_zooms_with_ctrl(page: Any, app: str) -> None:
+    explore(page, app, ASKED)
+    ranges = "() => document.querySelector('.if-map .js-plotly-plot')._fullLayout.xaxis.range"
+    before, scrolled = page.evaluate(ranges), "() => document.querySelector('[data-testid=\"stMain\"]').scrollTop"
+    hover(page, PLACE, ["train", lonely(blobs())])
+    page.mouse.wheel(0, 200)
+    page.wait_for_function(f"() => ({scrolled})() > 0")
+    rest(page)
+    assert page.evaluate(ranges) == before
+    page.locator(".if-map").scroll_into_view_if_needed()
+    hover(page, PLACE, ["train", lonely(blobs())])
+    assert zoom(page, ranges, -200) != before

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SHOWN_EACH = 6  # one row at 1280 px
 FEATURES = 8  # of them, where they are rows
-MAP, TRUTH = 450, 310  # pixels: both, and the first lines about one training point, fit a screen of 800
+MAP, TRUTH = 450, 280  # pixels: both, and the first lines about one training point, fit a screen of 800
 LASSO = {
     "test": "A lasso makes a group of training points that leave together. Drag moves the map, ctrl + wheel zooms.",
     "tests": "A lasso chooses the test points asked about. Drag moves the map, ctrl + wheel zooms.",
