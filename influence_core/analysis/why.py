@@ -84,7 +84,7 @@ def concentrated(analysis: Analysis, scores: FloatArray) -> Concentration:
     """How few training points carry most of (n,) scores, their classes, and the near-duplicates that carry most."""
     problem = analysis.problem
     train, families = problem.split.train, []
-    for row in np.argsort(-np.abs(scores), kind="stable")[:STRONGEST]:
+    for row in np.argsort(-np.nan_to_num(np.abs(scores)), kind="stable")[:STRONGEST]:
         near = problem.crowd.near(int(row))
         if len(near):
             families.append(np.sort(np.append(near, row)))

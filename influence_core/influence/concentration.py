@@ -42,7 +42,7 @@ def concentration(
     """Who carries the influence.
 
     Args:
-        scores: (n,) signed scores.
+        scores: (n,) signed scores; NaN for a point without one counts as 0.
         labels: (n,) classes; any numbers where there are none.
         classes: c, 0 for regression.
         families: groups of near-duplicates.
@@ -50,6 +50,7 @@ def concentration(
     Returns:
         Counts and shares.
     """
+    scores = np.nan_to_num(scores)
     size = np.abs(scores)
     total = float(size.sum())
     descending = np.cumsum(np.sort(size)[::-1])

@@ -76,6 +76,11 @@ def test_no_influence_at_all(n):
     assert (found.count, found.carried, len(found.family), len(found.helpful)) == (0, 0.0, 0, 0)
 
 
+def test_a_point_without_a_score_carries_nothing():
+    found = concentration(np.array([np.nan, 3.0, -1.0]), np.zeros(3, int), 1)
+    assert (found.count, found.of) == (2, 3) and found.helpful.tolist() == [1.0]
+
+
 def test_equal_scores_are_not_concentrated():
     assert concentration(np.full(10, -0.1), np.zeros(10, int), 1).count == 8
 

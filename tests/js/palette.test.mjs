@@ -32,6 +32,7 @@ test('zero is neutral and the limit the end of the scale, straight and bent', ()
 test('numbers have a sign, a real minus and no more digits than they are worth', () => {
   assert.deepEqual([0.012345, -0.012345, 0, -1234.5, 0.00023, 4.1e-6, 9.999, 0.9996].map(signed),
     ['+0.0123', '−0.0123', '0', '−1,230', '+0.000230', '+0.00000410', '+10.0', '+1.00']);
+  assert.equal(signed(NaN), '–');
   assert.deepEqual([0, 0.0123, -4.16e-6, 123456].map(number), ['0', '+0.012', '−4.2e-6', '+1.2e+5']);
 });
 

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from influence_core.analysis import analyse
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
 from pages.components.frame.presets import PRESETS
-from pages.components.problem.asked import VALUE, Shown, exported, table
+from pages.components.problem.asked import Shown
+from pages.components.problem.listed import VALUE, exported, table
 from pages.components.session.view import View
 from tests.waiting import PATIENCE
 
@@ -208,6 +209,7 @@ def test_exported_columns_say_quantity_unit_and_sign(quantity: str, ends: str) -
     assert shown.own_unit in column
     assert ends in column
     assert everywhere.startswith(VALUE) and analysis.quantity.title in everywhere and shown.own_unit in everywhere
+    assert ends in everywhere
 
 
 def test_the_line_names_and_takes_what_mends_it() -> None:

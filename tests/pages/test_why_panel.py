@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.analysis import analyse
+from influence_core.data import DATASETS, Dataset, Source, Table
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from tests.pages.test_explore_page import explore, words
 
@@ -49,7 +51,7 @@ def test_pixels_are_tinted_and_both_pictures_stand_beside() -> None:
     split = analyse(DIGITS).problem.split
     assert "tinted by their share" in told(app) and str(split.test.ids[3]) in told(app)
     assert told(app).count("data:image/png") >= 3
-    assert "Blue pixels make it helpful" in words(app)
+    assert "Blue pixels: helpful; orange ones: harmful" in words(app)
 
 
 def test_a_network_says_what_its_last_layer_carries() -> None:
@@ -60,3 +62,23 @@ def test_a_network_says_what_its_last_layer_carries() -> None:
 @pytest.mark.parametrize("query", [{"ask": "train", "train": "3"}, {"hide": "why"}])
 def test_where_there_is_nothing_to_explain_it_is_absent(query: dict[str, str]) -> None:
     assert "Why does it matter?" not in words(explore(FLOWERS, **query))
+
+
+def test_a_point_without_a_score_breaks_nothing_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A category of one, least squares, one-step Newton: without it no unique minimum is left."""
+
+    def make(_options: object, _seed: int) -> Table:
+        random = np.random.default_rng(0)
+        x = np.column_stack([random.normal(size=(60, 2)), np.arange(60) == 3])
+        ids = np.array([f"r{k}" for k in range(60)])
+        data = Dataset(x, x[:, 0] - x[:, 1] + random.normal(size=60), ids, ("a", "b", "c=lone"), ())
+        return Table(data, train=np.arange(48), test=np.arange(48, 60))
+
+    lone = Source(title="Lone", summary="A test.", task="regression", make=make)
+    monkeypatch.setitem(DATASETS, "lone", lone)
+    settings = Settings(DataSettings("lone"), ModelSettings("linear"), estimator="newton")
+    assert np.flatnonzero(~np.isfinite(analyse(settings).scores([0])[:, 0])).tolist() == [3]
+    for train, said in (("", "48 points carry"), ("3", "it has no score to explain")):
+        app = explore(settings, test="0", **({"train": train} if train else {}))
+        assert not app.exception and not app.error
+        assert said in words(app)

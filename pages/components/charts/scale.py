@@ -37,8 +37,11 @@ def coloured(scores: Floats) -> list[str]:
 
 
 def colour_limit(scores: Floats) -> float:
-    """99th percentile of |score|, so that a few extremes do not make all else neutral; positive even for zeros."""
-    magnitude = np.abs(scores)
+    """99th percentile of |score|, so that a few extremes do not make all else neutral; positive even for zeros.
+
+    A point whose removal leaves no unique minimum has no score, and no say here.
+    """
+    magnitude = np.abs(scores[np.isfinite(scores)])
     limit = float(np.percentile(magnitude, CLIP_PERCENTILE)) if magnitude.size else 0.0
     return limit or float(magnitude.max(initial=0.0)) or 1.0
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from pages.components.browser.gallery import gallery
 from pages.components.lenses import lens_of
-from pages.components.problem.asked import VALUE, Shown, definition, exported, table
+from pages.components.problem.asked import Shown, definition
+from pages.components.problem.listed import VALUE, exported, table
 from pages.components.problem.scene import tiles
 from pages.components.session import state
 from pages.components.session.about import about
@@ -81,7 +81,7 @@ def _perturbation(shown: Shown) -> None:
     split = shown.analysis.problem.split
     row = shown.view.train
     if row is None:
-        row = int(np.abs(shown.scores).argmax())
+        row = shown.strongest
     change = shown.analysis.perturbation(shown.tests, row)
     chosen = "the selected" if shown.view.train is not None else "the strongest"
     name = shown.scene.train_labels[row]

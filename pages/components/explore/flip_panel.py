@@ -10,7 +10,8 @@ import streamlit as st
 
 from pages.components.browser.strips import Strip
 from pages.components.lenses import Strongest, lens_of
-from pages.components.problem.asked import Rows, Shown, exported, table
+from pages.components.problem.asked import Rows, Shown
+from pages.components.problem.listed import exported, table
 from pages.components.problem.loo_panel import RATE
 from pages.components.session import state
 from pages.components.session.door import core

@@ -56,7 +56,8 @@ def _more() -> str:
     """What the popover is called: whatever is not as usual stands on it."""
     view, damping = state.view(), state.settings().solver.damping
     on = [name for name, value in (("locked", view.lock), ("log", view.symlog), ("magnitude", view.magnitude)) if value]
-    return ", ".join([*([f"δ = {damping:g}"] if damping else []), *on]).capitalize() or "More"
+    words = ", ".join([*on, *([f"δ = {damping:g}"] if damping else [])])
+    return words[:1].upper() + words[1:] if on else words or "More"  # a capital δ would be another letter
 
 
 def _switch(name: str, label: str, words: str | None = None) -> None:

@@ -19,7 +19,8 @@ from pages.components.explore.group_panel import Group
 from pages.components.explore.standing import certain, extremes
 from pages.components.lenses import Strongest, lens_of
 from pages.components.problem import draw_panel, loo_panel, network_truth
-from pages.components.problem.asked import Rows, Shown, definition, table
+from pages.components.problem.asked import Rows, Shown, definition
+from pages.components.problem.listed import table
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.view import group_text
@@ -105,9 +106,9 @@ def _lassoed(train: Rows, test: Rows) -> None:
 
 
 def _alt(shown: Shown) -> str:
-    if not len(shown.scores):
+    if not shown.ranked:
         return "Map without scores."
-    up, down = int(shown.helpfulness.argmax()), int(shown.helpfulness.argmin())
+    up, down = shown.ranked[0], shown.ranked[-1]
     ids, ends = shown.data.ids, shown.ends if shown.sign > 0 else shown.ends[::-1]
     kind = "training" if shown.side == "train" else "test"
     return (
@@ -185,9 +186,9 @@ def _newton() -> None:
 
 def examples(shown: Shown) -> None:
     """The points that matter most, or to which it matters most."""
-    order = np.argsort(-shown.helpfulness, kind="stable")
-    helpful = [int(i) for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
-    harmful = [int(i) for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
+    order = shown.ranked
+    helpful = [i for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
+    harmful = [i for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
     st.subheader(strongest(shown), anchor=False)
     if shown.side == "train":
         st.caption(_concentration(shown))

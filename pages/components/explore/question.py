@@ -90,7 +90,8 @@ def question(analysis: Analysis) -> None:
             width="content",
         )
         {"test": _one_test, "tests": _some_tests, "train": _one_train}[ask](problem)
-    new = not st.session_state.get(CLICKED) and ask == "test" and state.view().train is None
+    good = core.wording.orientation(state.settings())  # of a plain prediction no change is helpful
+    new = not st.session_state.get(CLICKED) and ask == "test" and state.view().train is None and good
     st.markdown({"test": _verdict, "tests": _group, "train": _leaves}[ask](problem) + (HINT if new else ""))
 
 
@@ -104,7 +105,7 @@ def _ask(analysis: Analysis) -> None:
     ask, view = st.session_state["ask"], state.view()
     train = view.train
     if ask == "train" and train is None:
-        train = int(np.abs(analysis.scores([view.point])[:, 0]).argmax())
+        train = int(np.argmax(np.nan_to_num(np.abs(analysis.scores([view.point])[:, 0]))))
     state.look(ask=ask, train=train)
 
 

@@ -21,7 +21,10 @@ def why(shown: Shown) -> None:
     if shown.view.ask == "train" or not core.ESTIMATORS[shown.settings.estimator].splits:
         return
     row = shown.view.train
-    chosen = int(np.abs(shown.scores).argmax()) if row is None else row
+    chosen = shown.strongest if row is None else row
+    if not np.isfinite(shown.scores[chosen]):
+        st.caption("Without this training point no unique minimum is left, so it has no score to explain.")
+        return
     split = shown.analysis.problem.split
     try:
         found = core.why(shown.analysis, shown.tests, chosen)
@@ -37,7 +40,7 @@ def why(shown: Shown) -> None:
     )
     st.markdown(f"**Why does it matter?**{lead} :small[{_factors(found)}]", help=_words(shown, found))
     asked = "test point" if shown.single is not None else f"{len(shown.tests):,} test points"
-    lens_of(split).why(Reason(split, found, shown.single, asked, shown.sign, shown.form))
+    lens_of(split).why(Reason(split, found, shown.single, asked, shown.sign, shown.ends, shown.form))
 
 
 def _factors(found: Why) -> str:
@@ -52,7 +55,8 @@ def _factors(found: Why) -> str:
         value, share = found.leverage
         parts.append(f"it **sticks out** with leverage {value:.2g} (more than {share:.0%})")
     if found.factors is not None:
-        parts.append(f"and it is **alike** what is asked about: cosine {signed(round(found.factors.alike, 3))}")
+        pull = "the same way as" if found.factors.alike >= 0 else "against"
+        parts.append(f"and it pulls **{pull}** what is asked about: cosine {signed(round(found.factors.alike, 3))}")
     return ", ".join(parts) + "." if parts else ""
 
 

@@ -56,7 +56,7 @@ def draw() -> None:
 def _start_over() -> None:
     """Everything goes, so it asks."""
     with st.popover("Start over", icon=":material/restart_alt:", width="stretch"):
-        st.markdown("Data, model, selections and uploads of this session are forgotten. A copied link keeps them.")
+        st.markdown("Data, model and selections go back to the start. A copied link keeps them; your uploads stay.")
         if st.button("Yes, start over", type="primary", key="start-over"):
             state.start_over()
 

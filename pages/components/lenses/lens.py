@@ -67,6 +67,7 @@ class Reason:
         test: the one test point asked about; None for several.
         asked: what the column of the test point is called.
         sign: −1 where a fall is helpful, so that blue stays helpful.
+        ends: what the negative and the positive shares mean.
         form: how the score and its shares are written.
     """
 
@@ -75,6 +76,7 @@ class Reason:
     test: int | None
     asked: str
     sign: int
+    ends: tuple[str, str]
     form: Form
 
     @cached_property

@@ -87,9 +87,10 @@ def why(pair: Reason) -> None:
         shares.table(pair)
         return
     end = pair.why.shares.intercept + pair.why.shares.penalty
+    orange, blue = pair.ends[:: pair.sign]
     rest = f" The other {pair.form.text(end)} are the constant's." if end else ""
     st.caption(
-        f"Blue pixels make it helpful, orange ones harmful, strong colours carry much; all pixels together "
+        f"Blue pixels: {blue}; orange ones: {orange}; strong colours carry much. All pixels together "
         f"{pair.form.text(float(pair.why.shares.features.sum()))} {pair.form.scaled_unit}.{rest}{_colours(train)}"
     )
 

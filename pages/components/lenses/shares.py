@@ -30,10 +30,9 @@ def table(pair: Reason) -> None:
     """Column by column: this training row, the test row, what the column carries; the strongest first."""
     lines = pair.why.order if pair.why.columns else []
     shown, hidden = lines[:TOP], lines[TOP:]
-    head = "".join(
-        f"<th>{html.escape(word)}</th>"
-        for word in ("column", "training point", pair.asked, f"share, {pair.form.scaled_unit}", "")
-    )
+    sides = f"← {pair.ends[0]} | {pair.ends[1]} →"
+    words = ("column", "training point", pair.asked, f"share, {pair.form.scaled_unit}", sides)
+    head = "".join(f"<th>{html.escape(word)}</th>" for word in words)
     body = [_line(pair, k) for k in shown]
     if hidden:
         body.append(_rest(f"{len(hidden):,} other columns", float(pair.why.share[hidden].sum()), pair))

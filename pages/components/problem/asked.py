@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from influence_core.settings import Settings
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from influence_core.data import Dataset
 
 Rows = NDArray[np.int64]
-VALUE = "change over all test points"
 ALIKE = 100.0  # times as large are numbers that one factor serves
 
 
@@ -187,6 +185,17 @@ class Shown:
         """The quantity of one test point in words."""
         return str(core.wording.watched(self.settings, self.analysis.problem.split.test.class_names))
 
+    @cached_property
+    def ranked(self) -> list[int]:
+        """Coloured points, the most helpful first; without those that have no score."""
+        order = np.argsort(-self.helpfulness, kind="stable")
+        return [int(i) for i in order if np.isfinite(self.scores[i])]
+
+    @property
+    def strongest(self) -> int:
+        """The coloured point with the largest |score|; 0 where none has any."""
+        return max(self.ranked, key=lambda i: abs(self.scores[i]), default=0)
+
     @property
     def watched(self) -> str:
         """The quantity in words."""
@@ -258,39 +267,3 @@ def definition(shown: Shown) -> str:
     if not shown.sized:
         return core.wording.ranking(core.ESTIMATORS[shown.settings.estimator].title, what, shown.orientation, *who)
     return core.wording.meaning(what, shown.orientation, *who)
-
-
-def table(shown: Shown) -> pd.DataFrame:
-    """Every coloured point with its label, its predicted and, where it exists, its measured change, in order."""
-    data = shown.data
-    columns: dict[str, Any] = {
-        "id": data.ids,
-        "label": np.array(data.class_names, dtype=object)[data.y.astype(int)] if data.class_names else data.y,
-    }
-    if shown.side == "train":
-        columns["flipped"] = shown.analysis.problem.split.flipped
-    columns["predicted change"] = shown.scores
-    if shown.side == "train":
-        columns[VALUE] = shown.analysis.worth
-    if shown.measured is not None and shown.refits is not None:
-        columns["measured change"] = shown.measured
-        columns |= {"certificate": shown.refits.certificate} if shown.side == "train" else {}
-    return pd.DataFrame(columns)
-
-
-def exported(frame: pd.DataFrame, shown: Shown) -> pd.DataFrame:
-    """The table with what each number means in its column's name: a file travels without the caption."""
-    removed = (
-        "removed"
-        if shown.side == "train"
-        else f"{shown.analysis.problem.split.train.ids[shown.view.train or 0]} is removed"
-    )
-    start = "predicted change" if shown.sized else f"{core.ESTIMATORS[shown.settings.estimator].title}, for the change"
-    tail = f"of {shown.watched} if {removed}, new minus old, {{unit}}, > 0 {shown.ends[1]}, < 0 {shown.ends[0]}"
-    return frame.rename(
-        columns={
-            "predicted change": f"{start} " + tail.format(unit=shown.unit),
-            "measured change": "measured change " + tail.format(unit=shown.own_unit),
-            VALUE: f"{VALUE}, predicted, of the mean {shown.quantity} if removed, new minus old, {shown.unit}",
-        }
-    )

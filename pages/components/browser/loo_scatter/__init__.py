@@ -118,7 +118,7 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
     names = [
         f"{name} (r = {_r(pairs, rows)})" for name, rows in (("other points", rest), (f"{len(top)} strongest", top))
     ]
-    known = np.isfinite(pairs.measured)
+    known = np.isfinite(pairs.measured) & np.isfinite(pairs.predicted)
     reach = [1.06 * float(np.abs(v[known]).max(initial=0.0)) or 1.0 for v in (pairs.predicted, pairs.measured)]
     reach[1] = max(reach[1], min(1.15 * look.band, 4 * reach[1]))  # a band is one where its edges are seen
     header = {
@@ -145,7 +145,7 @@ def layers(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Two index arrays; the second has at most ``TOP``, strongest first.
     """
-    known = np.flatnonzero(np.isfinite(pairs.measured))
+    known = np.flatnonzero(np.isfinite(pairs.measured) & np.isfinite(pairs.predicted))
     order = known[np.argsort(-np.abs(pairs.predicted[known]), kind="stable")]
     return np.sort(order[TOP:]), order[:TOP]
 

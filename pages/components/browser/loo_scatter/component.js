@@ -48,7 +48,7 @@ export function layoutOf(message, theme) {
     range: [-message.reach[k], message.reach[k]], zeroline: true, zerolinecolor: theme.outline, zerolinewidth: 1,
     gridcolor: theme.grid, exponentformat: 'power' });
   return {
-    height: message.height, uirevision: `${message.fingerprint} ${message.side} ${message.titles[1]}`, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
+    height: message.height, uirevision: `${message.fingerprint} ${message.side} ${message.titles}`, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
     clickmode: 'event', margin: { l: 80, r: 8, t: 8, b: 60 }, xaxis: axis(message.titles[0], 0),
     yaxis: axis(message.titles[1], 1), paper_bgcolor: CLEAR, plot_bgcolor: CLEAR,
     font: { color: theme.text, family: theme.font, size: 12 },

@@ -40,6 +40,7 @@ const signOf = (value) => (value < 0 ? '−' : value > 0 ? '+' : '');
 
 // Three digits and no exponent for one number, two for the marks of a scale; always with its sign, and a real minus.
 export function signed(score) {
+  if (Number.isNaN(score)) return '–'; // without this point no unique minimum is left
   if (!score) return '0';
   const [digits, power] = Math.abs(score).toExponential(2).split('e').map(Number);
   const decimals = Math.min(Math.max(2 - power, 0), 20);
