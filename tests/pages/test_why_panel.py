@@ -64,6 +64,17 @@ def test_where_there_is_nothing_to_explain_it_is_absent(query: dict[str, str]) -
     assert "Why does it matter?" not in words(explore(FLOWERS, **query))
 
 
+@pytest.mark.parametrize("quantity", ["loss", "margin"])
+def test_the_classes_that_help_are_named_as_helpful_whichever_way_the_quantity_turns(quantity: str) -> None:
+    settings = Settings(DataSettings("breast_cancer"), ModelSettings("logistic", 0.1), quantity=quantity)
+    analysis = analyse(settings)
+    split = analysis.problem.split
+    helpful = np.maximum(analysis.scores([3])[:, 0] * (-1 if quantity == "margin" else 1), 0)
+    share = np.bincount(split.train.y, helpful) / helpful.sum()
+    top = int(share.argmax())
+    assert f"Helpful: {share[top]:.0%} class {split.train.class_names[top]}" in words(explore(settings, test="3"))
+
+
 def test_a_point_without_a_score_breaks_nothing_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """A category of one, least squares, one-step Newton: without it no unique minimum is left."""
 

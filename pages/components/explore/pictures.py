@@ -218,7 +218,8 @@ def _concentration(shown: Shown) -> str:
     if not found.count:
         return "No training point changes anything here."
     words = [f"{found.count:,} of {found.of:,} points carry {found.share:.0%} of the influence."]
-    for side, mix in ((shown.ends[1], found.helpful), (shown.ends[0], found.harmful)) if shown.orientation else ():
+    # Helpfulness is turned already: + is helpful, also where the quantity falls.
+    for side, mix in (("helpful", found.helpful), ("harmful", found.harmful)) if shown.orientation else ():
         if len(mix) and mix.any():
             top = np.argsort(-mix, kind="stable")[:2]
             said = ", ".join(f"{mix[k]:.0%} class {plain_markdown(names[k])}" for k in top if mix[k] > 0.005)
