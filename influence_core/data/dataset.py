@@ -119,7 +119,7 @@ class Scaling:
         """Features in the unit of the source, (n, d), without the digits that scaling to and fro has added."""
         found = x * self.scale + self.mean
         size = np.maximum(np.abs(self.mean), np.maximum(np.abs(self.scale), np.abs(found).max(0, initial=0.0)))
-        least = 10.0 ** (np.floor(np.log10(np.where(size > 0, size, 1.0))) - KEPT)
+        least = 10.0 ** np.maximum(np.floor(np.log10(np.where(size > 0, size, 1.0))) - KEPT, -307)  # 1/least is finite
         rounded: FloatArray = np.round(found / least) / (1 / least)
         return rounded + 0.0  # no -0
 

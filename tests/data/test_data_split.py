@@ -112,3 +112,10 @@ def test_impossible_flips_are_refused_with_a_sentence():
 def test_missing_numbers_are_refused_when_a_dataset_is_made():
     with pytest.raises(DataError, match="finite numbers"):
         Dataset(np.array([[1.0], [np.nan]]), np.array([0, 1]), np.array(["a", "b"]), ("x",), ("p", "q"))
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-12, 1.0, 1e12, 1e50])
+def test_scaling_to_and_fro_gives_the_source_whatever_its_unit(size):
+    x = np.array([[0.1], [0.7], [-6.7], [0.0]]) * size
+    scaling = fit_scaling(x)
+    np.testing.assert_allclose(scaling.invert(scaling.apply(x)), x, rtol=1e-6, atol=1e-12 * size)

@@ -44,7 +44,7 @@ def trust_line(found: Trust, newton: Callable[[], None] | None = None) -> None:
 
 def optimality(fit: Any) -> None:
     """Whether θ̂ is a minimum of J: everything on influence rests on it."""
-    facts = f"‖∇J(θ̂)‖ = {fit.gradient_norm:.1e}, goal 1e-10·max(1, ‖∇J(0)‖) = {fit.goal:.1e}"
+    facts = f"‖∇J(θ̂)‖ = {fit.gradient_norm:.1e}, goal 1e-10·‖∇J(0)‖, but not below rounding, = {fit.goal:.1e}"
     if fit.epochs:
         trained(fit)
     elif fit.converged:
