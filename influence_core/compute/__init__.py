@@ -14,6 +14,7 @@ from influence_core.compute.products import (
     settle,
     stacked,
 )
+from influence_core.compute.sparse import SparseRows
 from influence_core.compute.store import NotStored, ResultStore, data_folder, result_store
 from influence_core.compute.task import Cancelled, Task
 
@@ -25,6 +26,7 @@ __all__ = [
     "ResultStore",
     "Rows",
     "RowsLike",
+    "SparseRows",
     "Task",
     "Workspace",
     "blocks",

@@ -104,3 +104,8 @@ class Recent(Generic[T]):
             ):
                 del self.kept[next(iter(self.kept))]
         return value
+
+    def clear(self) -> None:
+        """Keep nothing any more."""
+        with self.guard:
+            self.kept.clear()

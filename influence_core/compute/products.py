@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from influence_core.compute.sparse import SparseRows, multiplied
+
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.int64]  # numbers of examples
 RowsLike = Sequence[int] | Rows
@@ -55,6 +57,9 @@ def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     Returns:
         a @ b on the device of ``a``.
     """
+    if isinstance(a, SparseRows) or isinstance(b, SparseRows):
+        found = multiplied(a, b)
+        return found if out is None else out.copy_(found)
     if a.device.type != "cpu" or a.shape[0] * a.shape[1] * b.shape[1] < SMALL:
         settle()
         return torch.matmul(a, b, out=out)
@@ -102,7 +107,7 @@ def gram(a: Tensor) -> Tensor:
     Returns:
         (k, k) for ``a`` of shape (n, k).
     """
-    if a.device.type != "cpu":
+    if a.device.type != "cpu" or isinstance(a, SparseRows):
         return a.T @ a
     array = a.numpy()
     return torch.from_numpy(np.dot(array.T, array))

@@ -10,13 +10,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from influence_core.compute.executor import configured
 from influence_core.compute.products import settle
-from influence_core.compute.store import ResultStore, Wanted, result_store
-from influence_core.compute.task import Cancelled, Task
+from influence_core.compute.store import ResultStore, result_store
+from influence_core.compute.task import Cancelled, Elsewhere, Task
 from influence_core.compute.turns import Turns, Worker
+from influence_core.compute.wanted import Wanted, present
+from influence_core.compute.workers import starter
 
 log = logging.getLogger("influence_explorer")
 SHORT = 5.0  # estimated seconds of a job that is started at once, however many long ones are
@@ -83,9 +86,13 @@ class Scheduler:
     """The jobs of one server."""
 
     def __init__(
-        self, store: Callable[[], ResultStore] = result_store, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Callable[[], ResultStore] = result_store,
+        clock: Callable[[], float] = time.monotonic,
+        workers: Callable[[], Elsewhere | None] = configured,
     ) -> None:
-        self._store, self._clock, self._turns = store, clock, Turns(clock)
+        self._store, self._clock, self._turns, self._workers = store, clock, Turns(clock), workers
+        starter()  # before a job stands back
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
         self._waiting: list[tuple[Job, Work]] = []
@@ -133,6 +140,11 @@ class Scheduler:
             job = self._jobs.get(key)
             if job is not None and not job.active:
                 del self._jobs[key]
+
+    def forget_ended(self) -> None:
+        """Drop what ended jobs have made; the store has it."""
+        with self._lock:
+            self._jobs = {key: job for key, job in self._jobs.items() if job.active}
 
     def close(self, seconds: float = 2.0) -> None:
         """The server stops: threads end at their next tick, and what is still wanted stays noted for the next one."""
@@ -184,7 +196,8 @@ class Scheduler:
         return fresh / max(self._clock() - job.began, 1e-9) if job.began is not None and fresh > 0 else None
 
     def _wanted(self) -> Wanted:
-        return Wanted(self._store().folder / "wanted", os.getpid())
+        folder = self._store().folder / "wanted"
+        return Wanted(folder, present(folder))
 
     def _remember(self, job: Job) -> None:
         self._jobs.pop(job.key, None)
@@ -217,7 +230,8 @@ class Scheduler:
             task.tick()
             with self._lock:
                 job.state, job.began = "running" if job.active else job.state, self._clock()
-            result = work(task)
+            long = job.computes and job.cost > SHORT  # a short one ends before another process has begun
+            result = work(replace(task, workers=self._workers() if long else None))
             state = "done"
         except Cancelled:
             pass

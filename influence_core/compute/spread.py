@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TypeVar
 
@@ -15,6 +17,21 @@ from influence_core.compute.task import Task
 
 LOOK = 0.1  # seconds between two looks at the turn, progress and cancel
 T = TypeVar("T")
+_ALLOWED: ContextVar[int | None] = ContextVar("cores", default=None)
+
+
+@contextmanager
+def allowed(count: int) -> Generator[None]:
+    """A piece that runs beside others may use so many threads.
+
+    Yields:
+        Nothing.
+    """
+    token = _ALLOWED.set(count)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
 
 
 def cores() -> int:
@@ -23,6 +40,8 @@ def cores() -> int:
     Returns:
         At least 1.
     """
+    if (given := _ALLOWED.get()) is not None:
+        return given
     return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 

@@ -1,15 +1,12 @@
-"""The result store: finished arrays on disk, and notes about runs that somebody waits for."""
+"""The result store: finished arrays on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
-import time
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,6 @@ from influence_core.files import write_whole
 
 STORE_BYTES = 2 * 2**30
 STALE_SECONDS = 3600.0  # a file still being written is touched far more often
-NOTES = 500
 
 
 class NotStored(Exception):  # noqa: N818 - no error: it is how a look into the store ends
@@ -54,6 +50,10 @@ class ResultStore:
             raise NotStored(key)
         return found
 
+    def holds(self, key: str) -> bool:
+        """Whether something is stored under ``key``."""
+        return self._path(key).is_file()
+
     @staticmethod
     def _read(path: Path) -> dict[str, NDArray[Any]] | None:
         try:
@@ -77,59 +77,23 @@ class ResultStore:
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Notes on disk about runs that were asked for and have not ended: they outlive a killed server.
-
-    Attributes:
-        folder: one JSON file per run.
-        server: number of the process that runs them.
-    """
-
-    folder: Path
-    server: int
-
-    def add(self, key: str) -> None:
-        """Note that the run ``key`` is wanted."""
-        write_whole(self._path(key), json.dumps({"key": key, "server": self.server}).encode())
-        for changed, _, path in sorted(_files(self.folder, "*.json"), reverse=True)[NOTES:]:
-            _remove(path, changed)
-
-    def remove(self, key: str) -> None:
-        """The run ended: finished, cancelled or failed."""
-        with suppress(OSError):
-            self._path(key).unlink(missing_ok=True)
-
-    def orphaned(self, key: str) -> bool:
-        """Whether the run was wanted from a server that lives no longer.
-
-        Returns:
-            False also where another living process runs it.
-        """
-        try:
-            note = json.loads(self._path(key).read_text(encoding="utf-8"))
-            server = int(note["server"]) if note["key"] == key else -1
-        except (OSError, ValueError, TypeError, KeyError):
-            return False
-        return server > 0 and (server == self.server or not _alive(server))
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-
-
 def evict(folder: Path, pattern: str, max_bytes: int) -> None:
-    """Remove the least recently used files beyond the bound, and leftovers of writers that were killed."""
-    used = 0
-    for changed, size, path in sorted(_files(folder, pattern), reverse=True):
+    """Remove the least recently used files beyond the bound, and leftovers of writers that were killed.
+
+    What is old is told by the newest file, whose time was set by the same file server: its clock and ours may differ.
+    """
+    used, files = 0, sorted(listed(folder, pattern), reverse=True)
+    for changed, size, path in files:
         used += size
         if used > max_bytes:
-            _remove(path, changed)
-    for changed, _, path in _files(folder, "*.part"):
-        if time.time() - changed > STALE_SECONDS:
-            _remove(path, changed)
+            remove_unused(path, changed)
+    now = files[0][0] if files else 0.0
+    for changed, _, path in listed(folder, "*.part"):
+        if now - changed > STALE_SECONDS:
+            remove_unused(path, changed)
 
 
-def _files(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
+def listed(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
     """Time of change, size and path; files that vanish meanwhile, in another process, are left out."""
     found = []
     for path in folder.glob(pattern):
@@ -139,23 +103,11 @@ def _files(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
     return found
 
 
-def _remove(path: Path, changed: float) -> None:
+def remove_unused(path: Path, changed: float) -> None:
     """Delete unless somebody has used it since it was listed."""
     with suppress(OSError):
         if path.stat().st_mtime <= changed:
             path.unlink()
-
-
-def _alive(process: int) -> bool:
-    if os.name == "nt":  # there, signal 0 would end the process
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def data_folder() -> Path:
