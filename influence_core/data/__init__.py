@@ -3,9 +3,10 @@
 from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.dataset import Boundary, DataError, Dataset, Scaling, Split, Table
 from influence_core.data.encoding import encode
-from influence_core.data.registry import DATASETS, load, task_of
+from influence_core.data.registry import DATASETS, load, load_table, reading_seconds, task_of
 from influence_core.data.source import Source
 from influence_core.data.split import flip_labels, split
+from influence_core.data.whole import Whole, whole
 
 __all__ = [
     "DATASETS",
@@ -17,10 +18,14 @@ __all__ = [
     "Source",
     "Split",
     "Table",
+    "Whole",
     "corrected",
     "encode",
     "flip_labels",
     "load",
+    "load_table",
+    "reading_seconds",
     "split",
     "task_of",
+    "whole",
 ]

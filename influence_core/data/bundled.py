@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 
-from influence_core.data.dataset import Dataset, Table
+from influence_core.data.dataset import DataError, Dataset, Table
+from influence_core.data.encoding import encode
 from influence_core.data.images import balanced_rows, image_dataset, parse_digits, read_digits
 from influence_core.data.source import HELD_OUT, Chosen, Source, hold_out, row_ids
 from influence_core.settings import Option
@@ -30,6 +32,25 @@ DIABETES_FEATURES = (
     "log of triglycerides",
     "blood sugar, mg/dl",
 )
+
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+FIRES_COLUMNS = {
+    "X": "x of the park map, 1 to 9",
+    "Y": "y of the park map, 2 to 9",
+    "month": "month",
+    "day": "day",
+    "FFMC": "fine fuel moisture code",
+    "DMC": "duff moisture code",
+    "DC": "drought code",
+    "ISI": "initial spread index",
+    "temp": "temperature, °C",
+    "RH": "relative humidity, %",
+    "wind": "wind, km/h",
+    "rain": "rain, mm/m²",
+    "area": "burned area, ha",
+}
 
 
 def _mnist(options: Chosen, seed: int) -> Table:
@@ -65,6 +86,47 @@ def _diabetes(_options: Chosen, _seed: int) -> Table:
     bunch.feature_names = DIABETES_FEATURES
     rows = np.arange(len(bunch.data))
     return Table(_dataset("diabetes", bunch, rows, (), "disease progression after one year (25 to 346)"))
+
+
+def read_fires(path: Path) -> pd.DataFrame:
+    """The table with UCI's columns; month and day are texts such as ``aug`` and ``fri``.
+
+    Raises:
+        DataError: the file is not this table.
+    """
+    try:
+        frame = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path.name} is no readable CSV file ({str(error)[:80]}): replace or delete it.") from None
+    if list(frame.columns) != list(FIRES_COLUMNS):
+        found = ", ".join(map(str, frame.columns))[:80]
+        raise DataError(f"{path.name}: expected the columns {', '.join(FIRES_COLUMNS)}, got {found}: replace it.")
+    numbers = frame.drop(columns=["month", "day"])
+    if not frame["month"].isin(MONTHS).all() or not frame["day"].isin(DAYS).all():
+        raise DataError(f"{path.name}: expected months jan to dec and days mon to sun, got other texts: replace it.")
+    if not all(pd.api.types.is_numeric_dtype(kind) for kind in numbers.dtypes) or not np.isfinite(numbers).all(
+        axis=None
+    ):
+        raise DataError(f"{path.name}: expected numbers in all columns but month and day: replace or delete it.")
+    return frame
+
+
+def _forest_fires(options: Chosen, _seed: int) -> Table:
+    frame = read_fires(SAMPLE_DATA / "forestfires.csv")
+    return hold_out(fires_dataset(frame, str(options["encoding"])), int(options["held_out"]))
+
+
+def fires_dataset(frame: pd.DataFrame, encoding: str) -> Dataset:
+    """The fires with month and day as numbers (month 1 to 12, Monday = 1), or with one column for each.
+
+    Returns:
+        517 examples with 12 features (ordinal) or 27 (one-hot).
+    """
+    if encoding == "ordinal":
+        month = frame["month"].map({name: number for number, name in enumerate(MONTHS, 1)})
+        day = frame["day"].map({name: number for number, name in enumerate(DAYS, 1)})
+        frame = frame.assign(month=month, day=day)
+    return encode(frame.rename(columns=FIRES_COLUMNS), FIRES_COLUMNS["area"], "fire", "regression")
 
 
 def _dataset(name: str, bunch: Any, rows: NDArray[np.int64], class_names: tuple[str, ...], target_name: str) -> Dataset:
@@ -118,4 +180,11 @@ DIABETES = Source(
     summary="Ten measures of 442 patients and their state one year later (Efron et al. 2004), from scikit-learn.",
     task="regression",
     make=_diabetes,
+)
+FOREST_FIRES = Source(
+    title="Forest fires",
+    summary="Burned area of 517 fires in a Portuguese park (Cortez and Morais 2007, UCI).",
+    task="regression",
+    make=_forest_fires,
+    options=(Option("encoding", "ordinal", "Month and day as", choices=("ordinal", "one-hot")), HELD_OUT),
 )

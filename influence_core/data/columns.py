@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.compute import FloatArray
+from influence_core.compute.sparse import is_sparse
 
 OTHER = "(other)"
 
@@ -37,8 +38,28 @@ class SourceColumn:
         Returns:
             Its level; the one without a feature of its own is ``OTHER``.
         """
-        on = [level for level, k in zip(self.levels, self.features, strict=True) if values[k] > 0.5]
-        return on[0] if on else OTHER
+        return self.named(float(self.codes(values[None])[0]))
+
+    def codes(self, x: FloatArray) -> FloatArray:
+        """One number for every example, (n,): its value, or the place of its level, −1 without one of its own.
+
+        Args:
+            x: (n, d) features in the unit of the source.
+        """
+        if not self.levels:
+            found: FloatArray = x[:, self.features[0]]
+            return found
+        on = x[:, list(self.features)] > 0.5
+        return np.where(on.any(1), on.argmax(1), -1).astype(np.float64)
+
+    def named(self, code: float) -> str:
+        """The level at a place, ``OTHER`` for −1."""
+        return self.levels[int(code)] if code >= 0 else OTHER
+
+    def cells(self, x: FloatArray) -> FloatArray | list[str]:
+        """The column as a table has it: numbers, or levels in words."""
+        codes = self.codes(x)
+        return [self.named(code) for code in codes] if self.levels else codes
 
 
 def source_columns(names: Sequence[str], x: FloatArray) -> tuple[SourceColumn, ...]:
@@ -51,6 +72,8 @@ def source_columns(names: Sequence[str], x: FloatArray) -> tuple[SourceColumn, .
     Returns:
         Columns in the order of their features; whatever is not such a group is a column of its own.
     """
+    if is_sparse(x):  # words
+        return tuple(SourceColumn(name, (k,)) for k, name in enumerate(names))
     found: list[SourceColumn] = []
     for prefix, part in groupby(range(len(names)), key=lambda k: _prefix(names[k])):
         places = tuple(part)
@@ -60,6 +83,17 @@ def source_columns(names: Sequence[str], x: FloatArray) -> tuple[SourceColumn, .
         else:
             found += [SourceColumn(names[k], (k,)) for k in places]
     return tuple(found)
+
+
+def summed(columns: Sequence[SourceColumn], parts: FloatArray) -> FloatArray:
+    """What features carry as what columns carry, (…, number of columns).
+
+    Args:
+        columns: all of the source, whose features are neighbours.
+        parts: (…, d).
+    """
+    found: FloatArray = np.add.reduceat(parts, [column.features[0] for column in columns], axis=-1)
+    return found
 
 
 def _prefix(name: str) -> str:

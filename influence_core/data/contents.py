@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from dataclasses import dataclass
 
@@ -61,6 +62,10 @@ def items(split: Split) -> list[dict[str, str]]:
     train = split.train
     if train.kind == PICTURE and train.images is not None and train.images.nbytes <= BYTES:
         return [{"image": png(image)} for image in train.images]
+    if train.texts is not None:
+        return [{"text": text} for text in train.texts]
+    if train.hover is not None and all(train.hover):
+        return [{"text": str(text)} for text in train.hover]
     raw = split.scaling.invert(train.x)[:, :MOST]
     names = train.feature_names[:MOST]
     return [{"text": "; ".join(f"{name} = {value:.5g}" for name, value in zip(names, row, strict=True))} for row in raw]
@@ -84,11 +89,19 @@ def assembled(split: Split) -> Sheet | None:
         None for pictures, and for more columns than a table should have.
     """
     train = split.train
+    if train.texts is not None:
+        table = pd.DataFrame({"id": train.ids.astype(object), "text": train.texts})
+        return _labelled(table, split)
     names = list(train.feature_names)
     if train.kind == PICTURE or len(names) > COLUMNS or train.target_name in {*names, "id"} or "id" in names:
         return None
     table = pd.DataFrame(split.scaling.invert(train.x).round(12), columns=names)
     table.insert(0, "id", train.ids.astype(object))
+    return _labelled(table, split)
+
+
+def _labelled(table: pd.DataFrame, split: Split) -> Sheet:
+    train = split.train
     table[train.target_name] = np.array(train.class_names, dtype=object)[train.y.astype(int)]
     return Sheet(table, train.target_name, np.arange(len(train)), train.y.astype(np.int64))
 
@@ -111,13 +124,13 @@ def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> She
     if data.name != "upload":
         raise DataError("Expected data that were uploaded: only they came in a table of their own.")
     manifest = upload_store().manifest(str(dict(data.options)["id"]))
-    raw = read_upload(name, content)
-    if raw.sha256 != manifest["sha256"]:
-        raise DataError(f"Expected the file that these data came from, {manifest['file']}: got another one.")
     mapping = mapping_of(manifest["mapping"])
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
+        raise DataError(f"Expected the file that these data came from, {manifest['file']}: got another one.")
+    raw = read_upload(name, content, mapping.form)
     table, rows, codes = (
         raw.frame if raw.written is None else raw.written,
-        _rows_of(split, raw, mapping.id),
+        rows_of_file(split, raw, mapping.id),
         label_codes(raw, mapping),
     )
     way = rewriting(name, content, raw, mapping.target)
@@ -126,11 +139,11 @@ def uploaded(data: DataSettings, split: Split, name: str, content: bytes) -> She
     return Sheet(table, mapping.target, rows, codes, way.ending, way.edit)
 
 
-def _rows_of(split: Split, raw: Raw, column: str) -> NDArray[np.int64]:
+def rows_of_file(split: Split, raw: Raw, column: str) -> NDArray[np.int64]:
     """Row of the file of every training point, by its id."""
     ids = split.train.ids.tolist()
     if not column:
-        return np.array([int(name.rpartition("-")[2]) for name in ids], dtype=np.int64)
+        return np.array([_place(name) for name in ids], dtype=np.int64)
     names = row_names(raw, column)
     place = {name.strip(): row for row, name in enumerate(names)} | {name: row for row, name in enumerate(names)}
     missing = [name for name in ids if name not in place]
@@ -139,3 +152,9 @@ def _rows_of(split: Split, raw: Raw, column: str) -> NDArray[np.int64]:
             f"Expected every id in the column {column[:40]!r} of the file, got none for {missing[0][:40]!r}."
         )
     return np.array([place[name] for name in ids], dtype=np.int64)
+
+
+def _place(name: str) -> int:
+    """The row that a name counts: ``row 1`` is the first; uploads of before say ``row-00000``."""
+    word, space, number = name.partition(" ")
+    return int(number) - 1 if space else int(word.rpartition("-")[2])

@@ -9,40 +9,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 
 from influence_core.compute import Task, data_folder
-from influence_core.data.dataset import DataError, Dataset, Table
-from influence_core.data.encoding import encode
+from influence_core.data.dataset import DataError, Table
 from influence_core.data.images import Bytes, balanced_rows, image_dataset, parse_digits, read_digits
 from influence_core.data.openml import openml
 from influence_core.data.source import HELD_OUT, Chosen, Source, hold_out
 from influence_core.files import write_whole
 from influence_core.settings import Option
 
-MNIST_FILE, FIRES_FILE = "mnist_32k.npz", "forestfires.csv"
+MNIST_FILE = "mnist_32k.npz"
 MNIST_TRAIN = 22_699
-MNIST_MEGABYTES, FIRES_MEGABYTES = 15.4, 0.02  # of OpenML's compressed files, for the progress bar
+MNIST_MEGABYTES = 15.4  # of OpenML's compressed file, for the progress bar
 MNIST_BY_HAND = "an npz file with uint8 arrays x_train (n, 784), y_train (n,), x_test and y_test of MNIST"
-FIRES_BY_HAND = "the table of https://archive.ics.uci.edu/dataset/162/forest+fires"
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-FIRES_COLUMNS = {
-    "X": "x of the park map, 1 to 9",
-    "Y": "y of the park map, 2 to 9",
-    "month": "month",
-    "day": "day",
-    "FFMC": "fine fuel moisture code",
-    "DMC": "duff moisture code",
-    "DC": "drought code",
-    "ISI": "initial spread index",
-    "temp": "temperature, °C",
-    "RH": "relative humidity, %",
-    "wind": "wind, km/h",
-    "rain": "rain, mm/m²",
-    "area": "burned area, ha",
-}
-
 Download = Callable[[Task], bytes]
 T = TypeVar("T")
 
@@ -110,18 +89,6 @@ def openml_mnist(task: Task) -> bytes:
     return buffer.getvalue()
 
 
-def openml_fires(task: Task) -> bytes:
-    """Forest fires from OpenML, whose checksum scikit-learn verifies.
-
-    Returns:
-        A CSV file with UCI's header.
-    """
-    frame = openml("forest_fires", FIRES_MEGABYTES, as_frame=True, task=task).frame
-    spelled = {name.lower(): name for name in FIRES_COLUMNS}
-    frame = frame.rename(columns=lambda name: spelled.get(str(name).lower(), name))
-    return bytes(frame[list(FIRES_COLUMNS)].to_csv(index=False), "utf-8")
-
-
 def read_mnist(path: Path) -> tuple[Bytes, Bytes]:
     """All images of the file, training images first.
 
@@ -129,29 +96,6 @@ def read_mnist(path: Path) -> tuple[Bytes, Bytes]:
         (N, 28, 28) pixels and (N,) digits.
     """
     return read_digits(path, ("x_train", "y_train"), ("x_test", "y_test"))
-
-
-def read_fires(path: Path) -> pd.DataFrame:
-    """The table with UCI's columns; month and day are texts such as ``aug`` and ``fri``.
-
-    Raises:
-        DataError: the file is not this table.
-    """
-    try:
-        frame = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path.name} is no readable CSV file ({str(error)[:80]}): replace or delete it.") from None
-    if list(frame.columns) != list(FIRES_COLUMNS):
-        found = ", ".join(map(str, frame.columns))[:80]
-        raise DataError(f"{path.name}: expected the columns {', '.join(FIRES_COLUMNS)}, got {found}: replace it.")
-    numbers = frame.drop(columns=["month", "day"])
-    if not frame["month"].isin(MONTHS).all() or not frame["day"].isin(DAYS).all():
-        raise DataError(f"{path.name}: expected months jan to dec and days mon to sun, got other texts: replace it.")
-    if not all(pd.api.types.is_numeric_dtype(kind) for kind in numbers.dtypes) or not np.isfinite(numbers).all(
-        axis=None
-    ):
-        raise DataError(f"{path.name}: expected numbers in all columns but month and day: replace or delete it.")
-    return frame
 
 
 def _mnist_large(options: Chosen, seed: int) -> Table:
@@ -164,29 +108,6 @@ def _mnist_large(options: Chosen, seed: int) -> Table:
 def fetch_mnist(task: Task) -> None:
     """Bring MNIST into the data folder."""
     fetch(data_folder() / MNIST_FILE, read_mnist, openml_mnist, MNIST_BY_HAND, task)
-
-
-def fetch_fires(task: Task) -> None:
-    """Bring the forest fires into the data folder."""
-    fetch(data_folder() / FIRES_FILE, read_fires, openml_fires, FIRES_BY_HAND, task)
-
-
-def _forest_fires(options: Chosen, _seed: int) -> Table:
-    frame = found(data_folder() / FIRES_FILE, read_fires, FIRES_BY_HAND)
-    return hold_out(fires_dataset(frame, str(options["encoding"])), int(options["held_out"]))
-
-
-def fires_dataset(frame: pd.DataFrame, encoding: str) -> Dataset:
-    """The fires with month and day as numbers (month 1 to 12, Monday = 1), or with one column for each.
-
-    Returns:
-        517 examples with 12 features (ordinal) or 27 (one-hot).
-    """
-    if encoding == "ordinal":
-        month = frame["month"].map({name: number for number, name in enumerate(MONTHS, 1)})
-        day = frame["day"].map({name: number for number, name in enumerate(DAYS, 1)})
-        frame = frame.assign(month=month, day=day)
-    return encode(frame.rename(columns=FIRES_COLUMNS), FIRES_COLUMNS["area"], "fire", "regression")
 
 
 MNIST_LARGE = Source(
@@ -202,13 +123,4 @@ MNIST_LARGE = Source(
     image=True,
     file=MNIST_FILE,
     fetch=fetch_mnist,
-)
-FOREST_FIRES = Source(
-    title="Forest fires",
-    summary="Burned area of 517 fires in a Portuguese park (Cortez and Morais 2007), from the data folder or OpenML.",
-    task="regression",
-    make=_forest_fires,
-    options=(Option("encoding", "ordinal", "Month and day as", choices=("ordinal", "one-hot")), HELD_OUT),
-    file=FIRES_FILE,
-    fetch=fetch_fires,
 )

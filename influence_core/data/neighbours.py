@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.compute import FloatArray, blocks, once
+from influence_core.compute.sparse import inner, is_sparse, rows_of, squares, stored, varying
 
 ANCHORS = 1_000  # as many as give a steady quantile; more cost time and change nothing
 TYPICAL = 0.99
@@ -43,6 +44,12 @@ class Crowd:
         return found
 
     @once
+    def sizes(self) -> FloatArray:
+        """(n,) squared lengths."""
+        found: FloatArray = squares(self.x)
+        return found
+
+    @once
     def rounding(self) -> float:
         """What rounding leaves of the squared distance of exact copies, at most."""
         return _rounding(self.x)
@@ -69,11 +76,11 @@ class Crowd:
             Rows, nearest first; usually none.
         """
         typical, dimension = self.law
-        rows, squares = self._within(self.x[row], NEAR * typical)
-        rows, squares = rows[rows != row], squares[rows != row]
-        relative = np.sqrt(squares) / (typical or 1.0)
+        rows, apart = self._within(rows_of(self.x, row), NEAR * typical)
+        rows, apart = rows[rows != row], apart[rows != row]
+        relative = np.sqrt(apart) / (typical or 1.0)
         if typical:
-            relative[squares <= self.rounding] = 0.0
+            relative[apart <= self.rounding] = 0.0
         expected = log(2) * relative**dimension
         rare = [expected[k] ** (k + 1) / factorial(k + 1) <= CHANCE for k in range(min(len(rows), 20))]
         kept = len(rows) if len(rows) > 20 else 1 + max((k for k, so in enumerate(rare) if so), default=-1)
@@ -90,12 +97,17 @@ class Crowd:
 
     def _within(self, point: FloatArray, limit: float) -> tuple[NDArray[np.int64], FloatArray]:
         """Rows within ``limit``, nearest first, with squared distances."""
-        reach = max(limit, self.rounding**0.5)
-        candidates = np.flatnonzero(np.abs(self.sketch - point @ self.directions).max(1) <= reach * self._fall)
-        squares = ((self.x[candidates] - point) ** 2).sum(1)
-        near = squares <= max(limit**2, self.rounding)
-        order = np.argsort(squares[near], kind="stable")
-        return candidates[near][order], squares[near][order]
+        if is_sparse(self.x):  # by their stored numbers: in so many directions a sketch tells few texts apart
+            candidates = np.arange(self.x.shape[0])
+            apart = self.sizes + point @ point - 2 * (self.x @ point)
+            apart[apart <= self.rounding] = 0.0
+        else:
+            reach = max(limit, self.rounding**0.5)
+            candidates = np.flatnonzero(np.abs(self.sketch - point @ self.directions).max(1) <= reach * self._fall)
+            apart = ((rows_of(self.x, candidates) - point) ** 2).sum(1)
+        near = apart <= max(limit**2, self.rounding)
+        order = np.argsort(apart[near], kind="stable")
+        return candidates[near][order], apart[near][order]
 
     @once
     def _fall(self) -> float:
@@ -110,6 +122,11 @@ def copies(x: FloatArray) -> NDArray[np.int64]:
         (n,) numbers from 0, in order of first appearance.
     """
     seen: dict[bytes, int] = {}
+    if is_sparse(x):
+        values, places, ends = stored(x)
+        parts = [slice(*ends[k : k + 2]) for k in range(len(ends) - 1)]
+        names = [places[part].tobytes() + values[part].tobytes() for part in parts]
+        return np.array([seen.setdefault(name, len(seen)) for name in names], dtype=np.int64)
     return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in x + 0.0], dtype=np.int64)  # −0 equals 0
 
 
@@ -127,11 +144,11 @@ def remoteness(train: FloatArray, test: FloatArray) -> FloatArray:
     Returns:
         (m,).
     """
-    varies = np.ptp(train, axis=0) > 0
+    varies = varying(train)
     train, test = train[:, varies], test[:, varies]
-    order = np.random.default_rng(0).permutation(len(train))
+    order = np.random.default_rng(0).permutation(train.shape[0])
     anchors = train[order[:ANCHORS]]
-    if len(train) > ANCHORS:
+    if train.shape[0] > ANCHORS:
         own = _nearest(train[order[ANCHORS : 2 * ANCHORS]], anchors)
     else:
         own = _nearest(anchors, anchors, itself=True)
@@ -158,12 +175,12 @@ def nearest_others(x: FloatArray, count: int) -> FloatArray:
     Returns:
         Finite distances; none where all points are copies of each other.
     """
-    asked = np.random.default_rng(0).permutation(len(x))[:count]
+    asked = np.random.default_rng(0).permutation(x.shape[0])[:count]
     found = np.empty(len(asked))
-    for part in blocks(len(asked), 8.0 * len(x)):
-        squares = _squares(x[asked[part]], x)
-        squares[squares <= _rounding(x)] = np.inf
-        found[part] = squares.min(1)
+    for part in blocks(len(asked), 8.0 * x.shape[0]):
+        apart = _squares(x[asked[part]], x)
+        apart[apart <= _rounding(x)] = np.inf
+        found[part] = apart.min(1)
     finite: FloatArray = np.sqrt(found[np.isfinite(found)])
     return finite
 
@@ -177,41 +194,43 @@ def near_duplicates(x: FloatArray, rows: NDArray[np.int64], typical: float) -> l
         typical: of :func:`neighbour_distance`.
 
     Returns:
-        For every row the other rows near it; usually none.
+        For every row the other rows near it; usually none.  Texts none of whose words are known say nothing of each
+        other, so that they are no copies.
     """
     limit = max((NEAR * typical) ** 2, _rounding(x))
-    groups = []
-    for part in blocks(len(rows), 8.0 * len(x)):
-        for row, squares in zip(rows[part], _squares(x[rows[part]], x), strict=True):
-            near = np.flatnonzero(squares <= limit)
-            near = near[near != row]
-            groups.append(near[np.argsort(squares[near], kind="stable")])
+    groups, silent = [], squares(x) == 0 if is_sparse(x) else np.zeros(x.shape[0], dtype=bool)
+    for part in blocks(len(rows), 8.0 * x.shape[0]):
+        for row, apart in zip(rows[part], _squares(x[rows[part]], x), strict=True):
+            near = np.flatnonzero(apart <= limit)
+            near = near[(near != row) & ~silent[near] & ~silent[row]]
+            groups.append(near[np.argsort(apart[near], kind="stable")])
     return groups
 
 
 def _squares(points: FloatArray, x: FloatArray) -> FloatArray:
     """(b, n) squared distances, by one product."""
-    squares: FloatArray = (points**2).sum(1)[:, None] + (x**2).sum(1) - 2 * points @ x.T
-    return np.maximum(squares, 0.0, out=squares)
+    apart: FloatArray = squares(points)[:, None] + squares(x) - 2 * inner(points, x)
+    return np.maximum(apart, 0.0, out=apart)
 
 
 def _rounding(x: FloatArray) -> float:
     """What rounding leaves of the squared distance of exact copies, at most."""
-    return 64 * float(np.finfo(np.float64).eps) * float((x**2).sum(1).max())
+    return 64 * float(np.finfo(np.float64).eps) * float(squares(x).max())
 
 
 def _nearest(points: FloatArray, anchors: FloatArray, itself: bool = False) -> FloatArray:
     """Distance of every point to its nearest anchor; ``itself`` leaves anchor i out for point i."""
-    found = np.empty(len(points))
-    sizes = (anchors**2).sum(1)
-    for part in blocks(len(points), 8.0 * len(anchors)):
-        squares = (points[part] ** 2).sum(1)[:, None] + sizes - 2 * points[part] @ anchors.T
+    found = np.empty(points.shape[0])
+    sizes = squares(anchors)
+    for part in blocks(len(found), 8.0 * len(sizes)):
+        apart = squares(points[part])[:, None] + sizes - 2 * inner(points[part], anchors)
         if itself:
-            squares[np.arange(len(squares)), np.arange(part.start, part.stop)] = np.inf
-        found[part] = np.sqrt(np.maximum(squares.min(1), 0.0))
+            apart[np.arange(len(apart)), np.arange(part.start, part.stop)] = np.inf
+        found[part] = np.sqrt(np.maximum(apart.min(1), 0.0))
     return found
 
 
 def _radius(x: FloatArray) -> float:
     """Root mean square distance to the mean, where all training points have copies; 1 where they are all equal."""
+    x = rows_of(x, slice(None))
     return float(np.sqrt(((x - x.mean(0)) ** 2).sum(1).mean())) or 1.0

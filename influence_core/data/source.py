@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from influence_core import compute
 from influence_core.compute import data_folder
 from influence_core.data.dataset import Dataset, Table
-from influence_core.settings import Option, SettingsError, Value
+from influence_core.settings import Option, Options, SettingsError, Value
 
 Task = Literal["classification", "regression"]
 Chosen = Mapping[str, Value]
 
-HELD_OUT = Option("held_out", -1, "Held-out row", -1, 10**6, help="This row alone is the test set; -1: random split.")
+HELD_OUT = Option(
+    "held_out", -1, "Held-out row", -1, 10**6, help="This row alone is the test set.", empty="random split"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,13 @@ class Source:
         file: name of the file it needs in the data folder; empty where nothing is needed.
         fetch: brings that file there; ticks in megabytes.
         uploaded: whether a person has to bring the data, so that there is nothing to load by default.
+        estimator: one that suits these data better than the usual one of the model; empty where none does.
         find_task: what y is for the chosen options, where ``task`` is None; None where it cannot be told.
+        ready: whether what it needs beside a file is there.
+        missing: where it is not: how to bring it, for people.
+        offer: an option as it can be chosen now.
+        said: what a person should know of the chosen options; empty for nothing.
+        content: what the chosen options name now, where it may change under the same name.
     """
 
     title: str
@@ -48,12 +56,18 @@ class Source:
     file: str = ""
     fetch: Callable[[compute.Task], None] | None = None
     uploaded: bool = False
+    estimator: str = ""
     find_task: Callable[[Chosen], Task | None] = lambda _options: None
+    ready: Callable[[], bool] = lambda: True
+    missing: str = ""
+    offer: Callable[[Option], Option] = lambda option: option
+    said: Callable[[Chosen], str] = lambda _options: ""
+    content: Callable[[Options], str] | None = None
 
     @property
     def present(self) -> bool:
         """Whether it loads as it is, without fetching or uploading anything."""
-        return not self.uploaded and (not self.file or (data_folder() / self.file).is_file())
+        return not self.uploaded and self.ready() and (not self.file or (data_folder() / self.file).is_file())
 
 
 def row_ids(name: str, rows: NDArray[np.integer]) -> NDArray[np.str_]:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from influence_core.compute import FloatArray, Rows
+from influence_core.compute import FloatArray, Rows, Task
 from influence_core.data.dataset import DataError, Dataset, Scaling, Split, Table
+from influence_core.data.embedding import embedded
+from influence_core.data.texts import represented
 from influence_core.settings import DataSettings, SettingsError
 
 
-def split(table: Table, settings: DataSettings, seed: int) -> Split:
+def split(table: Table, settings: DataSettings, seed: int, task: Task = Task()) -> Split:  # noqa: B008 - frozen
     """Train, validation and test of a table; rows that the table fixes stay where they are, in their order.
 
     Otherwise every class is divided in the same proportions, and the order is random.  The same table, settings
@@ -26,15 +28,14 @@ def split(table: Table, settings: DataSettings, seed: int) -> Split:
         DataError: a class would have fewer than two training examples, or a regression target should be flipped.
     """
     data = table.dataset
-    train, validation, test = _rows(table, settings, seed)
+    train, validation, test = rows_of_parts(table, settings, seed)
     if len(train) < 2 or len(test) < 1:
         raise DataError(
             f"Expected at least 2 training examples and 1 test example, got {len(train)} and {len(test)}: "
             "use smaller fractions or more data."
         )
     _check_classes(data.y[train], data.class_names, "use smaller fractions or more data")
-    scaling = fit_scaling(data.x[train]) if settings.standardise else identity_scaling(data.x.shape[1])
-    parts = [_scaled(data.take(rows), scaling) for rows in (train, validation, test)]
+    parts, scaling = _features(table, settings, (train, validation, test), task)
     original = parts[0].y
     y, flipped = flip_labels(original, round(settings.flip_fraction * len(train)), data.classes, seed)
     _check_classes(y, data.class_names, "flip fewer labels or use more data")
@@ -84,25 +85,26 @@ def flip_labels(y: NDArray[Any], count: int, classes: int, seed: int) -> tuple[N
     return changed, flipped
 
 
-def _rows(table: Table, settings: DataSettings, seed: int) -> tuple[Rows, Rows, Rows]:
+def rows_of_parts(table: Table, settings: DataSettings, seed: int) -> tuple[Rows, Rows, Rows]:
+    """Rows of the table in train, validation and test."""
     _check_fractions(settings)
     n = len(table.dataset)
     random = np.random.default_rng([seed, 2])
     train = np.arange(n) if table.train is None else table.train
     if table.test is None:
         total = max(1, round(settings.test_fraction * n))
-        train, test = _part(train, table.dataset, total, random)
+        train, test = part(train, table.dataset, total, random)
     else:
         test = table.test
         train = train if table.train is not None else np.setdiff1d(train, test)
     if table.validation is not None:
         return train, table.validation, test
-    train, validation = _part(train, table.dataset, round(settings.validation_fraction * n), random)
+    train, validation = part(train, table.dataset, round(settings.validation_fraction * n), random)
     return train, validation, test
 
 
-def _part(rows: Rows, data: Dataset, total: int, random: np.random.Generator) -> tuple[Rows, Rows]:
-    # What is left and what is taken: ``total`` rows, each class in proportion.
+def part(rows: Rows, data: Dataset, total: int, random: np.random.Generator) -> tuple[Rows, Rows]:
+    """What is left and what is taken: ``total`` rows, each class in proportion."""
     if total == 0:
         return rows, rows[:0]
     rows = random.permutation(rows)
@@ -143,5 +145,15 @@ def _check_classes(y: NDArray[Any], class_names: tuple[str, ...], advice: str) -
         )
 
 
-def _scaled(data: Dataset, scaling: Scaling) -> Dataset:
-    return replace(data, x=scaling.apply(data.x))
+def _features(
+    table: Table, settings: DataSettings, rows: tuple[Rows, Rows, Rows], task: Task
+) -> tuple[list[Dataset], Scaling]:
+    """The parts with their features, scaled by the training part; words are counted there and used as they are."""
+    encoded = table.words is not None and table.words.embedding
+    data = embedded(table.dataset, task) if encoded else table.dataset
+    parts = [data.take(chosen) for chosen in rows]
+    if table.words is not None and not encoded:
+        found = represented(table.words, parts, task=task)
+        return found, identity_scaling(found[0].x.shape[1])
+    scaling = fit_scaling(parts[0].x) if settings.standardise else identity_scaling(parts[0].x.shape[1])
+    return [replace(one, x=scaling.apply(one.x)) for one in parts], scaling

@@ -13,7 +13,7 @@ from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import MEGABYTE, MEMBERS, RATIO, UNPACKED, UNSUSPICIOUS, at_most, quoted
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
-NESTED = {".zip", ".gz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".tgz", ".npz"}
+NESTED = {".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz", ".npz"}
 # What names are written in where the flag for UTF-8 is not set; of equally plausible ones the first.
 CODE_PAGES = ("utf-8", "cp437", "cp850", "cp1252")
 _ENTRY = b"PK\x01\x02"
@@ -43,7 +43,7 @@ def open_archive(content: bytes, hidden: bool = False) -> tuple[zipfile.ZipFile,
     for member in members:
         _check(member)
     _check_size(members, len(content))
-    return archive, [member for member in members if hidden or not _left_behind(member.filename)]
+    return archive, [member for member in members if hidden or not left_behind(member.filename)]
 
 
 def refuse_nested(members: list[zipfile.ZipInfo]) -> None:
@@ -132,7 +132,8 @@ def _letters(text: str) -> int:
     return sum(1 if unicodedata.name(mark, "").startswith("LATIN") else -1 for mark in beyond)
 
 
-def _left_behind(name: str) -> bool:
+def left_behind(name: str) -> bool:
+    """Whether an operating system has put a file into an archive, and no person."""
     parts = PurePosixPath(name).parts
     return "__MACOSX" in parts or any(part.startswith(".") for part in parts) or parts[-1].lower() in {
         "thumbs.db", "desktop.ini"

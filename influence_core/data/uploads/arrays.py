@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.archive import DAMAGE, open_archive, unpack
 from influence_core.data.uploads.examples import Arrays, examples, plain_column
-from influence_core.data.uploads.limits import CELLS, ROWS, at_most, plain_text, quoted
+from influence_core.data.uploads.limits import BYTES, CELLS, ROWS, at_most, plain_text, quoted
 from influence_core.data.uploads.raw import Block, Raw, column_names
 from influence_core.data.uploads.roles import roles_of
 
-HEADER = 10_000
+HEADER, AXES = 10_000, 32
 Header = tuple[tuple[int, ...], bool, np.dtype[Any], int]
 _BROKEN = (*DAMAGE, tokenize.TokenError, SyntaxError, TypeError, KeyError, RecursionError, OverflowError, MemoryError)
 
@@ -105,6 +105,9 @@ def _read_header(file: Any) -> Header:
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, kind = read(file, max_header_size=HEADER)
+    empty = 0 in shape and max(shape) > BYTES  # so that its bytes say nothing of its size
+    if empty or len(shape) > AXES or any(type(size) is not int for size in shape):  # True is an int, too
+        raise ValueError("a shape that no array has")
     return shape, fortran, kind, file.tell()
 
 

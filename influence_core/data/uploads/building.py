@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from influence_core.compute import FloatArray
 from influence_core.data.dataset import DataError, Dataset, Table
 from influence_core.data.encoding import MOST_VALUES, encode_features, encode_target
-from influence_core.data.source import row_ids
+from influence_core.data.texts import no_words
 from influence_core.data.uploads.columns import (
     PART_OF,
     ColumnMapping,
@@ -37,8 +37,10 @@ from influence_core.data.uploads.limits import (
     told_apart,
 )
 from influence_core.data.uploads.moments import parts
+from influence_core.data.uploads.prose import texts_of
 from influence_core.data.uploads.raw import Raw
 from influence_core.data.uploads.understanding import reread
+from influence_core.data.words import WordFeatures
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,11 @@ def build(raw: Raw, mapping: ColumnMapping) -> Upload:
     rows: Any = slice(None) if whole else kept
     fixed = _parts(frame, mapping.split)
     seen = fixed.get("train", np.arange(len(frame)))
-    names, x, filled, notes = _features(raw, frame, mapping, (rows, seen))
+    texts = texts_of(raw, mapping.prose, kept) if mapping.prose else None
+    if texts is None:
+        names, x, filled, notes = _features(raw, frame, mapping, (rows, seen))
+    else:
+        names, x, filled, notes = (), no_words(len(kept)), {}, ()
     labels = frame[mapping.target]
     if mapping.task == "classification":
         labels, said = _tidy(mapping.target, labels)
@@ -94,10 +100,11 @@ def build(raw: Raw, mapping: ColumnMapping) -> Upload:
     _check_rows(y, classes, fixed)
     dataset = Dataset(
         x, y, _ids(raw, mapping.id, kept), names, classes, mapping.target,
-        None if raw.images is None else raw.images[rows], _hover(frame, mapping.hover),
+        None if raw.images is None else raw.images[rows], _hover(frame, mapping.hover), texts,
     )  # fmt: skip
     pixels = len(mapping.features) == 1 and any(raw.blocks[f].pixels for f in mapping.features if f in raw.blocks)
-    table = Table(dataset, None, fixed.get("train"), fixed.get("test"), fixed.get("validation"))
+    words = None if texts is None else WordFeatures()
+    table = Table(dataset, None, fixed.get("train"), fixed.get("test"), fixed.get("validation"), words)
     notes = (*raw.notes, *notes, *left_out(raw, describe_columns(raw, frozenset(mapping.features)), mapping))
     return Upload(table, mapping, raw.name, raw.sha256, len(raw), filled, pixels, notes)
 
@@ -125,9 +132,14 @@ def _check(raw: Raw, mapping: ColumnMapping) -> None:
     for name in mapping.features:
         if name not in known:
             raise DataError(f"Expected features from the columns of the file, got {quoted(name)}: choose again.")
-    if mapping.target in {*mapping.features, mapping.id, mapping.split}:
+    for name in mapping.prose:
+        if name not in raw.frame:
+            raise DataError(f"Expected texts from a column of the file, got {quoted(name)}: choose again.")
+    if mapping.target in {*mapping.features, *mapping.prose, mapping.id, mapping.split}:
         raise DataError(f"Expected {quoted(mapping.target)} in one role, got target and another: choose one.")
-    if not mapping.features:
+    if mapping.prose and mapping.features:
+        raise DataError("Expected texts or other columns as features, got both: leave out one or the other.")
+    if not mapping.features and not mapping.prose:
         raise DataError("Expected at least one feature, got none: choose columns to predict the target from.")
     width = sum(len(raw.blocks[name].names) if name in raw.blocks else 1 for name in mapping.features)
     at_most("features", COLUMNS, width, "leave out some columns")
@@ -149,9 +161,10 @@ def _features(
     names, x = encode_features(pd.DataFrame(columns, index=frame.index))
     matrices = [x] if columns else []
     for name in (name for name in mapping.features if name in raw.blocks):
-        block, word = fill_block(raw.blocks[name], rows, mapping.numbers)
+        block, word = fill_block(name, raw.blocks[name], rows, mapping.numbers)
         filled |= {name: word} if word else {}
-        names = (*names, *raw.blocks[name].names)
+        own = raw.blocks[name].names
+        names = (*names, *own, *([indicator(name)] if block.shape[1] > len(own) else []))
         matrices.append(block)
     matrix = matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
     _check_features(names, matrix)
@@ -246,7 +259,7 @@ def _check_rows(y: NDArray[Any], classes: tuple[str, ...], parts: dict[str, NDAr
 
 def _ids(raw: Raw, column: str, kept: NDArray[np.int64]) -> NDArray[np.str_]:
     if not column:
-        return row_ids("row", kept)
+        return np.array([f"row {row + 1}" for row in kept])  # as people count, the first below the header
     names = row_names(raw, column)
     bad = next((row for row, name in enumerate(names) if harmful(name)), None)
     if bad is not None:

@@ -28,6 +28,8 @@ def warnings(upload: Upload, columns: tuple[Column, ...]) -> tuple[str, ...]:
         Sentences, each with what to do; none for clean data.
     """
     data = upload.table.dataset
+    if data.texts is not None:
+        return (*_gap_words(upload, columns), *_doubles(data), *_classes(data))
     return (*_gap_words(upload, columns), *_doubles(data), *_shape(data), *_classes(data), *_leaks(data))
 
 
@@ -58,8 +60,9 @@ def _gap_words(upload: Upload, columns: tuple[Column, ...]) -> Iterator[str]:
 
 def _doubles(data: Dataset) -> Iterator[str]:
     seen: dict[bytes, set[float]] = {}
-    for row, label in zip(data.x, data.y.tolist(), strict=True):
-        seen.setdefault(row.tobytes(), set()).add(label)
+    rows = [row.tobytes() for row in data.x] if data.texts is None else [text.encode() for text in data.texts]
+    for row, label in zip(rows, data.y.tolist(), strict=True):
+        seen.setdefault(row, set()).add(label)
     doubles = len(data) - len(seen)
     if doubles:
         differ = sum(len(labels) > 1 for labels in seen.values())
@@ -72,6 +75,7 @@ def _doubles(data: Dataset) -> Iterator[str]:
 
 def _shape(data: Dataset) -> Iterator[str]:
     n, d = data.x.shape
+    yield from _spellings(data.feature_names, "features")
     constant = [data.feature_names[k] for k in np.flatnonzero(data.x.max(axis=0) == data.x.min(axis=0))]
     if constant:
         yield f"{listed(constant)} {'has' if len(constant) == 1 else 'have'} the same value in every row: leave out."
@@ -85,9 +89,21 @@ def _shape(data: Dataset) -> Iterator[str]:
         )
 
 
+def _spellings(names: tuple[str, ...], what: str) -> Iterator[str]:
+    met: dict[str, str] = {}
+    for name in names:
+        if (other := met.setdefault(" ".join(name.casefold().split()), name)) != name:
+            yield (
+                f"{quoted(other)} and {quoted(name)} are two {what} that differ in capitals or blanks only: where they "
+                "mean the same, write them alike in the file."
+            )
+            return
+
+
 def _classes(data: Dataset) -> Iterator[str]:
     if not data.classes:
         return
+    yield from _spellings(data.class_names, "classes")
     counts = np.bincount(data.y, minlength=data.classes)
     rarest, least = data.class_names[int(counts.argmin())], int(counts.min())
     if least < RARE_SHARE * len(data) / data.classes * 2 or least < RARE_COUNT:

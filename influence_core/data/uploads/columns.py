@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from pandas.api import types
 
 from influence_core.data.source import Task
 from influence_core.data.uploads.limits import plain_text, quoted
-from influence_core.data.uploads.raw import Choice, Kind, Raw
+from influence_core.data.uploads.raw import GUESS, Choice, Kind, Raw, TableForm
 from influence_core.data.uploads.texts import as_texts
 
 NumberFill = Literal["refuse", "drop", "median", "mean", "indicator"]
@@ -68,6 +68,8 @@ class ColumnMapping:
         texts: missing texts are refused, dropped, the most frequent text, or a category ``missing``.
         target_gaps: rows without a target are refused or dropped.
         readings: columns that are not read as they were guessed.
+        form: how the table is written in the file, where a person says so.
+        prose: columns of texts, joined, whose words are the features in place of all others.
     """
 
     target: str
@@ -80,6 +82,14 @@ class ColumnMapping:
     texts: TextFill = "refuse"
     target_gaps: Literal["refuse", "drop"] = "refuse"
     readings: tuple[Choice, ...] = ()
+    form: TableForm = GUESS
+    prose: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """As it was before there were ``form`` and ``prose``, where nothing uses them: uploads keep their names."""
+        shown = [(f.name, getattr(self, f.name)) for f in fields(self)]
+        shown = [(name, value) for name, value in shown if (name, value) not in {("form", GUESS), ("prose", ())}]
+        return f"ColumnMapping({', '.join(f'{name}={value!r}' for name, value in shown)})"
 
 
 def mapping_of(document: Mapping[str, Any]) -> ColumnMapping:
@@ -88,7 +98,9 @@ def mapping_of(document: Mapping[str, Any]) -> ColumnMapping:
         Choice(one["column"], one["read_as"], None if one["missing"] is None else tuple(one["missing"]))
         for one in document.get("readings", ())
     )
-    return ColumnMapping(**{**document, "features": tuple(document["features"]), "readings": readings})
+    form = TableForm(**document.get("form", {}))
+    lists = {name: tuple(document.get(name, ())) for name in ("features", "prose")}
+    return ColumnMapping(**{**document, **lists, "readings": readings, "form": form})
 
 
 def describe_columns(raw: Raw, besides: frozenset[str] = frozenset()) -> tuple[Column, ...]:

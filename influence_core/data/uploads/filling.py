@@ -82,16 +82,17 @@ def _refusal(name: str, missing: NDArray[np.bool_], advice: str) -> str:
     )
 
 
-def fill_block(block: Block, rows: tuple[Any, NDArray[np.int64]], choice: str) -> tuple[FloatArray, str]:
+def fill_block(name: str, block: Block, rows: tuple[Any, NDArray[np.int64]], choice: str) -> tuple[FloatArray, str]:
     """Numbers of a block without gaps.
 
     Args:
+        name: of the block.
         block: the columns.
         rows: those that stay, and those among them whose median or mean fills gaps.
         choice: ``median``, ``mean`` or ``indicator``.
 
     Returns:
-        (n, k), and what was done to gaps, "" where there were none.
+        (n, k), with ``indicator`` and gaps (n, k + 1), and what was done to gaps, "" where there were none.
 
     Raises:
         DataError: a column has no value at all.
@@ -107,7 +108,11 @@ def fill_block(block: Block, rows: tuple[Any, NDArray[np.int64]], choice: str) -
     if empty.any():
         raise DataError(f"Column {quoted(block.names[int(empty.argmax())])}: expected values, got none: leave it out.")
     middle = (np.nanmean if choice == "mean" else np.nanmedian)(values[seen], axis=0)
-    return np.where(missing, middle, values), "median" if choice == "indicator" else choice
+    filled = np.where(missing, middle, values)
+    if choice != "indicator":
+        return filled, choice
+    marks = missing.any(axis=1, keepdims=True).astype(np.float64)
+    return np.hstack([filled, marks]), f"median, and {quoted(indicator(name))} says in which rows"
 
 
 def fill_column(values: pd.Series, seen: NDArray[np.int64], choice: str) -> tuple[pd.Series, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import plain_text, quoted
+from influence_core.data.uploads.raw import GUESS, TableForm
 from influence_core.data.uploads.typed import as_text
 
 ABOVE = 50  # lines in which the header is looked for
@@ -22,6 +24,8 @@ class Grid:
         rows: lines below it that hold anything.
         places: row of the sheet of each line, from 1.
         columns: column of the sheet of each column, from 0.
+        line: row of the sheet with which the table begins, from 1.
+        headless: whether that line is a row already.
         notes: what was left out around the table.
     """
 
@@ -29,20 +33,28 @@ class Grid:
     rows: list[Row]
     places: list[int]
     columns: list[int]
+    line: int
+    headless: bool
     notes: tuple[str, ...]
 
 
-def find_table(cells: Sequence[Row]) -> Grid | None:
+def find_table(cells: Sequence[Row], asked: TableForm = GUESS) -> Grid | None:
     """The table on a sheet.
+
+    Args:
+        cells: of the sheet.
+        asked: what a person says of it.
 
     Returns:
         None where fewer than two columns or no line below a header hold anything.
     """
     filled = [(place, row) for place, row in enumerate(cells) if any(not _blank(cell) for cell in row)]
-    width = max((_width(row) for _, row in filled), default=0)
+    start = _asked_row(filled, asked.line)
+    width = max((_width(row) for _, row in filled[start:]), default=0)
     if width < 2:
         return None
-    head, headless = _header(filled, width)
+    head, headless = (start, not _is_words(filled[start][1])) if asked.line else _header(filled, width)
+    headless = asked.names == "no" or (headless and not asked.names)
     above, body = filled[:head], filled[head if headless else head + 1 :]
     body, below = _footer(body, width)
     if not body:
@@ -53,12 +65,26 @@ def find_table(cells: Sequence[Row]) -> Grid | None:
     notes = (
         _said(above, "above the table"),
         _said(below, "below the table"),
-        "The first line holds values, so the columns were numbered." if headless else "",
+        "The first line holds values, so the columns were numbered." if headless and not asked.names else "",
         _gaps(last - first + 1 - len(body)),
     )
     rows: list[Row] = [[row[k] for k in used] for _, row in body]
     places = [place + 1 for place, _ in body]
-    return Grid([names[k] for k in used], rows, places, used, tuple(note for note in notes if note))
+    said = tuple(note for note in notes if note)
+    return Grid([names[k] for k in used], rows, places, used, filled[head][0] + 1, headless, said)
+
+
+def _asked_row(filled: list[tuple[int, Row]], line: int) -> int:
+    """Place among the lines that hold anything of the one with which a person says that the table begins."""
+    if not line:
+        return 0
+    found = next((k for k, (place, _) in enumerate(filled) if place == line - 1), None)
+    if found is None:
+        raise DataError(
+            f"Expected a table that begins in row {line:,} of the sheet, as was chosen, got an empty row: choose "
+            "another row."
+        )
+    return found
 
 
 def plain_name(cell: object) -> str:

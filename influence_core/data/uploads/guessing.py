@@ -19,6 +19,7 @@ from influence_core.data.uploads.columns import (
     row_names,
 )
 from influence_core.data.uploads.limits import harmful
+from influence_core.data.uploads.prose import is_prose
 from influence_core.data.uploads.raw import Raw
 
 FEW = 20  # a target with at most so many different values may be classes
@@ -38,6 +39,9 @@ IDENTITIES = frozenset({
 })  # fmt: skip
 NAMELESS = "column 1"  # in a file without names it has to count the rows
 _ID = re.compile(r"(?:.*[^A-Za-z])?(?:id|ID|Id)|.*[a-z](?:ID|Id)|(?:id|ID|Id)[^A-Za-z].*|[A-Z]{4,}ID|.*(?:uuid|guid)")
+_ROW_WEIGHT = re.compile(
+    r"(?:sample|case|row|instance|obs(?:ervation)?|survey|final)[ _.-]?w(?:ei)?gh?ts?|fnlwgt", re.I
+)
 SPLITS = ("split", "set", "subset", "partition", "fold", "part")
 TEXTS = ("text", "sentence", "review", "comment", "description", "title", "name", "file")
 
@@ -54,7 +58,14 @@ def guess_mapping(raw: Raw, columns: tuple[Column, ...]) -> ColumnMapping:
     aside = {split, identity, target, *raw.aside}
     features = tuple(c.name for c in columns if c.name not in aside and not _why_out(raw, c))
     task = guess_task(raw, target)
-    return ColumnMapping(target, features, task, identity, split, hover, "indicator", "category", "drop")
+    prose = tuple(c.name for c in columns if c.name not in aside and is_prose(raw, c))
+    if prose and not any(c.name in features and c.kind != "text" for c in columns):
+        features, hover = (), ""
+    else:
+        prose = ()
+    return ColumnMapping(
+        target, features, task, identity, split, hover, "indicator", "category", "drop", form=raw.asked, prose=prose
+    )
 
 
 def guess_targets(raw: Raw, columns: tuple[Column, ...]) -> tuple[str, ...]:
@@ -106,7 +117,7 @@ def left_out(raw: Raw, columns: tuple[Column, ...], mapping: ColumnMapping) -> t
     Returns:
         Sentences.
     """
-    used = {mapping.target, mapping.id, mapping.split, *mapping.features}
+    used = {mapping.target, mapping.id, mapping.split, *mapping.features, *mapping.prose}
     reasons: dict[str, list[str]] = {}
     for column in columns:
         if column.name not in used:
@@ -166,9 +177,13 @@ def _names_rows(raw: Raw, column: Column) -> bool:
     return fit and len({*names}) == len(names)
 
 
+def _present(raw: Raw, column: Column) -> int:
+    rows = min(len(raw), SAMPLE)
+    return rows - min(column.missing, rows)
+
+
 def _differs(raw: Raw, column: Column) -> bool:
-    present = min(len(raw), SAMPLE)
-    if column.distinct + min(column.missing, present) < present:
+    if column.distinct < _present(raw, column):
         return False
     return len(raw) <= SAMPLE or bool(raw.frame[column.name].dropna().is_unique)
 
@@ -188,6 +203,10 @@ def _why_out(raw: Raw, column: Column) -> str:
         return f"more than {MOST_VALUES} different texts"
     if column.kind == "text" and len(raw) > FEW and _differs(raw, column):
         return "another text in every row"
+    if column.kind == "text" and len(raw) > FEW and 2 * column.distinct > _present(raw, column):
+        return "another text in most rows"
+    if _ROW_WEIGHT.fullmatch(column.name.strip()):
+        return "named like the weight of a row, and every row counts alike here"
     if column.kind in {"text", "number"} and _is_id(column) and column.distinct > 2:
         whole = column.kind == "text" or bool((raw.frame[column.name].dropna() % 1 == 0).all())
         named = column.name.lower() in {"name", "file", "row", "key", "index", "path"}

@@ -9,20 +9,21 @@ from pathlib import PurePosixPath
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.arff import is_arff
 from influence_core.data.uploads.limits import quoted
-from influence_core.data.uploads.packed import kind_of_zip
+from influence_core.data.uploads.packed import BZIP2, GZIP, XZ, ZSTD, kind_of_zip
 from influence_core.data.uploads.records import is_records
+from influence_core.data.uploads.records_of_books import OLD
 from influence_core.data.uploads.svmlight import is_svmlight
 
 HEAD = 2**18
 _STARTS = (
     (b"PAR1", "parquet"), (b"ARROW1\0\0", "feather"), (b"\xff\xff\xff\xff", "feather"), (b"\x93NUMPY", "npy"),
-    (b"\x1f\x8b", "packed"), (b"BZh", "packed"), (b"PK\x03\x04", "a zip"), (b"PK\x05\x06", "a zip"),
+    (GZIP, "packed"), (BZIP2, "packed"), (XZ, "packed"), (ZSTD, "packed"),
+    (OLD, "spreadsheet"), (b"PK\x03\x04", "a zip"), (b"PK\x05\x06", "a zip"),
 )  # fmt: skip
 _PICTURE = "put the pictures of each class into a folder of its name and upload a zip of the folders"
 _PICKLE = "save the arrays with np.savez, because pickled files can run code"
 _TABLE = "save the table as CSV or Parquet"
 _STRANGERS = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or encrypted workbook", "save it as .xlsx without a password"),
     (b"FEA1", "Feather version 1", "write it again as version 2, or as Parquet"),
     (b"\x89PNG", "a single picture", _PICTURE), (b"\xff\xd8\xff", "a single picture", _PICTURE),
     (b"GIF8", "a single picture", _PICTURE), (b"II*\0", "a single picture", _PICTURE),
@@ -32,8 +33,6 @@ _STRANGERS = (
     (b"RDX", "a file of R", _TABLE), (b"\x80\x02", "a pickle", _PICKLE), (b"\x80\x03", "a pickle", _PICKLE),
     (b"\x80\x04", "a pickle", _PICKLE), (b"\x80\x05", "a pickle", _PICKLE),
     (b"7z\xbc\xaf", "a 7z archive", "pack it as zip"), (b"Rar!", "a RAR archive", "pack it as zip"),
-    (b"\xfd7zXZ", "a file packed by xz", "pack it as gzip or zip"), (b"\x28\xb5\x2f\xfd", "a file packed by zstd",
-     "pack it as gzip or zip"),
     (b"MZ", "a program", "choose a data file"), (b"\x7fELF", "a program", "choose a data file"),
     (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself with git lfs pull"),
 )  # fmt: skip
@@ -44,9 +43,9 @@ _TEXTS: tuple[tuple[str, Callable[[str], bool]], ...] = (
 ENDINGS = {
     "csv": "text", "tsv": "text", "txt": "text", "tab": "text", "dat": "text", "data": "text", "parquet": "parquet",
     "pq": "parquet", "feather": "feather", "arrow": "feather", "npz": "npz", "npy": "npy", "zip": "zip",
-    "xlsx": "spreadsheet", "xlsm": "spreadsheet", "ods": "spreadsheet", "xls": "spreadsheet", "json": "json",
-    "jsonl": "json", "ndjson": "json", "arff": "arff", "libsvm": "libsvm", "svm": "libsvm", "gz": "packed",
-    "bz2": "packed", "tgz": "packed",
+    "xlsx": "spreadsheet", "xlsm": "spreadsheet", "ods": "spreadsheet", "xls": "spreadsheet", "xlsb": "spreadsheet",
+    "json": "json", "jsonl": "json", "ndjson": "json", "arff": "arff", "libsvm": "libsvm", "svm": "libsvm",
+    "gz": "packed", "bz2": "packed", "tgz": "packed", "xz": "packed", "zst": "packed",
 }  # fmt: skip
 WORDS = {
     "text": "a table written as text", "parquet": "Parquet", "feather": "Feather or Arrow", "npz": "arrays (NPZ)",
@@ -84,6 +83,8 @@ def _refuse_strangers(name: str, content: bytes) -> None:
     for start, what, advice in _STRANGERS:
         if _starts(content, start):
             raise DataError(f"Expected a table, arrays or pictures, got {what} in {quoted(name)}: {advice}.")
+    if content[4:8] == b"ftyp":
+        raise DataError(f"Expected a table, arrays or pictures, got a picture or film in {quoted(name)}: {_PICTURE}.")
     if content[257:262] == b"ustar":
         raise DataError(f"Expected a table, arrays or pictures, got a tar archive in {quoted(name)}: pack it as zip.")
     if content[8:10] == b'{"' and b"dtype" in content[:2_000]:

@@ -6,25 +6,28 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import counted, plain_text, quoted, were
+from influence_core.data.uploads.raw import GUESS, TableForm
+from influence_core.data.uploads.separating import (
+    BLANKS,
+    RECORDS,
+    SEPARATORS,
+    Record,
+    is_number,
+    records_of,
+    separator_of,
+)
 from influence_core.data.uploads.vocabulary import MARKERS
 
 HEAD, TAIL = 2**20, 2**16
-SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}  # the last is in numbers, too
-BLANKS = " "
-RECORDS, TITLES, FOOTERS = 100, 30, 20
+TITLES, FOOTERS = 30, 20
 _HINT = re.compile(r'"?sep=(.)"?\s*')
 _COMMENT = re.compile(r"\s*(#|%|//)")
-_NUMBER = re.compile(
-    r"[+\-−(]?\s*[$€£¥]?\s*[+\-−]?(\d[\d.,'’\s]*|[.,]\d+)([eE][+-]?\d+)?\s*[%€$£]?\)?"  # a date, too
-    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|[+-]?(inf|Infinity)"
-)
 _RULE = re.compile(r"[\s|+:=-]*--[\s|+:=-]*")
 _SOURCE = re.compile(r"\(|#|\*|(source|note|total|quelle|fuente|generated|created)", re.IGNORECASE)
 _TOTAL = re.compile(r"(grand |sub)?totals?\b.*|sum|gesamt.*|summe|total général|insgesamt", re.IGNORECASE)
@@ -39,6 +42,7 @@ class TextLayout:
         names: of the columns, "" where there is none; as many as the rows have fields.
         start: byte at which the rows begin.
         end: byte at which they end.
+        line: with which the table begins, from 1.
         headless: whether the first line is a row already.
         padded: whether a blank follows each separator.
         spaced: whether blanks stand before quotation marks, which are no part of the field.
@@ -49,25 +53,19 @@ class TextLayout:
     names: tuple[str, ...]
     start: int
     end: int
+    line: int
     headless: bool = False
     padded: bool = False
     spaced: bool = False
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Record:
-    fields: tuple[str, ...]
-    first: int  # line it starts with, and the line after its last
-    last: int
-
-    @property
-    def full(self) -> int:
-        return sum(bool(field.strip()) for field in self.fields)
-
-
-def find_layout(content: bytes) -> TextLayout:
+def find_layout(content: bytes, asked: TableForm = GUESS) -> TextLayout:
     """The place and the form of the table in a text in UTF-8.
+
+    Args:
+        content: of the text.
+        asked: what a person says of it.
 
     Raises:
         DataError: there is no table, or its first lines have unequal numbers of fields.
@@ -76,59 +74,62 @@ def find_layout(content: bytes) -> TextLayout:
     if len(content) > HEAD and len(lines) > 1:
         lines.pop()  # it is cut
     hint = _HINT.fullmatch(lines[0]) if lines else None
-    skipped = _leading(lines, int(hint is not None))
-    separator = hint[1] if hint else _separator(lines[skipped:])
+    skipped = _asked_line(lines, asked) if asked.line else _leading(lines, int(hint is not None))
+    separator = asked.separator or (hint[1] if hint else separator_of(lines[skipped:]))
     spaced = bool(re.search(re.escape(separator) + ' +"', "".join(lines[skipped : skipped + RECORDS])))
-    records = [*islice(records_of(lines, skipped, separator, spaced), RECORDS)]
+    records = [*islice(records_of(_bare(lines, skipped, asked), skipped, separator, spaced), RECORDS)]
     if not any(record.full for record in records):
         raise DataError("Expected a table with a line of column names, got no text: choose another file.")
     width = _width(records)
-    place = _header(records, width)
-    named = _commented_header(lines, skipped, separator, records[place], width) if place == 0 else None
+    place = 0 if asked.line else _header(records, width)
+    guessed = not (place or asked.line or asked.names == "no")
+    named = _commented(lines, skipped, separator, records[0], width) if guessed else None
     header, rows = records[place], [r for r in records[place + 1 :] if r.full and not _is_rule(r)]
-    headless = named is None and not _names_columns(header.fields, [row.fields for row in rows])
+    headless = asked.names == "no" or (
+        not named and not asked.names and not _names_columns(header.fields, [row.fields for row in rows])
+    )
     names, name_note = _names(named or header.fields, rows, headless, width)
-    titles = [*lines[int(hint is not None) : skipped - int(named is not None)]]
-    titles += lines[skipped : header.first] if place else []
     first = header.first if headless or named else header.last
     while not headless and first < len(lines) and _RULE.fullmatch(lines[first].strip() or "x"):
         first += 1
     start = sum(len(line.encode()) for line in lines[:first])
     end, footers = _end(content, start, separator, len(names), rows)
+    line = skipped if named else header.first + 1
+    titles = lines[int(hint is not None) : line - 1]
     notes = (
-        f"Fields are separated by {SEPARATORS.get(separator, 'blanks' if separator == BLANKS else quoted(separator))}."
-        if separator != "," else "",
-        "The first line, which names the separator, was left out." if hint else "",
-        _titles(titles, header.first + 1),
-        "The first line holds a row, so the columns were numbered." if headless else "",
+        _separated(separator),
+        "The first line, which names the separator, was left out." if hint and line > 1 else "",
+        _titles(titles, line, headless),
+        "The first line holds a row, so the columns were numbered." if headless and not asked.names else "",
         name_note,
         *footers,
-    )  # fmt: skip
+    )
     padded = len(header.fields) > 1 and all(field.startswith(" ") for field in header.fields[1:])
-    return TextLayout(separator, names, start, end, headless, padded, spaced, tuple(note for note in notes if note))
+    return TextLayout(separator, names, start, end, line, headless, padded, spaced, tuple(n for n in notes if n))
 
 
-def records_of(lines: Sequence[str], first: int, separator: str, spaced: bool = False) -> Iterator[_Record]:
-    """The records of some lines, line ends in quoted fields included; a ``DataError`` where the first is none."""
-    reader = reader_of(lines[first:], separator, spaced)
-    before = 0
-    try:
-        for fields in reader:
-            yield _Record(tuple(fields), first + before, first + reader.line_num)
-            before = reader.line_num
-    except csv.Error as error:
-        if before:  # the table breaks off further down, which is found when all of it is read
-            return
+def _asked_line(lines: Sequence[str], asked: TableForm) -> int:
+    """Place of the line with which a person says that the table begins."""
+    if asked.line > len(lines) or not lines[asked.line - 1].strip():
+        got = "an empty one" if asked.line <= len(lines) else f"a text of {counted(len(lines), 'line')}"
         raise DataError(
-            f"Expected a table as text, got first lines that are none ({plain_text(error, 60)}): save it as CSV."
-        ) from None
+            f"Expected a table that begins in line {asked.line:,}, as was chosen, got {got}: choose another line."
+        )
+    return asked.line - 1
 
 
-def reader_of(lines: Iterable[str], separator: str, spaced: bool, strict: bool = False) -> Any:
-    """A reader of records; between blanks a tab is one more of them."""
-    if separator == BLANKS:
-        lines = (line.replace("\t", BLANKS).strip(BLANKS) for line in lines)
-    return csv.reader(lines, delimiter=separator, skipinitialspace=spaced or separator == BLANKS, strict=strict)
+def _bare(lines: list[str], first: int, asked: TableForm) -> list[str]:
+    """The lines, that with which the table begins without the mark of a comment, where a person chose it."""
+    if not asked.line or asked.names == "no":
+        return lines
+    return [*lines[:first], _COMMENT.sub("", lines[first], count=1).lstrip(), *lines[first + 1 :]]
+
+
+def _separated(separator: str) -> str:
+    if separator == ",":
+        return ""
+    what = SEPARATORS.get(separator, "blanks" if separator == BLANKS else quoted(separator))
+    return f"Fields are separated by {what}."
 
 
 def _leading(lines: Sequence[str], first: int) -> int:
@@ -138,43 +139,13 @@ def _leading(lines: Sequence[str], first: int) -> int:
     return first if first < len(lines) else 0
 
 
-def _separator(lines: Sequence[str]) -> str:
-    scores = {separator: _score(lines, separator) for separator in SEPARATORS}
-    best = max(scores, key=lambda separator: scores[separator])
-    blanks = _score(lines, BLANKS)
-    runs = sum(bool(re.search(r"\S  +\S", line)) for line in lines[:RECORDS]) > len(lines[:RECORDS]) / 2
-    if blanks[0] == 1 and (scores[best][0] < 0.5 or (best == "\t" and runs and blanks[1] > scores[best][1])):
-        return BLANKS
-    return best if scores[best][1] else ","
-
-
-def _score(lines: Sequence[str], separator: str) -> tuple[float, int]:
-    """How many lines have the usual number of fields, and how many fields hold no other mark; and that number."""
-    try:
-        records = [record for record in islice(records_of(lines[:RECORDS], 0, separator), RECORDS) if record.full]
-    except DataError:
-        return 0.0, 0
-    sizes = Counter(len(record.fields) for record in records if len(record.fields) > 1)
-    if not sizes:
-        return 0.0, 0
-    width = max(sizes, key=lambda size: (sizes[size], size))
-    if separator == BLANKS and (len(sizes) > 1 or len(records) < 3 or sizes[width] < len(records)):
-        return 0.0, 0
-    cells = [field for record in records for field in record.fields]
-    others = [*{*SEPARATORS, '"'} - {separator}]
-    clean = sum(not any(mark in cell for mark in others) or bool(_NUMBER.fullmatch(cell.strip())) for cell in cells)
-    fit = (sizes[width] / len(records)) ** 4  # the number of fields counts most, and most of all in the first line
-    named = 1.0 if len(records[0].fields) == width else 0.5
-    return round(named * fit * clean / len(cells), 3), width
-
-
-def _width(records: Sequence[_Record]) -> int:
+def _width(records: Sequence[Record]) -> int:
     sizes = Counter(len(record.fields) for record in records if record.full)
     wide = {size: times for size, times in sizes.items() if size > 1} or sizes
     return max(wide, key=lambda size: (wide[size], size))
 
 
-def _header(records: Sequence[_Record], width: int) -> int:
+def _header(records: Sequence[Record], width: int) -> int:
     """Place of the line that names the columns, or of the first row where none does."""
     for place, record in enumerate(records[:TITLES]):
         further = [other for other in records[place + 1 :] if other.full]
@@ -187,39 +158,37 @@ def _header(records: Sequence[_Record], width: int) -> int:
     return next(place for place, record in enumerate(records) if record.full)
 
 
-def _commented_header(
-    lines: Sequence[str], skipped: int, separator: str, first: _Record, width: int
-) -> tuple[str, ...] | None:
+def _commented(lines: Sequence[str], skipped: int, separator: str, first: Record, width: int) -> tuple[str, ...] | None:
     # A last comment with as many fields as a row that follows it at once names the columns.
     if not skipped or not lines[skipped - 1].strip() or not _COMMENT.match(lines[skipped - 1]):
         return None
     bare = _COMMENT.sub("", lines[skipped - 1], count=1).strip()
     fields = next(records_of([bare], 0, separator)).fields if bare else ()
-    data = sum(bool(_NUMBER.fullmatch(field.strip())) for field in first.fields)
-    texts = not any(_NUMBER.fullmatch(field.strip()) for field in fields)
+    data = sum(is_number(field) for field in first.fields)
+    texts = not any(is_number(field) for field in fields)
     return fields if len(fields) == width > 1 and data and texts else None
 
 
-def _is_rule(record: _Record) -> bool:
+def _is_rule(record: Record) -> bool:
     return all(_RULE.fullmatch(field) for field in record.fields)
 
 
 def _names_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a line names the columns: words above numbers or the reverse, or texts that no row repeats."""
     if not rows:
-        return not all(_is_number(cell) for cell in first)
+        return not all(is_number(cell) for cell in first)
     repeated, fresh, counts = 0, 0, []
     for place, cell in enumerate(first):
         column = [row[place].strip() for row in rows if place < len(row) and not _is_gap(row[place])]
         if _is_gap(cell) or not column:
             continue
-        if sum(map(_is_number, column)) >= 0.8 * len(column):
-            if not _is_number(cell):
+        if sum(map(is_number, column)) >= 0.8 * len(column):
+            if not is_number(cell):
                 return True
             counts.append(cell.strip())
-        elif _is_number(cell) and not any(map(_is_number, column)):
+        elif is_number(cell) and not any(map(is_number, column)):
             return True
-        elif not _is_number(cell):
+        elif not is_number(cell):
             repeated += cell.strip() in column
             fresh += cell.strip() not in column and len(set(column)) <= max(len(column) / 2, 1)
     if repeated:
@@ -238,15 +207,11 @@ def _counts(cells: Sequence[str], width: int) -> bool:
     return steps == {1} and (numbers[0] in {0, 1} or 1900 <= numbers[0] <= 2100)
 
 
-def _is_number(cell: str) -> bool:
-    return bool(_NUMBER.fullmatch(cell.strip()))
-
-
 def _is_gap(cell: str) -> bool:
     return cell.strip().lower() in MARKERS
 
 
-def _names(header: tuple[str, ...], rows: Sequence[_Record], headless: bool, width: int) -> tuple[tuple[str, ...], str]:
+def _names(header: tuple[str, ...], rows: Sequence[Record], headless: bool, width: int) -> tuple[tuple[str, ...], str]:
     if headless:
         return ("",) * max(width, len(header)), ""
     missing = max((len(row.fields) for row in rows), default=len(header)) - len(header)
@@ -262,21 +227,20 @@ def _names(header: tuple[str, ...], rows: Sequence[_Record], headless: bool, wid
     )
 
 
-def _titles(titles: Sequence[str], line: int) -> str:
+def _titles(titles: Sequence[str], line: int, headless: bool) -> str:
     said = [text for title in titles if (text := plain_text(title.strip(" \t\r\n,;|\"'"), 40))]
     if not said:
         return "Empty lines above the column names were left out." if any(map(str.strip, titles)) else ""
-    what = f"{counted(len(said), 'line')} above the column names in line {line:,} {were(len(said))} left out"
+    below = "rows" if headless else "column names"
+    what = f"{counted(len(said), 'line')} above the {below} in line {line:,} {were(len(said))} left out"
     return f"{what}: {quoted(said[0])}."
 
 
-def _end(
-    content: bytes, start: int, separator: str, width: int, rows: Sequence[_Record]
-) -> tuple[int, tuple[str, ...]]:
+def _end(content: bytes, start: int, separator: str, width: int, rows: Sequence[Record]) -> tuple[int, tuple[str, ...]]:
     """Where the rows end, without totals, counts and sources below them."""
     tail = content[max(start, len(content) - TAIL) :].decode("utf-8", errors="ignore")
     lines = [*io.StringIO(tail, newline="")]
-    counts = sum(_is_number(row.fields[0]) for row in rows) > len(rows) / 2
+    counts = sum(is_number(row.fields[0]) for row in rows) > len(rows) / 2
     end, said = len(content), []
     for line in lines[: 0 if len(lines) < 2 else None][: -FOOTERS - 1 : -1]:
         text = line.strip(" \t\r\n" + separator)
@@ -295,6 +259,6 @@ def _is_footer(text: str, fields: Sequence[str], width: int, counts: bool) -> bo
     full = [field for field in fields if field]
     if len(full) > 1:
         return width > 2 and bool(_TOTAL.fullmatch(full[0]) or (len(fields) < width and _SOURCE.match(text)))
-    if width < 2 or _is_number(text):
+    if width < 2 or is_number(text):
         return False
     return (len(fields) < width or width > 2) and (counts or bool(_SOURCE.match(text)))

@@ -13,13 +13,16 @@ BYTES = 200 * MEGABYTE
 ROWS = 100_000
 COLUMNS = 5_000
 CELLS = 30_000_000
+TEXT_CELLS = 20_000_000  # each takes room for its place, however short it is
 MEMBERS = 20_000
 UNPACKED = 400 * MEGABYTE
 RATIO = 200
 UNSUSPICIOUS = 20 * MEGABYTE  # so little is unpacked whatever its ratio
 PICTURE_BYTES = 30 * MEGABYTE
 PIXELS = 16_000_000
-ALL_PIXELS = 400_000_000
+ALL_PIXELS = 300_000_000
+CHUNKS = 10_000  # of one PNG; usual writers begin a new one every 8 KB
+ALL_CHUNKS = 500_000
 LARGEST = 1e50  # its square, summed over all rows, is still a number
 
 NAME, LABEL, IDENTITY, HOVER = 80, 80, 2_000, 120

@@ -27,12 +27,13 @@ from influence_core.data.uploads.numerals import (
     points_like_groups,
 )
 from influence_core.data.uploads.raw import Choice, Reading
-from influence_core.data.uploads.sayings import gap_words, long_numbers, sentinel, strays, style
+from influence_core.data.uploads.sayings import epoch, gap_words, long_numbers, sentinel, strays, style
 from influence_core.data.uploads.texts import as_texts, is_text, plain, without, written_out
+from influence_core.data.uploads.units import several
 from influence_core.data.uploads.vocabulary import MARKERS, POSTAL, TEXT_GAPS, TRUTHS
 
 _DATED = re.compile(r"date|datum|fecha|dato|\bday\b|time", re.IGNORECASE)
-_FEW = 10
+_FEW, _SOME = 10, 1_000
 _PROSE = 200  # letters in a usual cell of prose
 _MOST_TEXT = 64 * MEGABYTE  # of one column, once texts that repeat are written out
 
@@ -153,7 +154,7 @@ def _number(texts: pa.Array, choice: Choice, hint: Mark, among: bool) -> tuple[A
     doubtful = (found.doubtful or grouped) and not decimal
     notes = (
         *style(found, cells, doubtful), *strays(found.strange, cells), *gap_words(gaps, texts),
-        *long_numbers(cells, found), *sentinel(found.values),
+        *long_numbers(cells, found), *sentinel(found.values), *epoch(choice.column, found.values),
     )  # fmt: skip
     return found.values, Reading("number", gaps, (), notes, "" if doubtful else found.decimal, doubtful)
 
@@ -180,6 +181,8 @@ def _codes(texts: pa.Array, choice: Choice, note: str) -> tuple[Any, Reading]:
 
 
 def _starts_with_zeros(values: NDArray[np.float64], cells: pa.Array) -> bool:
+    if (np.nan_to_num(values[:_SOME], posinf=0, neginf=0) % 1).any():  # the usual case
+        return False
     whole = values[np.isfinite(values)]
     return bool(len(whole) and (whole == np.floor(whole)).all() and padded(cells))
 
@@ -219,7 +222,10 @@ def _date(texts: pa.Array, choice: Choice, compact: bool = True) -> tuple[Any, R
 def _category(cells: pd.Series, texts: pa.Array, choice: Choice) -> tuple[Any, Reading]:
     left, gaps = without(texts, choice, TEXT_GAPS)
     values, reading = _as_category(texts, left, gaps)
-    if not choice.read_as and (row := _first_word_among_numbers(left)) >= 0:
+    if not choice.read_as and (units := several(left)):
+        note = f"numbers in several units ({units}), which are not converted, so each is a category"
+        reading = replace(reading, notes=(note, *reading.notes))
+    elif not choice.read_as and (row := _first_word_among_numbers(left)) >= 0:
         note = f"numbers beside other words such as {quoted(left[row])} in row {row + 1:,}, so each is a category"
         reading = replace(reading, notes=(note, *reading.notes))
     return cells if values is texts and isinstance(cells.dtype, pd.CategoricalDtype) else values, reading

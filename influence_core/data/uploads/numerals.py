@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from influence_core.data.uploads.vocabulary import CURRENCIES, UNITS
+from influence_core.data.uploads.units import Multiple, in_force, is_currency, is_unit, multiple_of, said
 
 Mark = Literal["", ".", ","]
 
@@ -46,6 +46,7 @@ class Numbers:
         groups: signs between thousands, in words.
         unit: what was left out around the numbers.
         padded: whether whole numbers start with zeros, as codes do.
+        multiples: signs such as k and M at their end, in words.
     """
 
     values: NDArray[np.float64]
@@ -55,15 +56,24 @@ class Numbers:
     groups: str = ""
     unit: str = ""
     padded: bool = False
+    multiples: str = ""
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """A way to write a number, digits being 9, a leading zero 0: its sign, unit, and (group, decimal) readings."""
+    """A way to write a number, digits being 9, a leading zero 0: its sign, unit, and (group, decimal) readings.
+
+    Attributes:
+        negative: whether it is.
+        unit: what stands around the digits.
+        readings: pairs of the sign between thousands and the decimal mark.
+        multiple: what the end of the unit may multiply it by, and what is left of the unit then.
+    """
 
     negative: bool
     unit: str
     readings: frozenset[tuple[str, str]]
+    multiple: tuple[Multiple, str] | None = None
 
 
 def plain_numbers(texts: pa.Array) -> NDArray[np.float64] | None:
@@ -123,6 +133,7 @@ def numbers(texts: pa.Array, forced: Mark = "", hint: Mark = "") -> Numbers | No
     written = cells.take(pa.array(places))
     coded = _shapes(written).dictionary_encode()
     shapes = [_shape(str(shape)) for shape in coded.dictionary.to_pylist()[:MOST_SHAPES]]
+    shapes, multiples = _multiplied(shapes)
     codes = coded.indices.to_numpy(zero_copy_only=False)
     counts = np.bincount(codes, minlength=len(shapes))[: len(shapes)]
     unit, units = _unit(shapes, counts)
@@ -132,20 +143,20 @@ def numbers(texts: pa.Array, forced: Mark = "", hint: Mark = "") -> Numbers | No
     fits = np.array([*(found is not None for found in reading), False])[np.minimum(codes, len(shapes))]
     values, strange = np.full(len(texts), np.nan), present.copy()
     negative = np.array([*(shape is not None and shape.negative for shape in shapes), False])[codes[fits]]
-    values[places[fits]] = _values(written.filter(pa.array(fits)), decimal, negative)
+    values[places[fits]] = _values(written.filter(pa.array(fits)), decimal, negative, _powers(shapes, codes[fits]))
     strange[places[fits]] = False
     used = sorted({found[0] for found in reading if found and found[0]})
     marked = any(found and found[1] for found in reading)
     return Numbers(
         values, strange, decimal if marked or set(used) & {",", "."} else "", doubtful and not forced,
         " and ".join(GROUPS[sign] for sign in used), unit,
-        not marked and not used and padded(written.filter(pa.array(fits))),
+        not marked and not used and padded(written.filter(pa.array(fits))), multiples,
     )  # fmt: skip
 
 
 def _unified(texts: pa.Array) -> pa.Array:
     # Blanks of every width, signs and digits of every script, in the characters that programs use.
-    cells = pc.utf8_trim_whitespace(texts)
+    cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"^'\s*([^']*?)\s*'?$", r"\1")
     if not pc.any(pc.invert(pc.string_is_ascii(cells))).as_py():
         return cells
     coded = cells.dictionary_encode()
@@ -188,11 +199,28 @@ def _shape(shape: str) -> _Shape | None:
     if brackets != found["tail"].rstrip().endswith(")"):
         return None
     prefix = found["prefix"].strip()
-    if (prefix and not _is_currency(prefix)) or (tail and not _is_unit(tail, spaced)):
+    ends = None if found["exponent"] else multiple_of(tail, spaced)
+    if (prefix and not is_currency(prefix)) or (tail and not ends and not is_unit(tail, spaced)):
         return None
     minus = [found["sign"], found["inner"], "-" if behind else "", "-" if brackets else ""].count("-")
     readings = frozenset(_readings(body))
-    return _Shape(minus == 1, prefix + tail, readings) if readings and minus <= 1 else None
+    multiple = None if ends is None else (ends, prefix + ends.rest)
+    return _Shape(minus == 1, prefix + tail, readings, multiple) if readings and minus <= 1 else None
+
+
+def _multiplied(shapes: list[_Shape | None]) -> tuple[list[_Shape | None], str]:
+    """The shapes with multiples apart from their units where the column has any, and what these are."""
+    known = [shape for shape in shapes if shape is not None]
+    found = [shape.multiple[0] for shape in known if shape.multiple]
+    if not in_force(found, {shape.multiple[1] if shape.multiple else shape.unit for shape in known}):
+        return [shape and replace(shape, multiple=None) for shape in shapes], ""
+    return [replace(s, unit=s.multiple[1]) if s and s.multiple else s for s in shapes], said(found)
+
+
+def _powers(shapes: list[_Shape | None], codes: NDArray[np.integer]) -> pa.Array | None:
+    """Exponents to be written behind the numbers, None for none."""
+    powers = [f"e{shape.multiple[0].power}" if shape and shape.multiple else "" for shape in shapes]
+    return pa.array(powers, pa.large_string()).take(pa.array(codes)) if any(powers) else None
 
 
 def _readings(body: str) -> list[tuple[str, str]]:
@@ -217,16 +245,6 @@ def _is_grouped(parts: list[str], group: str) -> bool:
     threes = all(len(part) == 3 for part in middle)
     lakhs = group == "," and len(first) <= 2 and all(len(part) == 2 for part in middle)  # 12,34,567
     return threes or lakhs
-
-
-def _is_currency(word: str) -> bool:
-    return word.lower() in CURRENCIES or all(unicodedata.category(mark) == "Sc" for mark in word)
-
-
-def _is_unit(word: str, spaced: bool) -> bool:
-    if _is_currency(word) or word in {"%", "‰", "°", "°C", "°F", "″", "′", '"', "'"} or word.lower() in UNITS:
-        return True
-    return spaced and len(word) <= 12 and word[0].isalpha() and not set(word) & set("+-<>~?!;:=()")
 
 
 def _unit(shapes: list[_Shape | None], counts: NDArray[Any]) -> tuple[str, frozenset[str]]:
@@ -264,12 +282,15 @@ def _decimal(shapes: list[_Shape | None], counts: NDArray[Any], units: frozenset
     return hint or ".", differs
 
 
-def _values(written: pa.Array, decimal: Mark, negative: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _values(
+    written: pa.Array, decimal: Mark, negative: NDArray[np.bool_], powers: pa.Array | None
+) -> NDArray[np.float64]:
     parts = pc.extract_regex(written, _BODY)
     group = r"[' _.]" if decimal == "," else r"[' _,]"
     body = pc.replace_substring_regex(pc.struct_field(parts, "body"), group, "")
     if decimal == ",":
         body = pc.replace_substring(body, ",", ".")
-    whole = pc.binary_join_element_wise(body, pc.struct_field(parts, "exponent"), _NOTHING)
+    ends = [pc.struct_field(parts, "exponent"), *([] if powers is None else [powers])]
+    whole = pc.binary_join_element_wise(body, *ends, _NOTHING)
     values: NDArray[np.float64] = pc.cast(whole, pa.float64()).to_numpy(zero_copy_only=False)
     return np.where(negative, -values, values)

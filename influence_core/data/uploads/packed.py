@@ -1,29 +1,46 @@
-"""Packed files: a zip is what its members make it, and a table packed by gzip or bzip2 is unpacked within limits."""
+"""Packed files: a zip is what its members make it; what gzip, bzip2, xz or zstd packed is unpacked within limits."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+import pyarrow as pa
+
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.archive import open_archive, refuse_nested, unpack
 from influence_core.data.uploads.gallery import is_picture, read_pictures
 from influence_core.data.uploads.limits import BYTES, MEGABYTE, RATIO, UNSUSPICIOUS, at_most, quoted
+from influence_core.data.uploads.parted import files_listed, others_left_out, parts_of, read_parts
+from influence_core.data.uploads.prose import is_text_folders, read_texts
 from influence_core.data.uploads.raw import Raw
 
 Read = Callable[[str, bytes], Raw]
-GZIP, BZIP2 = b"\x1f\x8b", b"BZh"
-TABLES = {".csv", ".tsv", ".tab", ".parquet", ".feather", ".arrow", ".xlsx", ".ods", ".jsonl", ".ndjson", ".arff"}
+XZ_MEMORY = 100 * MEGABYTE  # the largest dictionary of the usual levels takes 65
+TABLES = {
+    ".csv",
+    ".tsv",
+    ".tab",
+    ".parquet",
+    ".feather",
+    ".arrow",
+    ".xlsx",
+    ".xls",
+    ".xlsb",
+    ".ods",
+    ".jsonl",
+    ".ndjson",
+    ".arff",
+}
 MAYBE = {".txt", ".data", ".dat", ".json", ".libsvm", ".svm", ""}  # tables where nothing better is there
-_SPREADSHEET = {"xl/workbook.xml": "spreadsheet", "content.xml": "spreadsheet"}
 _OTHER = {
-    "xl/workbook.bin": ("a binary workbook (.xlsb)", "save it as .xlsx"),
     "word/document.xml": ("a text document", "save its table as CSV"),
     "ppt/presentation.xml": ("slides", "save the table as CSV"),
     "Index/Document.iwa": ("a document of Numbers", "export it as .xlsx or CSV"),
@@ -45,7 +62,7 @@ def kind_of_zip(content: bytes) -> str:
     for name, (what, advice) in _OTHER.items():
         if any(found == name or (name == "data.pkl" and found.endswith("/data.pkl")) for found in names):
             raise DataError(f"Expected a table, arrays or pictures, got {what}: {advice}.")
-    if "xl/workbook.xml" in names:
+    if {"xl/workbook.xml", "xl/workbook.bin"} & {*names}:
         return "spreadsheet"
     if "content.xml" in names and "mimetype" in names:
         kind = unpack(*_named(content, "mimetype")).decode("ascii", "replace")
@@ -72,25 +89,29 @@ def read_zip(content: bytes, read: Read) -> Raw:
     refuse_nested(members)
     if any(is_picture(member.filename) for member in members):
         return read_pictures(archive, members, read)
+    if is_text_folders(members) and not _with_ending(members, TABLES):
+        return read_texts(archive, members)
     tables = _with_ending(members, TABLES) or _with_ending(members, MAYBE)
+    parts = parts_of(tables)
+    if parts:
+        return read_parts(archive, parts, [m.filename for m in members], read)
     if len(tables) != 1:
-        found = _listed([m.filename for m in tables or members])
+        found = files_listed([m.filename for m in tables or members])
         raise DataError(
             "Expected one table, or at least 2 folders with pictures, one per class, in the archive, got "
             f"{found}: pack only the table that is to be read."
             if tables else
             f"Expected one table, or at least 2 folders with pictures, one per class, in the archive, got {found}: "
-            "pack a CSV file, or the pictures of each class in a folder of its name."
+            "pack a CSV file, or the pictures of each class, as JPEG or PNG, in a folder of its name."
         )  # fmt: skip
     inside = read(PurePosixPath(tables[0].filename).name, unpack(archive, tables[0]))
-    others = [m.filename for m in members if m is not tables[0]]
-    left_out = (f"Other files in the archive were left out: {_listed(others)}.",) if others else ()
     note = f"The table {quoted(tables[0].filename)} in the archive was read."
-    return replace(inside, notes=(note, *left_out, *inside.notes))
+    others = [m.filename for m in members if m is not tables[0]]
+    return replace(inside, notes=(note, *others_left_out(others), *inside.notes))
 
 
 def read_packed(name: str, content: bytes, read: Read) -> Raw:
-    """A file packed by gzip or bzip2.
+    """A file packed by gzip, bzip2, xz or zstd.
 
     Args:
         name: of the file; what is left without its last ending names the content.
@@ -103,14 +124,11 @@ def read_packed(name: str, content: bytes, read: Read) -> Raw:
     Raises:
         DataError: damaged, too large when unpacked, or an archive of several files.
     """
-    opened = (
-        gzip.GzipFile(fileobj=io.BytesIO(content)) if content.startswith(GZIP) else bz2.BZ2File(io.BytesIO(content))
-    )
     most = min(BYTES, max(UNSUSPICIOUS, RATIO * len(content)))
+    unpacked = next(unpacked for start, unpacked in PACKERS.items() if content.startswith(start))
     try:
-        with opened as file:
-            inside = file.read(most + 1)
-    except (OSError, EOFError, zlib.error, ValueError):
+        inside = unpacked(content, most + 1)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError):
         raise DataError("Expected a packed file, got a damaged or cut one: pack and upload it again.") from None
     if len(inside) > most and most < BYTES:
         raise DataError(
@@ -119,6 +137,39 @@ def read_packed(name: str, content: bytes, read: Read) -> Raw:
         )
     at_most("MB in the unpacked file", BYTES // MEGABYTE, -(-len(inside) // MEGABYTE), "upload a part of it")
     return read(PurePosixPath(name).stem, inside)
+
+
+def _gzip(content: bytes, most: int) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        return file.read(most)
+
+
+def _bzip2(content: bytes, most: int) -> bytes:
+    with bz2.BZ2File(io.BytesIO(content)) as file:
+        return file.read(most)
+
+
+def _xz(content: bytes, most: int) -> bytes:
+    """All streams; the standard library limits the memory of one stream only where it is asked to."""
+    parts, size = [], 0
+    while content.startswith(XZ) and size < most:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+        parts.append(stream.decompress(content, most - size))
+        size += len(parts[-1])
+        if not stream.eof and size < most:
+            raise EOFError
+        content = stream.unused_data.lstrip(b"\0")
+    return b"".join(parts)
+
+
+def _zstd(content: bytes, most: int) -> bytes:
+    with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as file:
+        found: bytes = file.read(most)
+    return found
+
+
+GZIP, BZIP2, XZ, ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"
+PACKERS = {GZIP: _gzip, BZIP2: _bzip2, XZ: _xz, ZSTD: _zstd}
 
 
 def _named(content: bytes, name: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
@@ -130,8 +181,3 @@ def _with_ending(members: Sequence[zipfile.ZipInfo], endings: set[str]) -> list[
     found = [m for m in members if PurePosixPath(m.filename).suffix.lower() in endings]
     told = {"readme", "license", "licence", "metadata", "datapackage"}
     return [m for m in found if PurePosixPath(m.filename).stem.lower() not in told]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(quoted(name) for name in names[:5]) + more if names else "nothing"

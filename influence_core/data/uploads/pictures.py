@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps, features
 
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.limits import ALL_PIXELS, CELLS, PIXELS, at_most, quoted
+from influence_core.data.uploads.limits import ALL_CHUNKS, ALL_PIXELS, CELLS, CHUNKS, PIXELS, at_most, quoted
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", *(("AVIF",) if features.check("avif") else ()))
 ENDINGS = {
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm",
+    *({".avif"} & {f".{kind.lower()}" for kind in FORMATS}),
 }  # fmt: skip
 SIDE = 28
 AS_THEY_ARE = 32  # pictures of one size up to this many pixels a side are not resized
@@ -55,9 +56,12 @@ def decode(sources: Sequence[tuple[str, Load]]) -> Pictures:
     Returns:
         The pictures; one that is damaged, of another format or too large is a ``DataError``.
     """
-    headers, pixels = [], 0
+    headers, pixels, chunks = [], 0, 0
     for name, load in sources:
-        header = _header(name, load())
+        content = load()
+        chunks += _chunks(name, content)
+        at_most("parts in all PNG files", ALL_CHUNKS, chunks, "save the pictures again")
+        header = header_of(name, content)
         headers.append(header)
         pixels += header.width * header.height
         at_most("pixels in all pictures", ALL_PIXELS, pixels, "make the pictures smaller or take a part of them")
@@ -65,7 +69,7 @@ def decode(sources: Sequence[tuple[str, Load]]) -> Pictures:
     same = len(set(sizes)) == 1 and max(sizes[0]) <= AS_THEY_ARE
     size = sizes[0] if same else (SIDE, SIDE)
     at_most("pixels after resizing", CELLS, 3 * len(sources) * size[0] * size[1], "take a part of the pictures")
-    images = np.stack([_pixels(name, load(), size) for name, load in sources])
+    images = np.stack([pixels_of(name, load(), size) for name, load in sources])
     grey = bool((images == images[..., :1]).all())
     what = f"{len(sources):,} pictures, {'grey' if grey else 'in colour (RGB)'}, "
     done = "as they are" if same else f"{_sizes(sizes)}, stretched to one size"
@@ -76,6 +80,17 @@ def decode(sources: Sequence[tuple[str, Load]]) -> Pictures:
         _counted(headers, "deep", "Pictures of more than 8 bits were scaled to 8"),
     )
     return Pictures(np.ascontiguousarray(images[..., 0]) if grey else images, tuple(note for note in notes if note))
+
+
+def _chunks(name: str, content: bytes) -> int:
+    """Number of parts that a PNG is written in: each takes the library longer than its bytes."""
+    if not content.startswith(b"\x89PNG"):
+        return 0
+    at, count = 8, 0
+    while at + 8 <= len(content):
+        at, count = at + 12 + struct.unpack_from(">I", content, at)[0], count + 1
+        at_most(f"parts in the PNG file {quoted(name)}", CHUNKS, count, "save it again")
+    return count
 
 
 def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
@@ -90,7 +105,8 @@ def _counted(headers: Sequence[_Header], what: str, words: str) -> str:
     return f"{words}: {count:,}." if count else ""
 
 
-def _header(name: str, content: bytes) -> _Header:
+def header_of(name: str, content: bytes) -> _Header:
+    """What the head of a picture says, no pixel decoded; one that is no picture, or too large, is a ``DataError``."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = _size(image)
@@ -100,7 +116,7 @@ def _header(name: str, content: bytes) -> _Header:
     except Image.DecompressionBombError:
         width, height, turn, frames, deep = PIXELS, PIXELS, 1, False, False
     except _DAMAGE:
-        raise _damaged(name) from None
+        raise _damaged(name, content) from None
     if width * height > PIXELS:
         raise DataError(f"Expected pictures of at most {PIXELS:,} pixels, got more in {quoted(name)}: make it smaller.")
     return _Header(*((height, width) if turn in _TURNED else (width, height)), frames, turn != 1, deep)
@@ -136,7 +152,8 @@ def _has_frames(image: Image.Image) -> bool:
     return True
 
 
-def _pixels(name: str, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+def pixels_of(name: str, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture, upright on white, at some width and height, (h, w, 3)."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             image.draft("RGB", (4 * max(size), 4 * max(size)))
@@ -144,21 +161,17 @@ def _pixels(name: str, content: bytes, size: tuple[int, int]) -> NDArray[np.uint
             visible = _on_white(upright)
             return np.asarray(visible if visible.size == size else visible.resize(size, Image.Resampling.BOX))
     except _DAMAGE:
-        raise _damaged(name) from None
+        raise _damaged(name, content) from None
 
 
 def _on_white(image: ImageFile.ImageFile | Image.Image) -> Image.Image:
     # Transparent parts become white; sixteen bits of grey become eight.
-    if image.mode.startswith(("I", "F")):
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    elif image.mode.startswith(("I", "F")):
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         most = values.max(initial=0)
-        top = (
-            65_535.0
-            if image.mode.startswith("I;16") or most > 255
-            else 1.0
-            if image.mode == "F" and most <= 1
-            else 255.0
-        )
+        top = 65_535.0 if most > 255 else 1.0 if image.mode == "F" and most <= 1 else 255.0
         image = Image.fromarray(np.clip(255 * values / top, 0, 255).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         layer = image.convert("RGBA")
@@ -166,6 +179,10 @@ def _on_white(image: ImageFile.ImageFile | Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _damaged(name: str) -> DataError:
+def _damaged(name: str, content: bytes) -> DataError:
     kinds = ", ".join(kind.lower() for kind in FORMATS)
+    if content[4:8] == b"ftyp" and content[8:12] not in {b"avif", b"avis"}:
+        return DataError(
+            f"Expected a picture ({kinds}), got HEIC or another in {quoted(name)}: save it as JPEG or PNG."
+        )
     return DataError(f"Expected a picture ({kinds}), got damaged or other content in {quoted(name)}: save it again.")

@@ -21,6 +21,30 @@ ReadAs = Literal[
 
 
 @dataclass(frozen=True)
+class TableForm:
+    """How a table is written in its file: as it was found, or as a person says, where "" and 0 leave it to the guess.
+
+    Attributes:
+        encoding: of a text, by its name in Python.
+        separator: what stands between the fields of a text; a blank stands for any number of them.
+        sheet: of a spreadsheet.
+        line: of the file or sheet with which the table begins, from 1.
+        names: whether that line names the columns.
+        decimal: the decimal mark where the cells of a column fit both.
+    """
+
+    encoding: str = ""
+    separator: str = ""
+    sheet: str = ""
+    line: int = 0
+    names: Literal["", "yes", "no"] = ""
+    decimal: Literal["", ".", ","] = ""
+
+
+GUESS = TableForm()
+
+
+@dataclass(frozen=True)
 class Choice:
     """What a person says about one column.
 
@@ -87,6 +111,9 @@ class Raw:
         index: the column that names the rows, where the file itself says so.
         target: the column of classes, where the file itself says so.
         aside: columns that describe an example and are no features by guess, such as groups of pictures.
+        asked: how a person says that the table is written.
+        form: how it was found to be written; None where a file of its kind is written in one way only.
+        sheets: of a spreadsheet that may be chosen.
     """
 
     frame: pd.DataFrame
@@ -100,6 +127,9 @@ class Raw:
     aside: tuple[str, ...] = ()
     written: pd.DataFrame | None = None
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    asked: TableForm = GUESS
+    form: TableForm | None = None
+    sheets: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)

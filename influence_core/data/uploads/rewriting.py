@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from influence_core.cells import restored
+from influence_core.data.dataset import DataError
 from influence_core.data.uploads.columns import row_names
 from influence_core.data.uploads.decoding import as_utf8, encoding_of
 from influence_core.data.uploads.kinds import kind_of_content
-from influence_core.data.uploads.layout import BLANKS, TextLayout, find_layout
+from influence_core.data.uploads.layout import TextLayout, find_layout
 from influence_core.data.uploads.packed import read_packed, read_zip
 from influence_core.data.uploads.raw import Raw, column_names
 from influence_core.data.uploads.rewriting_records import Edit, lines_editor, records_editor
+from influence_core.data.uploads.separating import BLANKS
 
 TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".libsvm", ".svm")
 RECORDS = (".json", ".jsonl", ".ndjson")
@@ -61,7 +64,8 @@ def rewriting(name: str, content: bytes, raw: Raw, target: str) -> Rewriting | N
             inside.append((member, data))
             return raw
 
-        read_zip(content, kept) if kind == "zip" else read_packed(name, content, kept)
+        with suppress(DataError):  # several tables that make one
+            read_zip(content, kept) if kind == "zip" else read_packed(name, content, kept)
         return rewriting(*inside[0], raw, target) if len(inside) == 1 else None
     ending = "." + name.lower().rpartition(".")[2]
     if kind == "text":
@@ -90,10 +94,11 @@ class _Line:
 
 
 def _text(content: bytes, raw: Raw, target: str) -> Edit | None:
-    encoding, (plain, _) = encoding_of(content), as_utf8(content)
-    text, layout = content.decode(encoding), find_layout(plain)
+    encoding = raw.asked.encoding or encoding_of(content)
+    plain, _ = as_utf8(content, raw.asked.encoding)
+    text, layout = content.decode(encoding), find_layout(plain, raw.asked)
     names, _ = column_names([restored(name.strip()) for name in layout.names])
-    if target not in names:
+    if target not in names or text.encode(encoding) != content:  # some encodings write a letter in two ways
         return None
     mark = text.startswith("\ufeff")
     part = slice(*(mark + len(plain[:at].decode()) for at in (layout.start, layout.end)))

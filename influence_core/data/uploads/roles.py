@@ -72,7 +72,7 @@ def roles_of(shapes: Mapping[str, Shape]) -> Roles:
     whole = {part: _with_x(found) for part, found in parts.items() if "y" in found and _with_x(found)}
     if "train" in whole or (whole and "" not in whole):
         whole.pop("", None)
-    guessed = "" if whole else _by_shape(whole, shapes)
+    guessed = "" if whole else _by_shape(whole, shapes) or _in_order(whole, shapes)
     if not whole:
         raise DataError(
             f"Expected arrays x (n, d) and y (n,), or x_train, y_train, x_test and y_test, got {listed(shapes)}: "
@@ -104,6 +104,21 @@ def listed(shapes: Mapping[str, Shape]) -> str:
 
 def _with_x(found: Mapping[str, str]) -> dict[str, str]:
     return dict(found) if {"x", "images"} & found.keys() else {}
+
+
+def _in_order(whole: dict[str, dict[str, str]], shapes: Mapping[str, Shape]) -> str:
+    """Four arrays without names as Keras or scikit-learn give them, where only one order fits."""
+    if {*shapes} != {"arr_0", "arr_1", "arr_2", "arr_3"}:
+        return ""
+    for order in ("0123", "0213"):
+        x, y, x_test, y_test = names = [f"arr_{k}" for k in order]
+        n, m = shapes[x][:1], shapes[x_test][:1]
+        rows = shapes[y][:1] == n > m == shapes[y_test][:1]
+        columns = len(shapes[x]) > 1 and shapes[x][1:] == shapes[x_test][1:] and shapes[y][1:] == shapes[y_test][1:]
+        if rows and columns and shapes[y][1:] in {(), (1,)}:
+            whole |= {"train": {"x": x, "y": y}, "test": {"x": x_test, "y": y_test}}
+            return f"By their shapes, {', '.join(names)} were taken for x_train, y_train, x_test and y_test."
+    return ""
 
 
 def _by_shape(whole: dict[str, dict[str, str]], shapes: Mapping[str, Shape]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -12,12 +13,16 @@ from numpy.typing import NDArray
 from influence_core.data.uploads.limits import counted, quoted
 from influence_core.data.uploads.numerals import Numbers
 
+EPOCH = 631_152_000.0, 4_102_444_800.0  # 1990 to 2100
+_TIMED = re.compile(r"time|date|epoch|stamp|created|updated|_at$|^ts$", re.IGNORECASE)
+_NEGATIVE = r"^[^0-9]*\(.*\)\s*$|[-\x{2212}]\s*$"
 SENTINELS = (-999.0, -9999.0, -99999.0, -99.0, 9999.0, 99999.0, -1e30)
 
 
 def sentinel(values: NDArray[np.float64]) -> tuple[str, ...]:
     """A note on a number that stands far from all others and often means a gap."""
-    for sentinel in SENTINELS:
+    ends = float(np.fmin.reduce(values, initial=np.inf)), float(np.fmax.reduce(values, initial=-np.inf))
+    for sentinel in SENTINELS if {*ends} & {*SENTINELS, -np.inf, np.inf} else ():
         found = values == sentinel
         count = int(found.sum())
         others = values[~found & np.isfinite(values)]
@@ -29,6 +34,18 @@ def sentinel(values: NDArray[np.float64]) -> tuple[str, ...]:
     return ()
 
 
+def epoch(name: str, values: NDArray[np.float64]) -> tuple[str, ...]:
+    """A note on numbers that may be times: whole, named so, and of this century in seconds or thousandths."""
+    present = values[np.isfinite(values)]
+    if not _TIMED.search(name) or not len(present) or (present % 1).any():
+        return ()
+    low, high = float(present.min()), float(present.max())
+    for unit, size in (("seconds", 1.0), ("milliseconds", 1e3)):
+        if EPOCH[0] * size <= low and high <= EPOCH[1] * size:
+            return (f"by their size {unit} since 1970, used as plain numbers",)
+    return ()
+
+
 def style(found: Numbers, cells: pa.Array, doubtful: bool) -> tuple[str, ...]:
     """How the numbers are written."""
     signs = [
@@ -36,8 +53,18 @@ def style(found: Numbers, cells: pa.Array, doubtful: bool) -> tuple[str, ...]:
         f"{found.groups} between thousands" if found.groups else "",
     ]
     notes = [f"numbers with {' and '.join(sign for sign in signs if sign)}"] if any(signs) else []
+    for pattern, values, what in (
+        (_NEGATIVE, found.values < 0, "brackets around a number, or a minus behind it, make it negative"),
+        (r"^\s*['’]", np.isfinite(found.values), "apostrophes around numbers were left out"),
+    ):  # fmt: skip
+        such = pc.fill_null(pc.match_substring_regex(cells, pattern), False).to_numpy(zero_copy_only=False) & values
+        if such.any():
+            row = int(such.argmax())
+            notes.append(f"{what}: {quoted(cells[row])} = {found.values[row]:.12g}")
     if found.unit:
         notes.append(f"numbers in {found.unit}, which was left out: {example(found, cells)}")
+    if found.multiples:
+        notes.append(f"numbers with {found.multiples} behind them, which was multiplied out: {example(found, cells)}")
     if doubtful:
         notes.append(
             f"both decimal marks fit, so {example(found, cells)} is a guess: read the column another way if it is wrong"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from influence_core.data.dataset import DataError, Table
+from influence_core.data.embedding import offered, said
 from influence_core.data.source import Chosen, Source, Task
 from influence_core.data.uploads.store import upload_store
+from influence_core.data.words import WORDS, WordFeatures
 from influence_core.settings import Option
 
 
 def _make(options: Chosen, _seed: int) -> Table:
-    return upload_store().load(str(options["id"]))
+    table = upload_store().load(str(options["id"]))
+    return table if table.words is None else replace(table, words=WordFeatures.of(options))
 
 
 def _task(options: Chosen) -> Task | None:
@@ -28,7 +33,9 @@ UPLOAD = Source(
     summary="A file of yours: a table, arrays, pictures in class folders, or embeddings; kept on this server only.",
     task=None,
     make=_make,
-    options=(Option("id", "", "Uploaded data", help="Fingerprint of file and mapping."),),
+    options=(Option("id", "", "Uploaded data", help="Fingerprint of file and mapping."), *WORDS),
+    offer=offered,
+    said=said,
     uploaded=True,
     find_task=_task,
 )

@@ -1,10 +1,11 @@
-"""Spreadsheets (.xlsx, .ods): the first visible sheet that holds a table, its header found, its cells typed."""
+"""Spreadsheets (.xlsx, .xls, .xlsb, .ods): the first visible sheet with a table, its header found, its cells typed."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pandas as pd
 import python_calamine
@@ -12,15 +13,20 @@ import python_calamine
 from influence_core.data.dataset import DataError
 from influence_core.data.uploads.grid import Grid, find_table
 from influence_core.data.uploads.limits import COLUMNS, ROWS, at_most, plain_text, quoted
-from influence_core.data.uploads.raw import Raw, column_names
+from influence_core.data.uploads.marks import Cell, Marks, damaged_workbook
+from influence_core.data.uploads.raw import GUESS, Raw, TableForm, column_names
 from influence_core.data.uploads.typed import column_of
-from influence_core.data.uploads.workbook import Cell, Marks, checked_workbook, damaged_workbook
+from influence_core.data.uploads.workbook import checked_workbook
 
 Cells = list[list[object]]
 
 
-def read_spreadsheet(content: bytes) -> Raw:
-    """The first visible sheet with at least two columns and one line below its header.
+def read_spreadsheet(content: bytes, asked: TableForm = GUESS) -> Raw:
+    """The first visible sheet with at least two columns and one line below its header, or the one that was chosen.
+
+    Args:
+        content: of the file.
+        asked: which sheet, and in which of its lines the table begins, where a person says so.
 
     Returns:
         The table, with notes on other sheets, on lines around it, on errors and on joined cells.
@@ -38,23 +44,34 @@ def read_spreadsheet(content: bytes) -> Raw:
             and sheet.visible == python_calamine.SheetVisibleEnum.Visible
         ]
         names = list(book.sheet_names)
-    for place in shown:
+    for place in _chosen(shown, names, asked.sheet):
         with _one_sentence():
             sheet = book.get_sheet_by_index(place)
             cells: Cells = sheet.to_python(skip_empty_area=False)  # type: ignore[assignment]
             joined = sheet.merged_cell_ranges
         found = marks[place] if place < len(marks) else Marks()
-        spans = found.spans if joined is None else joined
-        filled = _fill_joined(cells, spans)
-        table = find_table(cells)
+        filled = _fill_joined(cells, found.spans if joined is None else joined)
+        table = find_table(cells, asked)
         if table is not None:
             others = [name for name in names if name != names[place]]
             notes = (_other_sheets(names[place], others), filled, *_marked(found, table))
-            return _raw(table, notes)
+            form = TableForm("", "", names[place], table.line, "no" if table.headless else "yes")
+            return replace(_raw(table, notes), asked=asked, form=form, sheets=tuple(names[k] for k in shown))
+    got = f"the sheet {quoted(asked.sheet)}" if asked.sheet else f"{len(names)} sheets"
     raise DataError(
-        f"Expected a sheet with at least 2 columns and a line of names, got {len(names)} sheets without such a table: "
-        "put the names of the columns into one line and the values below."
+        f"Expected a sheet with at least 2 columns and a line of names, got {got} without such a table: put the names "
+        "of the columns into one line and the values below."
     )
+
+
+def _chosen(shown: list[int], names: list[str], sheet: str) -> list[int]:
+    """Places of the sheets that may be read."""
+    if not sheet:
+        return shown
+    found = [place for place in shown if names[place] == sheet]
+    if not found:
+        raise DataError(f"Expected a sheet of the workbook, got {quoted(sheet)}: choose one of its sheets.")
+    return found
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import os
 import re
 import shutil
 import tempfile
-import time
 import zipfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from influence_core.compute import data_folder, fingerprint
 from influence_core.data.dataset import DataError, Dataset, Table
 from influence_core.data.source import Task
+from influence_core.data.texts import no_words, packed, unpacked
 from influence_core.data.uploads.building import Upload
 from influence_core.data.uploads.limits import quoted
+from influence_core.data.words import WordFeatures
 
-VERSION = 2
-READABLE = (1, VERSION)  # what was stored before stays as it was read then
+VERSION = 3
+READABLE = (1, 2, VERSION)  # what was stored before stays as it was read then
 STORE_BYTES = 4 * 2**30
 FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 ABANDONED = 3600.0  # seconds after which a folder that nobody finished writing is removed
@@ -71,13 +73,18 @@ class UploadStore:
         manifest = self.manifest(key)
         try:
             raw = (self.folder / key / _ARRAYS).read_bytes()
+        except OSError:  # another server has just removed it, or the shared folder does not answer: nothing to judge
+            raise DataError(
+                f"Expected the uploaded data {key[:8]}, got no answer from their folder: try again."
+            ) from None
+        try:
             with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             if hashlib.sha256(raw).hexdigest() == manifest["arrays_sha256"]:
                 return _table(arrays, manifest)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             pass
-        shutil.rmtree(self.folder / key, ignore_errors=True)
+        self._put_away(key)
         raise DataError(
             f"Expected the uploaded data {key[:8]} as they were stored, got damaged ones: upload the file again."
         )
@@ -120,16 +127,23 @@ class UploadStore:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             text = json.dumps(_manifest(upload) | {"arrays_sha256": digest}, indent=1)
             (part / _MANIFEST).write_text(text, encoding="utf-8")
-            shutil.rmtree(self.folder / key, ignore_errors=True)
-            part.rename(self.folder / key)
-        except OSError:
-            if not self._is_whole(key):  # otherwise another session has just written the same content
-                raise
+            try:
+                part.rename(self.folder / key)
+            except OSError:
+                if not self._is_whole(key):  # otherwise another session or server has just written the same content
+                    self._put_away(key)
+                    part.rename(self.folder / key)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
+    def _put_away(self, key: str) -> None:
+        """Remove a folder that is not whole: renamed first, so that nobody reads half of one."""
+        with suppress(OSError):
+            (self.folder / key).rename(away := Path(tempfile.mkdtemp(prefix=_PART, dir=self.folder)) / key)
+            shutil.rmtree(away.parent, ignore_errors=True)
+
     def _evict(self, kept: str) -> None:
-        now, used = time.time(), 0
+        now, used = (self.folder / kept).stat().st_mtime, 0  # set just now, by the clock of the file server
         for age, path in sorted((_age(path, now), path) for path in self.folder.iterdir()):
             left_behind = path.name.startswith(_PART) and age > ABANDONED
             if FINGERPRINT.fullmatch(path.name):
@@ -155,15 +169,18 @@ def upload_fingerprint(upload: Upload) -> str:
 def _arrays(upload: Upload) -> dict[str, NDArray[Any]]:
     table = upload.table
     data = table.dataset
+    whole = upload.pixels or data.texts is not None  # what the features are made of says all of them
     found: dict[str, NDArray[Any] | None] = {
-        "x": None if upload.pixels else data.x, "y": data.y, "ids": data.ids, "images": data.images,
-        "hover": data.hover, "train": table.train, "test": table.test, "validation": table.validation,
+        "x": None if whole else data.x, "y": data.y, "ids": data.ids, "images": data.images, "hover": data.hover,
+        "train": table.train, "test": table.test, "validation": table.validation,
     }  # fmt: skip
+    if data.texts is not None:
+        found["texts"], found["text_sizes"] = packed(data.texts)
     return {name: array for name, array in found.items() if array is not None}
 
 
 def _manifest(upload: Upload) -> dict[str, Any]:
-    data = upload.table.dataset
+    table, data = upload.table, upload.table.dataset
     task: Task = "classification" if data.classes else "regression"
     return {
         "version": VERSION,
@@ -179,6 +196,7 @@ def _manifest(upload: Upload) -> dict[str, Any]:
         "class_names": data.class_names,
         "target_name": data.target_name,
         "notes": upload.notes,
+        "words": None if table.words is None else asdict(table.words),
     }
 
 
@@ -187,13 +205,17 @@ def _table(arrays: dict[str, NDArray[Any]], manifest: dict[str, Any]) -> Table:
     x = (
         images.reshape(len(images), -1) / 255.0
         if manifest["pixels_are_features"] and images is not None
+        else no_words(len(arrays["y"]))
+        if "texts" in arrays
         else arrays["x"]
     )
     names, classes = tuple(manifest["feature_names"]), tuple(manifest["class_names"])
     dataset = Dataset(
-        x, arrays["y"], arrays["ids"], names, classes, manifest["target_name"], images, arrays.get("hover")
-    )
-    return Table(dataset, None, arrays.get("train"), arrays.get("test"), arrays.get("validation"))
+        x, arrays["y"], arrays["ids"], names, classes, manifest["target_name"], images, arrays.get("hover"),
+        unpacked(arrays["texts"], arrays["text_sizes"]) if "texts" in arrays else None,
+    )  # fmt: skip
+    words = WordFeatures(**manifest["words"]) if manifest.get("words") else None
+    return Table(dataset, None, arrays.get("train"), arrays.get("test"), arrays.get("validation"), words)
 
 
 def _size(folder: Path) -> int:

@@ -12,13 +12,13 @@ from pyarrow import csv as arrow_csv
 
 from influence_core.cells import restored
 from influence_core.data.dataset import DataError
-from influence_core.data.uploads.decoding import as_utf8
-from influence_core.data.uploads.layout import BLANKS, SEPARATORS, TextLayout, find_layout, reader_of
+from influence_core.data.uploads.decoding import as_utf8, encoding_of
+from influence_core.data.uploads.layout import TextLayout, find_layout
 from influence_core.data.uploads.limits import (
-    CELLS,
     COLUMNS,
     MEGABYTE,
     ROWS,
+    TEXT_CELLS,
     at_most,
     counted,
     harmful,
@@ -26,21 +26,23 @@ from influence_core.data.uploads.limits import (
     quoted,
     were,
 )
-from influence_core.data.uploads.raw import Raw, column_names
+from influence_core.data.uploads.raw import GUESS, Raw, TableForm, column_names
+from influence_core.data.uploads.separating import BLANKS, SEPARATORS, reader_of
 from influence_core.data.uploads.understanding import understood
 
 BLOCK = 16 * MEGABYTE
 
 
-def read_text(content: bytes) -> Raw:
+def read_text(content: bytes, asked: TableForm = GUESS) -> Raw:
     """The table in a text file.
 
     Returns:
         The table, its columns understood, with notes on all that had to be guessed; what is no text, no table or too
         large is a ``DataError``.
     """
-    content, encoding_note = as_utf8(content)
-    layout = find_layout(content)
+    encoding = asked.encoding or encoding_of(content)
+    content, encoding_note = as_utf8(content, asked.encoding)
+    layout = find_layout(content, asked)
     _check_size(content, layout)
     names, name_notes = column_names([restored(name.strip()) for name in layout.names])
     table, mended = _parse(content[layout.start : layout.end], layout)
@@ -64,8 +66,9 @@ def read_text(content: bytes) -> Raw:
         "The empty field at the end of each line was left out." if trailing else "",
         *(note for note in name_notes if not layout.headless and not (trailing and "without a name" in note)),
     )
-    raw = Raw(frame, notes=tuple(note for note in notes if note), index=_index(layout, names[0], frame))
-    return understood(raw, "," if layout.separator == ";" else "")
+    form = TableForm(encoding, layout.separator, "", layout.line, "no" if layout.headless else "yes", asked.decimal)
+    raw = Raw(frame, notes=tuple(n for n in notes if n), index=_index(layout, names[0], frame), asked=asked, form=form)
+    return understood(raw, "," if layout.separator == ";" else "", asked.decimal)
 
 
 def _check_size(content: bytes, layout: TextLayout) -> None:
@@ -74,7 +77,7 @@ def _check_size(content: bytes, layout: TextLayout) -> None:
     lines = max(content.count(b"\n"), content.count(b"\r"))
     if b'"' not in content:  # otherwise a field may hold line ends, and the parser counts
         at_most("rows", ROWS, lines - 1, "take a random part of the rows")
-    at_most("cells", CELLS, min(lines, ROWS) * width, "leave out some columns or rows")
+    at_most("cells", TEXT_CELLS, min(lines, ROWS) * width, "leave out some columns or rows")
     if width < 2:
         got = f"one column, {plain_text(layout.names[0], 30)!r}" if layout.names[0] else "one column"
         raise DataError(

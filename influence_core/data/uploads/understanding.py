@@ -12,10 +12,11 @@ from influence_core.data.dataset import DataError
 from influence_core.data.uploads.limits import counted, quoted, were
 from influence_core.data.uploads.meaning import has_points, read_column
 from influence_core.data.uploads.numerals import Mark
-from influence_core.data.uploads.raw import Choice, Raw, Reading
+from influence_core.data.uploads.raw import Choice, Raw, ReadAs, Reading
+from influence_core.data.uploads.texts import is_text
 
 
-def understood(raw: Raw, hint: Mark = "") -> Raw:
+def understood(raw: Raw, hint: Mark = "", decimal: Mark = "") -> Raw:
     """A file whose cells are still as written, each column read as what it seems to be.
 
     Texts become numbers with gaps, dates, or stay texts; columns that are numbers or dates already stay as they are.
@@ -24,6 +25,7 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
     Args:
         raw: what a reader found; cells may be texts, or texts beside numbers, true/false and dates.
         hint: the decimal mark to expect where the cells of a column fit both.
+        decimal: the mark that a person chose for these columns.
 
     Returns:
         The file with typed columns, its cells as written, and a note on each thing that had to be guessed.
@@ -39,9 +41,12 @@ def understood(raw: Raw, hint: Mark = "") -> Raw:
     numbers = [name for name, (_, reading) in found.items() if reading.kind == "number"]
     if any(found[name][1].doubtful for name in numbers) and any(has_points(columns[name]) for name in numbers):
         sure |= {"."}
-    if len(sure) == 1:  # a column that fits both marks goes with the others
+    unsure = [name for name in numbers if not found[name][1].sure]
+    if decimal:
+        how: ReadAs = "number with decimal comma" if decimal == "," else "number with decimal point"
+        found |= {name: read_column(columns[name], Choice(name, how)) for name in unsure if is_text(columns[name])}
+    elif len(sure) == 1:  # a column that fits both marks goes with the others
         mark = cast("Mark", sure.pop())
-        unsure = [name for name in numbers if not found[name][1].sure]
         found |= {name: read_column(columns[name], Choice(name), mark, among=True) for name in unsure}
     empty = [name for name, (_, reading) in found.items() if reading.kind == "other" and not reading.notes]
     if len(empty) == len(found) and not (raw.blocks or raw.readings):

@@ -9,15 +9,15 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import numpy as np
 
-from influence_core.data.dataset import DataError
 from influence_core.data.uploads.archive import open_archive, unpack
-from influence_core.data.uploads.limits import MEGABYTE, UNPACKED, at_most
+from influence_core.data.uploads.limits import UNPACKED
+from influence_core.data.uploads.marks import Marks, check_grid, damaged_workbook
+from influence_core.data.uploads.records_of_books import OLD, checked_binary, checked_old
 
-GRID = 10_000_000  # cells of a sheet, empty ones too
 _CELL = re.compile(rb"<(?:[^\s<>/:]*:)?(c|row)(?=[\s/>])([^>]*)>")
 _PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,7})["']""")
 _SHARED = re.compile(rb"""\st\s*=\s*["']s["']""")
@@ -29,22 +29,6 @@ _SHEET = re.compile(rb"<(?:\w+:)?sheet\s[^>]*?\b\w+:id=[\"']([^\"']+)[\"']")
 _RELATION = re.compile(rb"<Relationship\s[^>]*>")
 _OPEN = re.compile(rb"<table:(table|table-row|table-cell|covered-table-cell)(?=[\s/>])([^>]*)>")
 _TIMES = re.compile(rb"""table:number-(columns|rows)-(repeated|spanned)\s*=\s*(?:["']([0-9]{1,9})["'])?""")
-Cell = tuple[int, int]
-
-
-@dataclass(eq=False)
-class Marks:
-    """What stands in the XML of a sheet beside values; row and column count from 0.
-
-    Attributes:
-        errors: cells such as #N/A.
-        uncounted: cells with a formula whose result was not stored.
-        spans: first and last cell of areas that were joined to one; found here in an .ods only.
-    """
-
-    errors: list[Cell] = field(default_factory=list)
-    uncounted: list[Cell] = field(default_factory=list)
-    spans: list[tuple[Cell, Cell]] = field(default_factory=list)
 
 
 def checked_workbook(content: bytes) -> tuple[bytes, list[Marks]]:
@@ -54,16 +38,23 @@ def checked_workbook(content: bytes) -> tuple[bytes, list[Marks]]:
         The copy, and the marks of its sheets in their order; a damaged or encrypted one, or a sheet that is too large,
         is a ``DataError``.
     """
+    if content.startswith(OLD):
+        return content, checked_old(content)
     archive, members = open_archive(content, hidden=True)
     parts: dict[str, bytes] = {}
     for member in members:
-        if member.filename.endswith((".xml", ".rels")) or member.filename == "mimetype":
+        if member.filename.endswith((".xml", ".rels", ".bin")) or member.filename == "mimetype":
             parts[member.filename] = unpack(archive, member)
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
         for name, part in parts.items():
-            target.writestr(name, _in_bytes(part))
-    return copy.getvalue(), _open_marks(parts["content.xml"]) if "content.xml" in parts else _sheet_marks(parts)
+            target.writestr(name, part if name.endswith(".bin") else _in_bytes(part))
+    if "content.xml" in parts:
+        return copy.getvalue(), _open_marks(parts["content.xml"])
+    if "xl/workbook.bin" in parts:
+        binary = {name: part for name, part in parts.items() if name.endswith(".bin")}
+        return copy.getvalue(), checked_binary(binary, lambda: _targets(parts))
+    return copy.getvalue(), _sheet_marks(parts)
 
 
 def _in_bytes(part: bytes) -> bytes:
@@ -73,23 +64,24 @@ def _in_bytes(part: bytes) -> bytes:
     return part
 
 
-def damaged_workbook() -> DataError:
-    """The sentence for a workbook that cannot be read."""
-    return DataError("Expected a readable workbook, got a damaged or cut one: save it again as .xlsx, or as CSV.")
-
-
 def _sheet_marks(parts: dict[str, bytes]) -> list[Marks]:
     texts = next((part for name, part in parts.items() if name.endswith("sharedStrings.xml")), b"")
     lengths = np.diff([*(m.start() for m in _ITEM.finditer(texts)), len(texts)])
     marks = {name: _scan(part, lengths) for name, part in parts.items()}
-    relations = next((part for name, part in parts.items() if name.endswith("workbook.xml.rels")), b"")
-    targets = {}
-    for tag in _RELATION.findall(relations):
-        found = dict(re.findall(rb"\b(Id|Target)=[\"']([^\"']*)[\"']", tag))
-        targets[found.get(b"Id")] = found.get(b"Target", b"").decode("utf-8", "replace").rpartition("/")[2]
+    targets = _targets(parts)
     book = next((part for name, part in parts.items() if name.endswith("workbook.xml")), b"")
     by_file = {name.rpartition("/")[2]: mark for name, mark in marks.items()}
-    return [by_file.get(targets.get(key, ""), Marks()) for key in _SHEET.findall(book)]
+    return [by_file.get(targets.get(key.decode("utf-8", "replace"), ""), Marks()) for key in _SHEET.findall(book)]
+
+
+def _targets(parts: Mapping[str, bytes]) -> dict[str, str]:
+    """Names of the files of sheets by their keys."""
+    relations = next((part for name, part in parts.items() if re.search(r"workbook\.(xml|bin)\.rels$", name)), b"")
+    targets = {}
+    for tag in _RELATION.findall(relations):
+        found = dict(re.findall(r"\b(Id|Target)=[\"']([^\"']*)[\"']", tag.decode("utf-8", "replace")))
+        targets[found.get("Id", "")] = found.get("Target", "").rpartition("/")[2]
+    return targets
 
 
 def _scan(xml: bytes, lengths: np.ndarray) -> Marks:
@@ -113,7 +105,7 @@ def _scan(xml: bytes, lengths: np.ndarray) -> Marks:
             marks.errors.append((row, column))
         elif _UNCOUNTED.match(xml, tag.end()):
             marks.uncounted.append((row, column))
-    _check_grid(last[0] + 1, last[1] + 1, _shared_bytes(xml, shared, lengths))
+    check_grid(last[0] + 1, last[1] + 1, _shared_bytes(xml, shared, lengths))
     return marks
 
 
@@ -146,7 +138,7 @@ def _open_marks(xml: bytes) -> list[Marks]:
                 _note(found[-1], attributes, row, column)
                 text = ((after.start() if after else len(xml)) - tag.end()) * repeated * times
                 size = [row + times, max(size[1], column + repeated), size[2] + text]
-                _check_grid(*size)
+                check_grid(*size)
             column += repeated
     return found
 
@@ -166,11 +158,6 @@ def _times(attributes: bytes, what: bytes, how: bytes) -> int:
                 raise damaged_workbook()
             return int(number)
     return 1
-
-
-def _check_grid(rows: int, columns: int, text: int) -> None:
-    at_most("cells between the first and the last of a sheet", GRID, rows * columns, "keep only the table on it")
-    at_most("MB of text in a sheet", UNPACKED // MEGABYTE, text // MEGABYTE, "leave out some columns or rows")
 
 
 def _whole(attributes: bytes) -> bytes:
