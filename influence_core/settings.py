@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,8 @@ Value = str | int | float | bool
 Options = tuple[tuple[str, Value], ...]
 
 VERSION = 1
+# Data that may change under their name: what it stands for now, by their options; the registry of the data fills it.
+CONTENTS: dict[str, Callable[[Options], str]] = {}
 
 
 class SettingsError(ValueError):
@@ -26,7 +28,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Option:
-    """One setting of a registry entry: its name, default, range and the words beside its widget."""
+    """One setting of a registry entry: its name, default, range and the words beside its widget.
+
+    Where the lower end means that nothing is chosen, ``empty`` says what happens then, in an empty field.
+    """
 
     name: str
     default: Value
@@ -35,6 +40,7 @@ class Option:
     high: float | None = None
     choices: tuple[str, ...] = ()
     help: str = ""
+    empty: str = ""
 
     def parse(self, value: Value) -> Value:
         """Convert ``value`` to the type of the default and check the range.
@@ -148,23 +154,31 @@ class Settings:
     def key(self, *parts: str) -> str:
         """Content hash of the named parts (all of them without arguments), the same on every machine.
 
+        Data that may change under their name count by what they hold now.
+
         Returns:
             16 hexadecimal digits.
         """
-        if parts not in self._keys:
-            self._keys[parts] = self._hash(parts)
-        return self._keys[parts]
+        content = self._content() if not parts or "data" in parts else ""
+        if (parts, content) not in self._keys:
+            self._keys[parts, content] = self._hash(parts, content)
+        return self._keys[parts, content]
+
+    def _content(self) -> str:
+        find = CONTENTS.get(self.data.name)
+        return find(self.data.options) if find else ""
 
     @cached_property
-    def _keys(self) -> dict[tuple[str, ...], str]:
+    def _keys(self) -> dict[tuple[tuple[str, ...], str], str]:
         return {}  # asked for ten times a click
 
-    def _hash(self, parts: tuple[str, ...]) -> str:
+    def _hash(self, parts: tuple[str, ...], content: str) -> str:
         chosen = {name: value for name, value in asdict(self).items() if not parts or name in parts}
         for part in chosen.values():
             if isinstance(part, dict):  # options of a link are texts, those of a widget are numbers: the same settings
                 part["options"] = sorted((name, str(value)) for name, value in part["options"])
-        return hashlib.sha256(json.dumps([VERSION, chosen], sort_keys=True).encode()).hexdigest()[:16]
+        named = [VERSION, chosen, *([content] if content else [])]
+        return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
 
 
 _RANGES: dict[str, tuple[float, float]] = {

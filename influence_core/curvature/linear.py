@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -11,9 +12,12 @@ from torch import Tensor
 from influence_core.compute import product
 from influence_core.curvature.matrix import Curvature, Layered, SampledProducts
 from influence_core.models import FittedModel
+from influence_core.models.fitted import SQUARE
 from influence_core.models.linear import add_projector, project
 from influence_core.models.losses import Squared
 from influence_core.models.sampling import sampled_products, spectral_bounds
+
+WIDE = 1_500  # parameters up to which the p × p matrix costs little whatever the number of examples
 
 
 def exact_hessian(
@@ -65,14 +69,22 @@ def exact_hessian(
             drawn += project(columns, null, outputs).view(v.shape[1], len(v), -1).permute(1, 0, 2)
         return drawn
 
-    def layered() -> Layered:
-        return Layered(fitted.linearised, x, c, l2 * model.penalised(x))
-
+    layered = partial(Layered, fitted.linearised, x, c, l2 * model.penalised(x))
     like, samples = x.new_empty(0), SampledProducts(len(x), sampled, lambda: spectral_bounds(x, c))
     shared, said = (None if null is None else lambda: _null_columns(null, outputs)), " ".join(model.notes)
     bare = isinstance(model.loss, Squared) and l2 == 0 and damping == 0 and len(x) >= x.shape[1]
     parts, root = (like, diagonal, samples, ridge, layered), partial(_root, x, c, null) if bare else None
-    return Curvature(fitted.size, damping, matvec, dense, *parts, null=shared, root=root, reason=said)
+    wide = None if shared else _dual(x, c, added[:, 0])
+    return Curvature(fitted.size, damping, matvec, dense, *parts, null=shared, root=root, reason=said, dual=wide)
+
+
+def _dual(x: Tensor, curvatures: Tensor, ridge: Tensor) -> Callable[[], tuple[Tensor, Tensor]] | None:
+    """√(c_i/n) x̃_i and the diagonal, where an n × n factor is cheaper than one of p × p."""
+    n, p = x.shape
+    single = curvatures.shape[1] == 1 and bool((curvatures >= 0).all())
+    if not (single and n < min(p, SQUARE + 1) and p > WIDE and int((ridge == 0).sum()) <= 1):
+        return None
+    return lambda: ((curvatures[:, 0] / n).sqrt() * x, ridge)
 
 
 def _root(x: Tensor, curvatures: Tensor, null: Tensor | None) -> Tensor:

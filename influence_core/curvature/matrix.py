@@ -46,11 +46,14 @@ class Curvature:
         samples: products with single examples; None where the model offers none.
         ridge: () -> (p,) the diagonal part of A known in closed form, l2·D + δ; None where it is the damping alone.
         layered: () -> layer inputs and output gradients, for Kronecker factors; None without a layer description.
+        partly: () -> the same of a model some of whose parameters lie outside of its layers; None for others.
         products_only: whether the matrix itself is dear to form.
         name: of H, for people.
         reason: why this damping was chosen; empty where it was set by hand.
         null: () -> (p, j) orthonormal columns whose projector was added to a singular H; None where none was.
         root: () -> (p, p) upper triangular R with A = RᵀR, from the examples; None where A itself serves.
+        dual: () -> Z (n, p) and diagonal (p,) with A = ZᵀZ + D, where n is so small beside p that an n × n factor
+            is the cheaper one; D may be 0 at one coordinate.
     """
 
     size: int
@@ -67,6 +70,8 @@ class Curvature:
     reason: str = ""
     null: Callable[[], Tensor] | None = None
     root: Callable[[], Tensor] | None = None
+    dual: Callable[[], tuple[Tensor, Tensor]] | None = None
+    partly: Callable[[], Partly] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +261,21 @@ class Layered:
         if self.samples is None:
             raise ValueError(f"Expected examples whose layers fit into {SAMPLE_BYTES:,} bytes.")
         return self.samples
+
+
+@dataclass(frozen=True, eq=False)
+class Partly:
+    """Layers of a model, and its other parameters: embeddings, norms, attention in one matrix.
+
+    Attributes:
+        layered: of the layers.
+        rows: (q,) places in θ of the other parameters.
+        block: () -> A at those, (q, q), or its diagonal (q,) where they are too many.
+    """
+
+    layered: Layered
+    rows: Tensor
+    block: Callable[[], Tensor]
 
 
 def roots(c: Tensor) -> Tensor:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from influence_core.compute import blocks, gram, once
-from influence_core.curvature.matrix import Curvature, Layered, SampledProducts, roots
+from influence_core.curvature.matrix import Curvature, Layered, Partly, SampledProducts, roots
 from influence_core.models import Batch, FittedModel, Network
 from influence_core.models.chain import Chain, chain
 from influence_core.models.criteria import OwnLoss
+from influence_core.models.linearised import At
 from influence_core.models.losses import Loss
 from influence_core.models.probing import BENT
 from influence_core.settings import SettingsError
 
+MOST_OUTSIDE = 4_096  # parameters outside of layers that make one block for K-FAC; of more its diagonal
 SHARE = 0.1  # of the mean eigenvalue: the automatic damping of networks (Grosse et al. 2023, section 5)
 
 
@@ -85,7 +87,33 @@ def network_curvature(fitted: FittedModel, kind: str, damping: float, reason: st
         products_only=True,
         name="Gauss–Newton" if gauss else "Hessian",
         reason=" ".join(text for text in (reason, *model.notes) if text),
+        partly=(lambda: _partly(layered, model, theta, ridge)) if model.some and not layered.layers else None,
     )
+
+
+def _partly(whole: Layered, model: Network, theta: Tensor, ridge: Tensor) -> Partly:
+    """The layers of a network that has other parameters too, and the Gauss–Newton block of those."""
+    layered = replace(whole, at=At(model, theta, partly=True))
+    outside = torch.ones(len(ridge), dtype=torch.bool, device=ridge.device)
+    for layer in layered.layers:
+        outside[layer.weight] = False
+        if layer.bias is not None:
+            outside[layer.bias] = False
+    rows = torch.nonzero(outside)[:, 0]
+    return Partly(layered, rows, lambda: _outside(whole, rows, ridge[rows]))
+
+
+def _outside(whole: Layered, rows: Tensor, ridge: Tensor) -> Tensor:
+    """(1/n) Σ J_iᵀ C_i J_i + diag(ridge) at some parameters: (q, q), or its diagonal beyond ``MOST_OUTSIDE``."""
+    square, root, total = len(rows) <= MOST_OUTSIDE, whole.roots, torch.zeros_like(ridge)
+    if square:
+        total = ridge.new_zeros(len(rows), len(rows))
+    for part in blocks(whole.n, 8.0 * len(whole.penalty)):
+        for k in range(root.shape[2]):
+            found = whole.at.pullback(whole.x[part], root[part, :, k])[:, rows]
+            total += gram(found) if square else found.square().sum(0)
+    total /= whole.n
+    return total + (torch.diag(ridge) if square else ridge)
 
 
 @dataclass(frozen=True, eq=False)

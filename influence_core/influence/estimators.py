@@ -18,8 +18,10 @@ from torch import Tensor
 from influence_core.compute import FloatArray, numpy, product
 from influence_core.influence.networks import projection, tracin
 from influence_core.influence.one_step import newton_change, newton_row, penalty_change
+from influence_core.influence.unrolled import repeatable, unrolled
 from influence_core.influence.watched import Influence, Watched, training_gradients
 from influence_core.models import LINEAR, NETWORK, FittedModel, Kind
+from influence_core.models.fitted import SQUARE
 from influence_core.settings import SettingsError
 
 ALL = slice(None)
@@ -95,7 +97,7 @@ def first_order(length: Length | None = None, curvature: bool = True) -> Row:
 
     def one(influence: Influence, watched: Watched, row: int) -> Tensor:
         g = training_gradients(influence, slice(row, row + 1))
-        v = influence.solve(g).value if curvature else g
+        v = influence.solved_row(row).value if curvature else g
         n = len(influence.fitted.train)
         found = product(watched.gradient.T, v)[:, 0] / n
         if length is None:
@@ -123,6 +125,7 @@ class Estimator:
 
     Attributes:
         title: for people.
+        help: what it does, in a sentence or two.
         scores: (n, m) from the linearised model and what is watched.
         row: (m,) of one training point, where that is cheaper than a row of ``scores``.
         own: (n,) predicted loss_change of every training point on itself.
@@ -131,10 +134,12 @@ class Estimator:
         first_order: whether it keeps the Hessian when a point leaves, so that high leverage is under-estimated.
         kinds: of the models that it is for.
         seeds: whether it averages over networks of other seeds, which must be trained first.
+        unrolls: whether it goes back through the training run of this model, which is what its truth repeats.
         splits: whether its scores are a sum over the features of the training point (``shares``).
     """
 
     title: str
+    help: str
     scores: Callable[[Influence, Watched], Tensor]
     row: Row | None = None
     own: Callable[[Influence], FloatArray] = self_influence
@@ -143,6 +148,7 @@ class Estimator:
     first_order: bool = True
     kinds: tuple[Kind, ...] = (LINEAR, NETWORK)
     seeds: bool = False
+    unrolls: bool = False
     splits: bool = False
 
     def one(self, influence: Influence, watched: Watched, row: int) -> Tensor:
@@ -150,8 +156,10 @@ class Estimator:
         return self.scores(influence, watched)[row] if self.row is None else self.row(influence, watched, row)
 
     def applies(self, fitted: FittedModel) -> bool:
-        """Whether it is for this kind of model."""
-        return fitted.kind in self.kinds
+        """Whether it is for this model, and for so many parameters: leverages need a whole inverse, p × p or n × n."""
+        bare = self.first_order or not self.curvature or not fitted.kind.closed_form
+        small = bare or fitted.size <= SQUARE or fitted.wide
+        return small and fitted.kind in self.kinds and (not self.unrolls or repeatable(fitted))
 
 
 def scores(influence: Influence, watched: Watched, estimator: str = "influence") -> FloatArray:
@@ -182,9 +190,16 @@ def _entry(estimator: str, fitted: FittedModel) -> Estimator:
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    "influence": Estimator(title="Influence (first order)", scores=loss_change, row=first_order(), splits=True),
+    "influence": Estimator(
+        title="Influence (first order)",
+        help="qᵀ(H + δI)⁻¹g/n, the slope at the fit. Too small where leverage is high.",
+        scores=loss_change,
+        row=first_order(),
+        splits=True,
+    ),
     "newton": Estimator(
         title="One-step Newton",
+        help="One Newton step without the point: first order divided by 1 − leverage. Exact for squared loss.",
         scores=newton_change,
         row=newton_row,
         own=partial(self_influence, newton=True),
@@ -194,6 +209,7 @@ ESTIMATORS: dict[str, Estimator] = {
     ),
     "gradient_dot": Estimator(
         title="Gradient dot product",
+        help="qᵀg/n: what one step of plain descent would do. No curvature: a baseline.",
         scores=gradient_dot,
         row=first_order(curvature=False),
         curvature=False,
@@ -202,6 +218,7 @@ ESTIMATORS: dict[str, Estimator] = {
     ),
     "gradient_cosine": Estimator(
         title="Gradient cosine",
+        help="The cosine of q and g: whether they point the same way, whatever their size. A ranking.",
         scores=gradient_cosine,
         row=first_order(lambda watched, g, _v, n: g.norm() * watched.gradient.norm(dim=0) / n, curvature=False),
         predicts=False,
@@ -211,6 +228,7 @@ ESTIMATORS: dict[str, Estimator] = {
     ),
     "theta_relative": Estimator(
         title="θ-relative influence",
+        help="First order divided by how far the point moves θ: who does much by moving the model little.",
         scores=theta_relative,
         row=first_order(lambda _watched, _g, v, _n: v.norm()),
         predicts=False,
@@ -218,13 +236,24 @@ ESTIMATORS: dict[str, Estimator] = {
     ),
     "loss_relative": Estimator(
         title="ℓ-relative influence",
+        help="First order divided by the square root of the point's own influence: outliers count less.",
         scores=loss_relative,
         row=first_order(lambda _watched, g, v, _n: (g * v).sum().clamp(min=0).sqrt()),
         predicts=False,
         splits=True,
     ),
+    "unrolled": Estimator(
+        title="This training run, unrolled",
+        help="The derivative of this very training run by the weight of the point, step by step backwards.",
+        scores=unrolled,
+        curvature=False,
+        first_order=False,
+        kinds=(NETWORK,),
+        unrolls=True,
+    ),
     "tracin": Estimator(
         title="TracIn over checkpoints",
+        help="Gradient dot products summed over checkpoints of the training run. A ranking.",
         scores=tracin,
         predicts=False,
         curvature=False,
@@ -232,7 +261,8 @@ ESTIMATORS: dict[str, Estimator] = {
         kinds=(NETWORK,),
     ),
     "projection": Estimator(
-        title="Random projections (TRAK)",
+        title="Projection scores (TRAK)",
+        help="Kernel regression on the gradients of the margin, averaged over networks on halves (TRAK). A ranking.",
         scores=projection,
         predicts=False,
         curvature=False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -17,58 +17,20 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
-from influence_core.compute import FloatArray, Task, numpy, once
+from influence_core.compute import FloatArray, Task, numpy
 from influence_core.influence import index
+from influence_core.influence.candidates import FastSearch
 from influence_core.influence.estimators import dots
 from influence_core.influence.watched import Influence, Watched
-from influence_core.models import Batch, FittedModel
-from influence_core.settings import SolverSettings
-from influence_core.solvers import Factor, factor
+from influence_core.settings import Options, resolve
+from influence_core.solvers import SOLVERS
+from influence_core.solvers.lissa import Lissa, LissaSettings
 
 T = TypeVar("T")
-PASS = 1_024  # examples of one forward pass: it keeps what every layer reads
+Solve = tuple[Tensor, float]  # columns, and seconds of all together
+PARTS = ("index", "settings", "repeats side by side")
+ENOUGH = 0.95  # recall of the true top at which a candidate set is large enough
 STEADY = 0.99  # Spearman correlation with a long run above which a shorter one is good enough
-
-
-def features(fitted: FittedModel, x: Tensor) -> FloatArray:
-    """Where neighbours are sought: what the last layer reads; the features themselves for a linear predictor.
-
-    Returns:
-        (n, q); a model that describes no layers is searched by its outputs, (n, K).
-    """
-    if not fitted.linearised.layers:
-        return numpy(fitted.model.outputs(fitted.theta, x))
-    read = torch.cat([fitted.linearised.tap(part).inputs[-1][:, 0] for part in torch.split(x, PASS)])
-    constant = fitted.linearised.layers[-1].bias is not None or fitted.model.intercept
-    return numpy(read[:, :-1] if constant else read)
-
-
-@dataclass(frozen=True, eq=False)
-class FastSearch:
-    """The index over one fitted model, and scores on candidates only."""
-
-    influence: Influence
-
-    @once
-    def index(self) -> index.Index:
-        """All training points by their features."""
-        return index.index(features(self.influence.fitted, self.influence.fitted.train.x))
-
-    def candidates(self, batch: Batch, k: int) -> NDArray[np.int64]:
-        """The k nearest training points of every test point, (m, k)."""
-        return self.index.nearest(features(self.influence.fitted, batch.x), k)
-
-    def scores(self, columns: Tensor, rows: NDArray[np.int64]) -> FloatArray:
-        """g_iᵀ v / n for some training points only, v = (H + δI)⁻¹ q.
-
-        Args:
-            columns: (p, m).
-            rows: (k,); a −1 of the index is left out beforehand.
-
-        Returns:
-            (k, m), the rows of the full scores.
-        """
-        return numpy(dots(self.influence, columns, torch.as_tensor(rows, device=columns.device)))
 
 
 @dataclass(frozen=True)
@@ -87,6 +49,23 @@ class Reached:
 
 
 @dataclass(frozen=True)
+class Shortened:
+    """One way from the gradient of a test point to its strongest training points.
+
+    Attributes:
+        parts: which of the three shorten it: ``none``, one of ``PARTS``, or ``all three``.
+        seconds: per test point, of solve and scores.
+        recall: mean over test points of the share of the true top that is in the top by these scores.
+        r: mean correlation of the scores with the true ones, over the points that are scored.
+    """
+
+    parts: str
+    seconds: float
+    recall: float
+    r: float
+
+
+@dataclass(frozen=True)
 class FastReport:
     """What each of the three parts saves, in seconds per test point.
 
@@ -101,6 +80,7 @@ class FastReport:
         apart: the same solve with its repeats one after the other.
         rounds: of the short and the long solve.
         rho: Spearman correlation of the short run's scores with the long run's.
+        ways: the whole way by long repeats one after the other, with each part alone, and with all three.
     """
 
     top: int
@@ -113,14 +93,15 @@ class FastReport:
     apart: float
     rounds: tuple[int, int]
     rho: float
+    ways: tuple[Shortened, ...] = ()
 
-    def enough(self, wanted: float = 0.95) -> Reached | None:
+    def enough(self, wanted: float = ENOUGH) -> Reached | None:
         """The smallest candidate set that reaches a recall.
 
         Returns:
             It, or None.
         """
-        return next((one for one in self.sizes if one.recall >= wanted), None)
+        return _enough(self.sizes, wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +122,13 @@ class FastPlan:
     repeats: int = 4
     task: Task = field(default_factory=Task)
 
+    def tick(self, done: int) -> None:
+        """Progress: every size, every number of rounds, and the two runs with repeats one after the other."""
+        self.task.tick(done, len(self.sizes) + len(self.rounds) + 2)
+
 
 def measure(influence: Influence, watched: Watched, plan: FastPlan) -> FastReport:
-    """Recall of the true top against time, and the three contributions apart.
+    """Recall of the true top against time, and the three contributions apart and together.
 
     The truth is the influence by the solver of ``influence`` on every training point; LiSSA is what settings are
     searched for.
@@ -161,13 +146,22 @@ def measure(influence: Influence, watched: Watched, plan: FastPlan) -> FastRepor
     sizes = []
     for done, k in enumerate(plan.sizes):
         sizes.append(_reached(search, watched, (truth, solved), (k, plan.top)))
-        plan.task.tick(done + 1, len(plan.sizes) + len(plan.rounds))
-    rounds, rho, times = _rounds(influence, watched, plan)
-    apart = _timed(lambda: [_lissa(influence, rounds, 1, seed)(watched.gradient) for seed in range(plan.repeats)])[1]
+        plan.tick(done + 1)
+    rounds, rho, long, short = _rounds(influence, watched, plan)
+    slow = _apart(influence, watched, plan, plan.rounds[-1])
+    apart = slow if rounds == plan.rounds[-1] else _apart(influence, watched, plan, rounds)
+    plan.tick(len(plan.sizes) + len(plan.rounds) + 2)
+    n, few = len(truth), (_enough(sizes) or sizes[-1]).k
+    asked = zip(("none", *PARTS, "all three"), (slow, slow, apart, long, short), (n, few, n, n, few), strict=True)
+    ways = tuple(_way(search, watched, truth, way, plan.top) for way in asked)
     return FastReport(
-        plan.top, tuple(sizes), full, together / m, build, times[-1] / m, times[0] / m, apart / m,
-        (rounds, plan.rounds[-1]), rho,
+        plan.top, tuple(sizes), full, together / m, build, long[1] / m, short[1] / m, apart[1] / m,
+        (rounds, plan.rounds[-1]), rho, ways,
     )  # fmt: skip
+
+
+def _enough(sizes: Sequence[Reached], wanted: float = ENOUGH) -> Reached | None:
+    return next((one for one in sizes if one.recall >= wanted), None)
 
 
 def _reached(
@@ -176,28 +170,68 @@ def _reached(
     """Search and score candidates of one test point after the other, as a click does."""
     (truth, solved), (k, top), recalls, seconds = known, wanted, [], []
     for j in range(truth.shape[1]):
-        start = time.perf_counter()
-        rows = search.candidates(watched.batch.take(slice(j, j + 1)), k)[0]
-        rows = rows[rows >= 0]
-        search.scores(solved[:, j : j + 1], rows)
-        seconds.append(time.perf_counter() - start)
+        (rows, _), taken = _timed(lambda j=j: _scored(search, watched, solved, (j, k)))  # type: ignore[misc]
+        seconds.append(taken)
         recalls.append(index.recall(truth[:, j], rows, top))
     return Reached(min(k, len(truth)), float(np.mean(recalls)), float(np.median(seconds)))
 
 
-def _rounds(influence: Influence, watched: Watched, plan: FastPlan) -> tuple[int, float, tuple[float, float]]:
-    """Fewest rounds that keep the ranking of the longest run, their ρ, and seconds of both."""
-    longest = _lissa(influence, plan.rounds[-1], plan.repeats)
-    solution, seconds = _timed(lambda: longest(watched.gradient).value)
-    goal = numpy(dots(influence, solution))
+def _scored(
+    search: FastSearch, watched: Watched, solved: Tensor, asked: tuple[int, int]
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Candidates of test point j and their scores."""
+    j, k = asked
+    rows = search.candidates(watched.batch.take(slice(j, j + 1)), k)[0]
+    rows = rows[rows >= 0]
+    return rows, search.scores(solved[:, j : j + 1], rows)[:, 0]
+
+
+def _way(search: FastSearch, watched: Watched, truth: FloatArray, asked: tuple[str, Solve, int], top: int) -> Shortened:
+    """Scores of k candidates, or of every point without a search where k = n, from columns that took some seconds."""
+    (parts, (value, taken), k), (n, m) = asked, truth.shape
+    recalls, correlations, seconds = [], [], []
+    for j in range(m):
+        start = time.perf_counter()
+        if k < n:
+            rows, scores = _scored(search, watched, value, (j, k))
+        else:
+            rows, scores = np.arange(n), numpy(dots(search.influence, value[:, j : j + 1]))[:, 0]
+        best = rows[np.argsort(-np.abs(scores), kind="stable")[:top]]
+        seconds.append(time.perf_counter() - start)
+        recalls.append(index.recall(truth[:, j], best, top))
+        correlations.append(_correlation(scores, truth[rows, j]))
+    return Shortened(
+        parts, taken / m + float(np.median(seconds)), float(np.mean(recalls)), float(np.mean(correlations))
+    )
+
+
+def _rounds(influence: Influence, watched: Watched, plan: FastPlan) -> tuple[int, float, Solve, Solve]:
+    """Fewest rounds that keep the ranking of the longest run, their ρ, and both runs."""
+    runs: dict[int, Solve] = {}
 
     def run(rounds: int) -> tuple[FloatArray, float]:
-        value, taken = _timed(lambda: _lissa(influence, rounds, plan.repeats)(watched.gradient).value)
-        plan.task.tick()
-        return numpy(dots(influence, value)), taken
+        made = _lissa(influence, rounds, plan.repeats)
+        runs[rounds] = _timed(lambda: made(watched.gradient).value)
+        plan.tick(len(plan.sizes) + len(runs))
+        return numpy(dots(influence, runs[rounds][0])), runs[rounds][1]
 
-    rounds, rho, taken = fewest(run, plan.rounds[:-1], goal)
-    return (rounds, rho, (taken, seconds)) if rounds else (plan.rounds[-1], 1.0, (seconds, seconds))
+    longest = plan.rounds[-1]
+    goal, _ = run(longest)
+    rounds, rho, _ = fewest(run, plan.rounds[:-1], goal)
+    return (rounds, rho, runs[longest], runs[rounds]) if rounds else (longest, 1.0, runs[longest], runs[longest])
+
+
+def _apart(influence: Influence, watched: Watched, plan: FastPlan, rounds: int) -> Solve:
+    """The same rounds with one repeat after the other, of as many and as large steps each, and their mean."""
+    chosen = _lissa(influence, rounds, plan.repeats).recursion
+    steps = (("batch", chosen.batch), ("depth", chosen.depth), ("scale", chosen.scale))
+    parts, seconds = list[Tensor](), 0.0
+    for seed in range(plan.repeats):
+        made = _lissa(influence, rounds, 1, (*steps, ("draw", seed)))
+        part, taken = _timed(lambda made=made: made(watched.gradient).value)  # type: ignore[misc]
+        plan.task.tick()
+        parts, seconds = [*parts, part], seconds + taken
+    return torch.stack(parts).mean(0), seconds
 
 
 def fewest(
@@ -223,13 +257,16 @@ def fewest(
 
 
 def _spearman(a: FloatArray, b: FloatArray) -> float:
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
+    return _correlation(rankdata(a), rankdata(b))
 
 
-def _lissa(influence: Influence, rounds: int, repeats: int, seed: int = 0) -> Factor:
-    options = (("draw", seed), ("repeats", repeats), ("rounds", rounds), ("tolerance", 1e-12))
-    settings: SolverSettings = replace(influence.settings, name="lissa", options=options)
-    return factor(settings, influence.curvature)
+def _correlation(a: FloatArray, b: FloatArray) -> float:
+    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
+
+
+def _lissa(influence: Influence, rounds: int, repeats: int, more: Options = ()) -> Lissa:
+    options = dict((("repeats", repeats), ("rounds", rounds), ("tolerance", 1e-12), *more))
+    return Lissa(influence.curvature, LissaSettings.of(resolve(tuple(options.items()), SOLVERS["lissa"].options)))
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

@@ -10,8 +10,8 @@ from torch import Tensor
 from influence_core.compute import once, product
 from influence_core.influence.one_step import newton_change, quantity_change
 from influence_core.influence.watched import Influence, Watched, rank_corrected
-from influence_core.models.losses import SmoothedHinge, Squared
-from influence_core.models.scikit_losses import SquaredLabels, core
+from influence_core.models.losses import SmoothedHinge
+from influence_core.models.scikit_losses import core, quadratic
 
 FULL = 64  # outputs of test points at which one Newton step is followed in full; of larger groups to first order in θ
 CALM = 0.3  # change of an output that changes the curvature of a logistic loss by a third at most, one step by less
@@ -59,7 +59,7 @@ class Forecast:
     def reach(self) -> Tensor:
         """(n,) bound on how far any output moves when i leaves, in units in which the curvature of the loss varies."""
         influence, loss = self.influence, core(self.influence.fitted.model.loss)
-        if isinstance(loss, Squared | SquaredLabels):
+        if quadratic(loss):
             return influence.spread.new_zeros(len(influence.spread))
         rho, m = influence.newton_residuals.nan_to_num(0.0), influence.spread
         own = torch.einsum("na,nab,nb->n", rho, m, rho).clamp(min=0)

@@ -11,6 +11,7 @@ A share is not what happens when the feature is changed or left out: that is ano
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import FloatArray, numpy
-from influence_core.influence.estimators import ESTIMATORS
+from influence_core.compute.sparse import dense
+from influence_core.influence.estimators import ESTIMATORS, Estimator
 from influence_core.influence.one_step import quantity_change
 from influence_core.influence.watched import Influence, Watched, training_gradients
 from influence_core.settings import SettingsError
@@ -74,12 +76,10 @@ def shares(influence: Influence, watched: Watched, row: int, estimator: str = "i
     Returns:
         Shares in the unit of the score; their sum is the score to rounding.
 
-    Raises:
-        SettingsError: an estimator whose scores are no sum over features, or a network without a last linear layer.
+    An estimator whose scores are no sum over features, or a network without a last linear layer, is a
+    ``SettingsError``.
     """
-    entry = ESTIMATORS[estimator]
-    if not entry.splits:
-        raise SettingsError(f"{entry.title} is no sum over features: choose first order or one-step Newton.")
+    entry = splitting(estimator)
     if not influence.fitted.kind.closed_form:
         found = _last_layer(influence, watched, row, entry.curvature)
     elif estimator == "newton":
@@ -90,6 +90,50 @@ def shares(influence: Influence, watched: Watched, row: int, estimator: str = "i
     return _scaled(found, float(entry.one(influence, watched, row)[0]))
 
 
+def shares_of(
+    influence: Influence, watched: Watched, rows: Tensor, scores: Tensor, estimator: str = "influence"
+) -> FloatArray | None:
+    """Shares of the features of several training points at one test point, all of one solve.
+
+    Σ_a r_ia s_jak x_ik for feature k, scaled to the score: s_j = (H + δI)⁻¹q_j is the same for every training point.
+    With one output that holds for one-step Newton, too; with several each point meets slopes of its own there.
+
+    Args:
+        influence: the fitted model with its factored curvature.
+        watched: one test point.
+        rows: (b,) training points.
+        scores: (b,) theirs.
+        estimator: whose.
+
+    Returns:
+        (b, d); None where one solve does not serve: one-step Newton of several outputs, several test points, a folded
+        penalty, no gradient.
+    """
+    fitted, outputs = influence.fitted, influence.fitted.model.loss.outputs
+    single = fitted.kind.closed_form and (outputs == 1 or estimator != "newton") and watched.combine is None
+    if not single or fitted.model.fold_penalty or len(watched.batch) != 1 or not bool(watched.gradient.any()):
+        return None
+    column = influence.solved(watched).value.view(outputs, -1)
+    sides = column if outputs == 1 else fitted.residuals[rows] @ column
+    parts = dense(fitted.train.x[rows]) * sides
+    total = parts.sum(1)
+    scale = torch.where(total.abs() > 0, scores / total, 0.0)
+    width = parts.shape[1] - int(fitted.linear.intercept)
+    return numpy((parts * scale[:, None])[:, :width])
+
+
+def splitting(estimator: str) -> Estimator:
+    """The entry of an estimator whose scores are a sum over features.
+
+    Raises:
+        SettingsError: they are none.
+    """
+    entry = ESTIMATORS[estimator]
+    if not entry.splits:
+        raise SettingsError(f"{entry.title} is no sum over features: choose first order or one-step Newton.")
+    return entry
+
+
 def factors(influence: Influence, watched: Watched, row: int) -> Factors:
     """Why the first-order score of one training point is large: how wrong, how much it pulls, how alike.
 
@@ -97,11 +141,29 @@ def factors(influence: Influence, watched: Watched, row: int) -> Factors:
         The factors; the cosine is 0 where a gradient vanishes.
     """
     g, q = training_gradients(influence, slice(row, row + 1)), watched.gradient
-    solved, asked = influence.solve(g).value, influence.solved(watched).value
+    solved, asked = influence.solved_row(row).value, influence.solved(watched).value
     energy, other = float((g * solved).sum()), float((q * asked).sum())
     length = max(energy, 0.0) ** 0.5 * max(other, 0.0) ** 0.5
     alike = float((q * solved).sum()) / length if length > 0 else 0.0
     return Factors(float(influence.fitted.residuals[row].norm()), energy, max(-1.0, min(1.0, alike)))
+
+
+def first_order_parts(influence: Influence, gradients: Tensor, solved: Tensor) -> FloatArray | None:
+    """How first-order scores split over features, for ranking these: gᵀv/n, entry by entry.
+
+    Args:
+        influence: the fitted model.
+        gradients: (p, b) of training points, or of what is watched at test points.
+        solved: (p, b) or (p, 1), (H + δI)⁻¹ times those of the other side.
+
+    Returns:
+        (b, d); None for a network, whose features are no inputs of its last layer.
+    """
+    fitted = influence.fitted
+    if not fitted.kind.closed_form:
+        return None
+    parts = (gradients * solved).T.reshape(gradients.shape[1], -1, fitted.train.x.shape[1]).sum(1)
+    return numpy(parts[:, :-1] if fitted.linear.intercept else parts) / len(fitted.train)
 
 
 def _split(influence: Influence, row: int, residual: Tensor, column: Tensor, folded: Tensor) -> Shares:
@@ -119,6 +181,37 @@ def _split(influence: Influence, row: int, residual: Tensor, column: Tensor, fol
 
 def _newton(influence: Influence, watched: Watched, row: int) -> Shares:
     """ρ_i ⊗ x̃_i against the mean slope of what is watched along the step."""
+    sides = newton_sides(influence, watched, row)
+    column = sides.solve(sides.asked[:, None])[:, 0]
+    found = _split(influence, row, sides.residual, column, influence.folded)
+    return with_own(found, sides)
+
+
+@dataclass(frozen=True, eq=False)
+class Bilinear:
+    """A score as the product of what a training point and what is asked about bring to it: stepᵀ asked, and ``own``.
+
+    Attributes:
+        residual: (K,) r_i, or ρ_i of one Newton step.
+        step: (p,) A⁻¹(r_i ⊗ x̃_i + folded) / n.
+        slopes: (m, K) of the watched quantity at the test points, times their weights.
+        asked: (p,) Σ_j slopes_j ⊗ x̃_j.
+        solve: A⁻¹.
+        own: what the penalty adds that is folded into a watched loss.
+        score: the sum.
+    """
+
+    residual: Tensor
+    step: Tensor
+    slopes: Tensor
+    asked: Tensor
+    solve: Callable[[Tensor], Tensor]
+    own: float
+    score: float
+
+
+def newton_sides(influence: Influence, watched: Watched, row: int) -> Bilinear:
+    """The two sides of a one-step Newton change, with mean slopes along the step."""
     fitted, here = influence.fitted, slice(row, row + 1)
     n, loss, batch = len(fitted.train), fitted.linear.loss, watched.batch
     rho = influence.newton_residuals[here]
@@ -127,16 +220,19 @@ def _newton(influence: Influence, watched: Watched, row: int) -> Shares:
     moved = fitted.linearised.moved(step[:, 0], batch.x) - watched.outputs
     slopes = _mean_slopes(watched, moved, loss)
     weights = slopes.new_ones(len(batch)) if watched.combine is None else watched.combine[:, 0]
-    asked = fitted.linearised.pullback(batch.x, slopes * weights[:, None]).sum(0)
-    column = influence.removal_solve(asked[:, None]).value[:, 0]
-    found = _split(influence, row, rho[0], column, influence.folded)
-    change = float(quantity_change(influence, watched, step)[0, 0])
-    if not (fitted.model.fold_penalty and watched.quantity.penalised):
-        return _scaled(found, change)
-    bent = (fitted.theta + step[:, 0] / 2) * step[:, 0]
-    own = fitted.model.l2 * float(fitted.model.penalised(fitted.train.x) @ bent) * float(weights.sum())
-    parts = _scaled(found, change - own)
-    return Shares(parts.features, parts.values, parts.intercept, parts.penalty + own, None, change)
+    slopes = slopes * weights[:, None]
+    asked = fitted.linearised.pullback(batch.x, slopes).sum(0)
+    change, own = float(quantity_change(influence, watched, step)[0, 0]), 0.0
+    if fitted.model.fold_penalty and watched.quantity.penalised:
+        bent = (fitted.theta + step[:, 0] / 2) * step[:, 0]
+        own = fitted.model.l2 * float(fitted.model.penalised(fitted.train.x) @ bent) * float(weights.sum())
+    return Bilinear(rho[0], step[:, 0], slopes, asked, lambda b: influence.removal_solve(b).value, own, change)
+
+
+def with_own(found: Shares, sides: Bilinear) -> Shares:
+    """Parts of stepᵀ asked to rounding, with what a folded penalty adds of its own."""
+    parts = _scaled(found, sides.score - sides.own)
+    return Shares(parts.features, parts.values, parts.intercept, parts.penalty + sides.own, None, sides.score)
 
 
 def _mean_slopes(watched: Watched, moved: Tensor, loss: object) -> Tensor:

@@ -9,18 +9,23 @@ and nowhere else: first order it is + q_jᵀ (H + δI)⁻¹ g_i / n (Koh & Liang
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from influence_core.compute import Task, blocks, known, once, product
+from influence_core.compute import Recent, Task, blocks, known, once, product
+from influence_core.compute.packing import UnpackableError
+from influence_core.compute.spread import cores
+from influence_core.compute.task import Call
 from influence_core.curvature import Curvature, curvature_of, exact_hessian, roots
 from influence_core.models import QUANTITIES, Batch, FittedModel, Quantity
 from influence_core.models.quantities import QuantityError
 from influence_core.settings import SolverSettings
 from influence_core.solvers import (
+    DualFactor,
     EighFactor,
     Factor,
     RootFactor,
@@ -31,6 +36,7 @@ from influence_core.solvers import (
     factor,
 )
 
+KEPT = 8  # solves for single training points
 UNIQUE = 1e-9  # 1 − leverage below which only the point that leaves holds θ in some direction
 
 
@@ -88,6 +94,7 @@ class Influence:
     task: Task = field(default_factory=Task)
     spectrum: EighFactor | None = None  # of the same H, where it is at hand and the solver is to use it
     members: Callable[[], tuple[FittedModel, ...]] = tuple  # of other seeds, on halves; trained when asked for
+    run: str = ""  # names data, model and seed in the store; empty for no storing
 
     @once
     def solve(self) -> Factor:
@@ -104,22 +111,47 @@ class Influence:
     @property
     def solver(self) -> str:
         """The solver in use, ``auto`` resolved."""
-        return chosen_solver(self.settings.name, self.fitted.size, self.fitted.kind.products_only)
+        return chosen_solver(self.settings.name, self.fitted.size, self.fitted.kind.products_only, self.fitted.wide)
 
     @once
     def _solutions(self) -> WeakKeyDictionary[Watched, Solution]:
         return WeakKeyDictionary()
 
-    def solved(self, watched: Watched) -> Solution:
+    def solved(self, watched: Watched, task: Task | None = None) -> Solution:
         """V with (H + δI) V = q, solved once for as long as ``watched`` is held.
+
+        Args:
+            watched: its gradients are q.
+            task: whose other processes, where it has some, find the solution in place of this one.
 
         Returns:
             The solution for the columns of ``watched.gradient``.
         """
         found = self._solutions.get(watched)
         if found is None:
-            found = self._solutions[watched] = self.solve(watched.gradient)
+            found = self._solutions[watched] = self._solution(watched.gradient, task)
         return found
+
+    def solved_row(self, row: int, task: Task | None = None) -> Solution:
+        """(H + δI)⁻¹g_i of one training point, (p, 1); the last few are kept."""
+        part = slice(row, row + 1)
+        return self._rows.get(row, lambda: self._solution(training_gradients(self, part), task))
+
+    @once
+    def _rows(self) -> Recent[Solution]:
+        return Recent(KEPT)
+
+    def _solution(self, right: Tensor, task: Task | None) -> Solution:
+        if task is not None and task.workers is not None and right.device.type == "cpu":
+            owner = replace(self, task=Task(), members=tuple)
+            with suppress(UnpackableError):  # a network that a program has brought along does not leave that program
+                found: Solution = task.workers.run([Call(Influence.there, owner, (right,), cores())], task)[0]
+                return found
+        return self.solve(right)
+
+    def there(self, right: Tensor, _task: Task) -> Solution:
+        """(H + δI)⁻¹ times some columns, in the process that has been given this."""
+        return self.solve(right)
 
     @once
     def removal_solve(self) -> Factor:
@@ -139,7 +171,8 @@ class Influence:
     def spread(self) -> Tensor:
         """M_i = K_iᵀ A⁻¹ K_i / n with K_i = I_c ⊗ x̃_i, shape (n, K, K), from the blocks of A⁻¹."""
         x, outputs = self.fitted.train.x, self.fitted.linear.loss.outputs
-        if isinstance(self.removal_solve, RootFactor):  # of x A⁻¹ x the inverse itself would lose half the digits
+        # Of x A⁻¹ x the inverse itself would lose half the digits of a root, and is the larger one of a dual form.
+        if isinstance(self.removal_solve, RootFactor | DualFactor):
             return energies(self.removal_solve, x.T)[:, None, None] / len(x)
         inverse = self.removal_solve.inverse().view(outputs, x.shape[1], outputs, x.shape[1])
         m = x.new_empty(len(x), outputs, outputs)

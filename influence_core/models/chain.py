@@ -140,6 +140,46 @@ def _across(values: Tensor | None, part: slice) -> Tensor:
     return values[part][:, None]
 
 
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Makes chains of one perceptron at any θ and examples.
+
+    Attributes:
+        network: the perceptron.
+        between: what stands between its layers.
+        used: of every layer the columns of ā that take part; None for those that are not zero for every example.
+    """
+
+    network: Network
+    between: tuple[nn.Module, ...]
+    used: tuple[Tensor, ...] | None = None
+
+    def at(self, theta: Tensor, batch: Batch, curvatures: Tensor | None = None, scale: float = 1.0) -> Chain:
+        """The chain at ``theta`` (p,); without ``curvatures`` (n, K, K) those of ``scale`` times the loss."""
+        network, a = self.network, batch.x
+        read, turns = list[Tensor](), list[tuple[Tensor | None, Tensor | None]]()
+        weights = [layer.matrix(theta[:, None])[:, :, 0] for layer in network.layers]
+        for layer, weight, activation in zip(network.layers, weights, [*self.between, None], strict=True):
+            read.append(a if layer.bias is None else torch.cat([a, torch.ones_like(a[:, :1])], 1))
+            z = product(read[-1], weight.T)
+            a, *turn = _turns(activation, z) if activation is not None else (z, None, None)
+            turns.append((turn[0], turn[1]))
+        error, links = network.loss.residuals(a, batch.y) * scale, list[Link]()
+        for at in reversed(range(len(weights))):
+            layer, (slope, bend) = network.layers[at], turns[at]
+            if slope is not None:
+                bend = None if bend is None else bend * error
+                error = slope * error
+            weight = weights[at] if layer.bias is None else weights[at][:, :-1]
+            weight = weight.contiguous() if at else weight
+            used = torch.nonzero(read[at].any(0))[:, 0] if self.used is None else self.used[at]
+            inputs = read[at] if len(used) == layer.inputs else read[at][:, used]
+            links.append(Link(layer, weight, used, inputs, error, slope, bend))
+            error = product(error, weight) if at else error
+        c = network.loss.curvatures(a, batch.y) * scale if curvatures is None else curvatures
+        return Chain(tuple(reversed(links)), c)
+
+
 def chain(network: Network, theta: Tensor, batch: Batch, curvatures: Tensor) -> Chain | None:
     """The network at ``theta`` as a chain.
 
@@ -152,27 +192,11 @@ def chain(network: Network, theta: Tensor, batch: Batch, curvatures: Tensor) -> 
     Returns:
         The chain; None for networks that are none, and where the examples need more than ``KEPT_BYTES``.
     """
-    found = activations(network) if network.layered else None
+    found = activations(network)
     numbers = sum(layer.inputs + 3 * layer.outputs for layer in network.layers)
     if found is None or len(batch) * numbers * theta.element_size() > KEPT_BYTES:
         return None
-    a, read, turns = batch.x, list[Tensor](), list[tuple[Tensor | None, Tensor | None]]()
-    weights = [layer.matrix(theta[:, None])[:, :, 0] for layer in network.layers]
-    for layer, weight, activation in zip(network.layers, weights, [*found, None], strict=True):
-        read.append(a if layer.bias is None else torch.cat([a, torch.ones_like(a[:, :1])], 1))
-        z = product(read[-1], weight.T)
-        a, *turn = _turns(activation, z) if activation is not None else (z, None, None)
-        turns.append((turn[0], turn[1]))
-    error, links = network.loss.residuals(a, batch.y), list[Link]()
-    for layer, full, inputs, (slope, bend) in reversed(list(zip(network.layers, weights, read, turns, strict=True))):
-        if slope is not None:
-            bend = None if bend is None else bend * error
-            error = slope * error
-        weight = full if layer.bias is None else full[:, :-1].contiguous()
-        used = torch.nonzero(inputs.any(0))[:, 0]
-        links.append(Link(layer, weight, used, inputs[:, used], error, slope, bend))
-        error = product(error, weight)
-    return Chain(tuple(reversed(links)), curvatures)
+    return Links(network, found).at(theta, batch, curvatures)
 
 
 def activations(network: Network) -> tuple[nn.Module, ...] | None:
@@ -206,6 +230,13 @@ def _flat(module: nn.Module) -> list[nn.Module]:
 
 def _turns(activation: nn.Module, z: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
     """φ, φ′ and φ″ at z, the last one None where it is zero everywhere."""
+    kind = type(activation[0]) if isinstance(activation, nn.Sequential) and len(activation) == 1 else None
+    if kind is nn.Tanh:
+        value = torch.tanh(z)
+        slope = 1 - value * value
+        return value, slope, -2 * value * slope
+    if kind is nn.ReLU:
+        return torch.relu(z), (z > 0).to(z.dtype), None
     with torch.enable_grad():
         free = z.detach().requires_grad_()
         value = activation(free.clone())  # it may work in place

@@ -17,6 +17,8 @@ from influence_core.models.protocol import Batch, Linearised
 from influence_core.models.training import Program
 from influence_core.settings import SettingsError
 
+SQUARE = 20_000  # rows of one dense matrix of examples
+
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
@@ -45,6 +47,12 @@ class FittedModel:
     def kind(self) -> Kind:
         """What is asked about all models of its kind."""
         return self.model.kind
+
+    @property
+    def wide(self) -> bool:
+        """Whether few examples beside many parameters let an n × n matrix do what one of p × p does elsewhere."""
+        single = self.kind.closed_form and self.model.loss.outputs == 1 and self.model.l2 > 0
+        return single and len(self.train) < min(self.size, SQUARE + 1) and bool((self.curvatures >= 0).all())
 
     @property
     def unique(self) -> bool:

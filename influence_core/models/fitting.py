@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from influence_core.compute import blocks, gram, product
+from influence_core.compute import SparseRows, blocks, gram, product
 from influence_core.models.linear import LinearModel, add_projector, project
 from influence_core.models.losses import SmoothedHinge, Squared
 from influence_core.models.minima import (
@@ -36,7 +36,7 @@ class Fit:
         theta: (p,) fitted parameters.
         method: ``newton``, ``adamw`` or ``sgd``.
         gradient_norm: ‖∇J(θ̂)‖.
-        goal: what a converged fit reaches, :func:`goal_of`; for networks 1e-3·max(1, ‖∇J(θ₀)‖).
+        goal: what a converged fit reaches, :func:`goal_of`; for networks 1e-3·max(mean ‖g_i(θ₀)‖, ‖∇J(θ₀)‖).
         history: J after every step or epoch.
         validation: mean validation loss after every epoch; empty without a validation set.
         epochs: after which epoch of a network θ̂ was taken, by early stopping perhaps before the last.
@@ -140,6 +140,8 @@ def _smoother_start(model: LinearModel, batch: Batch, weights: Tensor | None, go
 def _directions(model: LinearModel, batch: Batch) -> Callable[[Tensor, Tensor | None, Tensor, float], Tensor]:
     """−(H + ridge I)⁻¹∇J, by a dense factor for few parameters, by conjugate gradients for many."""
     outputs, width, null = model.loss.outputs, batch.x.shape[1], model.null_space(batch.x)
+    if isinstance(batch.x, SparseRows) and outputs * width > DENSE_LIMIT:
+        return _TruncatedCG(model, batch, batch.x.square().sum(0) / len(batch), None)
     if outputs * width > DENSE_LIMIT:
         return _TruncatedCG(model, batch, *torch.linalg.eigh(gram(batch.x) / len(batch)))
 
@@ -162,13 +164,13 @@ class _TruncatedCG:
     """Directions to a relative residual of min(0.1, √‖∇J‖): Newton stays superlinear (Nocedal & Wright, alg. 7.1).
 
     Preconditioned by the Kronecker product of the mean curvature C̄ and XᵀX/n = QΛQᵀ, which is exact where all
-    examples share their C_i.
+    examples share their C_i; for sparse examples its diagonal alone stands for XᵀX/n.
     """
 
     model: LinearModel
     batch: Batch
     values: Tensor
-    vectors: Tensor
+    vectors: Tensor | None
 
     def __call__(self, theta: Tensor, weights: Tensor | None, gradient: Tensor, ridge: float) -> Tensor:
         model, x_, outputs = self.model, self.batch.x, self.model.loss.outputs
@@ -192,11 +194,14 @@ class _TruncatedCG:
 
     def _preconditioner(self, c: Tensor, shift: float) -> Callable[[Tensor], Tensor]:
         scales, sides = torch.linalg.eigh(c.mean(0))
-        divisor = scales.clamp(min=0)[:, None] * self.values.clamp(min=0) + max(shift, 1e-12 * float(self.values[-1]))
+        divisor = scales.clamp(min=0)[:, None] * self.values.clamp(min=0) + max(shift, 1e-12 * float(self.values.max()))
 
         def apply(r: Tensor) -> Tensor:
-            rotated = sides.T @ r.view(len(scales), -1) @ self.vectors / divisor
-            back: Tensor = (sides @ rotated @ self.vectors.T).reshape(-1)
+            rotated = sides.T @ r.view(len(scales), -1)
+            if self.vectors is None:
+                plain: Tensor = (sides @ (rotated / divisor)).reshape(-1)
+                return plain
+            back: Tensor = (sides @ (rotated @ self.vectors / divisor) @ self.vectors.T).reshape(-1)
             return back
 
         return apply

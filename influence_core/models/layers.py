@@ -5,7 +5,9 @@ A linear layer's per-example gradient is G_i ⊗ A_i; a convolution unfolds to �
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import torch
@@ -15,10 +17,10 @@ from influence_core.compute import blocks, product
 from influence_core.compute.products import BLOCK_BYTES
 from influence_core.models.protocol import Layer
 
+Run = Callable[[nn.Module], None]
 
-def find_layers(
-    module: nn.Module, run: Callable[[nn.Module], None], shapes: Mapping[str, torch.Size]
-) -> tuple[Layer, ...]:
+
+def find_layers(module: nn.Module, run: Run, shapes: Mapping[str, torch.Size]) -> tuple[Layer, ...]:
     """The linear and convolutional layers, where they hold every parameter of θ and each runs once per pass.
 
     Args:
@@ -29,23 +31,39 @@ def find_layers(
     Returns:
         Layers in the order of the module; empty where some parameter lies elsewhere.
     """
-    offsets, total = {}, 0
-    for name, size in shapes.items():
-        offsets[name] = slice(total, total + math.prod(size))
-        total += math.prod(size)
-    found, parts = [], []
+    found = _candidates(module, shapes)
+    held = sum(layer.outputs * layer.inputs for layer, _ in found)
+    if held != sum(map(math.prod, shapes.values())):
+        return ()
+    calls = _calls(module, run, found)
+    return tuple(layer for layer, _ in found) if all(calls.get(layer.name) == 1 for layer, _ in found) else ()
+
+
+def some_layers(module: nn.Module, run: Run, shapes: Mapping[str, torch.Size]) -> tuple[Layer, ...]:
+    """The linear and convolutional layers that run once per pass, whatever other parameters there are.
+
+    Returns:
+        Layers in the order of the module.
+    """
+    found = _candidates(module, shapes)
+    calls = _calls(module, run, found)
+    return tuple(layer for layer, _ in found if calls.get(layer.name) == 1)
+
+
+def _candidates(module: nn.Module, shapes: Mapping[str, torch.Size]) -> list[tuple[Layer, nn.Module]]:
+    """Plain layers all of whose parameters lie in θ."""
+    sizes = [math.prod(size) for size in shapes.values()]
+    ends = itertools.accumulate(sizes)
+    offsets = {name: slice(end - size, end) for name, size, end in zip(shapes, sizes, ends, strict=True)}
+    found = []
     for name, part in module.named_modules():
         prefix = f"{name}." if name else ""
         own = [f"{prefix}{each}" for each, _ in part.named_parameters(recurse=False)]
-        if any(each in offsets for each in own):
-            if not _plain(part) or not all(each in offsets for each in own):
-                return ()
+        if own and all(each in offsets for each in own) and _plain(part):
             outputs, width = part.weight.shape[0], math.prod(part.weight.shape[1:])
             bias = offsets.get(f"{prefix}bias")
-            found.append(Layer(name, outputs, width + (bias is not None), offsets[f"{prefix}weight"], bias))
-            parts.append(part)
-    held = sum(layer.outputs * layer.inputs for layer in found)
-    return tuple(found) if held == total and _each_once(module, run, parts) else ()
+            found.append((Layer(name, outputs, width + (bias is not None), offsets[f"{prefix}weight"], bias), part))
+    return found
 
 
 def _plain(part: nn.Module) -> bool:
@@ -59,12 +77,13 @@ def as_written(part: nn.Module) -> bool:
     return not (part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or "forward" in vars(part))
 
 
-def _each_once(module: nn.Module, run: Callable[[nn.Module], None], layers: list[nn.Module]) -> bool:
-    calls = list[nn.Module]()
-    for part in layers:
-        part.register_forward_hook(lambda part, _inputs, _output: calls.append(part))
+def _calls(module: nn.Module, run: Run, layers: list[tuple[Layer, nn.Module]]) -> Counter[str]:
+    """How often each layer runs in a pass."""
+    calls = Counter[str]()
+    for layer, part in layers:
+        part.register_forward_hook(lambda _part, _inputs, _output, name=layer.name: calls.update([name]))
     run(module)
-    return len(calls) == len(set(calls)) == len(layers)
+    return calls
 
 
 def positions(g: Tensor) -> Tensor:

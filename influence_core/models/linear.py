@@ -7,12 +7,15 @@ Per example g_i = r_i ⊗ x̃_i with r_i = ∂ℓ/∂f (K,), and H_i = C_i ⊗ x
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
-from influence_core.compute import blocks, gram, product
+from influence_core.compute import SparseRows, blocks, gram, product
+from influence_core.compute.sparse import is_sparse
 from influence_core.data.dataset import Dataset
 from influence_core.models.kinds import LINEAR, Kind
 from influence_core.models.losses import Loss, Softmax
@@ -50,11 +53,13 @@ class LinearModel:
     kind: ClassVar[Kind] = LINEAR
 
     def batch(self, dataset: Dataset, device: torch.device) -> Batch:
-        """Examples as float64 tensors on ``device``, with the intercept column.
+        """Examples as float64 tensors on ``device``, with the intercept column; sparse ones stay so, on the CPU.
 
         Returns:
             x̃ (n, d̄) and y (n,).
         """
+        if is_sparse(dataset.x):
+            return Batch(self._sparse(dataset.x), torch.as_tensor(dataset.y.copy(), dtype=torch.float64))
         x = self.features(torch.as_tensor(dataset.x.copy(), dtype=torch.float64))
         return Batch(x.to(device), torch.as_tensor(dataset.y.copy(), dtype=torch.float64).to(device))
 
@@ -64,6 +69,13 @@ class LinearModel:
             x = x.clone()
             x[:, list(self.held)] = 0
         return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) if self.intercept else x
+
+    def _sparse(self, x: Any) -> SparseRows:
+        """:meth:`features` of sparse rows."""
+        kept = np.ones(x.shape[1])
+        kept[list(self.held)] = 0
+        parts = [x @ sparse.diags_array(kept) if self.held else x, np.ones((x.shape[0], int(self.intercept)))]
+        return SparseRows(sparse.csr_array(sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")))
 
     def penalised(self, x: Tensor) -> Tensor:
         """1 where θ is penalised, ``intercept_penalty`` at the intercepts, (p,)."""

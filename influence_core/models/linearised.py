@@ -25,15 +25,23 @@ from influence_core.models.protocol import Layer, Linearised, Tap
 
 @dataclass(frozen=True, eq=False)
 class At:
-    """The network at θ."""
+    """The network at θ.
+
+    Attributes:
+        network: any.
+        theta: (p,).
+        partly: whether taps are wanted of the layers that there are, though parameters lie outside of them too; rows
+            and products then leave those out.
+    """
 
     network: Network
     theta: Tensor
+    partly: bool = False
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers of the network."""
-        return self.network.layers
+        return self.network.some if self.partly else self.network.layers
 
     def tap(self, x: Tensor) -> Tap:
         """One forward pass that keeps what every layer reads and writes.

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,12 @@ from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
 from influence_core.compute import blocks, once
+from influence_core.compute.sparse import rows_of
 from influence_core.data.dataset import Dataset
+from influence_core.models.arranged import NamedTensor, by_name, split
 from influence_core.models.forward import bent, differentiable, duplicate, picked, squared
 from influence_core.models.kinds import NETWORK, Kind
-from influence_core.models.layers import find_layers, initialise
+from influence_core.models.layers import find_layers, initialise, some_layers
 from influence_core.models.losses import Loss
 from influence_core.models.protocol import Batch, Layer
 
@@ -43,7 +45,9 @@ class Network:
         dtype: float32, or float64 where precision matters more than time.
         targets_inside: whether examples carry their target as a last column, for a loss that is no function of outputs.
         whole: whether the module reads whole numbers, as an embedding does.
+        parts: the tensors by name that an example is made of; empty where it is one tensor.
         layered: whether the outer products of linear and convolutional layers may be trusted.
+        trusted: names of layers whose outer products may be, where parameters lie outside of them too.
         traced: whether torch.func can trace the module; else derivatives come one column or example at a time.
         bends: whether its second derivatives agree with differences of its gradients.
         notes: what was understood or guessed of a module that somebody brought, sentences for people.
@@ -57,7 +61,9 @@ class Network:
     fold_penalty: bool = False
     targets_inside: bool = False
     whole: bool = False
+    parts: tuple[NamedTensor, ...] = ()
     layered: bool = True
+    trusted: tuple[str, ...] = ()
     traced: bool = True
     bends: bool = True
     notes: tuple[str, ...] = ()
@@ -76,6 +82,15 @@ class Network:
         """The layers that θ is made of; empty where some parameter belongs to another kind of layer."""
         return find_layers(self._fresh(torch.device("cpu")), self._try, self.shapes) if self.layered else ()
 
+    def some_layers(self) -> tuple[Layer, ...]:
+        """Linear and convolutional layers that run once, whatever parameters lie outside of them."""
+        return some_layers(self._fresh(torch.device("cpu")), self._try, self.shapes)
+
+    @once
+    def some(self) -> tuple[Layer, ...]:
+        """The layers that Kronecker factors are made of: all, or those that are trusted."""
+        return self.layers or tuple(layer for layer in self.some_layers() if layer.name in self.trusted)
+
     @once
     def activations(self) -> int:
         """Numbers that a forward pass keeps per example, roughly."""
@@ -92,8 +107,17 @@ class Network:
         return sum(kept)
 
     def _try(self, module: nn.Module) -> None:
+        args, named = self.given(torch.zeros(1, math.prod(self.shape), dtype=self.dtype))
         with torch.no_grad(), differentiable():
-            module(torch.zeros(1, *self.shape, dtype=torch.long if self.whole else self.dtype))
+            module(*args, **named)
+
+    def given(self, x: Tensor, dtype: torch.dtype | None = None) -> tuple[tuple[Any, ...], dict[str, Tensor]]:
+        """What the module is called with for examples (b, d): arguments, and those by name."""
+        dtype = dtype or self.dtype
+        if self.parts:
+            tensors = split(x, self.parts, dtype)
+            return ((), tensors) if by_name(self.module, self.parts) else ((tensors,), {})
+        return (x.view(len(x), *self.shape).to(torch.long if self.whole else dtype),), {}
 
     def __post_init__(self) -> None:
         # Made here, because inside a torch.func transform a module can be copied but not converted.
@@ -140,7 +164,8 @@ class Network:
         Returns:
             x (n, d) and y (n,).
         """
-        x, y = (torch.as_tensor(values.copy(), dtype=self.dtype) for values in (dataset.x, dataset.y))
+        given = rows_of(dataset.x, slice(None)), dataset.y
+        x, y = (torch.as_tensor(values.copy(), dtype=self.dtype) for values in given)
         return Batch((torch.cat([x, y[:, None]], 1) if self.targets_inside else x).to(device), y.to(device))
 
     def relabelled(self, batch: Batch, y: Tensor) -> Batch:
@@ -184,9 +209,9 @@ class Network:
 
     def called(self, theta: Tensor, x: Tensor) -> Tensor:
         """f as the module returns it."""
-        x = x.view(len(x), *self.shape)
+        args, named = self.given(x, x.dtype)
         with differentiable():
-            f = functional_call(self.copy(theta.device), self.unflatten(theta), (x.long() if self.whole else x,))
+            f = functional_call(self.copy(theta.device), self.unflatten(theta), args, named)
         return picked(f)
 
     def losses(self, theta: Tensor, batch: Batch) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,10 @@ from influence_core.settings import SettingsError
 
 GENERAL = (
     "Some parameters lie outside plain linear and convolutional layers that are read once, so gradients come by "
-    "autodiff; K-FAC and EK-FAC need layers."
+    "autodiff; K-FAC and EK-FAC {}."
 )
+PARTLY, NEEDED = "factor {} layers and take the other parameters as one block", "need layers"
+EXACT_IDS = 2**24  # whole numbers below are the same in float32
 UNREACHED = (
     "The module cannot be differentiated: no gradient reaches its parameters. Leave out detach() and no_grad on the "
     "way from parameters to outputs."
@@ -61,7 +64,7 @@ def reading(network: Network, x: Tensor) -> tuple[Network, tuple[int, ...]]:
         SettingsError: a module that does not take them, or whose outputs depend on the other examples of a batch.
     """
     said: Exception | None = None
-    for whole in (False, True) if bool((x == x.round()).all()) else (False,):
+    for whole in (False, True) if bool((x == x.round()).all()) and not network.parts else (False,):
         tried = replace(network, whole=whole)
         try:
             f = tried.one_pass(tried.start(), x)
@@ -83,7 +86,33 @@ def reading(network: Network, x: Tensor) -> tuple[Network, tuple[int, ...]]:
         if not bool(torch.isfinite(f).all()):
             raise SettingsError("The module's outputs are not finite numbers: train it again, or scale the features.")
         return tried, tuple(tried.called(tried.start(), x).shape[1:])
-    raise SettingsError(f"The module does not take examples of shape {network.shape}: {one_line(said)}.")
+    raise SettingsError(f"The module does not take examples of shape {_shape(network)}: {one_line(said)}.")
+
+
+def readable(network: Network, x: Tensor) -> None:
+    """Run every example through a module that reads whole numbers: one of them may be no row of an embedding.
+
+    Raises:
+        SettingsError: whole numbers that the module does not take, or that its precision does not hold.
+    """
+    if not (network.whole or any(part.kind in "iu" for part in network.parts)):
+        return
+    if network.dtype == torch.float32 and bool((x.abs() >= EXACT_IDS).any()):
+        raise SettingsError(f"Expected whole numbers below {EXACT_IDS:,} for a module in float32: number ids from 0.")
+    try:
+        with torch.no_grad():
+            network.outputs(network.start(), x)
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever code of the user's raises
+        raise SettingsError(
+            f"The module takes the first examples and not all: {one_line(error)}. Expected ids from 0 that are rows of "
+            "its embedding, in training and test examples."
+        ) from None
+
+
+def _shape(network: Network) -> str:
+    return ", ".join(f"{part.name} {part.shape}" for part in network.parts) or str(network.shape)
 
 
 def before_sigmoid(network: Network, f: Tensor, batch: Batch) -> tuple[Network, Tensor]:
@@ -117,8 +146,8 @@ class _LogOdds(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.logit(self.inner(x))
+    def forward(self, *x: Any, **named: Tensor) -> Tensor:
+        return torch.logit(picked(self.inner(*x, **named)))
 
 
 def reached(module: nn.Module, network: Network, x: Tensor) -> Network:
@@ -131,10 +160,10 @@ def reached(module: nn.Module, network: Network, x: Tensor) -> Network:
     modes = [(part, part.training) for part in module.modules()]
     own = {name: value for name, value in module.named_parameters() if value.requires_grad}
     like = next(iter(own.values()))
-    given = x.view(-1, *network.shape).to(like.device, torch.long if network.whole else like.dtype)
+    args, named = network.given(x.to(like.device), like.dtype)
     try:
         with torch.enable_grad(), differentiable():
-            f = _or_said(lambda: picked(module.eval()(given)).sum())
+            f = _or_said(lambda: picked(module.eval()(*args, **named)).sum())
         found = torch.autograd.grad(f, [*own.values()], allow_unused=True) if f.requires_grad else ()
     finally:
         for part, mode in modes:
@@ -201,8 +230,30 @@ def probed(network: Network, x: Tensor) -> Network:
     )
     layered = _holds(lambda: At(wide, theta).pullback(x, r), rows, near) if _layers(wide) else False
     bends = any(_near(_difference(total, theta, v, step), turned, 1e-3) for step in (1e-5, 1e-6, 1e-4))
-    notes = network.notes if layered or network.targets_inside else (*network.notes, GENERAL)
-    return replace(network, layered=layered, traced=follows, bends=bends or wide.dtype != torch.float64, notes=notes)
+    trusted = () if layered else _trusted(plain, x, r, rows, near)
+    general = GENERAL.format(PARTLY.format(len(trusted)) if trusted else NEEDED)
+    notes = network.notes if layered or network.targets_inside else (*network.notes, general)
+    return replace(
+        network, layered=layered, trusted=trusted, traced=follows, bends=bends or wide.dtype != torch.float64,
+        notes=notes,
+    )  # fmt: skip
+
+
+def _trusted(plain: At, x: Tensor, r: Tensor, rows: Tensor, near: float) -> tuple[str, ...]:
+    """Layers whose outer products are the rows (b, p) of reverse mode, at their place."""
+    try:
+        names = tuple(layer.name for layer in plain.network.some_layers())
+        at = At(replace(plain.network, trusted=names), plain.theta, partly=True)
+        found = at.pullback(x, r)
+    except Exception:  # noqa: BLE001 - whatever it is, the plain way is taken
+        return ()
+    floor = 1e-6 * rows.abs().max()  # the gradient of a key's bias is zero but for rounding
+    trusted = []
+    for layer in at.layers:
+        mine, truth = (layer.matrix(side.T) for side in (found, rows))
+        if bool((mine - truth).abs().max() <= near * torch.maximum(truth.abs().max(), floor)):
+            trusted.append(layer.name)
+    return tuple(trusted)
 
 
 def _layers(network: Network) -> bool:

@@ -102,9 +102,7 @@ def _prediction(loss: Loss, f: Tensor, y: Tensor, target: int) -> Tensor:
 
 QUANTITIES: dict[str, Quantity] = {
     "loss": Quantity(title="test loss", values=_loss, helpful=+1, penalised=True),
-    "margin": Quantity(
-        title="margin (log-odds of the true class)", values=_margin, helpful=-1, unit="log-odds", needs="margins"
-    ),
+    "margin": Quantity(title="margin of the true class", values=_margin, helpful=-1, unit="log-odds", needs="margins"),
     "probability": Quantity(
         title="probability of the true class",
         values=_probability,

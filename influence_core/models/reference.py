@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import FloatArray
+from influence_core.compute.sparse import rows_of
 
 INDEPENDENT = 1e-10  # least share of a column that the columns before it may leave unexplained
 ROUNDING = 64 * torch.finfo(torch.float64).eps  # of a column whose offset is large beside what varies
@@ -30,6 +31,7 @@ def held_columns(x: FloatArray, names: Sequence[str], intercept: bool = True) ->
     n, d = x.shape
     if n <= d + int(intercept):
         return ()
+    x = rows_of(x, slice(None))
     order = _order(x, names)
     columns = torch.as_tensor(x[:, order])
     size = columns.norm(dim=0)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from influence_core.compute import Task, choose_device, fingerprint
+from influence_core.compute.packing import UnpackableError
+from influence_core.compute.spread import cores
+from influence_core.compute.task import Call
 from influence_core.data.dataset import Dataset, Split
 from influence_core.models.checkpoints import folder, load_fit, save_fit
 from influence_core.models.fitted import FittedModel
@@ -28,6 +31,7 @@ AUTOMATIC = "auto"
 GIVEN = "given"  # the parameters a network came with
 FIT_METHODS = (AUTOMATIC, "newton", "adamw", "sgd", GIVEN)
 STEP = 2e6  # operations that a step of training costs beside its products, on the clock of those
+FAR = 1e10  # operations of a training run that goes to another process: above them it takes a second or more
 MOST_STEPS = 100_000  # about ten seconds
 Make = Callable[[ModelSettings, Dataset, Mapping[str, Value], int], LinearModel | Network]
 
@@ -164,8 +168,12 @@ def training_cost(settings: ModelSettings, split: Split, seed: int = 0, device: 
     program, key = _run(model, settings, split, seed, choose_device(device))
     if (folder() / f"{key}.safetensors").exists():
         return 0.0
-    size, plan = max(len(model.start()), 4 * model.activations), program.optimiser
-    return plan.steps(len(split.train)) * (6.0 * size * plan.batch_size + STEP)
+    return _cost(program)
+
+
+def _cost(program: Program) -> float:
+    size, plan = max(len(program.network.start()), 4 * program.network.activations), program.optimiser
+    return plan.steps(len(program.batch)) * (6.0 * size * plan.batch_size + STEP)
 
 
 def train_now(program: Program, validation: Batch) -> Fit:
@@ -177,13 +185,28 @@ def train_now(program: Program, validation: Batch) -> Fit:
     return train(program, validation)
 
 
+def train_there(program: Program, validation: Batch, task: Task) -> Fit:
+    """The same in another process, whose task it obeys."""
+    return train_now(replace(program, task=task), validation)
+
+
+def _trained(program: Program, validation: Batch) -> Fit:
+    """In another process where the task has some and it takes a while: a page that waits here holds up no other."""
+    task = program.task
+    if task.workers is not None and _cost(program) >= FAR and program.batch.x.device.type == "cpu":
+        with suppress(UnpackableError):  # a network that a program has brought along does not leave that program
+            found: Fit = task.workers.run([Call(train_there, program, (validation,), cores())], task)[0]
+            return found
+    return train_now(program, validation)
+
+
 def _kept(key: str, program: Program, validation: Batch) -> Fit:
     """The fit of a network from disk, or trained now and written there."""
     if program.optimiser.method == GIVEN:
         return train_now(program, validation)
     found = load_fit(key, program.batch.x.device)
     if found is None or found.theta.shape != program.network.start().shape or not found.theta.isfinite().all():
-        found = train_now(program, validation)
+        found = _trained(program, validation)
         with suppress(OSError):  # a full disk costs the next start its time, not this one its result
             save_fit(found, key)
     return found

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
-from influence_core.compute import stacked
+from influence_core.compute import SparseRows, product, stacked
+
+Product = Callable[[Tensor], Tensor]
 
 
 def sampled_products(x: Tensor, curvatures: Tensor, drawn: tuple[Tensor, Tensor], v: Tensor) -> Tensor:
@@ -22,13 +28,32 @@ def sampled_products(x: Tensor, curvatures: Tensor, drawn: tuple[Tensor, Tensor]
     """
     rows, weights = drawn
     repeats, outputs, columns = len(v), curvatures.shape[1], v.shape[2]
-    near, scaled = x[rows], curvatures[rows] * (weights / rows.shape[1])[..., None, None]
+    read, back = _drawn(x, rows)
+    scaled = curvatures[rows] * (weights / rows.shape[1])[..., None, None]
     if outputs == 1:
-        return stacked(near.mT, stacked(near, v) * scaled[..., 0])
+        return back(read(v) * scaled[..., 0])
     side = v.view(repeats, outputs, -1, columns).transpose(1, 2).reshape(repeats, x.shape[1], -1)
-    f = scaled @ stacked(near, side).view(*rows.shape, outputs, columns)
-    back = stacked(near.mT, f.view(*rows.shape, -1)).view(repeats, x.shape[1], outputs, columns)
-    return back.transpose(1, 2).reshape(v.shape)
+    f = scaled @ read(side).view(*rows.shape, outputs, columns)
+    return back(f.view(*rows.shape, -1)).view(repeats, x.shape[1], outputs, columns).transpose(1, 2).reshape(v.shape)
+
+
+def _drawn(x: Tensor, rows: Tensor) -> tuple[Product, Product]:
+    """X_r V_r and X_rᵀ F_r of the drawn examples of each of r draws, for stacks of V_r and F_r.
+
+    Sparse examples of one draw stand in columns of their own, so that one product of stored numbers serves all draws.
+    """
+    if not isinstance(x, SparseRows):
+        near = x[rows]
+        return lambda v: stacked(near, v), lambda f: stacked(near.mT, f)
+    repeats, width = len(rows), x.shape[1]
+    beside = x[rows.reshape(-1)].matrix  # type: ignore[attr-defined]
+    moved = beside.indices + np.repeat(np.arange(repeats) * width, np.diff(beside.indptr[:: rows.shape[1]]))
+    wide = SparseRows(sparse.csr_array((beside.data, moved, beside.indptr), (beside.shape[0], repeats * width)))
+
+    def turned(by: Tensor) -> Product:
+        return lambda v: product(by, v.reshape(by.shape[1], -1)).view(repeats, -1, v.shape[2])
+
+    return turned(wide), turned(wide.T)
 
 
 def spectral_bounds(x: Tensor, curvatures: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ The piecewise quadratic ones have a curvature everywhere but at their kinks, whe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,132 +15,92 @@ from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Squared
 
 
 @dataclass(frozen=True)
-class SquaredHinge:
-    """max(0, 1 − yf)², y ∈ {0, 1} read as −1, +1."""
+class Piecewise:
+    """c (w v − w²/2) with v = u − clip(u, −dead, dead) and w = clip(v, low, high): quadratic between two ends.
 
+    For classes y ∈ {0, 1}, read as s = −1, +1, u is sf − 1; for numbers it is f − y.
+
+    Attributes:
+        unit: of the loss.
+        labels: whether y is a class.
+        scale: c.
+        low: end below which the loss is a straight line.
+        high: end above which it is one.
+        dead: half of the width of a middle part without a loss.
+    """
+
+    unit: str
+    labels: bool = True
+    scale: float = 2.0
+    low: float = -math.inf
+    high: float = math.inf
+    dead: float = 0.0
     outputs: int = 1
-    unit: str = "squared hinge units"
     convex: bool = True
 
-    def _gap(self, f: Tensor, y: Tensor) -> Tensor:
-        return (1 - (2 * y - 1)[..., None] * f).clamp(min=0)
+    @property
+    def smooth(self) -> bool:
+        """Whether it is quadratic everywhere."""
+        return self.low == -math.inf and self.high == math.inf and not self.dead
+
+    def _sign(self, y: Tensor) -> Tensor:
+        return 2 * y - 1 if self.labels else torch.ones_like(y)
+
+    def _beyond(self, f: Tensor, y: Tensor) -> Tensor:
+        u = self._sign(y)[..., None] * f - 1 if self.labels else f - y[..., None]
+        return u - u.clamp(-self.dead, self.dead) if self.dead else u
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
-        return self._gap(f, y)[..., 0] ** 2
+        v = self._beyond(f, y)[..., 0]
+        w = v.clamp(self.low, self.high)
+        return self.scale * (w * v - w * w / 2)
 
     def residuals(self, f: Tensor, y: Tensor) -> Tensor:
-        return -2 * (2 * y - 1)[..., None] * self._gap(f, y)
+        return self.scale * self._sign(y)[..., None] * self._beyond(f, y).clamp(self.low, self.high)
 
     def curvatures(self, f: Tensor, y: Tensor) -> Tensor:
-        return 2 * (self._gap(f, y) > 0).to(f.dtype)[..., None]
+        v = self._beyond(f, y)
+        curved = (v > self.low) & (v < self.high) & ((v != 0) | (self.dead == 0))
+        return self.scale * curved.to(f.dtype)[..., None]
 
-    def margins(self, f: Tensor, y: Tensor) -> Tensor:
-        return (2 * y - 1) * f[..., 0]
+    def margins(self, f: Tensor, y: Tensor) -> Tensor | None:
+        return (2 * y - 1) * f[..., 0] if self.labels else None
 
     def probabilities(self, _f: Tensor) -> None:
         return None
 
 
-@dataclass(frozen=True)
-class ModifiedHuber:
-    """max(0, 1 − yf)² where yf ≥ −1, else −4yf, y ∈ {0, 1} read as −1, +1."""
-
-    outputs: int = 1
-    unit: str = "modified Huber units"
-    convex: bool = True
-
-    def _gap(self, f: Tensor, y: Tensor) -> Tensor:
-        return 1 - (2 * y - 1)[..., None] * f
-
-    def values(self, f: Tensor, y: Tensor) -> Tensor:
-        gap = self._gap(f, y)[..., 0]
-        return torch.where(gap > 2, 4 * gap - 4, gap.clamp(min=0) ** 2)
-
-    def residuals(self, f: Tensor, y: Tensor) -> Tensor:
-        return -2 * (2 * y - 1)[..., None] * self._gap(f, y).clamp(0, 2)
-
-    def curvatures(self, f: Tensor, y: Tensor) -> Tensor:
-        gap = self._gap(f, y)
-        return 2 * ((gap > 0) & (gap < 2)).to(f.dtype)[..., None]
-
-    def margins(self, f: Tensor, y: Tensor) -> Tensor:
-        return (2 * y - 1) * f[..., 0]
-
-    def probabilities(self, _f: Tensor) -> None:
-        return None
+SQUARED_HINGE = Piecewise("squared hinge units", high=0.0)  # max(0, 1 − sf)²
+MODIFIED_HUBER = Piecewise("modified Huber units", low=-2.0, high=0.0)  # the same where sf ≥ −1, else −4sf
+SQUARED_LABELS = Piecewise("squared label units")  # (f − s)²: least squares on labels
 
 
-@dataclass(frozen=True)
-class SquaredLabels:
-    """(f − s)² with s = −1, +1 for y ∈ {0, 1}: least squares on labels."""
-
-    outputs: int = 1
-    unit: str = "squared label units"
-    convex: bool = True
-
-    def values(self, f: Tensor, y: Tensor) -> Tensor:
-        return (f[..., 0] - (2 * y - 1)) ** 2
-
-    def residuals(self, f: Tensor, y: Tensor) -> Tensor:
-        return 2 * (f - (2 * y - 1)[..., None])
-
-    def curvatures(self, f: Tensor, y: Tensor) -> Tensor:
-        return torch.full_like(f - y[..., None], 2.0)[..., None]
-
-    def margins(self, f: Tensor, y: Tensor) -> Tensor:
-        return (2 * y - 1) * f[..., 0]
-
-    def probabilities(self, _f: Tensor) -> None:
-        return None
-
-
-@dataclass(frozen=True)
-class Huber:
+def huber(epsilon: float) -> Piecewise:
     """r²/2 where |r| ≤ ε, else ε|r| − ε²/2, with r = f − y."""
+    return Piecewise("Huber units", labels=False, scale=1.0, low=-epsilon, high=epsilon)
 
-    epsilon: float = 0.1
-    outputs: int = 1
-    unit: str = "Huber units"
-    convex: bool = True
 
-    def values(self, f: Tensor, y: Tensor) -> Tensor:
-        r = (f[..., 0] - y).abs()
-        return torch.where(r > self.epsilon, self.epsilon * (r - self.epsilon / 2), r**2 / 2)
-
-    def residuals(self, f: Tensor, y: Tensor) -> Tensor:
-        return (f - y[..., None]).clamp(-self.epsilon, self.epsilon)
-
-    def curvatures(self, f: Tensor, y: Tensor) -> Tensor:
-        return ((f - y[..., None]).abs() < self.epsilon).to(f.dtype)[..., None]
-
-    def margins(self, _f: Tensor, _y: Tensor) -> None:
-        return None
-
-    def probabilities(self, _f: Tensor) -> None:
-        return None
+def insensitive(epsilon: float) -> Piecewise:
+    """max(0, |f − y| − ε)²."""
+    return Piecewise("squared target units", labels=False, dead=epsilon)
 
 
 @dataclass(frozen=True)
-class SquaredInsensitive:
-    """max(0, |f − y| − ε)²."""
+class Poisson:
+    """eᶠ − y f + y log y − y, half the deviance of counts y ≥ 0 whose expected value is eᶠ."""
 
-    epsilon: float = 0.1
     outputs: int = 1
-    unit: str = "squared target units"
+    unit: str = "nats"
     convex: bool = True
 
-    def _over(self, f: Tensor, y: Tensor) -> Tensor:
-        r = f - y[..., None]
-        return r.sign() * (r.abs() - self.epsilon).clamp(min=0)
-
     def values(self, f: Tensor, y: Tensor) -> Tensor:
-        return self._over(f, y)[..., 0] ** 2
+        return torch.exp(f[..., 0]) - y * f[..., 0] + torch.xlogy(y, y) - y
 
     def residuals(self, f: Tensor, y: Tensor) -> Tensor:
-        return 2 * self._over(f, y)
+        return torch.exp(f) - y[..., None]
 
     def curvatures(self, f: Tensor, y: Tensor) -> Tensor:
-        return 2 * (self._over(f, y) != 0).to(f.dtype)[..., None]
+        return torch.exp(f + 0 * y[..., None])[..., None]
 
     def margins(self, _f: Tensor, _y: Tensor) -> None:
         return None
@@ -257,9 +218,6 @@ class Coded:
         return chances / chances.sum(-1, keepdim=True)
 
 
-KINKED: tuple[type, ...] = (SmoothedHinge, SquaredHinge, ModifiedHuber, Huber, SquaredInsensitive)
-
-
 def core(loss: Loss) -> Loss:
     """The loss without class weights, and of one of several binary problems."""
     return core(loss.base) if isinstance(loss, ClassWeighted | Coded) else loss
@@ -274,9 +232,21 @@ def smoother(loss: Loss, t: float) -> Loss:
 
 def bounded(loss: Loss) -> bool:
     """Whether outputs have a finite best value whatever the examples: no class need have a member."""
-    return isinstance(core(loss), Squared | SquaredLabels | Huber | SquaredInsensitive)
+    base = core(loss)
+    return quadratic(base) or (isinstance(base, Piecewise) and not base.labels)
+
+
+def counted(loss: Loss) -> bool:
+    """Whether y are counts and not classes, of which none need have a member."""
+    return isinstance(core(loss), Poisson)
 
 
 def kinked(loss: Loss) -> bool:
     """Whether the curvature of one θ says little about that of a neighbour."""
-    return isinstance(core(loss), KINKED)
+    base = core(loss)
+    return isinstance(base, SmoothedHinge) or (isinstance(base, Piecewise) and not base.smooth)
+
+
+def quadratic(loss: Loss) -> bool:
+    """Whether the curvature is the same everywhere."""
+    return isinstance(loss, Squared) or (isinstance(loss, Piecewise) and loss.smooth)

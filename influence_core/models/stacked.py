@@ -5,6 +5,9 @@ by side, one large matrix product forward and one backward, and the others are b
 many costs a fraction of what it costs alone.  Products stay in torch, on the thread that asks: blocks of models run in
 threads of their own, which keeps every core busy with the small steps in between too.  Any other module goes through
 ``torch.func.vmap``.
+
+Dropout behind an activation of a perceptron is on while it is trained: at every step one mask for all models, drawn
+from the seed of the run, so that a run without an example drops what the run with it drops.
 """
 
 from __future__ import annotations
@@ -43,27 +46,45 @@ class Stacked(Protocol):
         """(1/b) Σ a_i ∇ℓ_i of every model over the minibatch, like ``state``; the penalty not included."""
 
 
-def stack_of(network: Network, _models: int) -> Stacked:
-    """The fastest way for this architecture.
+@dataclass(frozen=True)
+class Between:
+    """What stands between two layers: an activation, and the share of its values that training drops."""
+
+    kind: type[nn.Module]
+    dropped: float = 0.0
+
+
+def stack_of(network: Network, seed: int = 0) -> Stacked:
+    """The fastest way for this architecture; ``seed``: of what is dropped.
 
     Returns:
         Gradients of many models.
     """
-    parts, training = _perceptron(network.module), by_batch(network)
-    if parts and len(network.layers) == len(parts) + 1:
-        return Perceptrons(network, network.layers, parts)
+    between, training = perceptron(network), by_batch(network)
+    if between:
+        return Perceptrons(network, network.layers, between, torch.Generator().manual_seed(seed))
     return AnyModule(network) if training is None else AnyModule(training, normalises=True)
 
 
-def _perceptron(module: nn.Module) -> tuple[type[nn.Module], ...]:
-    """Activations between the layers of a plain multilayer perceptron; empty for any other module."""
+def drops(network: Network) -> bool:
+    """Whether values are dropped while this network is trained."""
+    return any(part.dropped for part in perceptron(network))
+
+
+def perceptron(network: Network) -> tuple[Between, ...]:
+    """What stands between the layers of a plain multilayer perceptron; empty for any other module."""
+    module, found = network.module, list[Between]()
     parts = list(module) if type(module) is nn.Sequential and all(map(as_written, module.modules())) else []
     parts = parts[1:] if parts and isinstance(parts[0], nn.Flatten) else parts
-    linear, between = parts[::2], parts[1::2]
-    if len(parts) % 2 == 0 or not all(type(part) is nn.Linear and part.bias is not None for part in linear):
-        return ()
-    kinds = tuple(type(part) for part in between)
-    return kinds if kinds and all(kind in SLOPES for kind in kinds) else ()
+    for before, part in zip([None, *parts], parts, strict=False):
+        if type(part) is nn.Dropout and type(before) in SLOPES:
+            found[-1] = Between(found[-1].kind, part.p)
+        elif type(part) in SLOPES and type(before) is nn.Linear:
+            found.append(Between(type(part)))
+        elif type(part) is not nn.Linear or part.bias is None or type(before) is nn.Linear:
+            return ()
+    ends = len(parts) > 1 and type(parts[0]) is nn.Linear and type(parts[-1]) is nn.Linear
+    return tuple(found) if found and ends and len(network.layers) == len(found) + 1 else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +93,8 @@ class Perceptrons:
 
     network: Network
     layers: tuple[Layer, ...]
-    activations: tuple[type[nn.Module], ...]
+    between: tuple[Between, ...]
+    random: torch.Generator
 
     def split(self, theta: Tensor) -> list[Tensor]:
         """Weights and biases, layer after layer."""
@@ -94,23 +116,33 @@ class Perceptrons:
             (1/b) Σ a_i ∇ℓ_i, like the state.
         """
         matrices, biases, k, b = state[::2], state[1::2], len(state[0]), len(batch)
+        masks = [self._mask(part.dropped, b, bias) for part, bias in zip(self.between, biases, strict=False)]
         flat = matrices[0].view(-1, matrices[0].shape[2])
         z = (batch.x @ flat.T).view(b, k, -1).transpose(0, 1) + biases[0][:, None]
-        values = []
-        for kind, matrix, bias in zip(self.activations, matrices[1:], biases[1:], strict=True):
-            values.append(SLOPES[kind][0](z))
-            z = torch.baddbmm(bias[:, None], values[-1], matrix.mT)
+        values, passed = [], []
+        for part, mask, matrix, bias in zip(self.between, masks, matrices[1:], biases[1:], strict=True):
+            values.append(SLOPES[part.kind][0](z))
+            passed.append(values[-1] if mask is None else values[-1] * mask)
+            z = torch.baddbmm(bias[:, None], passed[-1], matrix.mT)
         g = training_residuals(self.network.loss, z, batch.y).div_(b)
         if weights is not None:
             g = g * weights[:, :, None]
         found = list[Tensor]()
-        for kind, value, matrix in zip(
-            reversed(self.activations), reversed(values), reversed(matrices[1:]), strict=True
-        ):
-            found = [torch.bmm(g.mT, value), g.sum(1), *found]
-            g = SLOPES[kind][1](torch.bmm(g, matrix), value)
+        for at in reversed(range(len(values))):
+            found = [torch.bmm(g.mT, passed[at]), g.sum(1), *found]
+            g = torch.bmm(g, matrices[at + 1])
+            if (mask := masks[at]) is not None:
+                g *= mask
+            g = SLOPES[self.between[at].kind][1](g, values[at])
         side = g.transpose(0, 1).reshape(b, -1)
         return [(side.T @ batch.x).view(matrices[0].shape), g.sum(1), *found]
+
+    def _mask(self, dropped: float, b: int, bias: Tensor) -> Tensor | None:
+        """0 for what is dropped, else 1 / (1 − its share), (b, o) for all models; None where nothing is."""
+        if not dropped:
+            return None
+        kept = torch.rand(b, bias.shape[1], generator=self.random) >= dropped
+        return kept.to(bias) / (1 - dropped or 1)
 
 
 @dataclass(frozen=True, eq=False)

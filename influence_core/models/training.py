@@ -7,7 +7,7 @@ weights, first parameters and rounding make of it: the experiment "leave i out" 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,7 +23,7 @@ from influence_core.models.protocol import Batch
 from influence_core.models.stacked import Stacked, stack_of
 from influence_core.settings import SettingsError
 
-GOAL = 1e-3  # of max(1, ‖∇J(θ₀)‖): below this the first-order prediction starts from as good as a minimum
+GOAL = 1e-3  # of max(mean ‖g_i(θ₀)‖, ‖∇J(θ₀)‖): below this the first-order prediction starts from as good as a minimum
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 NEWTON_LIMIT, NEWTON_STEPS = 2_000, 200
 
@@ -124,13 +124,10 @@ class Program:
         if self.optimiser.method == "newton":
             own = [None] * len(starts) if weights is None else list(weights)
             return torch.stack([descend(self, start, a).theta for start, a in zip(starts, own, strict=True)])
-        stack, plan, n = stack_of(self.network, len(starts)), self.optimiser, len(self.batch)
-        state, updates = stack.split(starts), _updates(self.network, stack, plan, self.batch.x)
-        random = torch.Generator().manual_seed(self.seed)
-        for epoch in range(plan.epochs if epochs is None else epochs):
-            order = torch.randperm(n, generator=random).to(self.batch.x.device)
-            for rows in blocks(n, 1, plan.batch_size):
-                chosen = order[rows]
+        stack, plan = stack_of(self.network, self.seed), self.optimiser
+        state, updates = stack.split(starts), Updates(self, stack, len(starts))
+        for epoch, order in enumerate(self.orders(epochs)):
+            for chosen in order:
                 part = self.batch.take(chosen)
                 gradient = stack.gradient(state, part, None if weights is None else weights[:, chosen])
                 updates(state, gradient, plan.rate(epoch))
@@ -139,37 +136,53 @@ class Program:
                 break
         return stack.join(state)
 
+    def orders(self, epochs: int | None = None) -> Iterator[list[Tensor]]:
+        """The rows of every minibatch, one list for every epoch."""
+        random, n = torch.Generator().manual_seed(self.seed), len(self.batch)
+        for _ in range(self.optimiser.epochs if epochs is None else epochs):
+            order = torch.randperm(n, generator=random).to(self.batch.x.device)
+            yield [order[rows] for rows in blocks(n, 1, self.optimiser.batch_size)]
 
-def _updates(
-    network: Network, stack: Stacked, plan: Optimiser, like: Tensor
-) -> Callable[[list[Tensor], list[Tensor], float], None]:
-    """One step of the optimiser on all models, in place."""
-    decay = stack.split((network.l2 * network.penalised(like))[None])
-    memory: list[list[Tensor]] = []
 
-    def sgd(state: list[Tensor], gradient: list[Tensor], rate: float) -> None:
-        if not memory:
-            memory.append([torch.zeros_like(value) for value in state])
-        for value, g, velocity, share in zip(state, gradient, memory[0], decay, strict=True):
-            if network.l2:
+class Updates:
+    """Steps of the optimiser on all models of a run, in place.
+
+    Args:
+        program: whose.
+        stack: of the models.
+        models: so many.
+
+    Attributes:
+        memory: what it remembers between steps, like the state: v; the averages of g and g² of AdamW.
+        count: steps taken.
+    """
+
+    def __init__(self, program: Program, stack: Stacked, models: int) -> None:
+        network, self.plan, like = program.network, program.optimiser, program.batch.x
+        self.penalised, self.count = network.l2 > 0, 0
+        self.decay = stack.split((network.l2 * network.penalised(like))[None])
+        zero = torch.zeros(models, len(network.start()), dtype=network.dtype, device=like.device)
+        self.memory = [stack.split(zero) for _ in range(1 if self.plan.method == "sgd" else 2)]
+
+    def __call__(self, state: list[Tensor], gradient: list[Tensor], rate: float) -> None:
+        """θ after one step with (1/b) Σ a_i ∇ℓ_i."""
+        self.count += 1
+        (self._sgd if self.plan.method == "sgd" else self._adamw)(state, gradient, rate)
+
+    def _sgd(self, state: list[Tensor], gradient: list[Tensor], rate: float) -> None:
+        for value, g, velocity, share in zip(state, gradient, *self.memory, self.decay, strict=True):
+            if self.penalised:
                 g.addcmul_(share, value)
-            velocity.mul_(plan.momentum).add_(g)
+            velocity.mul_(self.plan.momentum).add_(g)
             value.sub_(velocity, alpha=rate)
 
-    count = [0]
-
-    def adamw(state: list[Tensor], gradient: list[Tensor], rate: float) -> None:
-        if not memory:
-            memory.extend([torch.zeros_like(value) for value in state] for _ in range(2))
-        count[0] += 1
-        low, high = (1 - beta ** count[0] for beta in BETAS)
-        for value, g, first, second, share in zip(state, gradient, *memory, decay, strict=True):
+    def _adamw(self, state: list[Tensor], gradient: list[Tensor], rate: float) -> None:
+        low, high = (1 - beta**self.count for beta in BETAS)
+        for value, g, first, second, share in zip(state, gradient, *self.memory, self.decay, strict=True):
             first.mul_(BETAS[0]).add_(g, alpha=1 - BETAS[0])
             second.mul_(BETAS[1]).addcmul_(g, g, value=1 - BETAS[1])
             value.mul_(1 - rate * share)
             value.addcdiv_(first, (second / high).sqrt_().add_(EPSILON), value=-rate / low)
-
-    return sgd if plan.method == "sgd" else adamw
 
 
 def train(program: Program, validation: Batch | None = None, start: Tensor | None = None) -> Fit:
@@ -213,7 +226,7 @@ def train(program: Program, validation: Batch | None = None, start: Tensor | Non
             f"Expected training to stay at finite numbers, left them in epoch {lost} of {plan.epochs}: choose a "
             f"learning rate below {plan.learning_rate:g}, or bring the target to the size of 1."
         )
-    scale = max(1.0, float(network.objective(first, batch)[1].norm()))
+    scale = max(program.scale, float(network.objective(first, batch)[1].norm()))
     norm = float(program.settled(theta).objective(theta, batch)[1].norm())
     checkpoints = _weighted(plan, len(batch), [(epoch, at) for epoch, at in kept if epoch <= epochs], (epochs, theta))
     return Fit(theta, plan.method, norm, GOAL * scale, tuple(history), tuple(curve), epochs, checkpoints)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from influence_core.data.dataset import Dataset
+from influence_core.models.arranged import NamedTensor
 from influence_core.models.criteria import (
     AFTER_SIGMOID,
     BINARY,
@@ -110,8 +111,21 @@ def risk_network(risk: Risk, theta: Tensor, dataset: Dataset, l2: float) -> Netw
     )
 
 
-def module_network(module: nn.Module, criterion: Criterion, dataset: Dataset, shape: tuple[int, ...]) -> Network:
+def module_network(
+    module: nn.Module,
+    criterion: Criterion,
+    dataset: Dataset,
+    shape: tuple[int, ...],
+    parts: tuple[NamedTensor, ...] = (),
+) -> Network:
     """A module with the loss that its criterion stands for.
+
+    Args:
+        module: of the user.
+        criterion: of the user.
+        dataset: the training examples.
+        shape: of one example as the module takes it.
+        parts: the tensors that an example is made of, where it is several.
 
     Returns:
         The network, with the module's own trainable parameters as first ones; what cannot be is a ``SettingsError``.
@@ -121,7 +135,7 @@ def module_network(module: nn.Module, criterion: Criterion, dataset: Dataset, sh
     dtypes = {value.dtype for value in module.parameters() if value.is_floating_point()}
     dtype = torch.float64 if torch.float64 in dtypes else torch.float32
     notes = () if dtype in dtypes else (f"Parameters of {str(dtypes.pop())[6:]} are taken to float32.",)
-    network = Network(module, Squared(), 0.0, shape, dtype, notes=notes)
+    network = Network(module, Squared(), 0.0, shape, dtype, parts=parts, notes=notes)
     batch = network.batch(dataset.take(np.arange(min(len(dataset), LOOKED_AT))), cpu)
     network, tail = reading(network, batch.x[:FEW])
     network = reached(source, network, batch.x)

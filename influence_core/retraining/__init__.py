@@ -3,7 +3,13 @@
 Imports nothing of the solver chain, so that agreement with it means something.
 """
 
-from influence_core.retraining.certified import LeaveOneOut, leave_groups_out, leave_one_out, refit_changed
+from influence_core.retraining.certified import (
+    LeaveOneOut,
+    changed_refit,
+    leave_groups_out,
+    leave_one_out,
+    refit_changed,
+)
 from influence_core.retraining.minimise import SingularRefitError
 from influence_core.retraining.networks import Repeated
 from influence_core.retraining.question import Question, Refits, joined
@@ -14,6 +20,7 @@ __all__ = [
     "Refits",
     "Repeated",
     "SingularRefitError",
+    "changed_refit",
     "joined",
     "leave_groups_out",
     "leave_one_out",

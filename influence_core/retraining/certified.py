@@ -7,8 +7,7 @@ again on purpose (a start cannot bias a certified minimum).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.compute import FloatArray, Task, blocks, fingerprint, numpy, once, product
-from influence_core.models import QUANTITIES, Batch, FittedModel, NoMinimumError
+from influence_core.compute.pieces import Found, Piece, gathered
+from influence_core.models import QUANTITIES, Batch, Fit, FittedModel, NoMinimumError
 from influence_core.models.fitting import newton
 from influence_core.models.scikit_losses import kinked
 from influence_core.retraining.minimise import CERTIFIED, LeftOut, Minimised
@@ -63,11 +63,10 @@ class LeaveOneOut:
         chosen = np.arange(len(self.fitted.train)) if rows is None else np.asarray(rows, dtype=np.int64)
         if not len(chosen):
             raise ValueError("Expected at least one training point to leave out, got none.")
-        parts = []
-        for part in self._blocks(len(chosen)):
-            parts.append(self._stored(chosen[part], question, keep_parameters))
-            self.task.tick(part.stop, len(chosen))
-        return joined(parts)
+        parts = [chosen[part] for part in self._blocks(len(chosen))]
+        here = self.task if self.fitted.theta.device.type == "cpu" else replace(self.task, workers=None)
+        found = gathered([self._piece(part, question, keep_parameters) for part in parts], here)
+        return joined([Refits(**block) for block in found])
 
     def stored(self, question: Question | None = None) -> Refits | None:
         """What an earlier run over all training points left in the store.
@@ -75,8 +74,10 @@ class LeaveOneOut:
         Returns:
             The refits, or None where a block is missing.
         """
-        parts = [self._load(np.arange(part.start, part.stop)) for part in self._blocks(len(self.fitted.train))]
-        found = [part for part in parts if part is not None and part.change.shape[1] == _columns(question)]
+        parts = [np.arange(part.start, part.stop) for part in self._blocks(len(self.fitted.train))]
+        looked = [self._piece(part, None, keep=False).stored(self.task) for part in parts]
+        width = 0 if question is None else len(question.batch)
+        found = [Refits(**part) for part in looked if part is not None and part["change"].shape[1] == width]
         return joined(found) if len(found) == len(parts) else None
 
     def _blocks(self, count: int) -> Iterator[slice]:
@@ -86,28 +87,24 @@ class LeaveOneOut:
     def _name(self, rows: NDArray[np.int64]) -> str:
         return f"loo:{self.key}:{fingerprint(rows)}"
 
-    def _load(self, rows: NDArray[np.int64]) -> Refits | None:
-        found = self.task.store.load(self._name(rows)) if self.task.store and self.key else None
-        if found is None or set(found) != set(STORED) or found["change"].shape[0] != len(rows):
-            return None
-        return Refits(**{name: found[name] for name in STORED})
+    def _piece(self, rows: NDArray[np.int64], question: Question | None, keep: bool) -> Piece:
+        def fits(found: Found) -> bool:
+            return set(found) == set(STORED) and found["change"].shape[0] == len(rows)
 
-    def _stored(self, rows: NDArray[np.int64], question: Question | None, keep: bool) -> Refits:
-        if not keep and (found := self._load(rows)) is not None:
-            self.task.reused(len(rows))
-            return found
+        name = self._name(rows) if self.key and not keep else ""
+        return Piece(LeaveOneOut.arrays, self, (rows, question, keep), name, len(rows), fits)
+
+    def arrays(self, rows: NDArray[np.int64], question: Question | None, keep: bool, _task: Task) -> Found:
+        """One block of refits by the names of their fields; the task is that of this object."""
         refits = self._block(torch.as_tensor(rows, device=self.fitted.theta.device), question, keep)
-        if self.task.store and self.key:
-            with suppress(OSError):  # a full disk costs the resume, not the result
-                self.task.store.save(self._name(rows), **{name: getattr(refits, name) for name in STORED})
-        return refits
+        return {name: getattr(refits, name) for name in (*STORED, "parameters") if name in STORED or keep}
 
     def _block(self, rows: Tensor, question: Question | None, keep: bool) -> Refits:
         fitted, train, run = self.fitted, self.fitted.train, self.left_out
         found = settle(fitted, rows, run.minimise(rows), run.task)
-        change, error = _changes(fitted, question, found.theta), self._error(rows, question, found)
+        change, error = _changes(fitted, question, found.theta), self._error(question, found)
         if question is not None:
-            self._tighten(rows, question, (found, change, error))
+            self._tighten(question, (found, change, error))
         exact = (error <= ACCURATE * _largest(change)) | (found.norms <= run.floor)
         certified = (found.norms <= found.goals) & exact
         change[~certified] = torch.nan
@@ -125,7 +122,7 @@ class LeaveOneOut:
             numpy(error),
         )
 
-    def _tighten(self, rows: Tensor, question: Question, refits: tuple[Minimised, Tensor, Tensor]) -> None:
+    def _tighten(self, question: Question, refits: tuple[Minimised, Tensor, Tensor]) -> None:
         """A small gradient says little where J is flat: step closer, in place, and note how far the changes moved."""
         found, change, error = refits
         # At a kink the Hessian at θ̂ says little about that at θ_i.
@@ -133,30 +130,24 @@ class LeaveOneOut:
         loose &= (found.norms <= found.goals) & (found.norms > self.left_out.floor)
         if not bool(loose.any()):
             return
-        some = Minimised(found.theta[loose], found.gradient[loose], found.goals[loose], 0)
-        error[loose] = self._error(rows[loose], question, some, here=True)
+        error[loose] = self._error(question, found.take(loose), here=True)
         loose &= error > SUSPECT * _largest(change)
         if not bool(loose.any()):
             return
-        closer = self.left_out.closer(
-            rows[loose], Minimised(found.theta[loose], found.gradient[loose], found.goals[loose], 0)
-        )
+        closer = self.left_out.closer(found.take(loose))
         there = _changes(self.fitted, question, closer.theta)
-        error[loose] = torch.maximum(
-            self._error(rows[loose], question, closer, here=True), _largest(there - change[loose])
-        )
+        error[loose] = torch.maximum(self._error(question, closer, here=True), _largest(there - change[loose]))
         found.theta[loose], found.gradient[loose], change[loose] = closer.theta, closer.gradient, there
 
-    def _error(self, rows: Tensor, question: Question | None, found: Minimised, here: bool = False) -> Tensor:
+    def _error(self, question: Question | None, found: Minimised, here: bool = False) -> Tensor:
         """Largest |q_jᵀ A_i⁻¹ ∇J(θ_i; 1 − e_i)| over the test points, (b,): what the rest of it may still change."""
         if question is None:
-            return found.goals.new_zeros(len(rows))
+            return torch.zeros_like(found.goals)
         model, batch = self.fitted.model, question.batch
-        step = self.left_out.remaining(rows, found, here)
         f = model.outputs(self.fitted.theta, batch.x)
         slopes = QUANTITIES[question.quantity].residuals(model.loss, f, batch.y, question.target)
-        moved = product(batch.x, step.reshape(-1, batch.x.shape[1]).T).view(len(batch), len(rows), -1)
-        return torch.einsum("mbk,mk->bm", moved, slopes).abs().amax(1)
+        q = self.fitted.linear.pullback(batch.x, slopes)
+        return self.left_out.remaining(q, found, here).abs().amax(1)
 
 
 def leave_one_out(
@@ -182,16 +173,20 @@ def leave_groups_out(
     """
     model, train, n = fitted.linear, fitted.train, len(fitted.train)
     floor = FLOOR * float(model.objective(torch.zeros_like(fitted.theta), train)[1].norm())
-    thetas, norms, sizes, own = [], [], [], []
-    for done, group in enumerate(groups):
-        members = train.take(torch.as_tensor(group, device=train.y.device))
-        sizes.append(float(model.gradients(fitted.theta, members).sum(0).norm()) / n)
-        theta, norm = _without(fitted, group, max(CERTIFIED * sizes[-1], floor), (task, key))
-        thetas.append(theta)
-        norms.append(norm)
+    there = [train.take(torch.as_tensor(group, device=train.y.device)) for group in groups]
+    sizes = [float(model.gradients(fitted.theta, members).sum(0).norm()) / n for members in there]
+
+    def piece(group: NDArray[np.int64], size: float) -> Piece:
+        name = f"group:{key}:{fingerprint(np.asarray(group))}" if key else ""
+        asked = group, max(CERTIFIED * size, floor)
+        return Piece(without, fitted, asked, name, fits=lambda found: found["theta"].shape == fitted.theta.shape)
+
+    found = gathered([piece(group, size) for group, size in zip(groups, sizes, strict=True)], task, least=2)
+    thetas = [torch.as_tensor(made["theta"]).to(fitted.theta) for made in found]
+    norms, own = [float(made["norm"]) for made in found], []
+    for theta, group, members in zip(thetas, groups, there, strict=True):
         lost = float((model.losses(theta, members) - model.losses(fitted.theta, members)).sum())
         own.append(lost + len(group) * float(_penalty_change(fitted, theta[None])[0]))
-        task.tick(done + 1, len(groups))
     theta, size, norm_of = torch.stack(thetas), np.array(sizes), np.array(norms)
     certified = norm_of <= np.maximum(CERTIFIED * size, floor)
     change, self_change = numpy(_changes(fitted, question, theta)), np.array(own)
@@ -200,26 +195,15 @@ def leave_groups_out(
     return Refits(change, certificate, certified, self_change, np.asarray(float(len(groups))), numpy(theta))
 
 
-def _without(
-    fitted: FittedModel, group: NDArray[np.int64], goal: float, kept: tuple[Task, str]
-) -> tuple[Tensor, float]:
-    """θ and gradient norm of one group's refit, from the store where it is there."""
-    task, key = kept
-    store, name = (task.store if key else None), f"group:{key}:{fingerprint(np.asarray(group))}"
-    found = store.load(name) if store is not None else None
-    if found is not None and found.get("theta", np.empty(0)).shape == fitted.theta.shape:
-        task.reused(1)
-        return torch.as_tensor(found["theta"], device=fitted.theta.device), float(found["norm"])
+def without(fitted: FittedModel, group: NDArray[np.int64], goal: float, _task: Task) -> Found:
+    """θ and gradient norm of one group's refit; the norm is infinite where the group leaves no minimum."""
     weights = torch.ones_like(fitted.train.y)
     weights[torch.as_tensor(group, device=weights.device)] = 0
     try:
         fit = newton(fitted.linear, fitted.train, weights, fitted.theta, goal)
     except NoMinimumError:
-        return fitted.theta, float("inf")
-    if store is not None:
-        with suppress(OSError):
-            store.save(name, theta=numpy(fit.theta), norm=np.asarray(fit.gradient_norm))
-    return fit.theta, fit.gradient_norm
+        return {"theta": numpy(fitted.theta), "norm": np.asarray(np.inf)}
+    return {"theta": numpy(fit.theta), "norm": np.asarray(fit.gradient_norm)}
 
 
 def refit_changed(fitted: FittedModel, question: Question, train: Batch) -> FloatArray:
@@ -228,12 +212,15 @@ def refit_changed(fitted: FittedModel, question: Question, train: Batch) -> Floa
     Returns:
         (m,) change of the watched quantity, new minus old.
     """
-    fit = newton(fitted.linear, train, None, fitted.theta)
-    return numpy(_changes(fitted, question, fit.theta[None])[0])
+    return changed_refit(fitted, question, train)[0]
 
 
-def _columns(question: Question | None) -> int:
-    return 0 if question is None else len(question.batch)
+def changed_refit(
+    fitted: FittedModel, question: Question, train: Batch, weights: Tensor | None = None
+) -> tuple[FloatArray, Fit]:
+    """The same with the fit, which says whether it got to the minimum; examples may have other weights (n,) than 1."""
+    fit = newton(fitted.linear, train, weights, fitted.theta)
+    return numpy(_changes(fitted, question, fit.theta[None])[0]), fit
 
 
 def _changes(fitted: FittedModel, question: Question | None, theta: Tensor) -> Tensor:
@@ -255,5 +242,7 @@ def _largest(change: Tensor) -> Tensor:
 
 def _penalty_change(fitted: FittedModel, theta: Tensor) -> Tensor:
     """Change of the penalty's share in every loss: zero unless ``fold_penalty``, (b,)."""
-    weight = (fitted.model.l2 if fitted.model.fold_penalty else 0.0) * fitted.model.penalised(fitted.train.x)
+    if not fitted.model.fold_penalty:
+        return theta.new_zeros(len(theta))
+    weight = fitted.model.l2 * fitted.model.penalised(fitted.train.x)
     return ((theta - fitted.theta) * (theta + fitted.theta) * weight).sum(1) / 2

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import Task, blocks, once, product
+from influence_core.compute.sparse import dense
 from influence_core.models import FittedModel
 from influence_core.models.linear import add_projector, project
-from influence_core.models.scikit_losses import bounded
+from influence_core.models.scikit_losses import bounded, counted
 from influence_core.retraining.objectives import Objectives
+from influence_core.retraining.wide import WideInverse, wide_inverse
 
 CERTIFIED = 1e-6
 UNIQUE = 1e-9  # 1 − leverage below which only the point that leaves holds θ in some direction
@@ -27,22 +29,6 @@ CG_STEPS = 100
 
 class SingularRefitError(ValueError):
     """Refits have no unique minimum."""
-
-
-@dataclass(frozen=True, eq=False)
-class Minimised:
-    """b refits: θ_i (b, p), ∇J(θ_i; 1 − e_i) (b, p), the norm that certifies it, and the gradient evaluations spent."""
-
-    theta: Tensor
-    gradient: Tensor
-    goals: Tensor
-    evaluations: int
-
-    @property
-    def norms(self) -> Tensor:
-        """‖∇J(θ_i; 1 − e_i)‖, (b,); infinite where there is no minimum."""
-        norms: Tensor = self.gradient.norm(dim=1)
-        return norms
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +48,27 @@ class Removals:
     def take(self, some: Tensor) -> Removals:
         """Some of the refits."""
         return Removals(self.rows[some], self.spread[some], None if self.solved is None else self.solved[some])
+
+
+@dataclass(frozen=True, eq=False)
+class Minimised:
+    """b refits: θ_i (b, p), ∇J(θ_i; 1 − e_i) (b, p), the norm that certifies it, and the gradient evaluations spent."""
+
+    removals: Removals
+    theta: Tensor
+    gradient: Tensor
+    goals: Tensor
+    evaluations: int = 0
+
+    @property
+    def norms(self) -> Tensor:
+        """‖∇J(θ_i; 1 − e_i)‖, (b,); infinite where there is no minimum."""
+        norms: Tensor = self.gradient.norm(dim=1)
+        return norms
+
+    def take(self, some: Tensor) -> Minimised:
+        """Some of the refits."""
+        return Minimised(self.removals.take(some), self.theta[some], self.gradient[some], self.goals[some])
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +111,15 @@ class LeftOut:
         inverse: Tensor = torch.cholesky_inverse(factor)
         return unit[:, None] * inverse * unit if model.l2 == 0 else inverse
 
+    @once
+    def wide(self) -> WideInverse | None:
+        """The same by an n × n factor, where that is the smaller one."""
+        return wide_inverse(self.fitted, self.j.penalty)
+
+    def solved(self, rows: Tensor) -> Tensor:
+        """H(θ̂)⁻¹ v for rows v, (b, p)."""
+        return product(rows, self.inverse) if self.wide is None else self.wide(dense(rows))
+
     def sizes(self, rows: Tensor) -> Tensor:
         """‖g_i‖/n, the gradient of J(·; 1 − e_i) at θ̂, the folded penalty included, (b,)."""
         fitted = self.fitted
@@ -138,29 +154,30 @@ class LeftOut:
             part = hard[span]
             theta[part], gradients[part], used = self._newton(theta[part], removals.take(part), goals[part])
             spent += used
-        return Minimised(theta, gradients, goals, spent)
+        return Minimised(removals, theta, gradients, goals, spent)
 
-    def remaining(self, rows: Tensor, found: Minimised, here: bool = False) -> Tensor:
-        """A_i⁻¹ ∇J(θ_i; 1 − e_i): about how far each refit still is from its minimum.
+    def remaining(self, q: Tensor, found: Minimised, here: bool = False) -> Tensor:
+        """q_jᵀ A_i⁻¹ ∇J(θ_i; 1 − e_i), (b, m): about how far q_jᵀθ_i (m, p) still is from its value at the minimum.
 
-        Args:
-            rows: who left.
-            found: their refits.
-            here: with the Hessian at θ_i, by conjugate gradients, in place of that at θ̂.
-
-        Returns:
-            (b, p); not finite where there is no minimum.
+        With the Hessian at θ̂, or with that ``here`` at θ_i by conjugate gradients; not finite without a minimum.
         """
-        removals = self._removals(rows)
-        return (
-            -self._direction(found.theta, removals, found.gradient)[0] if here else self.chord(removals, found.gradient)
-        )
+        removals = found.removals
+        if here:
+            return product(-self._direction(found.theta, removals, found.gradient)[0], q.T)
+        if removals.solved is None or len(q) > q.shape[1]:
+            return product(self.chord(removals, found.gradient), q.T)
+        # One output: (H⁻¹q)ᵀ∇ and its rank-one correction, without solving for every refit.
+        c, x = self.fitted.curvatures[removals.rows][:, 0], self.fitted.train.x[removals.rows]
+        t = torch.linalg.vecdot(removals.solved, found.gradient) / len(self.fitted.train)
+        solved, s = self.solved(q).T, c[:, 0] * t / (1 - c[:, 0] * removals.spread[:, 0, 0])
+        left: Tensor = product(found.gradient, solved) + s[:, None] * product(x, solved)
+        return left
 
-    def closer(self, rows: Tensor, found: Minimised) -> Minimised:
+    def closer(self, found: Minimised) -> Minimised:
         """The same refits with Newton steps to a gradient a thousand times smaller, or to rounding."""
         goals = (1e-3 * found.goals).clamp(min=self.j.floor)
-        theta, gradient, spent = self._newton(found.theta, self._removals(rows), goals)
-        return Minimised(theta, gradient, found.goals, found.evaluations + spent)
+        theta, gradient, spent = self._newton(found.theta, found.removals, goals)
+        return Minimised(found.removals, theta, gradient, found.goals, found.evaluations + spent)
 
     def _unique(self, removals: Removals) -> Tensor:
         """Whether a unique minimum is left: no leverage of 1, and no class that loses its last member, (b,)."""
@@ -171,7 +188,7 @@ class LeftOut:
             left = left - fitted.curvatures[rows] @ removals.spread
             unique = torch.linalg.eigvals(left).abs().min(dim=1).values > UNIQUE
         free = fitted.linear.intercept and not fitted.linear.intercept_penalty
-        if free and not bounded(fitted.model.loss):
+        if free and not bounded(fitted.model.loss) and not counted(fitted.model.loss):
             labels = fitted.train.y.long()
             unique &= (
                 torch.bincount(labels - labels.min())[labels[rows] - labels.min()] > 1
@@ -181,13 +198,15 @@ class LeftOut:
     def _removals(self, rows: Tensor) -> Removals:
         """K_iᵀ H⁻¹ K_i / n from the blocks of the inverse."""
         x, outputs = self.fitted.train.x[rows], self.fitted.model.loss.outputs
+        if outputs == 1:
+            solved = self.solved(x)
+            return Removals(rows, (solved * x).sum(1)[:, None, None] / len(self.fitted.train), solved)
         parts, m = self.inverse.view(outputs, x.shape[1], outputs, x.shape[1]), x.new_empty(len(x), outputs, outputs)
-        solved = None
         for a in range(outputs):
             for b in range(a + 1):
                 solved = product(x, parts[a, :, b, :])
                 m[:, a, b] = m[:, b, a] = (solved * x).sum(1) / len(self.fitted.train)
-        return Removals(rows, m, solved if outputs == 1 else None)
+        return Removals(rows, m, None)
 
     def _start(self, removals: Removals) -> Tensor:
         """One Newton step of J(·; 1 − e_i) from θ̂; where it is undefined (leverage 1), none."""
@@ -205,13 +224,13 @@ class LeftOut:
         """(H − H_i/n)⁻¹ ∇ for every refit, by the fixed inverse and its rank-K correction, (b, p)."""
         fitted, rows, n = self.fitted, removals.rows, len(self.fitted.train)
         x, c = fitted.train.x[rows], fitted.curvatures[rows]
-        u = product(gradient, self.inverse)
+        u = self.solved(gradient)
         t = torch.einsum("bkd,bd->bk", u.view(len(rows), c.shape[1], -1), x)
         eye = torch.eye(c.shape[1], dtype=c.dtype, device=c.device)
         s, _ = torch.linalg.solve_ex(eye - c @ removals.spread, torch.einsum("bij,bj->bi", c, t) / n)
         if removals.solved is not None:
             return u.addcmul_(removals.solved, s)
-        return u + product(fitted.linear.pullback(x, s), self.inverse)
+        return u + self.solved(fitted.linear.pullback(x, s))
 
     def _newton(self, theta: Tensor, removals: Removals, goals: Tensor) -> tuple[Tensor, Tensor, int]:
         """Newton steps by conjugate gradients with line search for a block of refits."""

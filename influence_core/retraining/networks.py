@@ -8,9 +8,8 @@ their difference is not the rounding of two programs.  What another seed alone w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.compute import FloatArray, Rows, Task, blocks, fingerprint, numpy
-from influence_core.compute.spread import cores, spread
+from influence_core.compute.pieces import Found, Piece, gathered, together
+from influence_core.compute.spread import cores
 from influence_core.models import QUANTITIES, FittedModel, Program
 from influence_core.models.fitting import Fit
 from influence_core.retraining.question import Question, Refits, joined
@@ -28,7 +28,6 @@ STATE_BYTES = 8 * 2**20  # θ of the models of a block: fewer share a step worse
 MOST = 256  # models of a block
 WARM_EPOCHS, WARM_RATE = 0.2, 0.1  # shares of the epochs and of the learning rate that a warm start takes
 MEMBERS, SUBSETS = 7_919, 104_729  # distance of their seeds
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +39,18 @@ class Repeated:
         task: progress, cancel, and the store of finished blocks.
         key: names model and data in the store; empty for no storing.
         warm: start at θ̂ and train a share of the epochs, instead of the whole run from its first parameters.
+        seed: 0 for the very run of θ̂; others draw first parameters and the order of the examples anew.
     """
 
     fitted: FittedModel
     task: Task = Task()  # noqa: RUF009 - frozen
     key: str = ""
     warm: bool = False
+    seed: int = 0
 
     @property
     def program(self) -> Program:
-        """The run of θ̂.
+        """The run of θ̂, or that of another seed.
 
         Raises:
             SettingsError: the network was not trained here.
@@ -59,7 +60,13 @@ class Repeated:
                 "This network was not trained here, so its run cannot be repeated without some examples. "
                 "Wrap it with fit='sgd' or fit='adamw' to have it trained."
             )
-        return self.fitted.program
+        return replace(self.fitted.program, seed=self.fitted.program.seed + SUBSETS * self.seed)
+
+    @property
+    def start(self) -> Tensor:
+        """First parameters of the run, (p,)."""
+        first = self.fitted.start
+        return self.program.network.drawn(self.program.seed).to(first) if self.seed else first
 
     def without(self, question: Question, groups: Sequence[Rows], keep_parameters: bool = False) -> Refits:
         """Train again without each group of training points and measure the change, new minus old.
@@ -73,11 +80,21 @@ class Repeated:
         if not groups:
             raise ValueError("Expected at least one group of training points to leave out, got none.")
 
-        def piece(some: Sequence[Rows]) -> Callable[[Task], Refits]:
-            return lambda task: self._groups(question, some, keep_parameters, task)
+        rows = [np.asarray(group, dtype=np.int64) for group in groups]
+        run, m = f"{self.warm}:{self.seed}" if self.seed else str(self.warm), len(question.batch)
 
-        parts = [groups[part] for part in self._parts(len(groups), 1)]
-        return joined(self._spread([piece(some) for some in parts], len(groups)))
+        def piece(some: list[Rows]) -> Piece:
+            name = f"net:{self.key}:{run}:{_asked(question)}:{fingerprint(*some)}"
+            return self._piece(
+                Repeated.left_out,
+                (question, some, keep_parameters),
+                "" if keep_parameters else name,
+                len(some),
+                ("change", (len(some), m)),
+            )
+
+        parts = [rows[part] for part in self._parts(len(rows), 1)]
+        return joined([self._refits(found) for found in self._gathered([piece(some) for some in parts])])
 
     def on_subsets(self, question: Question, members: NDArray[np.bool_], seeds: int = 1) -> FloatArray:
         """The watched quantity after training on subsets, averaged over seeds.
@@ -93,12 +110,14 @@ class Repeated:
             (s, m) values.
         """
 
-        def piece(some: NDArray[np.bool_], seed: int) -> Callable[[Task], FloatArray]:
-            return lambda task: self._subsets(question, some, seed, task)
+        def piece(some: NDArray[np.bool_], seed: int) -> Piece:
+            name = f"lds:{self.key}:{_asked(question)}:{seed}:{fingerprint(some)}"
+            shape = len(some), len(question.batch)
+            return self._piece(Repeated.subsets, (question, some, seed), name, len(some), ("values", shape))
 
         parts = [members[part] for part in self._parts(len(members), 0)]
-        pieces = [piece(some, seed) for seed in range(seeds) for some in parts]
-        values = np.concatenate(self._spread(pieces, seeds * len(members)))
+        found = self._gathered([piece(some, seed) for seed in range(seeds) for some in parts])
+        values = np.concatenate([made["values"] for made in found])
         averaged: FloatArray = values.reshape(seeds, len(members), -1).mean(0)
         return averaged
 
@@ -120,11 +139,19 @@ class Repeated:
         Returns:
             So many fits, each trained for as many epochs as θ̂.
         """
-        return self._spread([lambda task, k=k: self._member(k + 1, share, task) for k in range(count)], count)  # type: ignore[misc]
+
+        def piece(k: int) -> Piece:
+            name = f"member:{self.key}:{k}" + (f":{share:g}" if share < 1 else "")
+            return self._piece(Repeated.member, (k, share), name, 1, ("theta", (self.fitted.size,)))
+
+        fit = self.fitted.fit
+        found = self._gathered([piece(k + 1) for k in range(count)])
+        thetas = [torch.as_tensor(made["theta"]).to(self.fitted.theta) for made in found]
+        return [Fit(theta, fit.method, np.nan, fit.goal, ()) for theta in thetas]
 
     def trained(self, weights: Tensor, task: Task = Task()) -> Tensor:  # noqa: B008 - frozen
         """θ of one model per row of example weights (k, n), by the run behind θ̂, (k, p)."""
-        program, first, epochs = replace(self.program, task=_quiet(task)), self.fitted.start, self.fitted.fit.epochs
+        program, first, epochs = replace(self.program, task=_quiet(task)), self.start, self.fitted.fit.epochs
         if self.warm:
             plan, epochs = program.optimiser, max(1, round(WARM_EPOCHS * epochs))
             plan = replace(plan, learning_rate=WARM_RATE * plan.learning_rate, epochs=epochs, schedule="constant")
@@ -138,40 +165,28 @@ class Repeated:
 
     @property
     def _workers(self) -> int:
-        return cores() if self.fitted.theta.device.type == "cpu" else 1
+        return cores() * together(self.task) if self.fitted.theta.device.type == "cpu" else 1
 
-    def _spread(self, pieces: Sequence[Callable[[Task], T]], total: int) -> list[T]:
-        return spread(pieces, self.task, total, self._workers)
+    def _piece(
+        self, function: Callable[..., Found], args: tuple[Any, ...], name: str, items: int, shape: tuple[str, Any]
+    ) -> Piece:
+        def fits(found: Found) -> bool:
+            return bool(found.get(shape[0], np.empty(0)).shape == shape[1])
 
-    def _kept(
-        self, name: str, make: Callable[[], dict[str, Any]], shape: tuple[str, tuple[int, ...]]
-    ) -> dict[str, Any]:
-        """Stored arrays of a finished piece, or made now and stored."""
-        store = self.task.store if self.key else None
-        found = store.load(name) if store is not None else None
-        if found is not None and found.get(shape[0], np.empty(0)).shape == shape[1]:
-            return found
-        made = make()
-        if store is not None:
-            with suppress(OSError):  # a full disk costs the resume, not the result
-                store.save(name, **made)
-        return made
+        return Piece(function, self, args, name if self.key else "", items, fits)
 
-    def _groups(self, question: Question, groups: Sequence[Rows], keep: bool, task: Task) -> Refits:
-        rows = [np.asarray(group, dtype=np.int64) for group in groups]
-        name = f"net:{self.key}:{self.warm}:{_asked(question)}:{fingerprint(*rows)}"
-        if keep:
-            found = self._left_out(question, rows, task)
-        else:
-            shape = ("change", (len(rows), len(question.batch)))
-            found = self._kept(name, lambda: _without_theta(self._left_out(question, rows, task)), shape)
-        task.tick(len(rows), len(rows))
-        count = len(rows)
+    def _gathered(self, pieces: Sequence[Piece]) -> list[Found]:
+        here = self.task if self.fitted.theta.device.type == "cpu" else replace(self.task, workers=None)
+        return gathered(pieces, here, self._workers)
+
+    def _refits(self, found: Found) -> Refits:
+        count = len(found["own"])
         passes = np.asarray(float(self.fitted.fit.epochs * count))
         certified, certificate = np.ones(count, dtype=bool), np.full(count, np.nan)
-        return Refits(found["change"], certificate, certified, found["own"], passes, found["theta"] if keep else None)
+        return Refits(found["change"], certificate, certified, found["own"], passes, found.get("theta"))
 
-    def _left_out(self, question: Question, groups: Sequence[Rows], task: Task) -> dict[str, Any]:
+    def left_out(self, question: Question, groups: Sequence[Rows], keep: bool, task: Task) -> Found:
+        """Changes without each group, those of its own loss, and θ where that is kept."""
         batch = self.fitted.train
         weights = batch.x.new_ones(len(groups) + 1, len(batch))
         members = [torch.as_tensor(rows, device=weights.device) for rows in groups]
@@ -184,49 +199,30 @@ class Repeated:
             left, network = batch.take(rows), self.program.settled(at, a)
             own.append(float((network.losses(at, left) - whole.losses(theta[0], left)).sum()))
             change.append(self._values(question, at, a) - base)
-        return {"change": np.stack(change), "own": np.array(own), "theta": numpy(theta[1:])}
+        return {"change": np.stack(change), "own": np.array(own)} | ({"theta": numpy(theta[1:])} if keep else {})
 
-    def _subsets(self, question: Question, members: NDArray[np.bool_], seed: int, task: Task) -> FloatArray:
-        def make() -> dict[str, Any]:
-            weights = torch.as_tensor(members / members.mean(1, keepdims=True)).to(self.fitted.theta)
-            program, start, epochs = replace(self.program, task=_quiet(task)), self.fitted.start, self.fitted.fit.epochs
-            if seed:
-                other = program.seed + SUBSETS * seed
-                program, start = replace(program, seed=other), program.network.drawn(other).to(start)
-            starts, told = start.expand(len(members), -1), _telling(task, len(members), epochs)
-            ends = zip(program.run(starts, weights, epochs, told), weights, strict=True)
-            return {"values": np.stack([self._values(question, at, a) for at, a in ends])}
+    def subsets(self, question: Question, members: NDArray[np.bool_], seed: int, task: Task) -> Found:
+        """The watched quantity after training on subsets from one seed."""
+        weights = torch.as_tensor(members / members.mean(1, keepdims=True)).to(self.fitted.theta)
+        ends = zip(replace(self, seed=seed).trained(weights, task), weights, strict=True)
+        return {"values": np.stack([self._values(question, at, a) for at, a in ends])}
 
-        name = f"lds:{self.key}:{_asked(question)}:{seed}:{fingerprint(members)}"
-        found = self._kept(name, make, ("values", (len(members), len(question.batch))))
-        task.tick(len(members), len(members))
-        return np.asarray(found["values"])
-
-    def _member(self, k: int, share: float, task: Task) -> Fit:
-        def make() -> dict[str, Any]:
-            seed, plan = self.program.seed + MEMBERS * k, replace(self.program.optimiser, patience=0)
-            program = replace(self.program, seed=seed, optimiser=plan, task=_quiet(task))
-            start = program.network.drawn(seed).to(self.fitted.theta)
-            weights, epochs = None, self.fitted.fit.epochs
-            if share < 1:
-                drawn = np.random.default_rng([seed, 13]).permutation(len(program.batch)) < share * len(program.batch)
-                weights = torch.as_tensor(drawn / drawn.mean()).to(start)[None]
-            return {"theta": numpy(program.run(start[None], weights, epochs, _telling(task, 1, epochs))[0])}
-
-        name, fit = f"member:{self.key}:{k}" + (f":{share:g}" if share < 1 else ""), self.fitted.fit
-        found = self._kept(name, make, ("theta", (self.fitted.size,)))
-        task.tick(1, 1)
-        return Fit(torch.as_tensor(found["theta"]).to(self.fitted.theta), fit.method, np.nan, fit.goal, ())
+    def member(self, k: int, share: float, task: Task) -> Found:
+        """θ from another seed, trained on all examples or a share of its own."""
+        seed, plan = self.program.seed + MEMBERS * k, replace(self.program.optimiser, patience=0)
+        program = replace(self.program, seed=seed, optimiser=plan, task=_quiet(task))
+        start = program.network.drawn(seed).to(self.fitted.theta)
+        weights, epochs = None, self.fitted.fit.epochs
+        if share < 1:
+            drawn = np.random.default_rng([seed, 13]).permutation(len(program.batch)) < share * len(program.batch)
+            weights = torch.as_tensor(drawn / drawn.mean()).to(start)[None]
+        return {"theta": numpy(program.run(start[None], weights, epochs, _telling(task, 1, epochs))[0])}
 
     def _values(self, question: Question, theta: Tensor, weights: Tensor | None) -> FloatArray:
         batch, quantity = question.batch, QUANTITIES[question.quantity]
         network = self.program.settled(theta, weights)
         values = quantity.values(network.loss, network.outputs(theta, batch.x), batch.y, question.target)
         return numpy(values).astype(np.float64)
-
-
-def _without_theta(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: found[name] for name in ("change", "own")}
 
 
 def _asked(question: Question) -> str:

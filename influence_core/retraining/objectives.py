@@ -12,6 +12,7 @@ from influence_core.models import FittedModel
 from influence_core.models.losses import Squared
 
 FLOOR = 1e-14
+WIDE = 1_500  # parameters up to which p × p costs little whatever the number of examples
 SQUARED_CONDITION = 1e6  # of XᵀX, columns of length 1: above it a product with XᵀX loses digits that two with X keep
 PASS_BYTES = 64 * 2**20  # one array of outputs of all n examples for a block of refits
 
@@ -39,7 +40,8 @@ class Objectives:
     def quadratic(self) -> tuple[Tensor, Tensor] | None:
         """For squared loss 2XᵀX/n and Xᵀr̂/n: the whole objective, so that a pass costs p² and not n·p per refit."""
         train = self.fitted.train
-        if not isinstance(self.fitted.model.loss, Squared):
+        n, p = train.x.shape
+        if not isinstance(self.fitted.model.loss, Squared) or (n < p and p > WIDE):
             return None
         curvature = 2 * gram(train.x) / len(train)
         if self.penalty == 0 and _condition(curvature) > SQUARED_CONDITION:

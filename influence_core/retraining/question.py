@@ -36,6 +36,7 @@ class Refits:
         error: (n,) largest |q_jᵀ A_i⁻¹ ∇J(θ_i; 1 − e_i)| over the test points, A_i the Hessian without i: about how far
             the changes are from those of the exact refit, in their unit.
         noise: (s, m) the watched quantity after training on all points from other seeds; networks only.
+        seeds: (s, n, m) changes in runs from several seeds, of which ``change`` is the mean; where that was measured.
     """
 
     change: FloatArray
@@ -46,13 +47,19 @@ class Refits:
     parameters: FloatArray | None = None
     error: FloatArray | None = None
     noise: FloatArray | None = None
+    seeds: FloatArray | None = None
 
     def noise_of(self, test: RowsLike) -> float | None:
         """Standard deviation, over training runs from other seeds, of the watched quantity's mean over test points.
 
+        Of changes that are means over seeds it is their typical standard error.
+
         Returns:
             σ in the unit of the quantity; None for refits to a minimum, which have no noise.
         """
+        if self.seeds is not None:
+            known = self.seeds[:, self.certified][:, :, list(test)].mean(2)
+            return float(np.sqrt(known.var(0, ddof=1).mean() / len(known)))
         return None if self.noise is None else float(self.noise[:, list(test)].mean(1).std(ddof=1))
 
 

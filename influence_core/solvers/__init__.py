@@ -1,7 +1,8 @@
 """SOLVERS of (H + damping·I) V = B: factor once, apply many."""
 
 from influence_core.solvers.dense import CholeskyFactor, EighFactor, cholesky, eigh
-from influence_core.solvers.iterative import AUTOMATIC, PRECONDITIONERS
+from influence_core.solvers.dual import DualFactor
+from influence_core.solvers.iterative import AUTOMATIC, PRECONDITIONERS, ConjugateGradients
 from influence_core.solvers.registry import (
     SOLVERS,
     SPECTRAL,
@@ -22,6 +23,8 @@ __all__ = [
     "SPECTRAL",
     "SPECTRUM_IS_CHEAP",
     "CholeskyFactor",
+    "ConjugateGradients",
+    "DualFactor",
     "EighFactor",
     "Factor",
     "Load",

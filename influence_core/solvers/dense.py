@@ -76,12 +76,16 @@ class CholeskyFactor:
 
 def cholesky(curvature: Curvature) -> CholeskyFactor:
     """Factor A = L Lᵀ in O(p³); a system that is not positive definite is a ``SingularError``."""
-    a = _wide(curvature.dense())
-    large = a.device.type == "cpu" and len(a) > LARGE
-    made = _in_place(a) if large else _separate(a)
+    made = factored(_wide(curvature.dense()))
     if made is None:
         raise SingularError(refusal(curvature, formed=True))
     return replace(made, true=_true(curvature, curvature.damping))
+
+
+def factored(a: Tensor) -> CholeskyFactor | None:
+    """L of a symmetric matrix, which may be overwritten; None where that is not positive definite."""
+    large = a.device.type == "cpu" and len(a) > LARGE
+    return _in_place(a) if large else _separate(a)
 
 
 def _true(curvature: Curvature, damping: float) -> Callable[[Tensor], Tensor] | None:

@@ -41,11 +41,12 @@ class ConjugateGradients:
     max_products: int
     preconditioner: str = AUTOMATIC
     eigenvalues: None = None
+    given: Preconditioner | None = None  # in place of one by its name
 
     @once
     def precondition(self) -> Preconditioner:
         """R -> M⁻¹ R with M ≈ A, symmetric and positive definite, and the products it took."""
-        return PRECONDITIONERS[self.chosen](self.curvature)
+        return self.given or PRECONDITIONERS[self.chosen](self.curvature)
 
     @property
     def chosen(self) -> str:

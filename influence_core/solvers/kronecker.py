@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from influence_core.compute import blocks, gram, once, product
-from influence_core.curvature import Curvature, Layered
+from influence_core.curvature import Curvature, Layered, Partly
 from influence_core.models.protocol import Layer
 from influence_core.settings import SettingsError
 from influence_core.solvers.refusal import APART, rounded_up
@@ -65,22 +65,39 @@ class Kronecker:
 
         Raises:
             SettingsError: the model has no layers to factor.
-            SingularError: an eigenvalue is zero or negative.
         """
-        if self.curvature.layered is None:
+        if self.curvature.layered is None and self.curvature.partly is None:
             raise SettingsError(
-                "K-FAC and EK-FAC need a model made of linear and convolutional layers, each used once, and this one "
+                "K-FAC and EK-FAC need a model with linear or convolutional layers, each used once, and this one "
                 "does not describe itself that way: choose conjugate gradients or LiSSA."
             )
-        found = _factored(self.curvature, self.curvature.layered(), self.corrected)
-        smallest = min(float(part.values.min()) for part in found)
-        largest = max(float(part.values.max()) for part in found)
-        if smallest <= len(found) * torch.finfo(found[0].values.dtype).eps * largest:
+        layered = self.others.layered if self.others else self.curvature.layered()  # type: ignore[misc]
+        found = _factored(self.curvature, layered, self.corrected)
+        self._checked(torch.cat([part.values.flatten() for part in found]), len(found))
+        return found
+
+    @once
+    def others(self) -> Partly | None:
+        """Parameters outside of the layers."""
+        return self.curvature.partly() if self.curvature.partly is not None else None
+
+    @once
+    def block(self) -> tuple[Tensor, Tensor]:
+        """A at those: eigenvalues (q,) and eigenvectors (q, q), or its diagonal and an empty tensor."""
+        assert self.others is not None
+        a = self.others.block()
+        values, vectors = (a, a[:0]) if a.dim() == 1 else torch.linalg.eigh(a.double())
+        self._checked(values, len(values))
+        return values.to(self.curvature.like), vectors.to(self.curvature.like)
+
+    def _checked(self, values: Tensor, count: int) -> None:
+        """Refuse eigenvalues that are zero or negative."""
+        smallest, largest = float(values.min()), float(values.max())
+        if smallest <= count * torch.finfo(self.curvature.like.dtype).eps * largest:
             raise SingularError(
                 "A Kronecker block is singular: set a damping, at least "
                 f"{rounded_up(self.curvature.damping - smallest + APART * largest)}, or choose a larger l2."
             )
-        return found
 
     @property
     def setup(self) -> int:
@@ -93,6 +110,11 @@ class Kronecker:
         for columns in blocks(b.shape[1], 4.0 * b.element_size() * len(b)):
             for part in self.parts:
                 part.layer.put(value[:, columns], part.apply(b[:, columns]))
+        if self.others is not None:
+            rows, (values, vectors) = self.others.rows, self.block
+            side = b[rows] if not len(vectors) else product(vectors.T, b[rows])
+            side = side / values[:, None]
+            value[rows] = side if not len(vectors) else product(vectors, side)
         return value
 
     def __call__(self, b: Tensor) -> Solution:
@@ -103,6 +125,7 @@ class Kronecker:
         rest = relative.new_full((max(b.shape[1] - CHECKED, 0),), worst)
         relative = torch.where(b.norm(dim=0) > 0, torch.cat([relative, rest]), 0.0)
         note = f"The residual was measured on {CHECKED} of {b.shape[1]} columns." if len(rest) else ""
+        note = f"{note} {self._said()}".strip()
         if worst <= ACCURATE:
             return Solution(value, relative, 0, True, note=note)
         name = "EK-FAC" if self.corrected else "K-FAC"
@@ -111,6 +134,12 @@ class Kronecker:
             "Conjugate gradients solve the system itself."
         )
         return Solution(value, relative, 0, False, f"{advice} {note}".strip(), note=note)
+
+    def _said(self) -> str:
+        if self.others is None:
+            return ""
+        form = "one block" if len(self.block[1]) else "their diagonal alone"
+        return f"{len(self.others.rows):,} of {self.curvature.size:,} parameters lie outside of layers: {form}."
 
     def inverse(self) -> Tensor:
         """The block-diagonal inverse, (p, p)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from influence_core.curvature import Curvature
 from influence_core.settings import Option, SettingsError, SolverSettings, resolve
 from influence_core.solvers.dense import cholesky, eigh
+from influence_core.solvers.dual import dual
 from influence_core.solvers.iterative import AUTOMATIC, PRECONDITIONERS, ConjugateGradients, Identity
 from influence_core.solvers.kronecker import Kronecker
 from influence_core.solvers.lissa import Lissa, LissaSettings
@@ -35,46 +36,59 @@ def factor(settings: SolverSettings, curvature: Curvature) -> Factor:
     Raises:
         SettingsError: an unknown solver, or one that is too expensive for this many parameters.
     """
-    entry = solver_entry(chosen_solver(settings.name, curvature.size, curvature.products_only))
-    if curvature.size > entry.limit:
-        offered = ", ".join(applicable_solvers(curvature.size))
+    wide = curvature.dual is not None
+    entry = solver_entry(chosen_solver(settings.name, curvature.size, curvature.products_only, wide))
+    if not _fits(entry, curvature.size, wide):
+        offered = ", ".join(applicable_solvers(curvature.size, wide))
         raise SettingsError(
             f"{entry.title} is offered up to {entry.limit:,} parameters, this model has {curvature.size:,}: "
             f"choose one of {offered}."
         )
     if entry.dense and curvature.root is not None:
         return rooted(curvature)
+    if entry.dense and not entry.spectral and curvature.dual is not None:
+        return dual(curvature)
     return entry.factor(curvature, resolve(settings.options, entry.options))
 
 
-def chosen_solver(name: str, size: int, products_only: bool = False) -> str:
+def chosen_solver(name: str, size: int, products_only: bool = False, wide: bool = False) -> str:
     """What ``auto`` means for ``size`` parameters: the spectrum while it costs little, else a Cholesky factor.
 
-    Where only products are cheap, or many parameters make the matrix too large, conjugate gradients.
+    Where only products are cheap, or many parameters make the matrix too large, conjugate gradients; but not where the
+    examples are few beside them (``wide``), and a factor of n × n serves in its place.
 
     Returns:
         A name of ``SOLVERS`` for ``auto``, any other name as it is.
     """
-    return _automatic(size, products_only)[0] if name == AUTOMATIC else name
+    return _automatic(size, products_only, wide)[0] if name == AUTOMATIC else name
 
 
-def why_chosen(size: int, products_only: bool = False) -> str:
+def why_chosen(size: int, products_only: bool = False, wide: bool = False) -> str:
     """Why ``auto`` means what :func:`chosen_solver` says, as one sentence with its title."""
-    name, why = _automatic(size, products_only)
+    name, why = _automatic(size, products_only, wide)
     return f"The automatic solver here is {SOLVERS[name].title}: {why} (p = {size:,})."
 
 
-def _automatic(size: int, products_only: bool) -> tuple[str, str]:
+def _automatic(size: int, products_only: bool, wide: bool) -> tuple[str, str]:
+    if wide and size > SPECTRUM_IS_CHEAP:
+        return (
+            "cholesky",
+            "of n × n, for there are fewer examples than parameters; it is exact and serves every question",
+        )
     return next((name, why) for name, entry in SOLVERS.items() if (why := entry.suits(size, products_only)))
 
 
-def applicable_solvers(size: int) -> list[str]:
-    """Names of the solvers offered for ``size`` parameters.
+def applicable_solvers(size: int, wide: bool = False) -> list[str]:
+    """Names of the solvers offered for ``size`` parameters; ``wide`` where an n × n factor serves.
 
     Returns:
         Names in registry order.
     """
-    return [name for name, entry in SOLVERS.items() if size <= entry.limit]
+    return [name for name, entry in SOLVERS.items() if _fits(entry, size, wide)]
+
+
+def _fits(entry: SolverEntry, size: int, wide: bool) -> bool:
+    return size <= (LARGE if wide and entry.dense and not entry.spectral else entry.limit)
 
 
 def _one_factor_serves(size: int, products_only: bool) -> str:

@@ -134,6 +134,9 @@ def energies(factor: Factor, b: Tensor) -> Tensor:
         (k,), ≥ 0 with a half solve.
     """
     half: Callable[[Tensor], Tensor] | None = getattr(factor, "half", None)
+    own: Callable[[Tensor], Tensor] | None = getattr(factor, "energies", None)
+    if own is not None:
+        return own(b.T)
     return (b * factor(b).value).sum(0) if half is None else half(b).square().sum(0)
 
 

@@ -98,4 +98,9 @@ def as_array(values: ArrayLike) -> NDArray[Any]:
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return (values.double() if values.is_floating_point() else values).numpy()
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise SettingsError(
+            "Expected rows of one length, got several: pad token ids to the longest, and give a dictionary with a mask."
+        ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from influence_core.data.dataset import Dataset
 from influence_core.models.linear import LinearModel
 from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
 from influence_core.models.scikit_losses import (
+    MODIFIED_HUBER,
+    SQUARED_HINGE,
+    SQUARED_LABELS,
     ClassWeighted,
     Coded,
-    Huber,
-    ModifiedHuber,
-    SquaredHinge,
-    SquaredInsensitive,
-    SquaredLabels,
+    Poisson,
+    huber,
+    insensitive,
 )
 from influence_core.settings import SettingsError
 
@@ -62,10 +63,11 @@ def predictor(estimator: Any, name: str, train: Dataset, t: float = SMOOTHING) -
     Raises:
         SettingsError: a setting of the estimator for which there is no model here.
     """
-    found = READERS[name](estimator, train, t)
-    intercept = bool(getattr(estimator, "fit_intercept", True))
+    found, parts = READERS[name](estimator, train, t), getattr(estimator, "estimators_", [estimator])
+    intercept = bool(getattr(parts[0], "fit_intercept", True))
     outputs, width = found.loss.outputs, train.x.shape[1]
-    weight, bias = _dense(estimator.coef_).reshape(-1, width), np.ravel(estimator.intercept_)
+    weight = np.vstack([_dense(part.coef_).reshape(-1, width) for part in parts])
+    bias = np.concatenate([np.ravel(part.intercept_) for part in parts])
     if len(weight) != outputs:
         raise SettingsError(
             f"{name}: expected {outputs} rows of {width} coefficients, got {len(weight)}: wrap an estimator with one "
@@ -179,7 +181,7 @@ def _ridge(estimator: Any, train: Dataset, _t: float) -> Understood:
     if not train.classes:
         return Understood(loss=Squared(), l2=l2, said=said)
     two = train.classes == 2
-    loss = SquaredLabels() if two else Coded.one_versus_rest(SquaredLabels(), train.classes)
+    loss = SQUARED_LABELS if two else Coded.one_versus_rest(SQUARED_LABELS, train.classes)
     return Understood(loss=_weighted(loss, estimator, train), l2=l2, said=f"{said}; labels are −1 and 1")
 
 
@@ -206,7 +208,7 @@ def _linear_svc(estimator: Any, train: Dataset, t: float) -> Understood:
     squared = estimator.loss == "squared_hinge"
     (l2, said), (share, notes) = _inverse(estimator, train), _liblinear(estimator)
     return Understood(
-        loss=_by_class(SquaredHinge() if squared else SmoothedHinge(t), estimator, train),
+        loss=_by_class(SQUARED_HINGE if squared else SmoothedHinge(t), estimator, train),
         l2=l2,
         said=said,
         intercept_penalty=share,
@@ -221,7 +223,7 @@ def _linear_svr(estimator: Any, train: Dataset, _t: float) -> Understood:
             "with loss='squared_epsilon_insensitive'."
         )
     (l2, said), (share, notes) = _inverse(estimator, train), _liblinear(estimator)
-    loss = SquaredInsensitive(float(estimator.epsilon))
+    loss = insensitive(float(estimator.epsilon))
     return Understood(loss=loss, l2=l2, said=said, intercept_penalty=share, notes=notes)
 
 
@@ -232,15 +234,15 @@ def _sgd(estimator: Any, train: Dataset, t: float) -> Understood:
         {
             "log_loss": Logistic(),
             "hinge": SmoothedHinge(t),
-            "squared_hinge": SquaredHinge(),
-            "modified_huber": ModifiedHuber(),
-            "squared_error": SquaredLabels(),
+            "squared_hinge": SQUARED_HINGE,
+            "modified_huber": MODIFIED_HUBER,
+            "squared_error": SQUARED_LABELS,
         }
         if train.classes
         else {
             "squared_error": Squared(),
-            "huber": Huber(epsilon),
-            "squared_epsilon_insensitive": SquaredInsensitive(epsilon),
+            "huber": huber(epsilon),
+            "squared_epsilon_insensitive": insensitive(epsilon),
         }
     )
     if estimator.loss not in offered:
@@ -255,7 +257,30 @@ def _sgd(estimator: Any, train: Dataset, t: float) -> Understood:
     return Understood(loss=loss, l2=alpha * (2 if halved else 1), said=said, notes=notes)
 
 
+def _poisson(estimator: Any, train: Dataset, _t: float) -> Understood:
+    if not (train.y >= 0).all() or (train.y > 0).sum() < 2:
+        raise SettingsError("PoissonRegressor: expected counts from 0, at least two of them above 0, got others.")
+    alpha = float(estimator.alpha)
+    note = "Predictions here are logarithms of expected counts."
+    return Understood(loss=Poisson(), l2=alpha, said=f"alpha = {alpha:.4g} is l2", notes=(note,))
+
+
+def _one_versus_rest(estimator: Any, train: Dataset, t: float) -> Understood:
+    """Independent problems of one class against the rest, each as its own estimator was fitted."""
+    single = estimator.estimators_[0]
+    if getattr(single, "class_weight", None) is not None:
+        raise SettingsError(
+            "OneVsRestClassifier: class_weight means another weight in each of its problems: fit it without one."
+        )
+    one = replace(train, y=(train.y == train.classes - 1).astype(np.int64), class_names=("rest", "own"))
+    found = READERS[type(single).__name__](single, one, t)
+    loss = found.loss if train.classes == 2 else Coded.one_versus_rest(found.loss, train.classes)
+    return replace(found, loss=loss, said=f"one {type(single).__name__} for each class, {found.said}")
+
+
 READERS: dict[str, Reader] = {
+    "OneVsRestClassifier": _one_versus_rest,
+    "PoissonRegressor": _poisson,
     "LogisticRegression": _logistic,
     "LogisticRegressionCV": _logistic,
     "Ridge": _ridge,

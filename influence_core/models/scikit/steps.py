@@ -30,7 +30,7 @@ NEAREST = (
         "one of its estimators_",
     ),
     (
-        r"huber|quantile|poisson|gamma|tweedie|theilsen|ransac",
+        r"huber|quantile|gamma|tweedie|theilsen|ransac",
         "its loss is not known here",
         "{}, or its loss written in torch, wrap(loss, theta)",
     ),
@@ -175,11 +175,20 @@ def taken_apart(estimator: Any) -> Steps:
     name = next((k.__name__ for k in type(estimator).__mro__ if k.__module__.startswith("sklearn.")), own)
     if name not in READERS and name not in PERCEPTRONS:
         raise SettingsError(_nearest(estimator, own))
+    if name == "OneVsRestClassifier" and hasattr(estimator, "estimators_"):
+        return _one_versus_rest(estimator)
     if not hasattr(estimator, "coef_") and not hasattr(estimator, "coefs_"):
         if getattr(estimator, "kernel", "linear") != "linear" and hasattr(estimator, "dual_coef_"):
             raise SettingsError(_nearest(estimator, own))
         raise SettingsError(f"This {own} is not fitted: call fit first.")
     return Steps(estimator, name)
+
+
+def _one_versus_rest(estimator: Any) -> Steps:
+    singles = {type(single).__name__ for single in estimator.estimators_}
+    if len(singles) > 1 or not singles <= {*READERS} or estimator.multilabel_:
+        raise SettingsError(_nearest(estimator, type(estimator).__name__))
+    return Steps(estimator, "OneVsRestClassifier")
 
 
 def _pipeline(pipeline: Any) -> Steps:
