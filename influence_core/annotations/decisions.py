@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from influence_core.annotations.cards import peers, read_card
 from influence_core.annotations.errors import AnnotationError, Refused
-from influence_core.annotations.records import ACTIONS, NOTE, Answer, Card
-from influence_core.annotations.serving import annotator_name, check_lease, grant, held_item, regrant, release
+from influence_core.annotations.names import by, known_person
+from influence_core.annotations.records import ACTIONS, CHANGE, NOTE, Answer, Card
+from influence_core.annotations.serving import check_lease, forget_draft, grant, held_item, regrant, release
 from influence_core.annotations.statements import alive, only_writer, stands
 from influence_core.annotations.store import Store
 from influence_core.annotations.summary import summarise
@@ -49,27 +50,32 @@ def decide(store: Store, card: Card, answer: Answer, also: Sequence[int] = ()) -
         also: positions among ``card.peers`` that get the same answer, in the same transaction; one that somebody else
             has taken up meanwhile is left to them.
 
-    An answer that makes no sense is an ``AnnotationError``; a card that is stale or expired, or was served less than
+    An answer to a card that is only looked at changes the one that was given: one more row, which supersedes it.  An
+    answer that makes no sense is an ``AnnotationError``; a card that is stale or expired, or was served less than
     250 ms ago, is ``Refused``.
 
     Returns:
         What was stored.
     """
     with store.writing() as connection:
-        row, now = only_writer(connection, card.queue), store.clock()
+        row, now = only_writer(connection, card.queue), store.now(connection)
         before = _stored(connection, card)
         if before:
             _check_same(connection, row, before[0], answer)
             return Decided(tuple(r.id for r in before), tuple(r.position for r in before), repeated=True)
+        if card.changes:
+            return _change(connection, row, card, answer, now)
         held = check_lease(connection, card, now)
         item = connection.execute(sa.select(task).where(task.c.id == card.task)).one()
         more = [] if answer.first else [peer for peer in peers(connection, row, item, held) if peer.position in also]
         when = {"round": held.round, "served_at": held.served_at, "decided_at": now, "token": held.token}
         when["lead_time"] = (now - held.served_at) / (1 + len(more))
-        ids = [
-            _add(connection, row, one, {**when, **_said(connection, row, one, answer)}, held) for one in (item, *more)
-        ]
+        ids = [_add(connection, row, item, {**when, **_said(connection, row, item, answer)}, held)]
+        if answer.action == "keep" and more:  # the same picture gets the same label
+            answer = replace(answer, action="re-label", label=card.given)
+        ids += [_add(connection, row, one, {**when, **_said(connection, row, one, answer)}, held) for one in more]
         summarise(connection, [one.id for one in (item, *more)])
+        forget_draft(connection, item.id, card.annotator)
         shown = grant(connection, row, item, card.annotator, (now, held.round)) if answer.first else None
         if not answer.first:
             release(connection, card.queue, card.annotator)
@@ -96,7 +102,7 @@ def decide_beside(store: Store, card: Card, position: int, answer: Answer) -> De
         AnnotationError: the other item is absent, answered, or the card itself, or the answer makes no sense.
     """
     with store.writing() as connection:
-        row, now = only_writer(connection, card.queue), store.clock()
+        row, now = only_writer(connection, card.queue), store.now(connection)
         before = _stored(connection, card, BESIDE)
         if before:
             _check_same(connection, row, before[0], answer)
@@ -121,7 +127,8 @@ def decide_beside(store: Store, card: Card, position: int, answer: Answer) -> De
 def undo(store: Store, number: int, annotator: str) -> Card | None:
     """Take the annotator's last standing answer back, with all that was answered along with it; repeat to go on.
 
-    An answer that was given beside a card is taken back without losing the card in hand.
+    An answer that was given beside a card is taken back without losing the card in hand, and so is a changed one,
+    after which the one before it stands again.
 
     Args:
         store: where.
@@ -129,15 +136,15 @@ def undo(store: Store, number: int, annotator: str) -> Card | None:
         annotator: whose answer.
 
     Returns:
-        The card that is in hand now; None when somebody else has taken it up meanwhile.
+        The card that is in hand now, or whose changed answer was taken back; None when somebody else has taken it up
+        meanwhile.
 
     Raises:
         AnnotationError: there is no answer left to undo.
     """
-    name = annotator_name(annotator)
     with store.writing() as connection:
-        row, now = only_writer(connection, number), store.clock()
-        mine = sa.and_(decision.c.queue_id == number, decision.c.annotator == name, stands())
+        row, now, name = only_writer(connection, number), store.now(connection), known_person(connection, annotator)
+        mine = sa.and_(decision.c.queue_id == number, by(decision.c.annotator, name), stands())
         last = connection.execute(sa.select(decision).where(mine).order_by(decision.c.id.desc()).limit(1)).one_or_none()
         if last is None:
             raise AnnotationError("There is no answer of yours in this queue left to undo.")
@@ -147,10 +154,12 @@ def undo(store: Store, number: int, annotator: str) -> Card | None:
         for one in batch:
             _take_back(connection, one, now)
         summarise(connection, [one.task_id for one in batch])
-        held = held_item(connection, number, name, now) if last.token.startswith(BESIDE) else None
+        held = held_item(connection, number, name, now) if last.token.startswith((BESIDE, CHANGE)) else None
         if held is not None:
             return read_card(connection, row, held[1], name, held[0])
         item = connection.execute(sa.select(task).where(task.c.id == batch[0].task_id)).one()
+        if last.token.startswith(CHANGE):
+            return read_card(connection, row, item, name, None)
         return regrant(connection, row, item, name, (now, last.round))
 
 
@@ -193,6 +202,19 @@ def _said(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], answer: A
     }
 
 
+def _change(connection: Connection, row: sa.Row[Any], card: Card, answer: Answer, now: float) -> Decided:
+    """One more row in the place of the annotator's own, in the round of that one."""
+    item = connection.execute(sa.select(task).where(task.c.id == card.task)).one()
+    mine = sa.and_(decision.c.task_id == item.id, by(decision.c.annotator, card.annotator), stands())
+    old = connection.execute(sa.select(decision).where(mine).order_by(decision.c.id.desc()).limit(1)).one_or_none()
+    if old is None or read_card(connection, row, item, card.annotator, None).token != card.token:
+        raise Refused("stale")
+    when = {"round": old.round, "served_at": now, "decided_at": now, "lead_time": 0.0, "token": card.token}
+    ids = (_add(connection, row, item, {**when, **_said(connection, row, item, replace(answer, first=False))}, card),)
+    summarise(connection, [item.id])
+    return Decided(ids, (item.position,))
+
+
 def _check(answer: Answer, classes: int) -> None:
     if answer.action not in ACTIONS:
         raise AnnotationError(f"Expected one of {', '.join(ACTIONS)}, got {answer.action[:20]!r}.")
@@ -204,10 +226,12 @@ def _check(answer: Answer, classes: int) -> None:
         raise AnnotationError(f"Expected a note of at most {NOTE:,} characters, got {len(answer.note):,}: shorten it.")
 
 
-def _add(connection: Connection, row: sa.Row[Any], item: sa.Row[Any], values: dict[str, Any], held: sa.Row[Any]) -> int:
-    """One row; it supersedes what the annotator last said of the same task: a blind first answer, or the first pass."""
+def _add(
+    connection: Connection, row: sa.Row[Any], item: sa.Row[Any], values: dict[str, Any], held: sa.Row[Any] | Card
+) -> int:
+    """One row; it supersedes what the annotator last said of the same task: before it was changed, or blindly."""
     said = sa.select(sa.func.max(decision.c.id)).where(
-        decision.c.task_id == item.id, decision.c.annotator == held.annotator, alive()
+        decision.c.task_id == item.id, by(decision.c.annotator, held.annotator), alive()
     )
     who = {"queue_id": row.id, "task_id": item.id, "annotator": held.annotator}
     added = sa.insert(decision).values(**who, supersedes=connection.execute(said).scalar_one(), **values)

@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-Trouble = Literal["full", "locked", "lost", "read-only", "damaged", "other"]
+Trouble = Literal["full", "locked", "lost", "folder", "read-only", "damaged", "password", "absent", "other"]
 Refusal = Literal["early", "stale", "expired", "held"]
 
 _KEPT = "Your card and your answer are kept: press the key again"
@@ -20,7 +20,24 @@ _SENTENCES: dict[Trouble, str] = {
     "lost": f"The connection to the database was lost before it confirmed. {_KEPT}; nothing is stored twice.",
     "read-only": f"The database may only be read, so nothing was stored. Allow writing to its folder. {_KEPT} then.",
     "damaged": "The database file is damaged or no database. Restore it from a backup, or name another one.",
+    "folder": f"The server may not open the database any more, so nothing was stored. {_KEPT} when it may again.",
+    "password": f"The database refused the name or password, so nothing was stored. {_KEPT} when that is corrected.",
+    "absent": f"The database is gone, so nothing was stored. {_KEPT} when it is back.",
     "other": f"The database refused the request, so nothing was stored. {_KEPT}; the server's log has the details.",
+}
+# Before there is any card: {where} is the file, or the server without its password.
+_OPENING: dict[Trouble, str] = {
+    "full": "The disk of {where} is full, so the annotations cannot be opened: free some space, then try again.",
+    "locked": "Another program holds {where} for longer than 5 seconds: close it, then try again.",
+    "lost": "The database server {where} did not answer: start it, or correct INFLUENCE_DB_URL.",
+    "folder": "The server may not make or open {where}: give it the right to write into that folder, or name another "
+    "one with INFLUENCE_DATA_DIR or INFLUENCE_DB_URL.",
+    "read-only": "{where} may be read but not written: give the server the right to write, or name another database "
+    "with INFLUENCE_DB_URL.",
+    "damaged": "{where} is damaged, or no database at all: restore it from a backup, or name another one.",
+    "password": "The database server {where} does not know this name or password: correct INFLUENCE_DB_URL.",
+    "absent": "The database server {where} has no such database: make it, or correct INFLUENCE_DB_URL.",
+    "other": "{where} cannot be opened: the server's log has the details.",
 }
 _REFUSALS: dict[Refusal, str] = {
     "early": "That key came less than 250 ms after the card appeared and was taken for a slip: look, then press again.",
@@ -35,7 +52,7 @@ _SQLITE: dict[int, Trouble] = {
     sqlite3.SQLITE_READONLY: "read-only",
     sqlite3.SQLITE_PERM: "read-only",
     sqlite3.SQLITE_IOERR: "lost",
-    sqlite3.SQLITE_CANTOPEN: "lost",
+    sqlite3.SQLITE_CANTOPEN: "folder",
     sqlite3.SQLITE_CORRUPT: "damaged",
     sqlite3.SQLITE_NOTADB: "damaged",
 }
@@ -53,6 +70,9 @@ _POSTGRES: dict[str, Trouble] = {
     "53300": "lost",
     "XX001": "damaged",
     "XX002": "damaged",
+    "28P01": "password",
+    "28000": "password",
+    "3D000": "absent",
 }
 
 
@@ -76,17 +96,20 @@ class StoreUnavailable(Exception):  # noqa: N818 - the name says what is wrong
     """The database could not do it now; repeating the same call later is safe.
 
     Attributes:
-        reason: ``full``, ``locked``, ``lost``, ``read-only``, ``damaged`` or ``other``.
+        reason: one of ``Trouble``.
     """
 
-    def __init__(self, reason: Trouble) -> None:
-        super().__init__(_SENTENCES[reason])
+    def __init__(self, reason: Trouble, opening: str = "") -> None:
+        super().__init__(_OPENING[reason].format(where=opening) if opening else _SENTENCES[reason])
         self.reason = reason
 
 
 @contextmanager
-def named() -> Generator[None]:
+def named(opening: str = "") -> Generator[None]:
     """Give errors of the database their names; errors in our own statements stay what they are.
+
+    Args:
+        opening: which database is being opened, so that there is no card yet whose answer could be kept.
 
     Raises:
         StoreUnavailable: the disk is full, the database locked, lost, read-only or damaged.
@@ -95,14 +118,16 @@ def named() -> Generator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise StoreUnavailable("locked") from error
+        raise StoreUnavailable("locked", opening) from error
     except DisconnectionError as error:
-        raise StoreUnavailable("lost") from error
+        raise StoreUnavailable("lost", opening) from error
     except DBAPIError as error:
         reason = trouble(error)
         if reason is not None:
-            raise StoreUnavailable(reason) from error
+            raise StoreUnavailable(reason, opening) from error
         raise
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise StoreUnavailable("folder", opening) from error
 
 
 def trouble(error: DBAPIError) -> Trouble | None:
@@ -117,5 +142,10 @@ def trouble(error: DBAPIError) -> Trouble | None:
     state = getattr(error.orig, "sqlstate", None)
     if isinstance(state, str):
         return "lost" if state.startswith("08") else _POSTGRES.get(state)
+    words = str(error.orig)  # a connection that was never made has no state
+    if any(said in words for said in ("authentication failed", "no password supplied", "no pg_hba.conf entry")):
+        return "password"
+    if "does not exist" in words and "FATAL" in words:
+        return "absent"
     operational = type(error.orig).__name__ in {"OperationalError", "InterfaceError", "PoolTimeout"}
     return "lost" if error.connection_invalidated or operational else None

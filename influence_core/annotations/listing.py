@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from influence_core.annotations.cards import said_of
+from influence_core.annotations.names import by
+from influence_core.annotations.records import Card, Said
 from influence_core.annotations.statements import stands
 from influence_core.annotations.store import Store
 from influence_core.annotations.tables import decision, prediction, queue, sample, task
@@ -23,6 +26,7 @@ class Item:
         suggested: best class other than the given one.
         action: one's own standing answer, the latest; "" for none.
         label: the class of that answer, where it relabels.
+        note: of that answer.
     """
 
     place: int
@@ -32,6 +36,7 @@ class Item:
     suggested: int
     action: str
     label: int | None
+    note: str = ""
 
 
 def items(store: Store, number: int, annotator: str) -> tuple[Item, ...]:
@@ -47,17 +52,17 @@ def items(store: Store, number: int, annotator: str) -> tuple[Item, ...]:
     """
     latest = (
         sa.select(decision.c.task_id, sa.func.max(decision.c.id).label("id"))
-        .where(decision.c.queue_id == number, decision.c.annotator == annotator, stands())
+        .where(decision.c.queue_id == number, by(decision.c.annotator, annotator), stands())
         .group_by(decision.c.task_id)
         .subquery()
     )
-    mine = sa.select(decision.c.task_id, decision.c.action, decision.c.new_label).join(
+    mine = sa.select(decision.c.task_id, decision.c.action, decision.c.new_label, decision.c.note).join(
         latest, latest.c.id == decision.c.id
     )
     said = mine.subquery()
     wanted = (
         sa.select(task.c.place, task.c.position, sample.c.name, sample.c.given_label, prediction.c.suggested_label)
-        .add_columns(said.c.action, said.c.new_label)
+        .add_columns(said.c.action, said.c.new_label, said.c.note)
         .join(queue, queue.c.id == task.c.queue_id)
         .join(sample, sa.and_(sample.c.dataset_id == queue.c.dataset_id, sample.c.position == task.c.position))
         .join(prediction, sa.and_(prediction.c.run_id == queue.c.run_id, prediction.c.position == task.c.position))
@@ -68,6 +73,21 @@ def items(store: Store, number: int, annotator: str) -> tuple[Item, ...]:
     with store.reading() as connection:
         rows = connection.execute(wanted).all()
     return tuple(
-        Item(row.place, row.position, row.name, row.given_label, row.suggested_label, row.action or "", row.new_label)
+        Item(
+            row.place,
+            row.position,
+            row.name,
+            row.given_label,
+            row.suggested_label,
+            action=row.action or "",
+            label=row.new_label,
+            note=row.note or "",
+        )
         for row in rows
     )
+
+
+def told(store: Store, card: Card) -> tuple[Said, ...]:
+    """Everybody's standing answers to a card, with their notes, for leads."""
+    with store.reading() as connection:
+        return said_of(connection, card.task)

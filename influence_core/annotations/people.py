@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from influence_core.annotations.errors import AnnotationError
-from influence_core.annotations.serving import annotator_name
+from influence_core.annotations.names import enter_person, key_of
+from influence_core.annotations.records import CHANGE
 from influence_core.annotations.store import Store
 from influence_core.annotations.tables import dataset, decision, event, guideline, queue, sample, task
 
 Role = Literal["lead", "annotator"]
 Source = Literal["oidc", "name"]
-KINDS = ("login", "queue", "guideline", "export", "import", "retrain")
+KINDS = ("login", "queue", "guideline", "export", "import", "retrain", "assign")
 GUIDELINE = 100_000  # characters
 
 
@@ -47,29 +49,45 @@ class Guideline:
     created_by: str
 
 
-def role(name: str, source: Source) -> Role:
+def role(name: str, source: Source, key: str = "") -> Role:
     """What somebody may do, by ``INFLUENCE_LEADS``: names or e-mail addresses with commas in between.
 
-    Where it is not set, everybody is a lead on a machine without login, and nobody with one.  A name that was only
-    typed proves nothing: roles among strangers need a login.
+    A name that was only typed proves nothing: with it a lead needs the ``INFLUENCE_LEAD_KEY`` too.  Where neither is
+    set, everybody is a lead on a machine without login, and nobody with one.  Without a list of leads, whoever has the
+    key is one.
 
     Args:
         name: as the login says it, or as typed.
         source: ``oidc`` from a login, ``name`` when typed.
+        key: as typed.
 
     Returns:
         ``lead`` or ``annotator``.
     """
-    chosen = os.environ.get("INFLUENCE_LEADS")
-    if chosen is None:
-        return "lead" if source == "name" else "annotator"
-    return "lead" if name.strip().casefold() in {one.strip().casefold() for one in chosen.split(",")} else "annotator"
+    chosen, wanted = os.environ.get("INFLUENCE_LEADS"), os.environ.get("INFLUENCE_LEAD_KEY", "")
+    named = chosen is not None and key_of(name) in {key_of(one) for one in chosen.split(",")}
+    if source == "oidc":
+        return "lead" if named else "annotator"
+    if chosen is None and not wanted:
+        return "lead"
+    proved = bool(wanted) and hmac.compare_digest(key.encode(), wanted.encode())
+    return "lead" if proved and (named or chosen is None) else "annotator"
 
 
-def login(store: Store, name: str, source: Source) -> str:
-    """Note that somebody came, and whether a login or only a typed name says who it is."""
-    name = annotator_name(name)
-    record(store, "login", name, {"source": source, "role": role(name, source)})
+def asks_for_key() -> bool:
+    """Whether somebody whose name was only typed can show that they are a lead."""
+    return bool(os.environ.get("INFLUENCE_LEAD_KEY"))
+
+
+def login(store: Store, name: str, source: Source, key: str = "") -> str:
+    """Note that somebody came, and whether a login or only a typed name says who it is.
+
+    Returns:
+        The name under which the answers of this person are stored.
+    """
+    with store.writing() as connection:
+        name = enter_person(connection, name)
+    record(store, "login", name, {"source": source, "role": role(name, source, key)})
     return name
 
 
@@ -89,7 +107,7 @@ def record(store: Store, kind: str, by: str, detail: Mapping[str, Any], number: 
     if kind not in KINDS:
         raise AnnotationError(f"Expected an event of kind {', '.join(KINDS)}, got {kind[:20]!r}.")
     with store.writing() as connection:
-        values = {"at": store.clock(), "annotator": annotator_name(by), "kind": kind}
+        values = {"at": store.now(connection), "annotator": enter_person(connection, by), "kind": kind}
         connection.execute(sa.insert(event).values(**values, dataset_id=number, detail=dict(detail)))
 
 
@@ -141,10 +159,10 @@ def write_guideline(store: Store, number: int, text: str, by: str) -> Guideline:
         if connection.execute(wanted).one_or_none() is None:
             raise AnnotationError("There is no such data set in this database: make a queue first.")
         last = sa.select(sa.func.coalesce(sa.func.max(guideline.c.version), 0)).where(guideline.c.dataset_id == number)
-        made = Guideline(connection.execute(last).scalar_one() + 1, text.replace("\0", ""), store.clock(), by)
+        made = Guideline(connection.execute(last).scalar_one() + 1, text.replace("\0", ""), store.now(connection), by)
         connection.execute(sa.insert(guideline).values(dataset_id=number, **vars(made)))
         detail = {"version": made.version}
-        row = {"at": made.created_at, "annotator": annotator_name(by), "kind": "guideline", "detail": detail}
+        row = {"at": made.created_at, "annotator": enter_person(connection, by), "kind": "guideline", "detail": detail}
         connection.execute(sa.insert(event).values(**row, dataset_id=number))
     return made
 
@@ -164,7 +182,9 @@ def guidelines(store: Store, number: int) -> tuple[Guideline, ...]:
 def _decision_line(row: sa.Row[Any]) -> Activity:
     label = f" to {row.class_names[row.new_label]}" if row.new_label is not None else ""
     stage = ", first answer" if row.stage == "first" else ", second pass" if row.round == 2 else ""
-    text = f"{row.action}{label}: {row.name} (queue {row.version}{stage})"
+    changed = ", changed" if row.token.startswith(CHANGE) else ""
+    note = f" — “{row.note}”" if row.note else ""
+    text = f"{row.action}{label}: {row.name} (queue {row.version}{stage}{changed}){note}"
     return Activity(row.decided_at, row.annotator, "undo" if row.action == "undo" else "decision", text)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from influence_core.annotations.cards import elsewhere
+from influence_core.annotations.names import by, known_person, people_of
 from influence_core.annotations.statements import stands
 from influence_core.annotations.store import Store
 from influence_core.annotations.summary import DIFFER, REVIEW
@@ -23,8 +27,8 @@ class Found:
     """Wrong labels among answered items.
 
     Attributes:
-        checked: items with an answer other than "needs review".
-        errors: of them, relabelled or excluded by at least half of those who answered.
+        checked: items whose answers say, more on one side than on the other, whether the label is right.
+        errors: of them, relabelled or excluded by more than half of those who answered.
     """
 
     checked: int
@@ -83,9 +87,10 @@ def progress(store: Store, number: int, annotator: str) -> Progress:
         Counts, all from SQL.
     """
     with store.reading() as connection:
-        overlap = connection.execute(sa.select(queue.c.overlap).where(queue.c.id == number)).scalar_one()
-        cards = _cards(connection, number, overlap)
-        people, rate = _people(connection, number, annotator, store.clock())
+        row = connection.execute(sa.select(queue).where(queue.c.id == number)).one()
+        overlap, annotator = row.overlap, known_person(connection, annotator)
+        cards = _cards(connection, row)
+        people, rate = _people(connection, number, annotator, store.now(connection))
         last = _last(connection, number)
     flagged, controls = (
         Found(cards["flagged"], cards["flagged_errors"]),
@@ -124,7 +129,7 @@ def advise(last: Found, controls: Found) -> str:
 
 def _people(connection: Connection, number: int, annotator: str, now: float) -> tuple[dict[str, int], float]:
     """Standing answers of everybody, and the pace of one."""
-    lately = sa.and_(decision.c.annotator == annotator, decision.c.decided_at > now - RECENT)
+    lately = sa.and_(by(decision.c.annotator, annotator), decision.c.decided_at > now - RECENT)
     rows = connection.execute(
         sa.select(decision.c.annotator, sa.func.count(), sa.func.count(sa.case((lately, 1))))
         .add_columns(sa.func.min(sa.case((lately, decision.c.served_at))))
@@ -132,16 +137,20 @@ def _people(connection: Connection, number: int, annotator: str, now: float) -> 
         .group_by(decision.c.annotator)
         .order_by(decision.c.annotator)
     ).all()
-    recent, first = next(((row[2], row[3]) for row in rows if row[0] == annotator and row[2]), (0, now))
+    recent = sum(row[2] for row in rows)
+    first = min((row[3] for row in rows if row[2]), default=now)
     pace = 60 * recent / max(now - first, 1.0) if recent else 0.0
-    return {row[0]: row[1] for row in rows}, pace
+    names, counts = people_of(connection), Counter[str]()
+    for row in rows:
+        counts[names.get(row[0]) or str(row[0])] += row[1]
+    return dict(counts), pace
 
 
-def _cards(connection: Connection, number: int, overlap: int) -> dict[str, int]:
+def _cards(connection: Connection, row: sa.Row[Any]) -> dict[str, int]:
     control = task.c.is_control
     columns = {
         "size": sa.literal(1),
-        "done": sa.case((task.c.answers >= overlap, 1), else_=0),
+        "done": sa.case((sa.or_(task.c.answers >= row.overlap, elsewhere(row)), 1), else_=0),
         "answers": task.c.answers,
         "reviews": sa.case((task.c.waits == REVIEW, 1), else_=0),
         "differ": sa.case((task.c.waits == DIFFER, 1), else_=0),
@@ -151,8 +160,8 @@ def _cards(connection: Connection, number: int, overlap: int) -> dict[str, int]:
         "control_errors": sa.case((control, task.c.error), else_=0),
     }
     sums = [sa.func.coalesce(sa.func.sum(column), 0).label(name) for name, column in columns.items()]
-    row = connection.execute(sa.select(*sums).where(task.c.queue_id == number)).one()
-    return {name: int(value) for name, value in row._asdict().items()}
+    found = connection.execute(sa.select(*sums).where(task.c.queue_id == row.id)).one()
+    return {name: int(value) for name, value in found._asdict().items()}
 
 
 def _last(connection: Connection, number: int) -> Found:

@@ -14,10 +14,14 @@ from sqlalchemy import Connection
 
 from influence_core.annotations.errors import AnnotationError
 from influence_core.annotations.records import Plan, Queue, Run, Samples
-from influence_core.annotations.statements import answers_of, insert, insert_all, pieces
+from influence_core.annotations.standing import standing
+from influence_core.annotations.statements import insert, insert_all, pieces
 from influence_core.annotations.store import Store
 from influence_core.annotations.tables import dataset, event, prediction, queue, run, sample, score, task
 from influence_core.compute import FloatArray
+
+FIRST = 5  # cards before the first control
+CONTRADICTION = "contradiction"  # the signal whose rows come before all others, by whatever the rest is ordered
 
 
 def create_queue(store: Store, samples: Samples, scores: Run, plan: Plan, by: str) -> Queue:
@@ -36,10 +40,13 @@ def create_queue(store: Store, samples: Samples, scores: Run, plan: Plan, by: st
     n = len(samples.ids)
     scores.check(samples)
     plan.check(scores, n)
-    now = store.clock()
     with store.writing() as connection:
-        data = _dataset(connection, samples, now, by)
-        chosen, controls = _cards(samples.ids, scores.signals[plan.strategy], _asked(connection, data, n, plan), plan)
+        now = store.now(connection)
+        data = store_dataset(connection, samples, now, by)
+        order = ranks(samples.ids, scores.signals[plan.strategy])
+        if CONTRADICTION in scores.signals:  # of two equal rows with different labels one is surely wrong
+            order = np.where(scores.signals[CONTRADICTION] > 0, order, order + n)
+        chosen, controls = _cards(order, _asked(connection, data, n, plan), plan)
         if not len(chosen):
             raise AnnotationError("Every row has an answer already: ask again on purpose, or work in an older queue.")
         made = _run(connection, data, scores, now, by)
@@ -92,13 +99,13 @@ def ranks(ids: NDArray[np.str_], suspicion: FloatArray) -> NDArray[np.int64]:
 
 
 def _cards(
-    ids: NDArray[np.str_], suspicion: FloatArray, asked: NDArray[np.bool_], plan: Plan
+    order: NDArray[np.int64], asked: NDArray[np.bool_], plan: Plan
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Rows in the order of serving and which are controls.
 
-    Controls are a uniform sample of all rows asked, whatever their rank, at uniformly random places.  Their share of
-    wrong labels estimates the share in the data, and what a rank keeps after them is a random part of it, so the
-    precision of the strategy is estimated without bias too.
+    Controls are a uniform sample of all rows asked, whatever their rank, at random places behind the first few.  Their
+    share of wrong labels estimates the share in the data, and what a rank keeps after them is a random part of it, so
+    the precision of the strategy is estimated without bias too.
 
     Returns:
         Rows, and a bool for each.
@@ -109,9 +116,11 @@ def _cards(
     count = max(1, round(plan.control_fraction * size)) if size else 0
     drawn = rng.choice(rows, size=count, replace=False)
     flagged = np.setdiff1d(rows, drawn)
-    flagged = flagged[np.argsort(ranks(ids, suspicion)[flagged])][: size - count]
+    flagged = flagged[np.argsort(order[flagged])][: size - count]
     controls = np.zeros(size, dtype=bool)
-    controls[rng.choice(size, size=count, replace=False)] = True
+    # Not among the first: whoever begins with a random row thinks that the queue finds nothing.
+    late = np.arange(min(FIRST, size - count), size)
+    controls[rng.choice(late, size=count, replace=False)] = True
     chosen = np.empty(size, dtype=np.int64)
     chosen[controls], chosen[~controls] = drawn, flagged
     return chosen, controls
@@ -131,7 +140,15 @@ def _tasks(
         }
 
 
-def _dataset(connection: Connection, samples: Samples, now: float, by: str) -> int:
+def store_dataset(connection: Connection, samples: Samples, now: float, by: str) -> int:
+    """Note the rows, unless they are there.
+
+    Returns:
+        Number of the data set.
+
+    Raises:
+        AnnotationError: other rows are there under this fingerprint.
+    """
     names = list(samples.class_names)
     values = {"fingerprint": samples.fingerprint, "name": samples.name, "size": len(samples.ids)}
     made = insert(connection, dataset).values(**values, class_names=names, created_at=now, created_by=by)
@@ -141,8 +158,12 @@ def _dataset(connection: Connection, samples: Samples, now: float, by: str) -> i
     if (row.size, row.class_names) != (len(samples.ids), names):
         raise AnnotationError("The same fingerprint came with other rows or classes: hash the data themselves.")
     if not connection.execute(sa.select(sa.exists().where(sample.c.dataset_id == row.id))).scalar():
-        pairs = enumerate(zip(samples.ids.tolist(), samples.labels.tolist(), strict=True))
-        rows = ({"dataset_id": row.id, "position": i, "name": name, "given_label": y} for i, (name, y) in pairs)
+        held = [None] * len(samples.ids) if samples.contents is None else samples.contents.tolist()
+        columns = enumerate(zip(samples.ids.tolist(), samples.labels.tolist(), held, strict=True))
+        rows = (
+            {"dataset_id": row.id, "position": i, "name": name, "given_label": y, "content": content}
+            for i, (name, y, content) in columns
+        )
         insert_all(connection, sample, rows)
     return int(row.id)
 
@@ -150,8 +171,7 @@ def _dataset(connection: Connection, samples: Samples, now: float, by: str) -> i
 def _asked(connection: Connection, data: int, n: int, plan: Plan) -> NDArray[np.bool_]:
     asked = np.ones(n, dtype=bool)
     if not plan.again:
-        rows = connection.execute(answers_of(data)).all()
-        asked[[row.position for row in rows if row.action != "review"]] = False
+        asked[[one.position for one in standing(connection, data) if one.action != "review"]] = False
     return asked
 
 
@@ -179,8 +199,9 @@ def _predictions(number: int, scores: Run) -> Iterator[dict[str, Any]]:
         "label_score": scores.p_given if scores.label_score is None else scores.label_score,
         "is_label_issue": np.zeros(n, dtype=bool) if scores.is_issue is None else scores.is_issue,
     }
-    for row in zip(*(column.tolist() for column in columns.values()), strict=True):
-        yield {"run_id": number, **dict(zip(columns, row, strict=True))}
+    likely = [None] * n if scores.likely is None else scores.likely.tolist()
+    for row, first in zip(zip(*(column.tolist() for column in columns.values()), strict=True), likely, strict=True):
+        yield {"run_id": number, **dict(zip(columns, row, strict=True)), "likely": first}
 
 
 def _scores(number: int, scores: Run) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ Action = Literal["keep", "re-label", "exclude", "review"]
 ACTIONS: tuple[Action, ...] = ("keep", "re-label", "exclude", "review")
 NAME, NOTE = 200, 4_000  # characters
 CONTROLS = (0.05, 0.10)
+CHANGE = "change "  # before the row that a changed answer follows, in place of the token of a lease
 
 SIGN = (
     "change[i, j]: remove training point i, refit, and look at test point j; new value of the watched quantity minus "
@@ -35,6 +36,8 @@ class Samples:
         ids: (n,) the user's names of the rows, each once.
         labels: (n,) class index as given.
         class_names: c names.
+        contents: (n,) what each row holds, whatever its label: rows with the same content share their answers, in other
+            splits and corrected files too.  None where answers belong to these data alone.
     """
 
     name: str
@@ -42,11 +45,14 @@ class Samples:
     ids: NDArray[np.str_]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    contents: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         n, c = len(self.ids), len(self.class_names)
         if n == 0 or self.labels.shape != (n,) or c < 2:
             raise AnnotationError(f"Expected one label for each of the {n} rows and two or more classes, got {c}.")
+        if self.contents is not None and len(set(self.contents.tolist())) < n:
+            raise AnnotationError("Expected another content in every row: count equal rows.")
         if len(set(self.ids.tolist())) < n:
             raise AnnotationError("Expected another id in every row, got some twice: number the rows.")
         _within("labels", self.labels, n, c)
@@ -70,6 +76,7 @@ class Run:
         is_issue: (n,) bool, what a filter calls an issue before anybody looked; none when left out.
         metrics: of the fit, for JSON.
         gradient_norm: of the objective at the fit.
+        likely: (n, at most 11) classes from the most to the least probable.
     """
 
     model: str
@@ -85,6 +92,7 @@ class Run:
     is_issue: NDArray[np.bool_] | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     gradient_norm: float | None = None
+    likely: NDArray[np.int64] | None = None
 
     def check(self, samples: Samples) -> None:
         """Refuse what does not fit the samples."""
@@ -156,6 +164,25 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What somebody has said of a row, for whoever settles it.
+
+    Attributes:
+        annotator: who.
+        action: as in :class:`Answer`.
+        label: the new class, of ``re-label`` only.
+        note: free text.
+        round: 1, or 2 in the second pass.
+    """
+
+    annotator: str
+    action: Action
+    label: int | None
+    note: str
+    round: int
+
+
+@dataclass(frozen=True)
 class Only:
     """Which cards somebody wants to be served; the order of the queue stays.
 
@@ -213,7 +240,7 @@ class Card:
         queue: id of the queue.
         task: id of the item.
         annotator: whose card it is.
-        token: of the lease; "" when only looked at, which cannot be answered.
+        token: of the lease; of a card that is looked at, names one's own answer, which can be changed; "" without one.
         round: 1, or 2 in the second pass.
         place: 0, 1, … in the queue.
         position: row of the training set.
@@ -230,6 +257,9 @@ class Card:
         expires_at: seconds since 1970.
         first: the blind first answer, when given: the suggestion may be shown.
         mine: one's own answer, when given.
+        others: in the second pass, what was said so far and by whom.
+        draft: the note that was begun.
+        likely: classes from the most to the least probable; empty where that was not stored.
     """
 
     queue: int
@@ -252,6 +282,14 @@ class Card:
     expires_at: float
     first: Answer | None = None
     mine: Answer | None = None
+    others: tuple[Said, ...] = ()
+    draft: str = ""
+    likely: tuple[int, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether an answer to this card replaces one that was given before."""
+        return self.token.startswith(CHANGE)
 
 
 def _within(name: str, labels: NDArray[np.int64], n: int, c: int) -> None:

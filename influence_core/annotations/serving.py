@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from influence_core.annotations.cards import first_pass, free, passes, read_card, second_pass, skipped
 from influence_core.annotations.errors import AnnotationError, Refused
-from influence_core.annotations.records import NAME, Card, Only
-from influence_core.annotations.statements import insert, only_writer
+from influence_core.annotations.names import by, enter_person, known_person
+from influence_core.annotations.records import NOTE, Card, Only
+from influence_core.annotations.statements import insert, only_writer, stands
 from influence_core.annotations.store import Store
-from influence_core.annotations.tables import decision, lease, queue, skip, task
+from influence_core.annotations.tables import decision, draft, lease, queue, skip, task
 
 LEASE = 600.0  # seconds; a card that is asked for again is held for as long again
 SKIP = 20  # other cards before a skipped one comes back
@@ -36,13 +37,13 @@ def next_card(store: Store, number: int, annotator: str, *, review: bool = False
     Returns:
         A card with a lease, or None when nothing that the filter lets through is open to this annotator.
     """
-    name = annotator_name(annotator)
     with store.reading() as connection:
-        card = _held(connection, number, name, store.clock(), review)
+        card = _held(connection, number, known_person(connection, annotator), store.now(connection), review)
     if card:
         return card
     with store.writing() as connection:
-        now, row = store.clock(), only_writer(connection, number)
+        row, name = only_writer(connection, number), enter_person(connection, annotator)
+        now = store.now(connection)
         held = held_item(connection, number, name, now)
         if held is not None and not (review and held[0].round == 1):
             return read_card(connection, row, held[1], name, held[0])
@@ -66,7 +67,7 @@ def lookahead(store: Store, number: int, annotator: str, count: int = 5, only: O
         At most ``count`` positions, the held card left out.
     """
     with store.reading() as connection:
-        now, row = store.clock(), _queue(connection, number)
+        now, row, annotator = store.now(connection), _queue(connection, number), known_person(connection, annotator)
         mine = _lease_of(connection, number, annotator)
         open_ = sa.and_(task.c.id != (-1 if mine is None else mine.task_id), passes(row, only))
         wanted = first_pass(connection, row, annotator, now).where(open_).limit(count)
@@ -78,7 +79,7 @@ def lookahead(store: Store, number: int, annotator: str, count: int = 5, only: O
 
 
 def look(store: Store, number: int, annotator: str, place: int) -> Card:
-    """The card at a place of the queue, to look at; it holds no lease and cannot be answered.
+    """The card at a place of the queue, to look at; it holds no lease, and only one's own answer to it can be changed.
 
     Args:
         store: where.
@@ -87,7 +88,7 @@ def look(store: Store, number: int, annotator: str, place: int) -> Card:
         place: 0, 1, …; what lies outside becomes the first or last.
     """
     with store.reading() as connection:
-        row = _queue(connection, number)
+        row, annotator = _queue(connection, number), known_person(connection, annotator)
         last = connection.execute(sa.select(sa.func.max(task.c.place)).where(task.c.queue_id == number)).scalar_one()
         here = sa.select(task).where(task.c.queue_id == number, task.c.place == min(max(place, 0), last))
         return read_card(connection, row, connection.execute(here).one(), annotator, None)
@@ -96,7 +97,7 @@ def look(store: Store, number: int, annotator: str, place: int) -> Card:
 def skip_card(store: Store, card: Card) -> None:
     """Give the card back without an answer; it returns after 20 others, or when nothing else is open."""
     with store.writing() as connection:
-        now = store.clock()
+        now = store.now(connection)
         only_writer(connection, card.queue)
         check_lease(connection, card, now)
         seen = sa.select(sa.func.count()).where(
@@ -113,7 +114,27 @@ def give_back(store: Store, number: int, annotator: str) -> None:
     """Let go of whatever card the annotator holds, when leaving."""
     with store.writing() as connection:
         only_writer(connection, number)
-        release(connection, number, annotator)
+        release(connection, number, known_person(connection, annotator))
+
+
+def save_draft(store: Store, card: Card, note: str) -> None:
+    """Keep a note that was begun with the card it was written for, so that it survives a reload.
+
+    A card that was answered keeps nothing: its answer has taken the note along.
+    """
+    with store.writing() as connection:
+        mine = sa.and_(decision.c.task_id == card.task, decision.c.round == card.round, stands())
+        if connection.execute(sa.select(sa.exists().where(mine, by(decision.c.annotator, card.annotator)))).scalar():
+            return
+        forget_draft(connection, card.task, card.annotator)
+        if note:
+            row = {"task_id": card.task, "annotator": card.annotator, "note": note.replace("\0", "")[:NOTE]}
+            connection.execute(sa.insert(draft).values(row))
+
+
+def forget_draft(connection: Connection, item: int, annotator: str) -> None:
+    """The answer has taken it along."""
+    connection.execute(sa.delete(draft).where(draft.c.task_id == item, draft.c.annotator == annotator))
 
 
 def check_lease(connection: Connection, card: Card, now: float) -> sa.Row[Any]:
@@ -127,7 +148,7 @@ def check_lease(connection: Connection, card: Card, now: float) -> sa.Row[Any]:
         raise Refused("stale")
     if now > found.expires_at:
         raise Refused("expired")
-    if now - found.served_at < EARLY:
+    if 0 <= now - found.served_at < EARLY:  # a clock that was set back makes no slip
         raise Refused("early")
     return found
 
@@ -155,7 +176,7 @@ def regrant(
     connection: Connection, row: sa.Row[Any], item: sa.Row[Any], annotator: str, when: tuple[float, int]
 ) -> Card | None:
     """Lease a task that was just undone, where nobody else has taken it up."""
-    wanted = sa.select(task.c.id).where(task.c.id == item.id, free(annotator, when[0]))
+    wanted = sa.select(task.c.id).where(task.c.id == item.id, free(row, annotator, when[0]))
     if connection.execute(wanted).one_or_none() is None:
         return None
     return grant(connection, row, item, annotator, when)
@@ -176,18 +197,6 @@ def held_item(
     """
     mine = _renewed(connection, number, annotator, now)
     return None if mine is None else (mine, _task(connection, mine.task_id))
-
-
-def annotator_name(name: str) -> str:
-    """The name as it is stored.
-
-    Raises:
-        AnnotationError: empty, too long, or with characters that do not print.
-    """
-    name = name.strip()
-    if not name or len(name) > NAME or not name.isprintable():
-        raise AnnotationError(f"Expected a name of 1 to {NAME} printable characters: type another one.")
-    return name
 
 
 def _choose(

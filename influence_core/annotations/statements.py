@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -11,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from influence_core.annotations.errors import AnnotationError
-from influence_core.annotations.tables import decision, queue, task
+from influence_core.annotations.tables import dataset, decision, queue
 
 CHUNK = 20_000
-_undo = decision.alias("undo")
+_undo, _newer = decision.alias("undo"), decision.alias("newer")
 
 
 def alive(table: FromClause = decision) -> ColumnElement[bool]:
@@ -28,27 +29,14 @@ def alive(table: FromClause = decision) -> ColumnElement[bool]:
 
 
 def stands(table: FromClause = decision) -> ColumnElement[bool]:
-    """A final answer that was not undone; by construction one per task, annotator and round.
+    """A final answer that was neither undone nor changed since; by construction one per task, annotator and round.
 
     Returns:
         The condition on rows of ``table``, an alias of ``decision``.
     """
-    return sa.and_(table.c.stage == "final", alive(table))
-
-
-def answers_of(dataset: int) -> sa.Select[Any]:
-    """Standing answers of all queue versions of a data set, oldest first.
-
-    Returns:
-        Rows of decision, with ``position`` and ``is_control`` of the task.
-    """
-    return (
-        sa.select(decision, task.c.position, task.c.is_control)
-        .join(task, task.c.id == decision.c.task_id)
-        .join(queue, queue.c.id == decision.c.queue_id)
-        .where(queue.c.dataset_id == dataset, stands())
-        .order_by(decision.c.id)
-    )
+    follows = sa.and_(_newer.c.supersedes == table.c.id, _newer.c.round == table.c.round, _newer.c.stage == "final")
+    changed = sa.exists().where(follows, alive(_newer))
+    return sa.and_(table.c.stage == "final", alive(table), ~changed)
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -85,16 +73,24 @@ def _copy(connection: Connection, table: Table, rows: list[Mapping[str, Any]]) -
     cursor: Any = connection.connection.cursor()
     with cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
         for row in rows:
-            copy.write_row([row[name] for name in names])
+            copy.write_row([_plain(table, name, row[name]) for name in names])
+
+
+def _plain(table: Table, name: str, value: Any) -> Any:
+    """COPY takes JSON as a text."""
+    return json.dumps(value) if isinstance(table.c[name].type, sa.JSON) and value is not None else value
 
 
 def only_writer(connection: Connection, number: int) -> sa.Row[Any]:
-    """Make this transaction the only one that changes the queue; SQLite has one writer anyway.
+    """Make this transaction the only one that changes queues of these data; SQLite has one writer anyway.
+
+    Versions of a queue share rows of the data, which two people must not hold at once.
 
     Raises:
         AnnotationError: there is no such queue.
     """
-    found = connection.execute(sa.select(queue).where(queue.c.id == number).with_for_update()).one_or_none()
+    wanted = sa.select(queue).join(dataset, dataset.c.id == queue.c.dataset_id).where(queue.c.id == number)
+    found = connection.execute(wanted.with_for_update()).one_or_none()
     if found is None:
         raise AnnotationError(f"There is no queue number {number} in this database: choose one from the list.")
     return found

@@ -23,6 +23,7 @@ from influence_core.compute.plugins import optional
 
 WAIT = 5.0  # seconds for a lock
 TRIES = 50
+CLOCK = sa.select(sa.func.extract("epoch", sa.func.clock_timestamp()))
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
 
 
@@ -32,11 +33,17 @@ class Store:
 
     Attributes:
         engine: connections to it.
-        clock: seconds since 1970; the only clock that leases and decisions know.
+        clock: seconds since 1970, where the database has no clock of its own.
     """
 
     engine: Engine
     clock: Callable[[], float] = time.time
+
+    def now(self, connection: Connection) -> float:
+        """Seconds since 1970 by the clock that leases and decisions know: the server's where several may use it."""
+        if self.clock is time.time and self.engine.dialect.name == "postgresql":
+            return float(connection.execute(CLOCK).scalar_one())
+        return self.clock()
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -71,10 +78,17 @@ def open_store(url: str = "", clock: Callable[[], float] = time.time) -> Store:
         clock: seconds since 1970.
     """
     address = _address(url or os.environ.get("INFLUENCE_DB_URL", ""))
-    engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgres(address)
-    with named():
+    where = f"“{address.database}”" if address.get_backend_name() == "sqlite" else _server(address)
+    with named(where):
+        engine = _sqlite(address) if address.get_backend_name() == "sqlite" else _postgres(address)
         upgrade(engine)
     return Store(engine, clock)
+
+
+def _server(address: URL) -> str:
+    """Where a server is, without who asks."""
+    host = address.host or next(iter(address.normalized_query.get("host", ("localhost",))))
+    return f"“{host}{f':{address.port}' if address.port else ''}/{address.database or ''}”"
 
 
 def _address(url: str) -> URL:

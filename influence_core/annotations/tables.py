@@ -1,9 +1,10 @@
 """The tables.  ``migrations/`` creates them; a test compares the two.
 
 What people did (decision, event, guideline) is append-only: triggers refuse UPDATE and DELETE.  What says who works on
-what now (lease, skip) and what the answers to a task amount to (``task.answers``, ``waits``, ``error``, ``last``; see
-``summary``) changes in the same transactions.  Times are seconds since 1970
-in UTC, the same number on both databases.
+what now (lease, skip, draft, assignment) and what the answers to a task amount to (``task.answers``, ``waits``,
+``error``, ``last``; see ``summary``) changes in the same transactions.  ``sample.content`` names a row by what it
+holds, so that its answers are found again in another split or a corrected file; ``person`` says which spellings are one
+person.  Times are seconds since 1970 in UTC, the same number on both databases.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ sample = sa.Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("given_label", Integer, nullable=False),
+    Column("content", String(32), index=True),
     UniqueConstraint("dataset_id", "name"),
 )
 
@@ -70,6 +72,7 @@ prediction = sa.Table(
     Column("p_suggested", Double, nullable=False),
     Column("label_score", Double, nullable=False),
     Column("is_label_issue", Boolean, nullable=False),
+    Column("likely", sa.JSON(none_as_null=True)),
 )
 
 score = sa.Table(
@@ -158,10 +161,33 @@ decision = sa.Table(
     Column("decided_at", Double, nullable=False),
     Column("lead_time", Double, nullable=False),
     Column("token", String(64), nullable=False),
-    Column("supersedes", ForeignKey("decision.id")),
+    Column("supersedes", ForeignKey("decision.id"), index=True),
     Column("undoes", ForeignKey("decision.id"), unique=True),
     UniqueConstraint("task_id", "annotator", "token"),
     Index(None, "queue_id", "annotator"),
+)
+
+draft = sa.Table(
+    "draft",
+    metadata,
+    Column("task_id", ForeignKey("task.id"), primary_key=True),
+    Column("annotator", String(200), primary_key=True),
+    Column("note", Text, nullable=False),
+)
+
+person = sa.Table(
+    "person",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("spelling", String(200), nullable=False, unique=True),
+    Column("key", Text, nullable=False, index=True),
+)
+
+assignment = sa.Table(
+    "assignment",
+    metadata,
+    Column("queue_id", ForeignKey("queue.id"), primary_key=True),
+    Column("annotator", String(200), primary_key=True),
 )
 
 guideline = sa.Table(

@@ -9,15 +9,16 @@ from sqlalchemy import Connection
 
 from influence_core.annotations.cards import free, open_to, read_card
 from influence_core.annotations.errors import AnnotationError, Refused
+from influence_core.annotations.names import enter_person, known_person
 from influence_core.annotations.records import Card
-from influence_core.annotations.serving import annotator_name, grant
+from influence_core.annotations.serving import grant
 from influence_core.annotations.statements import only_writer
 from influence_core.annotations.store import Store
 from influence_core.annotations.tables import queue, task
 
 
 def find_card(store: Store, number: int, annotator: str, position: int) -> Card | None:
-    """The card of a row of the data, to look at; it holds no lease and cannot be answered.
+    """The card of a row of the data, to look at; it holds no lease, and only one's own answer to it can be changed.
 
     Args:
         store: where.
@@ -26,11 +27,11 @@ def find_card(store: Store, number: int, annotator: str, position: int) -> Card 
         position: row of the training set.
 
     Returns:
-        A card with an empty token; None where the queue does not ask about this row.
+        A card without a lease; None where the queue does not ask about this row.
     """
     with store.reading() as connection:
         row = connection.execute(sa.select(queue).where(queue.c.id == number)).one()
-        item = connection.execute(_item(number, position)).one_or_none()
+        item, annotator = connection.execute(_item(number, position)).one_or_none(), known_person(connection, annotator)
         return None if item is None else read_card(connection, row, item, annotator, None)
 
 
@@ -48,9 +49,8 @@ def take_card(store: Store, number: int, annotator: str, position: int) -> Card:
     Returns:
         The card, with a lease.
     """
-    name = annotator_name(annotator)
     with store.writing() as connection:
-        row, now = only_writer(connection, number), store.clock()
+        row, now, name = only_writer(connection, number), store.now(connection), enter_person(connection, annotator)
         return grant(connection, row, open_item(connection, row, name, position, now), name, (now, 1))
 
 
@@ -72,10 +72,10 @@ def open_item(connection: Connection, row: sa.Row[Any], annotator: str, position
     item = connection.execute(wanted).one_or_none()
     if item is None:
         raise AnnotationError("That example is not in this queue: it was settled earlier, or the queue is short.")
-    if connection.execute(wanted.where(free(annotator, now))).one_or_none() is None:
+    if connection.execute(wanted.where(free(row, annotator, now))).one_or_none() is None:
         raise Refused("held")
     if connection.execute(wanted.where(open_to(annotator, row, now))).one_or_none() is None:
-        raise AnnotationError("That example has its answers already: if one of them is yours, undo can change it.")
+        raise AnnotationError("That example has its answers already: if one of them is yours, its card can change it.")
     return item
 
 

@@ -1,6 +1,6 @@
 """What the lessons compute: small experiments on one analysis, each with a number that a refit can confirm."""
 
-from influence_core.teaching import mismatch
+from influence_core.teaching import mismatch, shortcut, smooth, trigger
 from influence_core.teaching.comparison import Joined, applicable, joined, second_settings
 from influence_core.teaching.directions import by_direction, damping_agreement, theta_slope
 from influence_core.teaching.figures.derivative import Path, contaminated, most_influential, steps, up_weighted
@@ -32,9 +32,12 @@ __all__ = [
     "most_influential",
     "poison",
     "second_settings",
+    "shortcut",
+    "smooth",
     "steps",
     "stretch",
     "theta_slope",
     "training_noise",
+    "trigger",
     "up_weighted",
 ]

@@ -22,6 +22,7 @@ from influence_core.annotations.exports.frames import (
     Clean,
     Original,
     dataset_clean,
+    in_file_order,
     label_issues,
     labels_multiannotator,
 )
@@ -71,18 +72,26 @@ def export(
     material = read_material(store, number)
     chosen = _chosen(material, rows)
     kind = "image" if context.items and "image" in context.items[0] else "text"
-    issues, clean = label_issues(material, chosen), dataset_clean(material, chosen, context.original)
-    many = labels_multiannotator(material, chosen)
+    clean = dataset_clean(material, chosen, context.original)
+    issues = in_file_order(
+        label_issues(material, chosen), context.original, rows == "all" if isinstance(rows, str) else False
+    )
+    many, which = labels_multiannotator(material, chosen)
+    if context.original is not None:
+        which = which.assign(row=context.original.rows[which["row"].to_numpy()])
     files = {
         "label_issues.csv": to_csv(issues),
         "label_issues.parquet": _parquet(issues),
         "labels_multiannotator.csv": to_csv(many),
+        "labels_multiannotator_rows.csv": to_csv(which),
         "label_studio_tasks.json": label_studio_tasks(material, chosen, context.items),
         "label_config.xml": label_config(material.answers.class_names, kind),
         clean.name: clean.content,
         "audit_log.jsonl": _audit_log(material),
     }
     lengths = dict.fromkeys(files, len(chosen)) | {clean.name: clean.rows, "label_config.xml": 0}
+    lengths |= dict.fromkeys(("label_issues.csv", "label_issues.parquet"), len(issues))
+    lengths |= dict.fromkeys(("labels_multiannotator.csv", "labels_multiannotator_rows.csv"), len(many))
     lengths["audit_log.jsonl"] = len(material.decisions) + len(material.events)
     said = "filtered" if isinstance(rows, np.ndarray) else rows
     files["manifest.json"] = _manifest(material, files, lengths, (said, clean))

@@ -15,6 +15,7 @@ from influence_core.cells import to_csv
 from influence_core.compute import FloatArray, Rows
 
 COLUMNS = {
+    "row": "number of the row in the file, from 0",
     "id": "the user's id of the row",
     "given_label": "class index as given; class_names of the manifest tells the names",
     "predicted_label": "class index that the model predicts",
@@ -23,7 +24,7 @@ COLUMNS = {
     "label_issue_score": "0 to 1, higher = worse (as in Cleanlab Studio): 1 - label_score",
     "suggested_label": "best class other than the given one",
     "corrected_label": "class index to use instead; empty = unchanged",
-    "action": "keep, re-label or exclude; empty = nobody has decided",
+    "action": "keep, re-label or exclude; empty = open",
     "self_influence": "predicted change of the point's own loss if it is removed and the model refitted, nats; >= 0",
     "validation_influence": "predicted change of the mean validation loss if the point is removed, nats; > 0 helpful",
     "loss": "training loss of the point, nats",
@@ -32,6 +33,8 @@ COLUMNS = {
     "queue_strategy": "the signal that ordered the queue",
     "queue_rank": "1 = most suspicious by that signal, among all rows",
     "is_control": "whether the row was shown as a random control",
+    "waits_for": "disagreement: as many answers for one thing as for another; review: somebody asked for one",
+    "notes": "what people wrote beside their answers",
     "given_label_name": "name of given_label",
     "corrected_label_name": "name of corrected_label",
 }
@@ -81,6 +84,7 @@ def label_issues(material: Material, rows: Rows) -> pd.DataFrame:
     names = np.array(said.class_names, dtype=object)
     decided, relabelled = resolved.action != "", resolved.action == "re-label"
     frame = pd.DataFrame({
+        "row": np.arange(len(said.ids)),
         "id": said.ids.astype(object),
         "given_label": said.given,
         "predicted_label": found["predicted_label"],
@@ -98,26 +102,58 @@ def label_issues(material: Material, rows: Rows) -> pd.DataFrame:
         "queue_strategy": material.queue.strategy,
         "queue_rank": material.rank,
         "is_control": material.controls,
+        "waits_for": _waits(material),
+        "notes": pd.Series([said.notes.get(k) for k in range(len(said.ids))], dtype=object),
         "given_label_name": names[said.given],
         "corrected_label_name": pd.Series(names[resolved.label].tolist()).where(relabelled),
     })  # fmt: skip
     return frame[list(COLUMNS)].iloc[rows].reset_index(drop=True)
 
 
-def labels_multiannotator(material: Material, rows: Rows) -> pd.DataFrame:
+def _waits(material: Material) -> pd.Series:
+    said = material.answers
+    asked = np.isin(np.arange(len(said.ids)), list(said.asked))
+    words = np.select([said.tied, asked], ["disagreement", "review"], "")
+    return pd.Series(words.tolist()).where(words != "")
+
+
+def in_file_order(issues: pd.DataFrame, original: Original | None, whole: bool) -> pd.DataFrame:
+    """The issues with the numbers of the rows in the uploaded file, and in its order.
+
+    Args:
+        issues: of :func:`label_issues`.
+        original: the file, where it is there.
+        whole: whether every row of the file gets a line; those that are not under review are no issues.
+    """
+    if original is None:
+        return issues
+    placed = issues.assign(row=original.rows[issues["row"].to_numpy()]).sort_values("row", kind="stable")
+    if not whole or len(placed) == len(original.table):
+        return placed.reset_index(drop=True)
+    found = placed.set_index("row").reindex(range(len(original.table))).rename_axis("row").reset_index()
+    for name, missing in (("is_label_issue", False), ("is_control", False), ("num_annotations", 0)):
+        found[name] = found[name].astype(object).where(found[name].notna(), missing).astype(issues[name].dtype)
+    for name in ("given_label", "predicted_label", "suggested_label", "queue_rank"):
+        found[name] = found[name].astype("Int64")
+    return found
+
+
+def labels_multiannotator(material: Material, rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Class indices, one column per annotator, as ``cleanlab.multiannotator`` wants them; "exclude" is no label.
 
     Returns:
-        ``id`` and the annotators' columns; annotators without a label in these rows are left out.
+        The annotators' columns for rows with a label, and which rows those are; annotators without a label are left
+        out.
     """
     said = material.answers
-    frame = pd.DataFrame({"id": said.ids[rows].astype(object)})
-    for k, name in enumerate(said.annotators):
-        codes = said.codes[rows, k]
-        labelled = (codes >= 0) & (codes < len(said.class_names))
-        if labelled.any():
-            frame["id (annotator)" if name == "id" else name] = pd.Series(codes, dtype="Int64").where(labelled)
-    return frame
+    codes = said.codes[rows]
+    labelled = (codes >= 0) & (codes < len(said.class_names))
+    kept, shown = labelled.any(axis=1), np.flatnonzero(labelled.any(axis=0))
+    labels = pd.DataFrame({
+        said.annotators[k]: pd.Series(codes[kept, k], dtype="Int64").where(labelled[kept, k]) for k in shown.tolist()
+    })  # fmt: skip
+    which = pd.DataFrame({"row": rows[kept], "id": said.ids[rows[kept]].astype(object)})
+    return labels, which
 
 
 @dataclass(frozen=True, eq=False)

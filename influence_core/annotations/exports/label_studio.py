@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +16,8 @@ from influence_core.compute import Rows
 Items = Sequence[Mapping[str, str]]
 
 LABEL, ACTION, NOTE, ITEM = "label", "action", "note", "item"
+KEY, ANSWERS, ANSWER = "row_id", "answers", "answer"  # JSON-MIN has another id; what was answered here, and which it is
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML cannot hold
-_SPACE = uuid.UUID("6f0b5f0c-9a0f-4f0e-8a5e-0d5a6c1b7e11")
 
 
 def choice_names(class_names: Sequence[str]) -> tuple[str, ...]:
@@ -47,6 +46,8 @@ def label_config(class_names: Sequence[str], kind: str) -> bytes:
         for value in values:
             ElementTree.SubElement(choices, "Choice", value=value)
     ElementTree.SubElement(view, "TextArea", name=NOTE, toName=ITEM)
+    hidden = ElementTree.SubElement(view, "View", style="display:none")
+    ElementTree.SubElement(hidden, "TextArea", name=ANSWER, toName=ITEM)
     ElementTree.indent(view)
     content: bytes = ElementTree.tostring(view, encoding="utf-8")
     return content
@@ -55,17 +56,27 @@ def label_config(class_names: Sequence[str], kind: str) -> bytes:
 def label_studio_tasks(material: Material, rows: Rows, items: Items | None) -> bytes:
     """One task per row, with the model's prediction and every standing answer; a skip is a cancelled annotation.
 
+    The stock server takes annotations of its own users only, and keeps of each no more than its number, result and
+    lead time.  Who answered here, in which pass and when, therefore travels with the data of the task.
+
     Args:
         material: what was read.
         rows: positions.
         items: (n,) contents, ``{"image": url}`` or ``{"text": …}``; ids as text when left out.
     """
     undone = {row["undoes"] for row in material.decisions}
+    alive = [row for row in material.decisions if row["action"] != "undo" and row["id"] not in undone]
+    changed = {row["supersedes"]: row["round"] for row in alive if row["stage"] == "final"}
+    told: dict[int, dict[str, Any]] = {}
     made: dict[int, list[dict[str, Any]]] = {}
     answered = set()
-    for row in material.decisions:
-        if row["action"] != "undo" and row["stage"] == "final" and row["id"] not in undone:
+    for row in alive:
+        if row["stage"] == "final" and changed.get(row["id"]) != row["round"]:
             made.setdefault(row["position"], []).append(_annotation(material, row))
+            told.setdefault(row["position"], {})[str(row["id"])] = {
+                "annotator": row["annotator"], "action": row["action"], "label": row["new_label"],
+                "note": row["note"], "round": row["round"], "at": row["decided_at"],
+            }  # fmt: skip
             answered.add((row["position"], row["annotator"]))
     for row in material.skips:
         if (row["position"], row["annotator"]) not in answered:
@@ -75,7 +86,8 @@ def label_studio_tasks(material: Material, rows: Rows, items: Items | None) -> b
     for position in rows.tolist():
         name = str(material.answers.ids[position])
         data = {**(items[position] if items is not None else {"text": name})}
-        data |= {"id": name, "position": position, "given_label": names[material.answers.given[position]]}
+        data |= {"id": name, KEY: name, "position": position}
+        data |= {"given_label": names[material.answers.given[position]], ANSWERS: told.get(position, {})}
         tasks.append({
             "id": position + 1,
             "data": data,
@@ -98,8 +110,8 @@ def _prediction(material: Material, position: int, names: Sequence[str]) -> dict
 
 def _annotation(material: Material, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "completed_by": {"email": row["annotator"]},
-        "unique_id": str(uuid.uuid5(_SPACE, f"{material.dataset['fingerprint']} {row['id']}")),
+        "id": row["id"],
+        "import_id": row["id"],
         "created_at": _time(row["decided_at"]),
         "lead_time": row["lead_time"],
         "was_cancelled": False,
@@ -115,14 +127,14 @@ def _results(material: Material, row: Mapping[str, Any]) -> Iterator[dict[str, A
     if label is not None:
         yield {**_choice(f"{key} label", LABEL, choice_names(material.answers.class_names)[label]), "origin": origin}
     yield {**_choice(f"{key} action", ACTION, row["action"]), "origin": origin}
-    if row["note"]:
-        value = {"text": [row["note"]]}
-        yield {"id": f"{key} note", "from_name": NOTE, "to_name": ITEM, "type": "textarea", "value": value}
+    for name, text in ((NOTE, row["note"]), (ANSWER, str(row["id"]))):
+        if text:
+            said = {"from_name": name, "to_name": ITEM, "type": "textarea", "value": {"text": [text]}}
+            yield {"id": f"{key} {name}", **said}
 
 
 def _skipped(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "completed_by": {"email": row["annotator"]},
         "created_at": _time(row["skipped_at"]),
         "lead_time": 0.0,
         "was_cancelled": True,

@@ -141,7 +141,8 @@ def _gap(direct: FloatArray, cg: FloatArray) -> float:
 
 BLOBS = FigureEntry(
     title="Two Gaussian clouds: flipped labels stand out, and an optimiser that stops short moves the ground",
-    source="The Gaussian-blobs notebook of the reproduction of Koh & Liang 2017",
+    source="The Gaussian-blobs notebook of the reproduction of "
+    "[Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730)",
     run=blobs,
     options=(Option("flips", 0.05, "Share of flipped labels", 0.0, 0.3), Option("seed", 0, "Seed", 0, 10_000)),
     settings=SETTINGS,

@@ -166,10 +166,11 @@ def _secant(path: Path, middle: int) -> float:
 
 DERIVATIVE = FigureEntry(
     title="Influence is a derivative: the tangent at ε = 0, read off at ε = −1/n",
-    source="Hampel 1974; Koh & Liang 2017, section 2",
+    source="[Hampel 1974](https://doi.org/10.1080/01621459.1974.10482962); "
+    "[Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730), section 2",
     run=derivative,
     options=(
-        Option("train", -1, "Training point (−1: the most influential)", -1, 89),
+        Option("train", -1, "Training point", -1, 89, empty="the most influential"),
         Option("test", 0, "Test point", 0, 9),
     ),
     settings=SETTINGS,

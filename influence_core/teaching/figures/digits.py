@@ -79,7 +79,7 @@ def _numbers(points: pd.DataFrame) -> list[Number]:
 
 INCOMPLETE_SCORES = FigureEntry(
     title="Both factors matter: σ(−y f) keeps easy points small, H⁻¹ decides the sign",
-    source="Koh & Liang 2017, figure 1",
+    source="[Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730), figure 1",
     run=incomplete_scores,
     options=(Option("test", 6, "Test point", 0, 99), Option("l2", 0.1, "l2", 1e-4, 10.0)),
     settings=Settings(DataSettings("mnist"), ModelSettings("logistic", 0.1)),

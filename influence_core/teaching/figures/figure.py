@@ -63,9 +63,9 @@ class FigureEntry:
         title: a sentence.
         source: where the original is.
         settings: the state of Explore that shows the same problem; None where several are compared.
+        asked: the same for chosen options, where they name another problem; None where they do not.
         run: (options, task) to the figure; ticks, and stops when cancelled.
         options: what can be chosen.
-        files: names of the data sources (``DATASETS``) it cannot do without.
     """
 
     title: str
@@ -73,4 +73,4 @@ class FigureEntry:
     run: Callable[[Chosen, Task], Figure]
     options: tuple[Option, ...] = ()
     settings: Settings | None = None
-    files: tuple[str, ...] = ()
+    asked: Callable[[Chosen], Settings] | None = None

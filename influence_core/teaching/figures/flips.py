@@ -71,7 +71,8 @@ def _numbers(tables: dict[str, pd.DataFrame]) -> list[Number]:
 
 FLIPPED_LABELS = FigureEntry(
     title="Checking the most suspicious tenth finds most flipped labels",
-    source="Koh & Liang 2017, section 5.4; announced in the reproduction paper but not done there",
+    source="[Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730), section 5.4; "
+    "announced in the reproduction paper but not done there",
     run=flipped_labels,
     options=(Option("seeds", 5, "Seeds", 2, 50), Option("data", DATA[0], "Data", choices=DATA)),
     settings=flipped_settings(DATA[0]),

@@ -65,7 +65,8 @@ def linear_regression(chosen: Chosen, task: Task) -> Figure:
 
 LINEAR_REGRESSION = FigureEntry(
     title="In linear regression influence finds the same points as leaving each out",
-    source="The linear-regression notebook of the reproduction of Koh & Liang 2017",
+    source="The linear-regression notebook of the reproduction of "
+    "[Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730)",
     run=linear_regression,
     options=(Option("test", 7, "Test point", 0, 99),),
     settings=SETTINGS,

@@ -264,15 +264,15 @@ def _logistic_numbers(found: list[Panel], loo: FloatArray) -> list[Number]:
 
 RIDGE = FigureEntry(
     title="Four ways to the inverse Hessian, one experiment",
-    source="Figure of the reproduction of Koh & Liang 2017 on ForestFires (Cortez & Morais 2007)",
+    source="Figure of the reproduction of [Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730) "
+    "on ForestFires ([Cortez & Morais 2007](https://doi.org/10.24432/C5D88D))",
     run=ridge,
     options=(Option("row", 41, "Held-out row", 0, FIRES), Option("runs", 5, "Runs of LiSSA", 2, 20)),
     settings=ridge_settings(41),
-    files=("forest_fires",),
 )
 LOGISTIC = FigureEntry(
     title="Averaging removes the noise of LiSSA, not its bias",
-    source="Koh & Liang 2017, figure 2, and its reproduction",
+    source="[Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730), figure 2, and its reproduction",
     run=logistic,
     options=(
         Option("images", "bundled", "Images", choices=("bundled", "data folder")),

@@ -249,14 +249,14 @@ def _seed(words: str) -> Option:
 IRIS = DataSettings("iris")
 HINGE_SMOOTHING = FigureEntry(
     title="A smoothed hinge makes influence of a support vector machine meaningful, within limits",
-    source="Koh & Liang 2017, figure 4, and its reproduction",
+    source="[Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730), figure 4, and its reproduction",
     run=hinge_smoothing,
     options=(Option("draws", 20, "Draws of ten test points", 6, 200),),
     settings=Settings(IRIS, ModelSettings("hinge", PENALTY / 90, options=(("t", 0.01),))),
 )
 DISTANCES = FigureEntry(
     title="Far points: exactly unused by the support vector machine, merely small for logistic regression",
-    source="The reproduction of Koh & Liang 2017 on Iris",
+    source="The reproduction of [Koh & Liang 2017](https://doi.org/10.48550/arXiv.1703.04730) on Iris",
     run=distances,
     options=(
         Option("test", 1, "Test point", 0, 9),
