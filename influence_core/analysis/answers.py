@@ -14,8 +14,10 @@ from influence_core.analysis.ground import Ground
 from influence_core.analysis.groups import GroupEffect, checked_group, group_effect
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.trust import Trust, trust
+from influence_core.analysis.truth import Truth, Way
 from influence_core.analysis.witnesses import Click
 from influence_core.compute import FloatArray, Recent, RowsLike, Task, numpy, once
+from influence_core.compute.sparse import rows_of
 from influence_core.data import DataError
 from influence_core.influence import effects, estimators
 from influence_core.influence.estimators import ESTIMATORS, Estimator
@@ -71,13 +73,13 @@ class Analysis:
         entry, kept = solver_entry(self.solver), self.task if self.task.store else None
         reuse = self.problem.spectrum_up_to(entry.limit) if entry.spectral else None
         members = partial(self.problem.members, kept)
-        return Influence(self.problem.fitted, self.settings.solver, self.task, reuse, members)
+        return Influence(self.problem.fitted, self.settings.solver, self.task, reuse, members, self.problem.run_key)
 
     @property
     def solver(self) -> str:
         """The solver in use, ``auto`` resolved."""
         fitted = self.problem.fitted
-        return chosen_solver(self.settings.solver.name, fitted.size, fitted.kind.products_only)
+        return chosen_solver(self.settings.solver.name, fitted.size, fitted.kind.products_only, fitted.wide)
 
     @property
     def estimator(self) -> Estimator:
@@ -104,7 +106,7 @@ class Analysis:
 
     def value(self, test: int) -> float:
         """The watched quantity at one test point, at θ̂."""
-        watched = self._asked((test,)).watched
+        watched = self.asked((test,)).watched
         loss = self.problem.fitted.model.loss
         return float(watched.quantity.values(loss, watched.outputs, watched.batch.y, watched.target)[0])
 
@@ -119,21 +121,24 @@ class Analysis:
         """
         if test is None or (len(test) != 1 and not mean):
             return estimators.scores(self.influence, self.watched(test, mean), self.settings.estimator)
-        return self._asked(test).scores
+        return self.asked(test).scores
 
-    def _asked(self, test: RowsLike) -> Asked:
-        """Scores and solution at one test point, or for the mean over several."""
+    def solved(self, test: RowsLike) -> torch.Tensor:
+        """(H + δI)⁻¹q of one test point, or of the mean over several, (p, 1); shared with the scores."""
+        return self.influence.solved(self.asked(test).watched).value
+
+    def asked(self, test: RowsLike, task: Task | None = None) -> Asked:
+        """Scores and solution at one test point, or for the mean over several; ``task``: see ``Influence.solved``."""
         rows = tuple(int(row) for row in test)
-        return self._recent.get(rows, lambda: self._answer(rows))
+        return self._recent.get(rows, lambda: self._answer(rows, task))
 
-    def _answer(self, rows: tuple[int, ...]) -> Asked:
+    def _answer(self, rows: tuple[int, ...], task: Task | None) -> Asked:
         watched = self.watched(rows, mean=len(rows) != 1)
+        q = watched.gradient
+        solution = Solution(q, q.new_zeros(q.shape[1]), 0, True) if self._idle else self.influence.solved(watched, task)
         scores = estimators.scores(self.influence, watched, self.settings.estimator)
         scores.setflags(write=False)
-        if self._idle:
-            nothing = watched.gradient.new_zeros(watched.gradient.shape[1])
-            return Asked(watched, scores, Solution(watched.gradient, nothing, 0, True))
-        return Asked(watched, scores, self.influence.solved(watched))
+        return Asked(watched, scores, solution)
 
     @once
     def _recent(self) -> Recent[Asked]:
@@ -205,24 +210,26 @@ class Analysis:
     def _agreed(self) -> Recent[Agreement]:
         return Recent(KEPT)
 
-    def trust(self, test: int | RowsLike, refits: Refits | None = None) -> Trust:
-        """What the scores at one test point, or for the mean over several, rest on."""
-        rows = _rows(test)
-        return self._trusted.get((refits, rows), lambda: self._trust(rows, refits))
+    def trust(self, test: int | RowsLike, refits: Refits | None = None, truth: Truth | None = None) -> Trust:
+        """What the scores at one test point, or for the mean over several, rest on; ``truth``: of the refits."""
+        rows, way = _rows(test), (truth or self.problem.truth).way
+        return self._trusted.get((refits, rows, way.name), lambda: self._trust(rows, refits, way))
 
-    def _trust(self, rows: tuple[int, ...], refits: Refits | None) -> Trust:
-        asked, problem = self._asked(rows), self.problem
+    def _trust(self, rows: tuple[int, ...], refits: Refits | None, way: Way) -> Trust:
+        asked, problem = self.asked(rows), self.problem
         click = Click(
             asked.scores[:, 0],
             asked.solution,
             problem.remoteness[list(rows)],
             asked.watched,
-            problem.split.test.x[list(rows)],
+            rows_of(problem.split.test.x, list(rows)),
             plain=self.settings.estimator == "newton" and not self.influence.curvature.damping,
             measured=None if refits is None else refits.change[:, list(rows)].mean(1),
+            truth=way.name,
         )
         agreed = None if refits is None else self.agreement(refits, rows)
-        return trust(self.ground, click, agreed, judged=not problem.truth.way.noisy)
+        own = self.estimator.unrolls and way.seeds == 1  # this very run has no noise
+        return trust(self.ground, click, agreed, judged=own or not way.noisy)
 
     @once
     def _trusted(self) -> Recent[Trust]:
@@ -241,10 +248,10 @@ class Analysis:
             entry,
             solver_entry(self.solver).kind != "baseline",
             self.influence.curvature.reason if entry.curvature else "",
-            self.problem.truth.way.name,
             self._forecast,
             self.problem.crowd,
             self.problem.in_sample,
+            self.problem.smoothness() if entry.unrolls else None,
         )
 
     @property

@@ -13,6 +13,7 @@ from influence_core.analysis.folds import GOAL
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review
 from influence_core.compute import FloatArray, Rows, Task
+from influence_core.compute.pieces import Found, Piece, gathered
 from influence_core.data import Corrections, DataError
 from influence_core.mislabels import SIGNALS, Curve, auc, detection
 from influence_core.models.fitting import goal_of, newton
@@ -55,12 +56,16 @@ def checking_curve(
     wanted = set(signals) | set(ALWAYS)
     names = [name for name in SIGNALS if name in wanted] + [name for name in signals if name not in SIGNALS]
     job = task or Task()
-    runs = []
-    for done, seed in enumerate(seeds):
-        runs.append(_stored_run(replace(settings, seed=seed), names, shares, job))
-        job.show(_curve(runs, names, shares, seeds[: done + 1]))
-        job.tick(done + 1, len(seeds))
-    return _curve(runs, names, shares, seeds)
+    runs = dict[int, Found]()
+
+    def ended(k: int, found: Found) -> None:
+        runs[k] = found
+        ready = next(count for count in range(len(runs) + 1) if count not in runs)  # those before the first gap
+        if ready:
+            job.show(_curve([runs[j] for j in range(ready)], names, shares, seeds[:ready]))
+
+    found = gathered([_piece(replace(settings, seed=seed), names, shares) for seed in seeds], job, ended=ended)
+    return _curve(found, names, shares, seeds)
 
 
 def _curve(runs: list[dict[str, FloatArray]], names: list[str], shares: FloatArray, seeds: Sequence[int]) -> Curve:
@@ -71,13 +76,14 @@ def _curve(runs: list[dict[str, FloatArray]], names: list[str], shares: FloatArr
     return Curve(shares, tuple(seeds), found, accuracy, clean, areas)
 
 
-def _stored_run(settings: Settings, names: list[str], shares: FloatArray, task: Task) -> dict[str, FloatArray]:
+def _piece(settings: Settings, names: list[str], shares: FloatArray) -> Piece:
     key = settings.key("data", "model", "solver", "seed")
     name = f"checking:{key}:{','.join(names)}:{','.join(f'{share:g}' for share in shares)}"
-    return task.kept(name, lambda: _run(settings, names, shares, task))
+    return Piece(one_seed, settings, (names, shares), name)
 
 
-def _run(settings: Settings, names: list[str], shares: FloatArray, task: Task) -> dict[str, FloatArray]:
+def one_seed(settings: Settings, names: list[str], shares: FloatArray, task: Task) -> Found:
+    """Everything the curves need of one seed."""
     problem = Problem(settings)
     review = Review(Analysis(settings, problem, replace(task, report=lambda _done, _total: None)))
     flipped, result = problem.split.flipped, dict[str, FloatArray]()

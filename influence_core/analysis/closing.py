@@ -11,7 +11,7 @@ from influence_core.analysis.answers import Analysis
 from influence_core.analysis.problem import Problem
 from influence_core.analysis.review import Review
 from influence_core.compute import FloatArray, Task, numpy
-from influence_core.data import Corrections, DataError
+from influence_core.data import Corrections, DataError, Dataset
 
 RESAMPLES = 2_000
 BATCH = 200  # samples in memory
@@ -98,6 +98,8 @@ def corrected_review(review: Review, corrections: Corrections, task: Task | None
 def outcome(before: Review, after: Review) -> Outcome:
     """Held-out accuracy and loss before and after, with bands, and what the decisions were.
 
+    Both are measured on the test points of ``after``, whose labels may have been reviewed too.
+
     Args:
         before: the review with the labels as given.
         after: of :func:`corrected_review`.
@@ -108,7 +110,8 @@ def outcome(before: Review, after: Review) -> Outcome:
     corrections = after.analysis.problem.corrections
     if corrections is None or not before.analysis.problem.split.test.classes:
         raise DataError("Expected a review with decisions about classes: make some decisions first.")
-    old, new = _held_out(before.analysis.problem), _held_out(after.analysis.problem)
+    test = after.analysis.problem.split.test
+    old, new = (_held_out(one.analysis.problem, test) for one in (before, after))
     seed, rows = before.seed, corrections.rows
     stays = ~corrections.excluded
     kept = int((corrections.labels == before.labels[rows])[stays].sum())
@@ -118,11 +121,13 @@ def outcome(before: Review, after: Review) -> Outcome:
     return Outcome(_compared(old[0], new[0], seed), _compared(old[1], new[1], seed), *counts, how)
 
 
-def _held_out(problem: Problem) -> tuple[FloatArray, FloatArray]:
+def _held_out(problem: Problem, test: Dataset) -> tuple[FloatArray, FloatArray]:
     """(m,) 1 where a test point is classified right, and (m,) losses."""
-    fitted, test = problem.fitted, problem.test
-    f = fitted.model.outputs(fitted.theta, test.x)
-    return (~problem.misclassified).astype(float), numpy(fitted.model.loss.values(f, test.y))
+    fitted, batch = problem.fitted, problem.fitted.batch(test)
+    f = fitted.model.outputs(fitted.theta, batch.x)
+    margins = fitted.model.loss.margins(f, batch.y)
+    right = np.ones(len(test)) if margins is None else numpy(margins > 0).astype(float)
+    return right, numpy(fitted.model.loss.values(f, batch.y))
 
 
 def _compared(before: FloatArray, after: FloatArray, seed: int) -> BeforeAfter:

@@ -17,10 +17,11 @@ DRAWN = 200  # times that halves are drawn again for an error
 
 @dataclass(frozen=True)
 class Draw:
-    """How many random halves, and how many runs are averaged on each."""
+    """How many random halves, over how many seeds they are averaged (0: as the truth does), and what share leaves."""
 
     subsets: int = HALVES
-    seeds: int = 1
+    seeds: int = 0
+    dropped: float = 0.5
 
 
 DRAW = Draw()
@@ -75,9 +76,9 @@ def _correlations(a: FloatArray, b: FloatArray) -> FloatArray:
     return found
 
 
-def random_halves(n: int, count: int, seed: int) -> NDArray[np.bool_]:
-    """Subsets of half the training points, drawn without replacement, (count, n)."""
+def random_halves(n: int, count: int, seed: int, dropped: float = 0.5) -> NDArray[np.bool_]:
+    """Subsets of half the training points, or without another share, drawn without replacement, (count, n)."""
     random, members = np.random.default_rng([seed, 13]), np.zeros((count, n), dtype=bool)
     for row in members:
-        row[random.choice(n, n // 2, replace=False)] = True
+        row[random.choice(n, int(n * (1 - dropped)), replace=False)] = True
     return members

@@ -1,14 +1,19 @@
-"""The truth for networks: leave-one-out on a sample of points, the noise of refitting, training on random halves."""
+"""The two truths for networks, on a sample of points and on random halves, never mixed.
+
+This very run, repeated with its first parameters and its order of the examples while what leaves weighs nothing, is
+what ``unrolled`` predicts.  The mean over runs from several seeds is what training does on average.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from influence_core.analysis.truth import Truth, Way, collected, looking, pieces, within
-from influence_core.compute import Task
+from influence_core.analysis.truth import Truth, Way, collected, looking, within
+from influence_core.compute import FloatArray, Rows, Task
 from influence_core.models import FittedModel
 from influence_core.retraining import Question, Refits, Repeated, joined
 
@@ -18,8 +23,8 @@ HALF = 0.5  # share of the examples of each network for projection scores
 STEP = 2e6  # operations that a step of one model costs beside its products, on the clock of those
 
 
-def _repeated(truth: Truth, task: Task) -> Repeated:
-    return Repeated(truth.fitted, task, truth.key)
+def _repeated(truth: Truth, task: Task, seed: int = 0) -> Repeated:
+    return Repeated(truth.fitted, task, truth.key, seed=seed)
 
 
 def _rows(truth: Truth) -> NDArray[np.int64]:
@@ -29,7 +34,16 @@ def _rows(truth: Truth) -> NDArray[np.int64]:
 def _does(truth: Truth) -> str:
     many, n = len(_rows(truth)), len(truth.fitted.train)
     which = f"a random sample of {many:,} of the {n:,} training points" if many < n else f"the {n:,} training points"
-    return f"Train the network again without each of {which}, and {SEEDS} times from other seeds to see the noise."
+    return (
+        f"Train the network again without each of {which}, from the same first parameters in the same order, and "
+        f"{SEEDS} times from other seeds to see what those change."
+    )
+
+
+def _does_over_seeds(truth: Truth) -> str:
+    many, n = len(_rows(truth)), len(truth.fitted.train)
+    which = f"a random sample of {many:,} of the {n:,} training points" if many < n else f"the {n:,} training points"
+    return f"Train the network without each of {which} from {SEEDS} seeds, and take the mean of the changes."
 
 
 def _run_cost(truth: Truth) -> float:
@@ -48,7 +62,8 @@ def _leave_out(truth: Truth, question: Question, task: Task) -> Refits:
     A task that shall compute nothing gets what earlier runs have finished.
 
     Returns:
-        (n, m) changes, NaN outside the sample and the finished pieces, with the values of other seeds (SEEDS, m).
+        (n, m) changes, NaN outside the sample and the finished pieces, with the values of other seeds (SEEDS, m);
+        of a shard its own, the first one with those values.
     """
     n, rows = len(truth.fitted.train), _rows(truth)
     total = len(rows) + SEEDS
@@ -57,20 +72,79 @@ def _leave_out(truth: Truth, question: Question, task: Task) -> Refits:
         groups = [rows[k : k + 1] for k in range(part.start, part.stop)]
         return lambda: _repeated(truth, within(task, SEEDS + part.start, total)).without(question, groups)
 
-    noise = collected([lambda: _repeated(truth, within(task, 0, total)).noise(question, SEEDS)])
-    found = collected(piece(part) for part in pieces(truth.run_cost, len(rows))) if noise else []
-    change, own, certified = np.full((n, len(question.batch)), np.nan), np.full(n, np.nan), np.zeros(n, dtype=bool)
+    own, first = truth.share(len(rows), task=task), truth.shard.index == 0
+    noise = collected([lambda: _repeated(truth, within(task, 0, total)).noise(question, SEEDS)] if first else [])
+    found = collected(piece(part) for part in own) if noise or not first else []
+    change, self_change = np.full((n, len(question.batch)), np.nan), np.full(n, np.nan)
+    certified = np.zeros(n, dtype=bool)
     if not found:
-        return Refits(change, own.copy(), certified, own, np.zeros(()))
+        return Refits(change, self_change.copy(), certified, self_change, np.zeros(()))
     refits = joined(found)
-    rows = rows[: len(refits.change)]
-    change[rows], own[rows], certified[rows] = refits.change, refits.self_change, True
-    return Refits(change, np.full(n, np.nan), certified, own, refits.passes, noise=noise[0])
+    rows = rows[own[0].start :][: len(refits.change)]
+    change[rows], self_change[rows], certified[rows] = refits.change, refits.self_change, True
+    others = noise[0] if noise else None
+    return Refits(change, np.full(n, np.nan), certified, self_change, refits.passes, noise=others)
 
 
-def _stored(truth: Truth, question: Question, partial: bool) -> Refits | None:
-    found = _leave_out(truth, question, looking())
-    return found if found.certified.sum() >= (1 if partial else len(_rows(truth))) else None
+def _over_seeds(truth: Truth, question: Question, task: Task) -> Refits:
+    """Without each point of the sample from several seeds, in pieces that are kept.
+
+    Returns:
+        (n, m) mean changes, NaN outside the sample and the finished pieces, with those of every seed; of a shard its
+        own.
+    """
+    n, rows, m = len(truth.fitted.train), _rows(truth), len(question.batch)
+
+    def piece(part: slice) -> Callable[[], FloatArray]:
+        groups = [rows[k : k + 1] for k in range(part.start, part.stop)]
+
+        def make() -> FloatArray:
+            found = []
+            for seed in range(SEEDS):
+                own = within(task, SEEDS * part.start + seed * len(groups), SEEDS * len(rows))
+                found.append(_repeated(truth, own, seed).without(question, groups).change)
+            return np.stack(found)
+
+        return make
+
+    share = truth.share(len(rows), SEEDS, task)
+    found = collected(piece(part) for part in share)
+    change = np.full((SEEDS, n, m), np.nan)
+    if found:
+        some = np.concatenate(found, 1)
+        change[:, rows[share[0].start :][: some.shape[1]]] = some
+    certified, none = np.isfinite(change).all((0, 2)), np.full(n, np.nan)
+    return Refits(change.mean(0), none, certified, none, np.asarray(0.0), seeds=change)
+
+
+def _groups_over_seeds(truth: Truth, question: Question, groups: Sequence[Rows], task: Task) -> FloatArray:
+    """Mean changes (g, m) over ``SEEDS`` runs with and without each group."""
+
+    def told(seed: int) -> Task:
+        return replace(
+            task, report=lambda done, _all: task.report((seed * len(groups) + done) / SEEDS, float(len(groups)))
+        )
+
+    found = [_repeated(truth, told(seed), seed).without(question, groups).change for seed in range(SEEDS)]
+    mean: FloatArray = np.mean(found, 0)
+    return mean
+
+
+def _without_subsets(
+    truth: Truth, question: Question, members: NDArray[np.bool_], _seeds: int, task: Task
+) -> FloatArray:
+    """Changes of this very run, which rank subsets as its values do."""
+    return _repeated(truth, task).without(question, [np.flatnonzero(~row) for row in members]).change
+
+
+def _finished(measure: Callable[[Truth, Question, Task], Refits]) -> Callable[[Truth, Question, bool], Refits | None]:
+    """What an earlier run of a measurement has stored, of a finished one or also of a part."""
+
+    def stored(truth: Truth, question: Question, partial: bool) -> Refits | None:
+        found = measure(truth, question, looking())
+        return found if found.certified.sum() >= (1 if partial else len(_rows(truth))) else None
+
+    return stored
 
 
 def _members(truth: Truth, count: int, task: Task) -> tuple[FittedModel, ...]:
@@ -89,23 +163,41 @@ def sampled(n: int, seed: int, most: int = LEFT_OUT) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng([seed, 11]).choice(n, most, replace=False))
 
 
-TRAINED = Way(
-    name="training without a point",
-    title="Training without a point",
+SAME_RUN = Way(
+    name="the same run without a point",
+    title="The same run without a point",
     button="Train without each point",
-    runs="training runs without a point",
-    columns=("to LOO", "LDS"),
+    runs="the same run without a point",
+    columns=("to LOO of this run", "LDS of this run"),
     digits=".2f",
     does=_does,
     once="once, many networks at a time",
     noisy=True,
+    short="this very run",
     cost=lambda truth: (len(_rows(truth)) + SEEDS) * truth.run_cost,
     run_cost=_run_cost,
+    rows=_rows,
     loo=_leave_out,
-    stored=_stored,
+    stored=_finished(_leave_out),
     without=lambda truth, question, group, task: _repeated(truth, task).without(question, [group], True),
+    groups=lambda truth, question, groups, task: _repeated(truth, task).without(question, groups).change,
+    on_subsets=_without_subsets,
+    members=_members,
+)
+OVER_SEEDS = replace(
+    SAME_RUN,
+    name=f"training without a point, mean over {SEEDS} seeds",
+    title="Training without a point, over seeds",
+    runs=f"training without a point, over {SEEDS} seeds",
+    columns=("to LOO over seeds", "LDS over seeds"),
+    does=_does_over_seeds,
+    seeds=SEEDS,
+    short=f"mean over {SEEDS} seeds",
+    cost=lambda truth: SEEDS * (len(_rows(truth)) + 1) * truth.run_cost,
+    loo=_over_seeds,
+    stored=_finished(_over_seeds),
+    groups=_groups_over_seeds,
     on_subsets=lambda truth, question, members, seeds, task: _repeated(truth, task).on_subsets(
         question, members, seeds
     ),
-    members=_members,
 )

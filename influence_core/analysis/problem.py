@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from influence_core.analysis.groups import GroupRefit, checked_group
-from influence_core.analysis.networks import TRAINED
+from influence_core.analysis.networks import OVER_SEEDS, SAME_RUN
 from influence_core.analysis.truth import CERTIFIED, Truth, collected, looking
 from influence_core.compute import FloatArray, Recent, Task, known, numpy, once, result_store
+from influence_core.compute.sparse import rows_of
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
 from influence_core.data.columns import SourceColumn, source_columns
@@ -24,6 +25,7 @@ from influence_core.data.neighbours import Crowd, copies, remoteness
 from influence_core.data.positions import Positions, positions
 from influence_core.influence.diagnostics import Diagnostics, defined, deletion_diagnostics
 from influence_core.influence.second_step import Forecast
+from influence_core.influence.unrolled import metasmoothness
 from influence_core.influence.watched import Influence
 from influence_core.models import Batch, FittedModel, fit, training_cost
 from influence_core.retraining import Refits
@@ -68,7 +70,7 @@ class Problem:
     @once
     def split(self) -> Split:
         """Train and test, flipped labels included, what people decided about training labels applied."""
-        found = self.given.split if self.given else load(self.settings.data, self.settings.seed)
+        found = self.given.split if self.given else load(self.settings.data, self.settings.seed, _TASK.get(Task()))
         return found if self.corrections is None else corrected(found, self.corrections)
 
     @once
@@ -87,6 +89,14 @@ class Problem:
         token = _TASK.set(task)
         try:
             return self.fitted
+        finally:
+            _TASK.reset(token)
+
+    def read(self, task: Task) -> Split:
+        """Load the data now, as a job that can be cancelled."""
+        token = _TASK.set(task)
+        try:
+            return self.split
         finally:
             _TASK.reset(token)
 
@@ -142,7 +152,8 @@ class Problem:
     @once
     def in_sample(self) -> bool:
         """Whether every test point is a training point."""
-        return all(len(self.crowd.same(point)) for point in self.split.test.x)
+        x = self.split.test.x
+        return all(len(self.crowd.same(rows_of(x, k))) for k in range(x.shape[0]))
 
     @once
     def positions(self) -> Positions:
@@ -216,11 +227,17 @@ class Problem:
         """
         return 1 - float(self._wrong(theta).mean()) if self.split.test.classes else None
 
-    @once
+    @property
     def truth(self) -> Truth:
         """What really happens without some training points, by the way that suits the model."""
-        way = TRAINED if self.fitted.kind.seeded else CERTIFIED
-        return Truth(way, self.fitted, self.test, self.settings.seed, self._run_key, self._asked_key)
+        return next(iter(self.truths.values()))
+
+    @once
+    def truths(self) -> dict[str, Truth]:
+        """All ways to measure it: for a network ``run``, this very run, and ``seeds``, the mean over several."""
+        ways = {"run": SAME_RUN, "seeds": OVER_SEEDS} if self.fitted.kind.seeded else {"exact": CERTIFIED}
+        given = self.fitted, self.test, self.settings.seed, self.run_key, self._asked_key
+        return {name: Truth(way, *given) for name, way in ways.items()}
 
     def loo(self, quantity: str = "loss", target: int = -1, task: Task | None = None) -> Refits:
         """Leave-one-out for every training point and all test points: :meth:`Truth.loo`."""
@@ -264,8 +281,15 @@ class Problem:
         """Whether these networks are trained, here or on disk; every other model has them always."""
         return bool(collected([lambda: self.members(looking())]))
 
+    def smoothness(self, task: Task | None = None) -> float:
+        """How smooth the training run is in the weights of its examples; measured once, and kept with a store."""
+        told = task or Task(store=result_store())
+        seed = self.settings.seed
+        made = told.kept(f"smooth:{self.run_key}", lambda: {"value": np.array(metasmoothness(self.fitted, seed, told))})
+        return float(made["value"])
+
     @property
-    def _run_key(self) -> str:
+    def run_key(self) -> str:
         """Names a training run, whatever the number of networks for projection scores."""
         model = self.settings.model
         own = replace(model, options=tuple(pair for pair in model.options if pair[0] != "models"))

@@ -12,8 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 from influence_core.analysis.review import Review, trust_record
 from influence_core.compute import FloatArray, RowsLike
-from influence_core.data.neighbours import near_duplicates
+from influence_core.data.neighbours import near_duplicates, neighbour_distance
 
+LIKELY = 11  # classes: the given one and one for each digit
 ADVICE = " — "  # between the facts of a trust line and each sentence about a broken assumption
 
 
@@ -31,6 +32,8 @@ class Scores:
         p_suggested: (n,) the same of ``suggested``.
         label_score: (n,) in [0, 1], lower = worse, as open-source cleanlab has it: ``p_given``.
         is_issue: (n,) bool, confident learning's filter; without it, whether the model predicts another class.
+        belief: (n, c) the probabilities behind the others.
+        likely: (n, at most 11) classes from the most to the least probable.
         cross_validated: whether the probabilities are of models that have not seen the point.
         trust: the trust line of the scores, as plain data.
         metrics: held-out accuracy and loss, and training points.
@@ -45,6 +48,8 @@ class Scores:
     p_suggested: FloatArray
     label_score: FloatArray
     is_issue: NDArray[np.bool_]
+    belief: FloatArray
+    likely: NDArray[np.int64]
     cross_validated: bool
     trust: Mapping[str, object]
     metrics: Mapping[str, float]
@@ -81,6 +86,8 @@ def scores(review: Review, names: Sequence[str] | None = None) -> Scores:
         p_suggested=belief[np.arange(n), suggested],
         label_score=1 - signals["confident_learning"] if unseen else given,
         is_issue=review.issues if unseen else predicted != labels,
+        belief=belief,
+        likely=np.argsort(-belief, axis=1, kind="stable")[:, :LIKELY],
         cross_validated=unseen,
         trust=trust_record(review.trust),
         metrics=review.metrics,
@@ -93,11 +100,15 @@ def duplicate_groups(review: Review, rows: RowsLike) -> NDArray[np.int64]:
     Returns:
         (n,) number of the group, its smallest row; −1 for a point without near-duplicates.
     """
+    return near_groups(review.analysis.problem.split.train.x, rows)
+
+
+def near_groups(x: FloatArray, rows: RowsLike) -> NDArray[np.int64]:
+    """The same for features (n, d)."""
     asked = np.asarray(rows, dtype=np.int64)
-    x = review.analysis.problem.split.train.x
-    near = near_duplicates(x, asked, review.neighbour_distance)
+    near = near_duplicates(x, asked, neighbour_distance(x))
     ends = np.repeat(asked, [len(others) for others in near]), np.concatenate([*near, asked[:0]])
-    graph = coo_array((np.ones(len(ends[0])), ends), shape=(len(x), len(x)))
+    graph = coo_array((np.ones(len(ends[0])), ends), shape=(x.shape[0], x.shape[0]))
     _, smallest, group, sizes = np.unique(
         connected_components(graph, directed=False)[1], return_index=True, return_inverse=True, return_counts=True
     )

@@ -21,6 +21,7 @@ SETTLED = (
     "hinge",
     "separable",
     "unchecked",
+    "metasmooth",
 )
 
 
@@ -39,6 +40,7 @@ class Trust:
         agreement: with exact LOO, where that has been run.
         caveats: one per broken assumption; none where nothing speaks against the numbers.
         reason: why this damping was chosen, where nobody set it.
+        smoothness: of the training run, where the scores are its derivative by the weights of the examples.
         curvature: whether the scores use the Hessian, so that what is said of it concerns them.
         truth: what the agreement is with.
     """
@@ -55,6 +57,7 @@ class Trust:
     reason: str = ""
     truth: str = "exact LOO"
     curvature: bool = True
+    smoothness: float | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -96,6 +99,7 @@ class Trust:
         ]
         facts += hessian if self.curvature else []
         facts += [self.reason] if self.reason else []
+        facts += [] if self.smoothness is None else [f"metasmoothness of the run {self.smoothness:.2f}"]
         if self.agreement is not None:
             facts.append(f"against {self.truth}: {self.agreement.said(self.sized)}")
         return " · ".join(facts)
@@ -132,6 +136,7 @@ def trust(ground: Ground, click: Click, agreed: Agreement | None = None, judged:
         agreement=agreed,
         caveats=tuple(found),
         reason=ground.reason,
-        truth=ground.truth,
+        truth=click.truth,
         curvature=ground.curvature,
+        smoothness=ground.smoothness,
     )

@@ -37,6 +37,7 @@ class Click:
         points: (m, d) their features.
         plain: whether the scores are one Newton step without damping.
         measured: (n,) by refits, or None.
+        truth: what they are, or would be.
     """
 
     scores: FloatArray
@@ -46,6 +47,7 @@ class Click:
     points: FloatArray | None = None
     plain: bool = False
     measured: FloatArray | None = None
+    truth: str = "exact LOO"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +93,9 @@ def witnesses(ground: Ground, click: Click, guess: Guess | None = None) -> list[
         found += [_baseline(ground), _damping(ground, click), _step(click, guess)]
         if not any(found) and guess.word and guess.word != AGREES:
             found.append(_first_order(ground, click, guess))
-        if not any(found) and guess.change is None and not any(c.code == "network" for c in ground.caveats):
-            found.append(_unchecked(ground))
+        checked = ground.smoothness is not None or any(c.code == "network" for c in ground.caveats)
+        if not any(found) and guess.change is None and not checked:
+            found.append(_unchecked(ground, click.truth))
     found += [_copies(ground, click.scores), _own(ground, click), _far(click.remoteness)]
     return [caveat for caveat in found if caveat]
 
@@ -146,7 +149,7 @@ def _baseline(ground: Ground) -> Caveat | None:
     entry = ground.estimator
     if not entry.predicts:
         return Caveat("ranking", f"{entry.title} is a ranking without unit: only its order and signs can be compared.")
-    if entry.curvature:
+    if entry.curvature or entry.unrolls:
         return None
     return Caveat(
         "baseline",
@@ -198,10 +201,10 @@ def _first_order(ground: Ground, click: Click, guess: Guess) -> Caveat:
     )
 
 
-def _unchecked(ground: Ground) -> Caveat:
+def _unchecked(ground: Ground, truth: str) -> Caveat:
     return Caveat(
         "unchecked",
-        f"No cheap check is at hand for this model ({ground.fitted.size:,} parameters): only {ground.truth} tells how "
+        f"No cheap check is at hand for this model ({ground.fitted.size:,} parameters): only {truth} tells how "
         "far the numbers hold.",
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from influence_core.analysis import EXPECTED_ERRORS, Cancelled
 from influence_core.annotations import AnnotationError, Refused, StoreUnavailable
-from influence_core.cli import mislabels, questions
+from influence_core.cli import mislabels, numbers, questions, shards, stored
 from influence_core.version import __version__
 
 FAILED, INTERRUPTED = 2, 130
@@ -52,10 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _add_merge(parser: argparse.ArgumentParser) -> None:
+    shards.add_merge(parser, {**numbers.TABLES, "curve": mislabels.curve_result})
+
+
 COMMANDS: Mapping[str, Command] = {
-    "scores": Command("Predicted change of every test point when a training point leaves.", questions.add_scores),
-    "loo": Command("Measured change: refits without each training point.", questions.add_loo),
-    "lds": Command("Linear datamodelling score of the chosen estimator.", questions.add_lds),
+    "scores": Command("Predicted change of every test point when a training point leaves.", numbers.add_scores),
+    "loo": Command("Measured change: refits without each training point.", numbers.add_loo),
+    "lds": Command("Linear datamodelling score of the chosen estimator.", numbers.add_lds),
+    "merge": Command("Put the shards of scores, loo, lds or mislabels curve together.", _add_merge),
     "flip": Command("The fewest training points found whose leaving turns a prediction.", questions.add_flip),
+    "removal": Command("What happens without the most helpful points, against random ones.", questions.add_removal),
+    "forest": Command("The training points that a random forest leans on.", questions.add_forest),
+    "data": Command("Data sets that are never loaded whole: store a file, ask about it.", stored.add_commands),
     "mislabels": Command("Rank suspicious labels, make queues, export and import answers, retrain.", mislabels.add),
 }

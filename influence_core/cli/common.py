@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from influence_core.analysis import Settings, Task, result_store
 from influence_core.cells import to_csv
+from influence_core.compute.executor import HERE, executor
 from influence_core.files import json_text
 from influence_core.settings import SettingsError, from_json, to_json
 
@@ -30,6 +31,17 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="one setting by its name in a link, such as data.name=iris or model.l2=0.1; may be repeated",
+    )
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Argument ``--cluster WHERE``."""
+    parser.add_argument(
+        "--cluster",
+        default=HERE,
+        metavar="WHERE",
+        help="who computes: local:2 for two processes of this machine, tcp://… for a Dask scheduler "
+        "(default: threads of this process)",
     )
 
 
@@ -60,8 +72,8 @@ def _text(path: Path) -> str:
         raise SettingsError(f"{path.name}: {error}.") from None
 
 
-def task() -> Task:
-    """Progress on the standard error where a person watches, and the store of finished blocks."""
+def task(cluster: str = HERE) -> Task:
+    """Progress on the standard error where a person watches, the store of finished blocks, and who computes them."""
     bars: list[tqdm[Any]] = []  # one at a time, for the step that runs
 
     def report(done: float, total: float) -> None:
@@ -72,7 +84,7 @@ def task() -> Task:
         if done >= total:
             bars.pop().close()
 
-    return Task(report, store=result_store())
+    return Task(report, store=result_store(), workers=executor(cluster))
 
 
 def check_output(out: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,16 @@ from influence_core.analysis import (
 )
 from influence_core.cells import as_written
 from influence_core.cli import reviewing
-from influence_core.cli.common import add_settings, settings_of, task, write_json, write_table
+from influence_core.cli.common import (
+    add_cluster,
+    add_settings,
+    check_output,
+    settings_of,
+    task,
+    write_json,
+    write_table,
+)
+from influence_core.cli.shards import Portion, Table, add_shard, write_shard
 from influence_core.data.uploads.decoding import as_utf8
 from influence_core.settings import to_json
 from influence_core.version import versions
@@ -47,6 +57,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     rank.add_argument("--top", type=int, metavar="K", help="the first K rows only")
     curve = words.add_parser("curve", help="share checked against flips found and accuracy after fixing, many seeds")
     curve.add_argument("--seeds", type=int, default=10, help="number of seeds, from the settings' seed on")
+    add_cluster(curve)
+    add_shard(curve)
     retrain = words.add_parser("retrain", help="apply decisions, refit, compare on the held-out test points")
     retrain.add_argument("decisions", type=Path, help="CSV with columns id, action (keep, re-label, exclude), label")
     for command in (rank, curve, retrain):
@@ -134,11 +146,46 @@ def _say_quality(review: Review, names: list[str]) -> None:
 
 
 def run_curve(arguments: argparse.Namespace) -> None:
-    """One row per signal and share checked: mean ± standard error over seeds."""
-    settings = settings_of(arguments)
-    seeds = range(settings.seed, settings.seed + arguments.seeds)
-    found = checking_curve(settings, _names(arguments) or ["self_influence"], seeds, task=task())
-    write_table(curve_table(found), arguments.out)
+    """One row per signal and share checked: mean ± standard error over seeds; or the seeds of one shard."""
+    settings, shard, out = settings_of(arguments), arguments.shard, arguments.out
+    if shard.count > 1 and out is None:
+        raise DataError("--shard: expected --out FILE, beside which the shard is written.")
+    if out is not None:
+        check_output(out)
+    names = _names(arguments) or ["self_influence"]
+    seeds = shard.of(range(settings.seed, settings.seed + arguments.seeds))
+    found = _seeds_of(checking_curve(settings, names, seeds, task=task(arguments.cluster)))
+    if shard.count == 1:
+        write_table(curve_result(found)[0], out)
+        return
+    about = {
+        "word": "curve",
+        "asked": {"signals": names, "seeds": arguments.seeds},
+        "settings": json.loads(to_json(settings)),
+        "data_fingerprint": Problem(settings).split.fingerprint,
+        "parameters": "",
+        "versions": versions(),
+    }
+    print(write_shard(about, found, shard, out))
+
+
+def _seeds_of(curve: Curve) -> Portion:
+    pieces: dict[str, NDArray[Any]] = {"seeds": np.array(curve.seeds), "clean": curve.clean}
+    for kind, signals in (("found", curve.found), ("accuracy", curve.accuracy), ("auc", curve.auc)):
+        pieces |= {f"{kind}:{name}": values for name, values in signals.items()}
+    return Portion(pieces=pieces, once={"fractions": curve.fractions})
+
+
+def curve_result(found: Portion) -> Table:
+    """The table of a curve whose seeds were made together or in shards."""
+    pieces = found.pieces
+
+    def signals(kind: str) -> dict[str, NDArray[Any]]:
+        return {name.partition(":")[2]: values for name, values in pieces.items() if name.startswith(f"{kind}:")}
+
+    of = signals("found"), signals("accuracy"), pieces["clean"], signals("auc")
+    curve = Curve(found.once["fractions"], tuple(pieces["seeds"].tolist()), *of)
+    return curve_table(curve), {"seeds": len(curve.seeds)}
 
 
 def curve_table(curve: Curve) -> pd.DataFrame:

@@ -1,56 +1,40 @@
-"""``scores``, ``loo``, ``lds``, ``flip``: numbers of the Explore page as a file, with a manifest of what they are."""
+"""``flip``, ``removal`` and ``forest``: answers of the Explore page as a file, with a manifest of what they are."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from influence_core import wording
 from influence_core.analysis import (
     Analysis,
-    Draw,
     FlipQuestion,
+    RemovalQuestion,
     Settings,
     Task,
+    Truth,
     analyse,
+    forest,
     fragility,
-    linear_datamodelling,
+    removal,
+    removal_means,
 )
-from influence_core.cli.common import add_settings, check_output, settings_of, task, write_json, write_table
+from influence_core.analysis.rivals import ALL_RIVALS
+from influence_core.cli.common import add_cluster, add_settings, check_output, settings_of, task
+from influence_core.cli.shards import Table, write_result
 from influence_core.settings import SettingsError, to_json
 from influence_core.version import versions
 
 
-def add_scores(parser: argparse.ArgumentParser) -> None:
-    """Predicted changes at every test point, or at some."""
-    _common(parser)
-    parser.set_defaults(run=lambda arguments: _run(arguments, _scores))
-
-
-def add_loo(parser: argparse.ArgumentParser) -> None:
-    """Measured changes: refits without each training point; for a network without each of a random sample."""
-    _common(parser)
-    parser.set_defaults(run=lambda arguments: _run(arguments, _loo))
-
-
-def add_lds(parser: argparse.ArgumentParser) -> None:
-    """The linear datamodelling score of the chosen estimator, per test point."""
-    _common(parser)
-    parser.add_argument("--subsets", type=int, default=50, metavar="S", help="random halves to train on (default: 50)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="K", help="runs averaged on each half (default: 1)")
-    parser.set_defaults(run=lambda arguments: _run(arguments, _lds))
-
-
 def add_flip(parser: argparse.ArgumentParser) -> None:
     """The fewest training points found whose leaving turns each prediction."""
-    _common(parser)
+    common(parser)
     parser.add_argument(
         "--want",
         choices=list(fragility.WANTS),
@@ -62,31 +46,77 @@ def add_flip(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=lambda arguments: _run(arguments, _flip))
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
+def add_removal(parser: argparse.ArgumentParser) -> None:
+    """Measured change without the k most helpful points, against k random ones and against other rankings."""
+    common(parser)
+    parser.add_argument(
+        "--rivals",
+        default="every",
+        help=f"rankings to compare with, with commas: {', '.join(ALL_RIVALS)} or an estimator "
+        "(default: every, TracIn among them for a network; empty for none)",
+    )
+    parser.add_argument("--mean", action="store_true", help="means over the test points, in place of a row for each")
+    add_truth(parser)
+    parser.add_argument("--draws", type=int, default=removal.DRAWS, help="random groups of each size (default: 10)")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=list(removal.SHARES), metavar="S", help="of the training points"
+    )
+    parser.set_defaults(run=lambda arguments: _run(arguments, _removal))
+
+
+def add_forest(parser: argparse.ArgumentParser) -> None:
+    """The training points that a random forest leans on at each test point."""
+    common(parser)
+    parser.add_argument("--trees", type=int, default=100, help="of the forest (default: 100)")
+    parser.add_argument("--leaf", type=int, default=5, help="fewest training points of a leaf (default: 5)")
+    parser.add_argument("--regrow", action="store_true", help="measure the changes too: trees grow again")
+    parser.set_defaults(run=lambda arguments: _run(arguments, _forest))
+
+
+def add_truth(parser: argparse.ArgumentParser) -> None:
+    """Against which refits a network is held."""
+    parser.add_argument(
+        "--truth",
+        choices=("run", "seeds"),
+        default="run",
+        help="of a network: run, this very run repeated without what leaves; seeds, the mean over runs from several "
+        "seeds (default: run)",
+    )
+
+
+def measured(arguments: argparse.Namespace, analysis: Analysis) -> Truth:
+    """The truth that was asked for; other models have one only."""
+    problem = analysis.problem
+    return problem.truths.get(arguments.truth, problem.truth)
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """Arguments of every question: settings, output, test points."""
     add_settings(parser)
+    add_cluster(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .parquet, .csv or .json file")
     parser.add_argument("--test", type=int, nargs="+", metavar="J", help="test points by number (default: all of them)")
 
 
-Table = tuple[pd.DataFrame, Mapping[str, Any]]
+Words = Callable[[argparse.Namespace, Analysis, Task], Table]
 
 
-def _run(arguments: argparse.Namespace, make: Callable[[argparse.Namespace, Analysis, Task], Table]) -> None:
+def analysed(arguments: argparse.Namespace) -> tuple[Settings, Analysis, Task]:
+    """The settings that were asked for, with the model fitted to them and the task that shows progress."""
     settings = settings_of(arguments)
     check_output(arguments.out)
-    running = task()
+    running = task(arguments.cluster)
     analysis = replace(analyse(settings), task=running)
     analysis.problem.fit(running)
-    table, facts = make(arguments, analysis, running)
-    if arguments.out.suffix == ".parquet":
-        table.attrs = {"influence_explorer": _manifest(settings, analysis, table, facts)}  # travels as file metadata
-    write_table(table, arguments.out)
-    write_json(
-        _manifest(settings, analysis, table, facts), arguments.out.with_name(f"{arguments.out.stem}.manifest.json")
-    )
+    return settings, analysis, running
 
 
-def _manifest(settings: Settings, analysis: Analysis, table: pd.DataFrame, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _run(arguments: argparse.Namespace, make: Words) -> None:
+    settings, analysis, running = analysed(arguments)
+    write_result(about_of(settings, analysis), make(arguments, analysis, running), arguments.out)
+
+
+def about_of(settings: Settings, analysis: Analysis) -> dict[str, Any]:
     """What the numbers are, where they come from, and what they rest on."""
     fitted, names = analysis.problem.fitted, analysis.problem.split.test.class_names
     return {
@@ -98,12 +128,15 @@ def _manifest(settings: Settings, analysis: Analysis, table: pd.DataFrame, facts
         "data_fingerprint": analysis.problem.split.fingerprint,
         "versions": versions(),
         "gradient_norm": fitted.fit.gradient_norm,
-        "rows": len(table),
-        **facts,
     }
 
 
-def _tests(arguments: argparse.Namespace, analysis: Analysis) -> list[int]:
+def tests_of(arguments: argparse.Namespace, analysis: Analysis) -> list[int]:
+    """The test points that were asked for.
+
+    Raises:
+        SettingsError: a number that no test point has.
+    """
     m = len(analysis.problem.split.test)
     chosen = list(range(m)) if arguments.test is None else list(arguments.test)
     if wrong := [j for j in chosen if not 0 <= j < m]:
@@ -111,64 +144,10 @@ def _tests(arguments: argparse.Namespace, analysis: Analysis) -> list[int]:
     return chosen
 
 
-def _frame(analysis: Analysis, values: np.ndarray[Any, Any], tests: list[int]) -> pd.DataFrame:
-    """One row per training point, one column per test point, named by their ids."""
-    split = analysis.problem.split
-    frame = pd.DataFrame(values, columns=[str(split.test.ids[j]) for j in tests])
-    frame.insert(0, "id", split.train.ids.astype(object))
-    return frame
-
-
-def _scores(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
-    tests, parts = _tests(arguments, analysis), []
-    for done in range(0, len(tests), 16):
-        parts.append(analysis.scores(tests[done : done + 16]).reshape(len(analysis.problem.split.train), -1))
-        task.tick(min(done + 16, len(tests)), len(tests))
-    facts = {
-        "estimator": analysis.settings.estimator,
-        "solver": analysis.solver,
-        "trust": analysis.trust(tests[:1]).line,
-    }
-    frame = _frame(analysis, np.concatenate(parts, 1), tests)
-    frame.insert(1, "mean over all test points", analysis.worth)
-    return frame, facts
-
-
-def _loo(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
-    tests, settings = _tests(arguments, analysis), analysis.settings
-    refits = analysis.problem.loo(settings.quantity, settings.target, task)
-    frame = _frame(analysis, refits.change[:, tests], tests)
-    frame.insert(1, "certificate", refits.certificate)
-    facts: dict[str, Any] = {"measured": "refits", "certified": int(refits.certified.sum())}
-    if refits.noise is not None:
-        noise = refits.noise[:, tests].std(0, ddof=1)
-        facts["noise"] = {str(analysis.problem.split.test.ids[j]): float(s) for j, s in zip(tests, noise, strict=True)}
-    return frame, facts
-
-
-def _lds(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
-    if arguments.subsets < 3 or arguments.seeds < 1:
-        raise SettingsError("--subsets and --seeds: expected at least 3 subsets and 1 seed.")
-    tests, settings = _tests(arguments, analysis), analysis.settings
-    draw = Draw(arguments.subsets, arguments.seeds)
-    halves = analysis.problem.truth.halves(settings.quantity, settings.target, task, draw)
-    scores = analysis.scores(tests).reshape(len(analysis.problem.split.train), -1)
-    found = linear_datamodelling(halves.values[:, tests], scores, halves.members)
-    ids = analysis.problem.split.test.ids[tests].astype(object)
-    facts = {
-        "estimator": analysis.settings.estimator,
-        "lds": found.mean.value,
-        "standard_error": found.error,
-        "subsets": found.subsets,
-        "seeds": halves.seeds,
-    }
-    return pd.DataFrame({"id": ids, "lds": found.each}), facts
-
-
 def _flip(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
     problem, found = analysis.problem, {}
     want = arguments.want or ("flip" if problem.split.test.classes else "cross")
-    tests = _tests(arguments, analysis)
+    tests = tests_of(arguments, analysis)
     if arguments.test is None and want == "right":
         tests = [j for j in tests if problem.misclassified[j]]
     if not tests:
@@ -191,3 +170,43 @@ def _flip(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Tabl
         "first_order_sets": {str(split.test.ids[j]): ids[answer.turned.first].tolist() for j, answer in found.items()},
     }
     return pd.DataFrame(rows), facts
+
+
+def _removal(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
+    tests, ids, truth = tests_of(arguments, analysis), analysis.problem.split.test.ids, measured(arguments, analysis)
+    rivals = tuple(name.strip() for name in arguments.rivals.split(",") if name.strip())
+    question = RemovalQuestion(
+        tuple(tests),
+        None if rivals == ("every",) else rivals,
+        tuple(arguments.shares),
+        arguments.draws,
+        arguments.truth,
+    )
+    found = removal_means(analysis, question, task)
+    facts: dict[str, Any] = {
+        "estimator": analysis.settings.estimator,
+        "measured": truth.way.short or truth.way.name,
+        "draws": arguments.draws,
+    }
+    if arguments.mean:
+        facts["interval"] = (
+            f"{removal.LEVEL:.0%} of the mean over test points: mean ± t·s/√t, t with points − 1 degrees"
+        )
+        return found.table(), facts
+    facts["interval"] = f"{removal.LEVEL:.0%} of random groups: mean ± t·s·√(1 + 1/draws), t with draws − 1 degrees"
+    tables = [one.table().assign(id=str(ids[j])) for j, one in zip(tests, found.each, strict=True)]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["id", *(name for name in table if name != "id")]], facts
+
+
+def _forest(arguments: argparse.Namespace, analysis: Analysis, task: Task) -> Table:
+    split, tests, tables = analysis.problem.split, tests_of(arguments, analysis), []
+    made = forest.grown(split.train, arguments.trees, arguments.leaf, analysis.settings.seed, task)
+    for found in made.leanings(split.test, tests):
+        table = found.table(split.train, made.regrown(split.test, found, task) if arguments.regrow else None)
+        table.insert(0, "test", str(split.test.ids[found.test]))
+        tables.append(table)
+    what, helps = ("probability of the true class", -1) if split.test.classes else ("prediction", 0)
+    sign = f"{wording.meaning(f'{what} of the forest', helps)} {forest.KEPT}"
+    facts = {"sign": sign, "quantity": what, "unit": "probability" if helps else split.test.target_name}
+    return pd.concat(tables, ignore_index=True), facts | {"trees": arguments.trees, "leaf": arguments.leaf}

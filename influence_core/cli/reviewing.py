@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from influence_core.analysis import (
-    DATASETS,
     SIGNALS,
     DataError,
     Problem,
     contents,
+    originals,
 )
 from influence_core.annotations import (
     Context,
@@ -28,13 +28,14 @@ from influence_core.annotations import (
     queues,
 )
 from influence_core.cli.common import add_settings, settings_of, task, write_table
-from influence_core.reviewing import Recipe, duplicates, offered, run, samples, score
+from influence_core.data import Whole
+from influence_core.reviewing import Recipe, adopt_older, duplicates, offered, run, samples, score, title, under_review
 
 
 def add(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The commands and their arguments."""
     queue = words.add_parser("queue", help="score the training labels and make a new queue version in the store")
-    queue.add_argument("--strategy", default="self_influence", choices=list(SIGNALS))
+    queue.add_argument("--strategy", default="margin", choices=list(SIGNALS))
     queue.add_argument("--limit", type=int, metavar="K", help="cards; default: every row nobody has settled")
     queue.add_argument("--overlap", type=int, default=1, help="answers wanted per card")
     queue.add_argument("--blind", action="store_true", help="hide suggestion and evidence until a first answer")
@@ -66,31 +67,35 @@ def run_queue(arguments: argparse.Namespace) -> None:
     cheap = [name for name, signal in SIGNALS.items() if signal.cheap]
     recipe = Recipe(settings, None, offered([*cheap, arguments.strategy]))
     scored = score(recipe, given, task())
+    groups = duplicates(scored)
     plan = Plan(
         arguments.strategy,
         arguments.limit,
         overlap=arguments.overlap,
-        duplicates=duplicates(scored),
+        duplicates=groups,
         blind=arguments.blind,
         seed=settings.seed,
     )
-    known = samples(given.split, _title(arguments))
-    made = create_queue(open_store(), known, run(scored, recipe), plan, _name(arguments))
+    store = open_store()
+    adopt_older(store, scored.whole, settings)
+    known = samples(scored.whole, title(settings_of(arguments).data))
+    made = create_queue(store, known, run(scored, recipe, groups), plan, _name(arguments))
     print(f"queue version {made.version}: {made.size} cards by {made.strategy}")
 
 
 def run_queues(arguments: argparse.Namespace) -> None:
     """One row per queue of these data, the newest first."""
-    found = queues(open_store(), _problem(arguments).split.train.fingerprint)
+    found = queues(open_store(), under_review(_problem(arguments)).fingerprint)
     names = ("version", "strategy", "size", "overlap", "blind", "control_fraction", "created_by", "trust")
     write_table(pd.DataFrame([{name: getattr(one, name) for name in names} for one in found]), arguments.out)
 
 
 def run_export(arguments: argparse.Namespace) -> None:
     """Write the files of an export; their names go to the standard output."""
-    store, problem = open_store(), _problem(arguments)
-    chosen = _queue(store, problem, arguments.version)
-    context = Context(items=contents.items(problem.split), original=_original(arguments, problem))
+    store, rows = open_store(), under_review(_problem(arguments))
+    adopt_older(store, rows, settings_of(arguments))
+    chosen = _queue(store, rows, arguments.version)
+    context = Context(items=contents.items(rows.split), original=_original(arguments, rows))
     files = export(store, chosen.id, _name(arguments), arguments.rows, context)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -98,20 +103,20 @@ def run_export(arguments: argparse.Namespace) -> None:
         print(arguments.folder / name)
 
 
-def _original(arguments: argparse.Namespace, problem: Problem) -> Original | None:
+def _original(arguments: argparse.Namespace, rows: Whole) -> Original | None:
     """The uploaded table, else one that is put together from the features; images have none."""
-    if arguments.table is None:
-        sheet = contents.assembled(problem.split)
-    else:
-        table = arguments.table
-        sheet = contents.uploaded(settings_of(arguments).data, problem.split, table.name, table.read_bytes())
+    data, table = settings_of(arguments).data, arguments.table
+    file = None if table is None else (table.name, table.read_bytes())
+    if file is None and data.name == "upload":
+        file = originals.kept_original(str(dict(data.options)["id"]))
+    sheet = contents.assembled(rows.split) if file is None else contents.uploaded(data, rows.split, *file)
     return None if sheet is None else Original(**vars(sheet))
 
 
 def run_import(arguments: argparse.Namespace) -> None:
     """Store the answers of a file, and say what became of each."""
-    store, problem = open_store(), _problem(arguments)
-    chosen = _queue(store, problem, arguments.version)
+    store, rows = open_store(), under_review(_problem(arguments))
+    chosen = _queue(store, rows, arguments.version)
     found = import_label_studio(store, chosen.id, arguments.file.read_bytes(), _name(arguments))
     print(f"{found.stored} answers stored, {found.known} known already")
     for sentence, count in found.left_out.items():
@@ -125,16 +130,12 @@ def _problem(arguments: argparse.Namespace) -> Problem:
     return problem
 
 
-def _queue(store: Store, problem: Problem, version: int | None) -> Queue:
-    found = queues(store, problem.split.train.fingerprint)
+def _queue(store: Store, rows: Whole, version: int | None) -> Queue:
+    found = queues(store, rows.fingerprint)
     for one in found:
         if version in {None, one.version}:
             return one
     raise DataError(f"These data have {len(found)} queues in the store: make one first, or name one that exists.")
-
-
-def _title(arguments: argparse.Namespace) -> str:
-    return DATASETS[settings_of(arguments).data.name].title
 
 
 def _name(arguments: argparse.Namespace) -> str:
