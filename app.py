@@ -10,8 +10,12 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from influence_core.settings import DataSettings, Settings
+from pages.components.browser.map import park
 from pages.components.frame.bootstrap import bootstrap
 from pages.components.frame.presets import PRESETS, Preset
+from pages.components.home.blame import SETTINGS, blame, wrong_ones
+from pages.components.home.live import SEEN, live
+from pages.components.problem.scene import scene
 from pages.components.review import opening
 from pages.components.session import state
 from pages.components.session.net import guarded
@@ -22,7 +26,7 @@ def card(name: str, preset: Preset) -> None:
     with st.container(border=True, height="stretch", vertical_alignment="distribute"):
         st.markdown(f"**{preset.title}**")
         st.caption(preset.sentence)
-        if st.button("Explore", key=f"preset-{name}", icon=":material/arrow_forward:", width="stretch"):
+        if st.button(preset.button, key=f"preset-{name}", icon=":material/arrow_forward:", width="stretch"):
             state.put(preset.settings)
             state.look(test=preset.test, train=None, ask="test")
             st.switch_page("pages/3_Explore.py", query_params=state.link())
@@ -33,7 +37,7 @@ def own_data() -> None:
     with st.container(border=True, height="stretch", vertical_alignment="distribute"):
         st.markdown("**Your own data**")
         st.caption("A table, arrays, embeddings or a zip of picture folders: checked, mapped and in, in three clicks.")
-        if st.button("Upload", key="preset-upload", icon=":material/upload:", width="stretch"):
+        if st.button("Upload a file", key="preset-upload", icon=":material/upload:", width="stretch"):
             state.put(Settings(data=DataSettings("upload")))
             st.switch_page("pages/1_Data.py", query_params=state.link())
 
@@ -41,9 +45,9 @@ def own_data() -> None:
 def review() -> None:
     """The way to the queue of suspicious labels."""
     with st.container(border=True, height="stretch", vertical_alignment="distribute"):
-        st.markdown("**Find wrong labels**")
-        st.caption("A ranked queue with the evidence on every card, one key per answer, and nothing ever lost.")
-        if st.button("Review labels", key="preset-review", icon=":material/fact_check:", width="stretch"):
+        st.markdown("**Mislabels**")
+        st.caption("Labels that look wrong, ranked: the evidence on every card, one key per answer, nothing ever lost.")
+        if st.button("Find mislabels", key="preset-review", icon=":material/fact_check:", width="stretch"):
             opening.take_demo()
             st.switch_page("pages/4_Mislabels.py", query_params=state.link())
 
@@ -54,6 +58,10 @@ bootstrap(
     "predicts that change for every training point at once, and measures it by exact refits beside it.",
 )
 with guarded():
+    stage = st.container(key="live")  # the presets below it do not wait for its first picture, and do not move after it
+    place = stage.empty()
+    if not st.session_state.get(SEEN):
+        place.html('<div class="if-waiting" role="status">Fitting a model to 900 handwritten digits …</div>')
     cards: list[Callable[[], None]] = [partial(card, name, preset) for name, preset in PRESETS.items()]
     cards += [review, own_data]
     for start in range(0, len(cards), 3):
@@ -67,12 +75,10 @@ with guarded():
             label="Lessons: how influence works, step by step; and published figures, computed again",
             icon=":material/school:",
         )
-
-    st.subheader("What the numbers mean", anchor=False)
-    st.markdown(
-        "**change** = test loss without the training point minus test loss with it.  \n"
-        ":blue[**Helpful**] (> 0): removing the point hurts the prediction.  "
-        ":orange[**Harmful**] (< 0): removing it improves the prediction.  \n"
-        "*Influence* and *one-step Newton* predict this change from one factorisation of the Hessian; *exact LOO* "
-        "refits the model without each point, with a certificate per refit."
-    )
+    drawn = scene(SETTINGS)
+    blame(wrong_ones()[0])
+    place.empty()
+    st.session_state[SEEN] = True
+    with stage:
+        park(drawn, "home-positions")
+        live()

@@ -12,11 +12,12 @@ from influence_core.settings import Option
 from pages.components.charts import examples
 from pages.components.data.examples import draw_gallery, draw_table, named
 from pages.components.data.fetch_panel import offer_to_fetch
+from pages.components.data.representation import options_of
 from pages.components.data.upload_wizard import fresh, go_on, own_data
 from pages.components.frame.bootstrap import bootstrap
 from pages.components.lenses import lens_of
-from pages.components.problem import draw_panel
-from pages.components.problem.suit import say_once, suit_model
+from pages.components.problem import draw_panel, reading_panel
+from pages.components.problem.suit import RARE_WORDS, say_once, suit_model
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -46,17 +47,18 @@ def choose_source() -> Source | None:
     words.markdown(plain_markdown(source.summary) if source else "")
     if cached.drawn(state.settings()):
         draw_panel.data_options()
-    elif source is not None and source.options and not source.uploaded:
-        columns = st.columns(4)
-        for k, described in enumerate(source.options):
-            with columns[k % 4]:
-                controls.option("data", described)
+    elif source is not None and source.options and not source.uploaded and source.ready():
+        options_of(source)
     return source
 
 
 def take_source(name: str) -> None:
     """Another data set keeps the fractions, and the flips where there are classes."""
-    flips = state.settings().data.flip_fraction if core.DATASETS[name].task != "regression" else 0.0
+    source = core.DATASETS[name]
+    flips = state.settings().data.flip_fraction if source.task != "regression" else 0.0
+    if source.estimator not in {"", state.settings().estimator}:
+        state.change(estimator=source.estimator)
+        state.note(RARE_WORDS)
     state.change("data", name=name, options=(), flip_fraction=flips)
 
 
@@ -111,14 +113,16 @@ def standardise(source: Source) -> None:
     )
 
 
-def sizes(split: Split) -> None:
+def sizes(problem: Problem) -> None:
     """The size line."""
+    split, columns = problem.split, len(problem.columns)
     train = split.train
+    encoded = f", of {columns:,} columns" if columns < train.x.shape[1] else ""
     facts = {
         "Training points n": len(train),
         "Validation points": len(split.validation),
         "Test points m": len(split.test),
-        "Features d": train.x.shape[1],
+        f"Features d{encoded}": train.x.shape[1],
         "Classes c": train.classes or "–",
         "Labels changed": int(split.flipped.sum()) if train.classes else "–",
     }
@@ -132,7 +136,8 @@ def draw_map(problem: Problem) -> None:
     train, plane = split.train, split.train.x.shape[1] == 2
     labels = lens_of(train).hover(train, split.original_y)
     points = examples.Points(places.train, train.y, train.class_names, labels, split.flipped, train.target_name)
-    ends, caption = None, f"{len(train):,} training points on their two {'features' if plane else 'principal axes'}."
+    axes = "features" if plane else "strongest directions of words" if train.worded else "principal axes"
+    ends, caption = None, f"{len(train):,} training points on their two {axes}."
     if train.x.shape[1] == 1:
         caption = f"{len(train):,} training points: the one feature against the target."
     if plane and split.boundary is not None:
@@ -182,7 +187,7 @@ def choose_histogram(split: Split) -> None:
         key="histogram",
         on_change=safely(lambda: controls.pick("feature", st.session_state["histogram"], len(names))),
     )
-    values = split.scaling.invert(train.x)[:, feature]
+    values = split.feature(feature)
     draw_histogram(values, train, f"How {names[feature]} is distributed", names[feature], "feature-histogram")
 
 
@@ -208,13 +213,17 @@ with guarded():
     if not here:
         st.stop()
     if chosen is not None and not chosen.present and not chosen.uploaded:
-        offer_to_fetch(state.settings().data.name, chosen)
+        if chosen.missing:
+            st.info(plain_markdown(chosen.missing), icon=":material/inventory_2:")
+        else:
+            offer_to_fetch(state.settings().data.name, chosen)
         st.stop()
+    reading_panel.wait(state.settings())
     current_problem = cached.problem(state.settings())
     uploaded = chosen is not None and chosen.uploaded
     suit_model(current_problem.split.train, current_problem.split if fresh() and uploaded else None)
     go_on()
-    sizes(current_problem.split)
+    sizes(current_problem)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         draw_map(current_problem)

@@ -8,7 +8,7 @@ from pages.components.frame.bootstrap import bootstrap
 from pages.components.model.choosing import choose_model
 from pages.components.model.deletion import draw_deletion
 from pages.components.model.fitted import draw_curve, draw_errors, draw_field, draw_weights, numbers
-from pages.components.problem import train_panel
+from pages.components.problem import reading_panel, train_panel
 from pages.components.problem.suit import say_once, suit_model
 from pages.components.session import cached, state
 from pages.components.session.net import guarded
@@ -17,6 +17,7 @@ from pages.components.widgets import trust_line
 bootstrap("Model", "How does the model fit, and has it converged?")
 with guarded():
     say_once()
+    reading_panel.wait(state.settings())
     problem = cached.problem(state.settings())
     suit_model(problem.split.train)
     with st.container(border=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +14,14 @@ from influence_core.settings import Option, Settings
 from pages.components.charts import solvers
 from pages.components.charts.comparison import accuracy
 from pages.components.frame.bootstrap import bootstrap
+from pages.components.problem import reading_panel
 from pages.components.problem.suit import say_once, suit_model
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
-from pages.components.session.words import plain_markdown
-from pages.components.solvers import benches, comparison, fast_panel, truth
+from pages.components.session.words import form_of, plain_markdown
+from pages.components.solvers import benches, comparison, fast_panel, removal_table, truth
 from pages.components.solvers.truth import verdict
 from pages.components.widgets import controls
 from pages.components.widgets.chart_frame import show
@@ -40,7 +42,7 @@ def choose(problem: Problem) -> int:
     """Test point, damping, and the solver that the other pages use; the index of the test point."""
     settings, m = state.settings(), len(problem.split.test)
     controls.exist(problem)
-    names = core.applicable_solvers(problem.fitted.size)
+    names = core.applicable_solvers(problem.fitted.size, problem.fitted.wide)
     titles = {AUTOMATIC: "Automatic"} | {name: core.SOLVERS[name].title for name in names}
     curvatures = core.applicable_curvatures(problem.fitted)
     test, damping, solver, *rest = st.columns([3, 3, 4, 4] if curvatures else [3, 3, 4], vertical_alignment="bottom")
@@ -84,7 +86,7 @@ def automatic(settings: Settings, problem: Problem) -> list[str]:
     """What was chosen where nobody set it, and why."""
     fitted, said = problem.fitted, []
     if settings.solver.name == AUTOMATIC:
-        said.append(core.why_chosen(fitted.size, fitted.kind.products_only))
+        said.append(core.why_chosen(fitted.size, fitted.kind.products_only, fitted.wide))
     if not core.applicable_curvatures(fitted):
         return said
     curvature = cached.analysis(settings).influence.curvature
@@ -189,12 +191,16 @@ def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], dampin
     names = [str(name) for name in cached.problem(settings).split.train.ids[path.rows]]
     table = pd.DataFrame({"id": names} | {f"δ = {value:g}": path.scores[:, k] for k, value in enumerate(path.dampings)})
     largest = np.abs(path.scores[:, here]).max()
-    caption = truth.sentence(settings) + f" At δ = {damping:g} the largest |score| is {largest:.3g} {unit}."
+    form = form_of(path.scores, unit)
+    size = form.text(float(largest)).lstrip("+")
+    caption = truth.sentence(settings) + f" At δ = {damping:g} the largest |score| is {size} {form.scaled_unit}."
     if not np.isfinite(largest):
         caption = f"At δ = {damping:g} the Hessian plus damping is singular: there is no score."
     caption += " Each damping costs two products with the eigenvectors."
     show(
-        solvers.score_paths(path, names, damping, unit, truth.meant(settings)),
+        solvers.score_paths(
+            replace(path, scores=form.scale(path.scores)), names, damping, form.scaled_unit, truth.meant(settings)
+        ),
         caption,
         table,
         "damping-path",
@@ -204,6 +210,7 @@ def draw_paths(settings: Settings, test: int, choices: tuple[float, ...], dampin
 bootstrap("Solvers", "Do the solvers agree, and what does damping do?")
 with guarded():
     say_once()
+    reading_panel.wait(state.settings())
     current, now = state.settings(), cached.problem(state.settings())
     suit_model(now.split.train)
     with st.spinner("Fitting …"):
@@ -217,6 +224,7 @@ with guarded():
     if everyone and not comparison.running(benches.bench(current, chosen_test)):
         draw_accuracy(everyone)
         truth.section(current, chosen_test, everyone, truth_now)
+    removal_table.panel(current)
     fast_panel.panel(current)
     st.subheader("Spectrum and damping", anchor=False)
     if now.fitted.size > core.SOLVERS[core.SPECTRAL].limit:

@@ -50,10 +50,10 @@ def scatter_kind(count: int) -> type[go.Scatter] | type[go.Scattergl]:
 
 
 def log_step(values: NDArray[Any]) -> int | str:
-    """Plotly's ``dtick`` of a logarithmic axis: whole decades where there are several, else 1, 2 and 5 of each."""
+    """Plotly's ``dtick`` of a logarithmic axis: whole decades where there is more than one, else 1, 2 and 5 of it."""
     positive = values[values > 0]
     decades = np.log10(positive.max() / positive.min()) if len(positive) else 0.0
-    return max(1, round(decades / 6)) if decades >= 2 else "D2"
+    return max(1, round(decades / 6)) if decades >= 1 else "D2"
 
 
 def class_colour(k: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.components.charts.base import INK, QUIET, blank
+from pages.components.charts.base import INK, QUIET, blank, log_step
 from pages.components.charts.scale import plain
 
 if TYPE_CHECKING:
@@ -110,5 +110,5 @@ def recalls(report: FastReport) -> go.Figure:
             hovertemplate="every training point<br>%{x:.3g} ms<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", dtick=log_step(np.array([*x, 1e3 * report.full])))
     return figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])

@@ -10,10 +10,13 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.components.charts.base import INK, QUIET, SHAPES, blank, class_colour, line, scatter_kind
+from pages.components.charts.colours import CLASS_COLOURS
 from pages.components.charts.scale import plain
 
 STEPS = 1_000  # of a grid that values lie on
 MOST_BINS = 60
+PATTERNS = ("", "/", ".")
+SKEWED = 1.5  # times the usual range that a few large targets may stretch a scale of colours
 FLIPPED = "label flipped on purpose"
 
 
@@ -85,12 +88,15 @@ def _of_class(points: Points, k: int, kind: Any) -> go.Scatter | go.Scattergl:
 
 
 def _by_target(points: Points, kind: Any) -> go.Scatter | go.Scattergl:
+    low, usual, high = np.percentile(points.y, (2, 98, 100))
+    ends = {"cmin": low, "cmax": usual} if high - low > SKEWED * (usual - low) > 0 else {}
+    said = f"{points.target_name}, the largest 2 % alike" if ends else points.target_name
     return kind(
         x=points.xy[:, 0], y=points.xy[:, 1], mode="markers", name="training point", showlegend=False,
         text=[plain(text) for text in points.labels], hovertemplate="%{text}<extra></extra>",
         marker={
             "size": 7, "color": points.y, "colorscale": "Viridis", "line": {"width": 0.7, "color": INK},
-            "colorbar": {"title": {"text": plain(points.target_name), "side": "right"}, "thickness": 12},
+            "colorbar": {"title": {"text": plain(said), "side": "right"}, "thickness": 12}, **ends,
         },
     )  # fmt: skip
 
@@ -179,7 +185,7 @@ def _step(different: NDArray[Any]) -> float:
 
 
 def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...], title: str, unit: str) -> go.Figure:
-    """How often each value occurs, by class where there are classes: overlaid for up to three, else stacked.
+    """How often each value occurs, by class where there are classes: side by side for up to three, else stacked.
 
     Args:
         values: (n,) in the unit of the source.
@@ -190,15 +196,19 @@ def histogram(values: NDArray[Any], y: NDArray[Any], class_names: tuple[str, ...
     """
     edges = bins(values)
     centres, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
-    few = len(class_names) <= 3
-    figure = blank(title, unit, "training examples", barmode="overlay" if few else "stack", bargap=0, height=300)
+    few = 0 < len(class_names) <= 3
+    figure = blank(title, unit, "training examples", barmode="group" if few else "stack", bargap=0, height=300)
     groups = [(plain(name), y == k, class_colour(k)) for k, name in enumerate(class_names)]
-    for name, rows, colour in groups or [("training examples", np.ones(len(values), bool), QUIET)]:
+    for k, (name, rows, colour) in enumerate(groups or [("training examples", np.ones(len(values), bool), QUIET)]):
+        shape = PATTERNS[k // len(CLASS_COLOURS) % len(PATTERNS)]  # colours repeat: a pattern tells the second round
         figure.add_trace(
             go.Bar(
-                x=centres, y=np.histogram(values[rows], edges)[0], width=width, name=name,
-                marker={"color": colour, "line": {"width": 0.5, "color": colour}},
-                opacity=0.6 if few and groups else 1.0, hovertemplate="%{x:.4g}: %{y:,}",
+                x=centres, y=np.histogram(values[rows], edges)[0], width=None if few else width, name=name,
+                marker={
+                    "color": colour, "line": {"width": 0.5, "color": colour},
+                    "pattern": {"shape": shape, "size": 5, "fgcolor": "#222222", "fillmode": "overlay"},
+                },
+                hovertemplate="%{x:.4g}: %{y:,}",
             )
         )  # fmt: skip
     return figure

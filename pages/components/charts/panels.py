@@ -96,7 +96,9 @@ def _panel(grid: go.Figure, pair: Pair, place: dict[str, int], look: Style) -> N
         grid.add_trace(rings, **place)
     if look.band:
         grid.add_hrect(-look.band, look.band, fillcolor=INK, opacity=0.18, line_width=0, layer="below", **place)
-    grid.update_xaxes(range=[-reach, reach], **place).update_yaxes(range=[-reach, reach], **place)
+    grid.update_xaxes(range=[-reach, reach], constrain="domain", **place)
+    across = next(grid.select_xaxes(**place)).plotly_name.replace("axis", "")
+    grid.update_yaxes(range=[-reach, reach], constrain="domain", scaleanchor=across, **place)  # the diagonal at 45°
 
 
 def diagonal(reach: float, kind: Any = go.Scatter) -> go.Scatter | go.Scattergl:

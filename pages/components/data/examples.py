@@ -14,8 +14,9 @@ from pages.components.charts import examples
 from pages.components.lenses import lens_of
 from pages.components.session import cached, state
 from pages.components.session.door import core
+from pages.components.session.keeping import kept
 from pages.components.session.words import plain_markdown
-from pages.components.widgets.chart_frame import twin
+from pages.components.widgets.chart_frame import headed
 from pages.components.widgets.linked_table import formats
 
 PREVIEW = 200
@@ -27,7 +28,7 @@ def named(data: Any, y: np.ndarray) -> Any:
     return np.array(data.class_names, dtype=object)[y.astype(int)] if data.classes else y
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@kept
 def tiles(key: str, _settings: Settings) -> Gallery | None:
     """The first training images with flipped labels marked, built once per split; None without thumbnails."""
     split = cached.problem(_settings).split
@@ -64,13 +65,13 @@ def draw_table(split: Any) -> None:
         original = pd.Series(named(train, split.original_y)[:rows], dtype=object)
         table["label in the source"] = original.where(split.flipped[:rows], "")
     table = lens_of(train).beside(table, train.take(np.arange(rows)), split.scaling, FEATURES)
-    st.markdown(f"**The first {rows} of {len(train):,} training examples, in the source's units**")
-    features = len({*table} & {*train.feature_names})
-    if 0 < features < train.x.shape[1]:
+    features = len({*table} & {*train.feature_names}) if train.texts is None else 0
+    cut = 0 < features < train.x.shape[1]
+    part = (f"-first-{rows}" if rows < len(train) else "") + (f"-{features}-features" if cut else "")
+    title = f"**The first {rows} of {len(train):,} training examples, in the source's units**"
+    headed(title, table, f"training-examples{part}")
+    if cut:
         st.caption(f"The first {features} of {train.x.shape[1]:,} features.")
     st.dataframe(table, hide_index=True, height=300, column_config=formats(table))
-    part = f"-first-{rows}" if rows < len(train) else ""
-    part += f"-{features}-features" if 0 < features < train.x.shape[1] else ""
     if part:
-        st.caption("The file below holds this part, and its name says so.")
-    twin(table, f"training-examples{part}")
+        st.caption("The file holds this part, and its name says so.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from influence_core.data.uploads import Column, ColumnMapping, Raw, Upload
 
 ROWS, WIDTH, NOTES, IMAGES = 20, 30, 6, 8
+SHORT = 20  # different texts up to which a column is a category
 NONE = "—"
 TASKS = {"classification": "Classes", "regression": "A number (regression)"}
 NUMBER_FILLS = {
@@ -42,7 +43,7 @@ HEADS = {
     "doubts": "counts as a value", "distinct": "different values", "example": "first value",
     "note": "what was understood",
 }  # fmt: skip
-CHOICES = ("target", "task", "left_out", "numbers", "texts", "target_gaps", *ROLES)
+CHOICES = ("target", "task", "left_out", "prose", "numbers", "texts", "target_gaps", *ROLES)
 
 
 def say(sentence: str) -> None:
@@ -85,14 +86,15 @@ def choose_mapping(raw: Raw, columns: Sequence[Column], mapping: ColumnMapping) 
     with task_box:
         task: Any = _pick("The target is", list(TASKS), mapping.task, "task", TASKS)
     with out_box:
-        features = _features(columns, mapping)
+        prose = _prose(columns, mapping)
+        features = () if prose else _features(columns, mapping)
     boxes = st.columns(3)
     chosen: dict[str, Any] = {}
     for box, (role, label) in zip(boxes, ROLES.items(), strict=True):
         with box:
             picked = _pick(label, [NONE, *single], getattr(mapping, role) or NONE, role)
             chosen[role] = "" if picked == NONE else picked
-    mapping = replace(mapping, task=task, features=features, **chosen)
+    mapping = replace(mapping, task=task, features=features, prose=prose, **chosen)
     if said := core.uploads.left_out(raw, tuple(columns), mapping):
         st.caption("  \n".join(map(plain_markdown, said)))
     return mapping
@@ -125,9 +127,10 @@ def summary(built: Upload, warnings: Sequence[str]) -> None:
     """The data set as it would be used, and what to know before."""
     data, table = built.table.dataset, built.table
     parts = "by your column" if table.train is not None else "at random"
+    features = f"{data.x.shape[1]:,}" if data.texts is None else "of texts"
     facts = {
         "Rows": f"{len(data):,}",
-        "Features": f"{data.x.shape[1]:,}",
+        "Features": features,
         "Classes": f"{data.classes:,}" if data.classes else "– (regression)",
         "Test part": parts,
     }
@@ -195,6 +198,23 @@ def _features(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[str, .
         help="All columns but the target and these are features. Texts become one 0/1 feature per value.",
     )
     return tuple(name for name in names if name not in left_out)
+
+
+def _prose(columns: Sequence[Column], mapping: ColumnMapping) -> tuple[str, ...]:
+    """Columns of texts whose words are the features; asked only where a column may hold texts to be read."""
+    names = [c.name for c in columns if c.kind == "text" and c.distinct > SHORT and c.name != mapping.target]
+    if not names:
+        return ()
+    taken = st.session_state.get("upload.prose", mapping.prose)
+    st.session_state["upload.prose"] = [name for name in names if name in taken]
+    chosen = st.multiselect(
+        "Texts to be read: what they say is the features",
+        names,
+        key="upload.prose",
+        placeholder="None: other columns are the features",
+        help="Their words, or an embedding, in place of all other columns; several columns are joined.",
+    )
+    return tuple(name for name in names if name in chosen)
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:

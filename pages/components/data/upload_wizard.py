@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
+from influence_core.settings import Options
+from pages.components.data.elsewhere import elsewhere
+from pages.components.data.representation import CHOSEN, choose_words, chosen_words, options_of
+from pages.components.data.upload_form import ASKED, OFFER, FormOffer, asked, choose_form, offer
 from pages.components.data.upload_mapping import CHOICES, choose_mapping, choose_missing, preview, say, summary
-from pages.components.data.upload_reading import KEPT, MAPPING, RAW, choose_reading, understood
+from pages.components.data.upload_reading import KEPT, MAPPING, RAW, SEEN, choose_reading, understood
 from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -19,13 +23,13 @@ if TYPE_CHECKING:
     from influence_core.data.uploads import Upload
 
 FILE, ERROR = "upload.file", "upload.error"
-BUILT = "upload.built"
+BUILT, SIZE = "upload.built", "upload.size"
 FRESH, ONWARD = "upload.fresh", "upload.onward"
 MINE, ROUND = "upload.mine", "upload.round"  # fingerprint to title; counts files that were used
 LIMIT_MB = 200
 FORMS = (
-    "**Table**: CSV, TSV, .xlsx, .ods, JSON lines, ARFF, LibSVM text, Parquet or Feather; one example per row. It "
-    "may be packed (.csv.gz, .zip).  \n"
+    "**Table**: CSV, TSV, .xlsx, .xls, .xlsb, .ods, JSON lines, ARFF, LibSVM text, Parquet or Feather; one "
+    "example per row. It may be packed (.csv.gz, .xz, .zst, .zip), also train.csv and test.csv together.  \n"
     "**NPZ**: `x` (n, d) and `y` (n,), or `x_train`, `y_train`, `x_test`, `y_test`; optional `ids`, `split`, `text`, "
     "`images`, `feature_names`, `class_names`.  \n"
     "**Embeddings**: the same, or a Parquet column of lists of numbers; pictures in a second column are shown.  \n"
@@ -45,6 +49,8 @@ def own_data() -> bool:
     manifest = held(key) if key else None
     if manifest is not None:
         about(manifest)
+        if manifest.get("words"):
+            options_of(core.DATASETS["upload"])
     if key:
         words = "Upload another file" if manifest is not None else "Upload the file again"
         with st.expander(words, icon=":material/upload_file:", expanded=manifest is None):
@@ -82,10 +88,10 @@ def go_on() -> None:
             st.switch_page("pages/3_Explore.py", query_params=state.link())
 
 
-def open_upload(key: str | None) -> None:
+def open_upload(key: str | None, words: Options = ()) -> None:
     """Make uploaded data the data of this session; a file that was being mapped is put away."""
     if key:
-        state.change("data", name="upload", options=(("id", key),), flip_fraction=0.0)
+        state.change("data", name="upload", options=(("id", key), *words), flip_fraction=0.0)
         st.session_state[FRESH] = True
         forget()
 
@@ -101,9 +107,10 @@ def held(key: str) -> dict[str, Any] | None:
 
 def about(manifest: dict[str, Any]) -> None:
     """One line on the data in use, and the way on."""
+    features = "texts" if manifest.get("words") else f"{len(manifest['feature_names'])} features"
     words = [
         f"**{plain_markdown(manifest['file'])}**",
-        f"{manifest['rows']:,} rows, {len(manifest['feature_names']):,} features",
+        f"{manifest['rows']:,} rows, {features}",
         f"target {plain_markdown(manifest['target_name'])} ({manifest['task']})",
     ]
     filled = [f"{plain_markdown(name)}: {plain_markdown(to)}" for name, to in manifest["missing_filled"].items()]
@@ -122,17 +129,20 @@ def wizard() -> None:
         say(st.session_state[ERROR])
     raw = st.session_state.get(RAW)
     if raw is None:
+        choose_form()
         return
     seen, columns = understood(raw, st.session_state[MAPPING])
     preview(seen, columns)
+    choose_form()
     choose_reading(raw, columns, st.session_state[MAPPING])
     mapping = choose_missing(columns, choose_mapping(seen, columns, st.session_state[MAPPING]))
     st.session_state[MAPPING] = mapping
+    if mapping.prose:
+        choose_words()
     if BUILT not in st.session_state or st.session_state[BUILT][0].mapping != mapping:
         try:
-            with st.spinner("Checking …"):
-                built = core.uploads.build(raw, mapping)
-                st.session_state[BUILT] = built, core.uploads.warnings(built, columns)
+            size = st.session_state.get(SIZE, 0)
+            st.session_state[BUILT] = elsewhere("Checking", size, core.uploads.made, raw, mapping, columns)
         except core.EXPECTED_ERRORS as error:
             say(str(error))
             return
@@ -157,25 +167,34 @@ def receive() -> None:
         if st.session_state.get(FILE):
             forget()
         return
-    if st.session_state.get(FILE) == file.file_id:
+    known, form = st.session_state.get(FILE, (None, None))
+    if (known, form) == (file.file_id, asked()):
         return
-    forget()
-    st.session_state[FILE] = file.file_id
+    forget(keep=(ASKED, OFFER) if known == file.file_id else ())
+    name, content, now = file.name, file.getvalue(), (file.file_id, asked())
     try:
-        with st.spinner("Reading the file …"):
-            raw = core.uploads.read_upload(file.name, file.getvalue())
-            columns = core.uploads.describe_columns(raw)
-            guess = core.uploads.guess_mapping(raw, columns)
+        taken = elsewhere("Reading the file", len(content), core.uploads.take, name, content, asked())
     except core.EXPECTED_ERRORS as error:
-        st.session_state[ERROR] = str(error)
+        st.session_state.update({FILE: now, ERROR: str(error)})
+        kind = core.uploads.form_kind(name, content)
+        st.session_state.setdefault(OFFER, FormOffer(kind) if kind else None)
         return
-    st.session_state.update({RAW: raw, MAPPING: guess})
+    # Only now: a run that was ended by another one while it read leaves the file to that one.
+    st.session_state.update(
+        {FILE: now, RAW: taken.raw, MAPPING: taken.mapping, OFFER: offer(taken.raw), SIZE: len(content)}
+    )
+    st.session_state[SEEN] = taken.mapping.readings, (taken.raw, taken.columns)
+    if taken.built is not None:
+        st.session_state[BUILT] = taken.built
 
 
 def use(built: Upload) -> None:
     """Keep the data on the server and make them the data of this session."""
     try:
         key = core.uploads.upload_store().save(built)
+        file = st.session_state.get(f"upload.uploader.{st.session_state.get(ROUND, 0)}")
+        if file is not None:
+            core.originals.keep_original(key, file.getvalue())
     except core.EXPECTED_ERRORS as error:
         st.session_state[ERROR] = str(error)
         return
@@ -183,10 +202,23 @@ def use(built: Upload) -> None:
     st.session_state.setdefault(MINE, {})[key] = title
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     st.session_state[ONWARD] = True
-    open_upload(key)
+    open_upload(key, chosen_words() if built.table.words is not None else ())
 
 
-def forget() -> None:
+def forget(keep: tuple[str, ...] = ()) -> None:
     """Put the file that was being mapped away, with what was chosen for its columns."""
-    for name in [FILE, RAW, MAPPING, ERROR, BUILT, *KEPT, *(f"upload.{part}" for part in CHOICES)]:
+    mine = {
+        FILE,
+        RAW,
+        MAPPING,
+        ERROR,
+        BUILT,
+        SIZE,
+        CHOSEN,
+        ASKED,
+        OFFER,
+        *KEPT,
+        *(f"upload.{part}" for part in CHOICES),
+    }
+    for name in mine - {*keep}:
         st.session_state.pop(name, None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from pages.components.browser.strips import Strip
+from pages.components.explore.listing import download, listing
 from pages.components.lenses import Strongest, lens_of
-from pages.components.problem.asked import Rows, Shown
-from pages.components.problem.listed import exported, table
+from pages.components.problem.asked import EACH, Shown
+from pages.components.problem.groups import Rows
 from pages.components.problem.loo_panel import RATE
 from pages.components.session import state
 from pages.components.session.door import core
@@ -20,14 +20,12 @@ from pages.components.session.view import group_text
 from pages.components.session.words import plain_markdown, signed
 from pages.components.widgets import controls, job_panel
 from pages.components.widgets.job_panel import jobs
-from pages.components.widgets.linked_table import heading, linked_table
 
 if TYPE_CHECKING:
     from influence_core.analysis import FlipQuestion, Fragility
 
 PANEL = "flip-panel"
 UNASKED = 2.0  # seconds up to which the search begins when the panel is open
-EACH, FEATURES = 6, 8  # members on each side of a strip; features beside a row
 ASKS = {
     "flip": "to flip the predicted class",
     "right": "to make it right",
@@ -172,8 +170,16 @@ def _members(shown: Shown, rows: Rows) -> None:
         about=shown.about,
     )
     asked = split.test.take(np.array([shown.view.point]))
+    ranked = rows[np.argsort(-np.abs(shown.scores[rows]), kind="stable")]
     listed = Strongest(
-        shown.data, asked, shown.labels, content, shown.pick, "flip-strip", lambda: _table(shown, rows), shown.on_map
+        shown.data,
+        asked,
+        shown.labels,
+        content,
+        shown.pick,
+        "flip-strip",
+        lambda: listing(shown, ranked, "flip-table"),
+        shown.on_map,
     )
     lens_of(shown.data).strongest(listed)
     _buttons(shown, rows)
@@ -182,16 +188,6 @@ def _members(shown: Shown, rows: Rows) -> None:
 def _listed(name: str, count: int, most: int) -> str:
     """What one side of the strip shows; the words before the colon name it."""
     return f"{name.capitalize()}: {count:,} of the set" + (f", the {most} strongest" if count > most else "")
-
-
-def _table(shown: Shown, rows: Rows) -> None:
-    frame = table(shown).iloc[rows][["id", "label", "predicted change"]]
-    ranked = frame.reindex(frame["predicted change"].abs().sort_values(ascending=False).index)
-    name = heading("predicted change", shown.unit, shown.ends)
-    listed = shown.data.take(ranked.index.to_numpy())
-    told = ranked.rename(columns={"predicted change": name})
-    beside = lens_of(listed).beside(told, listed, shown.analysis.problem.split.scaling, FEATURES)
-    linked_table(beside, shown.selected, shown.pick, "flip-table", [name])
 
 
 def _buttons(shown: Shown, rows: Rows) -> None:
@@ -205,18 +201,5 @@ def _buttons(shown: Shown, rows: Rows) -> None:
             help="It becomes the group below and is ringed on the map; a refit there says what else it changes.",
             on_click=safely(lambda: state.choose_group(group_text(rows))),
         )
-        st.download_button(
-            f"Download these {len(rows):,} points as CSV",
-            lambda: core.cells.to_csv(_file(shown, rows)),
-            f"flip-set-{shown.settings.data.name}-test-{shown.view.point}.csv",
-            "text/csv",
-            key="flip-csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-
-
-def _file(shown: Shown, rows: Rows) -> pd.DataFrame:
-    frame = exported(table(shown).iloc[rows], shown)
-    frame.insert(0, "row", rows)
-    return frame
+        label = f"Download these {len(rows):,} points as CSV"
+        download(shown, rows, label, f"flip-set-{shown.settings.data.name}-test-{shown.view.point}")

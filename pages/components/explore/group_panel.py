@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 
 from influence_core.settings import Settings, SettingsError
-from pages.components.problem.asked import Rows, Shown, train_groups
+from pages.components.problem.asked import Shown
+from pages.components.problem.groups import Rows, titles, train_groups
 from pages.components.problem.loo_panel import RATE
 from pages.components.problem.scene import boundary_after
 from pages.components.session import cached, state
@@ -45,7 +46,7 @@ class Group:
 
     def boundary(self, shown: Shown) -> list[np.ndarray] | None:
         """Where the boundary of a two-dimensional problem lies after the refit; None before it and elsewhere."""
-        return None if self.refit is None else boundary_after(shown.settings, self.refit.theta)
+        return None if self.refit is None or shown.view.axes else boundary_after(shown.settings, self.refit.theta)
 
 
 def group_of(shown: Shown) -> Group | None:
@@ -121,7 +122,7 @@ def _choose(shown: Shown) -> None:
     groups, train = train_groups(shown.analysis.problem), shown.analysis.problem.split.train
     words = {NONE: "None", "harmful": f"The {STRONGEST} most harmful", "helpful": f"The {STRONGEST} most helpful"}
     words |= {"flipped": "Labels flipped on purpose"}
-    words |= {f"class {k}": f"Class {name}" for k, name in enumerate(train.class_names)} | {NUMBERS: "Numbers or lasso"}
+    words |= titles(train) | {NUMBERS: "Numbers or lasso"}
     ranked = ["harmful", "helpful"] if shown.side == "train" else []
     offered = [NONE, *ranked, *(name for name, rows in groups.items() if len(rows)), NUMBERS]
     now = shown.view.group
@@ -179,10 +180,11 @@ def _numbers(shown: Shown, group: Group) -> None:
         f"**{len(group.rows):,} of {len(shown.analysis.problem.split.train):,} training points leave**: "
         f"change of the {shown.analysis.quantity.title}, {shown.own_unit}, at {at}"
     )
+    way = shown.analysis.problem.truth.way
     cells = [
         ("First order (a sum)", effect.first_order, ""),
         ("One-step Newton", effect.newton, effect.why or "with the refit"),
-        ("Real refit", None if refit is None else refit.change, "not run yet"),
+        (f"Refit: {way.short}" if way.noisy else "Real refit", None if refit is None else refit.change, "not run yet"),
     ]
     columns = st.columns(4)
     for column, (name, change, absent) in zip(columns, cells, strict=False):

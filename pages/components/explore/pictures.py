@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from pages.components.browser.loo_scatter import Pairs, loo_scatter, summary
@@ -16,24 +14,22 @@ from pages.components.browser.strips import Strip
 from pages.components.charts.scale import colour_limit
 from pages.components.explore import question
 from pages.components.explore.group_panel import Group
+from pages.components.explore.listing import asked, listing
+from pages.components.explore.sharers import chosen_word, sharers
 from pages.components.explore.standing import certain, extremes
 from pages.components.lenses import Strongest, lens_of
-from pages.components.problem import draw_panel, loo_panel, network_truth
-from pages.components.problem.asked import Rows, Shown, definition
-from pages.components.problem.listed import table
+from pages.components.problem import draw_panel, loo_panel, network_truth, truths
+from pages.components.problem.asked import ASKED, EACH, Shown, definition
+from pages.components.problem.groups import Rows
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.view import group_text
 from pages.components.session.words import counted, plain_markdown
-from pages.components.widgets.linked_table import formats
 from pages.components.widgets.trust_line import trust_line as draw_trust
 
 if TYPE_CHECKING:
     from influence_core.analysis import Refits
-    from influence_core.data import Dataset
 
-SHOWN_EACH = 6  # one row at 1280 px
-FEATURES = 8  # of them, where they are rows
 MAP, TRUTH = 450, 280  # pixels: both, and the first lines about one training point, fit a screen of 800
 LASSO = {
     "test": "A lasso makes a group of training points that leave together. Drag moves the map, ctrl + wheel zooms.",
@@ -86,6 +82,8 @@ def _picture(shown: Shown, group: Group | None) -> tuple[np.ndarray, MapView]:
         alt=_alt(shown),
         title=TITLES[view.ask],
         height=MAP,
+        told=shown.told,
+        beside=shown.beside,
     )
 
 
@@ -119,8 +117,9 @@ def _alt(shown: Shown) -> str:
 
 def draw_truth(shown: Shown) -> None:
     """LOO scatter, or the way to it."""
-    way = shown.analysis.problem.truth.way
-    st.markdown(f"**Predicted change against {way.runs}**")
+    way = shown.truth.way
+    st.markdown(f"**Predicted change against {way.runs}**", help=truths.TWO if way.short else None)
+    truths.choose(shown.settings)
     if shown.measured is None:
         loo_panel.panel(shown.settings)
         return
@@ -128,7 +127,7 @@ def draw_truth(shown: Shown) -> None:
     shared = not (cached.drawn(shown.settings) and shown.side == "train") and shown.axis_form.power == shown.form.power
     coloured = shown.form.scale(shown.helpfulness) if shared else None
     pairs = Pairs(shown.truth_form.scale(shown.measured), shown.axis_form.scale(shown.scores), shown.side, coloured)
-    loo_scatter(shown.scene, pairs, replace(shown.look(), height=TRUTH), shown.pick, "loo-scatter")
+    loo_scatter(shown.scene, pairs, replace(loo_panel.look(shown), height=TRUTH), shown.pick, "loo-scatter")
     said = summary(shown.agreed, shown.sized)
     if not way.noisy:
         st.markdown(said, help=_certified(shown))
@@ -171,7 +170,8 @@ def _bound(shown: Shown, refits: Refits, row: int | None = None) -> str:
 def trust_line(shown: Shown) -> None:
     """What the numbers rest on; amber with advice where an assumption is broken."""
     # r and slope of the line compare training points; the reverse question compares test points, and has its own box.
-    found = shown.analysis.trust(shown.tests, shown.refits if shown.side == "train" else None)
+    refits = shown.refits if shown.side == "train" else None
+    found = shown.analysis.trust(shown.tests, refits, shown.truth)
     draw_trust(found, _newton if "measure" not in shown.view.hidden else None)
 
     if sentence := certain(shown):
@@ -187,14 +187,17 @@ def _newton() -> None:
 def examples(shown: Shown) -> None:
     """The points that matter most, or to which it matters most."""
     order = shown.ranked
-    helpful = [i for i in order[:SHOWN_EACH] if shown.helpfulness[i] > 0]
-    harmful = [i for i in order[::-1][:SHOWN_EACH] if shown.helpfulness[i] < 0]
+    helpful = [i for i in order[:EACH] if shown.helpfulness[i] > 0]
+    harmful = [i for i in order[::-1][:EACH] if shown.helpfulness[i] < 0]
     st.subheader(strongest(shown), anchor=False)
+    if word := chosen_word(shown):
+        sharers(shown, word)
+        return
     if shown.side == "train":
         st.caption(_concentration(shown))
     if said := extremes(shown):
         st.caption(plain_markdown(said))
-    asked, caption = _asked(shown)
+    above, caption = asked(shown), _caption(shown)
     content = Strip(
         caption,
         helpful,
@@ -205,10 +208,13 @@ def examples(shown: Shown) -> None:
         titles(shown),
         heading=strongest(shown),
         about=shown.about,
+        asked=len(above),
     )
+    rows = [*helpful, *harmful]
     points = Strongest(
-        shown.data, asked, shown.labels, content, shown.pick, "strips", lambda: _tables(shown, content), shown.on_map
-    )
+        shown.data, above, shown.labels, content, shown.pick, "strips", lambda: listing(shown, rows, "strongest"),
+        shown.on_map,
+    )  # fmt: skip
     lens_of(shown.data).strongest(points)
 
 
@@ -229,15 +235,6 @@ def _concentration(shown: Shown) -> str:
     return " ".join(words)
 
 
-def _tables(shown: Shown, content: Strip) -> None:
-    sides = (content.helpful, content.harmful)
-    for column, title, rows, colour in zip(st.columns(2), content.titles, sides, ("blue", "orange"), strict=True):
-        with column:
-            st.markdown(f":{colour}[**{title}**]")
-            frame = _rows(shown, rows)
-            st.dataframe(frame, hide_index=True, column_config=formats(frame, frame.columns[2:3]))
-
-
 def strongest(shown: Shown) -> str:
     """What the strips and the tables show."""
     if shown.side == "test":
@@ -245,17 +242,18 @@ def strongest(shown: Shown) -> str:
     return "The training points that matter most"
 
 
-def _asked(shown: Shown) -> tuple[Dataset, str]:
-    """The example that is asked about, alone, and its caption."""
-    split, scene = shown.analysis.problem.split, shown.scene
+def _caption(shown: Shown) -> str:
+    """What is asked about, in words."""
     if shown.side == "test":
-        row = int(shown.view.train or 0)
-        return split.train.take(np.array([row])), scene.train_labels[row]
-    first = shown.first
-    caption = scene.test_labels[first]
-    if shown.view.ask == "tests":
-        caption = f"{caption}, the first of {len(shown.tests):,} test points asked about"
-    return split.test.take(np.array([first])), caption
+        return shown.scene.train_labels[int(shown.view.train or 0)]
+    count = len(shown.tests)
+    if count == 1:
+        return shown.scene.test_labels[shown.first]
+    return (
+        f"The {count:,} test points asked about"
+        if count <= ASKED
+        else f"{ASKED} of the {count:,} test points asked about"
+    )
 
 
 def titles(shown: Shown) -> tuple[str, str]:
@@ -270,13 +268,3 @@ def titles(shown: Shown) -> tuple[str, str]:
         return f"Up: {up}", f"Down: {down}"
     good, bad = (up, down) if shown.orientation > 0 else (down, up)
     return f"Helpful: {good}", f"Harmful: {bad}"
-
-
-def _rows(shown: Shown, rows: Sequence[int]) -> pd.DataFrame:
-    places = np.array(rows, int)
-    frame = table(shown).iloc[places][["id", "label", "predicted change"]]
-    frame["predicted change"] = shown.form.scale(frame["predicted change"].to_numpy())
-    name = "change" if shown.sized else "score"
-    frame = frame.rename(columns={"predicted change": f"{name}, {shown.form.scaled_unit}"})  # its sign stands above
-    listed, scaling = shown.data.take(places), shown.analysis.problem.split.scaling
-    return lens_of(listed).beside(frame, listed, scaling, FEATURES)

@@ -8,7 +8,8 @@ import numpy as np
 import streamlit as st
 
 from influence_core.settings import SettingsError
-from pages.components.problem.asked import test_groups, train_groups
+from pages.components.problem.groups import test_groups, titles, train_groups
+from pages.components.problem.scene import pair_of
 from pages.components.session import state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -44,6 +45,17 @@ def clamp(analysis: Analysis) -> None:
     if state.view().ask == "train" and state.view().train is None:
         state.look(train=0)
     _clamp_groups(problem)
+    _clamp_axes(problem)
+
+
+def _clamp_axes(problem: Problem) -> None:
+    view = state.view()
+    try:
+        if view.axes:
+            core.axes.placed(problem, pair_of(view.axes))
+    except core.DataError as error:
+        _instead(f"{error} The usual axes are drawn.")
+        state.look(axes="")
 
 
 def _clamp_groups(problem: Problem) -> None:
@@ -146,7 +158,7 @@ def _some_tests(problem: Problem) -> None:
     """A named group, or numbers and ranges; a lasso on the map writes numbers here."""
     view, groups, test = state.view(), test_groups(problem), problem.split.test
     words = {"all": "All test points", "wrong": "All misclassified"}
-    words |= {f"class {k}": f"Class {name}" for k, name in enumerate(test.class_names)} | {NUMBERS: "Numbers or lasso"}
+    words |= titles(test) | {NUMBERS: "Numbers or lasso"}
     offered = [name for name, rows in groups.items() if len(rows)] + [NUMBERS]
     current = view.tests if view.tests in groups else NUMBERS
     narrow: dict[str, Any] = {"titles": words, "label_visibility": "collapsed", "width": 200}
@@ -206,11 +218,11 @@ def _verdict(problem: Problem) -> str:
     if not names:
         return f"**{name}** · true {split.test.y[j]:.4g} · predicted {prediction[0]:.4g}"
     true = plain_markdown(names[int(split.test.y[j])])
+    verdict = "✗ misclassified" if problem.misclassified[j] else "✓"
     if len(prediction) == 1:
-        guess = names[int(prediction[0] > 0)]
-        return f"**{name}** · labelled **{true}** · model says {plain_markdown(guess)}, f = {prediction[0]:.2f}"
+        guess = plain_markdown(names[int(prediction[0] > 0)])
+        return f"**{name}** · labelled **{true}** · model says **{guess}**, f = {prediction[0]:.2f} {verdict}"
     best = int(prediction.argmax())
-    verdict = "✓" if best == int(split.test.y[j]) else "✗ misclassified"
     return (
         f"**{name}** · labelled **{true}** · model says **{plain_markdown(names[best])}** "
         f"with p = {prediction[best]:.3f} {verdict}"

@@ -32,7 +32,7 @@ class Standing:
     def after(self, change: float) -> str:
         """The value and the probability before and after a change."""
         value = self.value + change
-        text = f"{self.name} {_short(self.value)} → {_short(value)}"
+        text = f"{self.name} {short(self.value)} → {short(value)}"
         if self.chance is not None and value >= 0:
             text += f", p({self.truth}) {self.chance:.1%} → {math.exp(-value):.1%}"
         return text
@@ -82,7 +82,7 @@ def certain(shown: Shown) -> str:
     )
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Three digits, and none behind those."""
     if abs(value) >= 1e3:
         return f"{value:,.0f}"

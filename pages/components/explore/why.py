@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from pages.components.explore.copied import copied
+from pages.components.explore.sharers import chosen_word, pick_word
+from pages.components.explore.standing import short
+from pages.components.explore.word_panel import word_panel
 from pages.components.lenses import Reason, lens_of
+from pages.components.problem import train_panel
 from pages.components.problem.asked import Shown
+from pages.components.problem.suit import RARE_WORDS
 from pages.components.session.door import core
 from pages.components.session.words import plain_markdown, signed
 
@@ -27,6 +33,7 @@ def why(shown: Shown) -> None:
         return
     split = shown.analysis.problem.split
     try:
+        train_panel.solve_row(shown.analysis, chosen)
         found = core.why(shown.analysis, shown.tests, chosen)
     except core.EXPECTED_ERRORS as error:  # a network of another kind
         st.caption(plain_markdown(str(error)))
@@ -40,7 +47,11 @@ def why(shown: Shown) -> None:
     )
     st.markdown(f"**Why does it matter?**{lead} :small[{_factors(found)}]", help=_words(shown, found))
     asked = "test point" if shown.single is not None else f"{len(shown.tests):,} test points"
-    lens_of(split).why(Reason(split, found, shown.single, asked, shown.sign, shown.ends, shown.form))
+    pick = None if shown.single is None else pick_word
+    reason = Reason(split, found, shown.single, asked, shown.sign, shown.ends, shown.form, chosen_word(shown), pick)
+    lens_of(split).why(reason)
+    word_panel(shown, found)
+    copied(shown, chosen)
 
 
 def _factors(found: Why) -> str:
@@ -48,7 +59,7 @@ def _factors(found: Why) -> str:
     parts = []
     if found.factors is not None:
         parts.append(
-            f"The model is **wrong** on it by {found.factors.wrong:.2g} (more than on {found.wronger:.0%} of the "
+            f"The model is **wrong** on it by {short(found.factors.wrong)} (more than on {found.wronger:.0%} of the "
             "training points)"
         )
     if found.leverage is not None:
@@ -69,6 +80,8 @@ def _words(shown: Shown, found: Why) -> str:
     newton = " One-step Newton: the same split, with what the point's leverage adds." * (
         shown.settings.estimator == "newton"
     )
+    if newton and shown.analysis.problem.split.train.worded:
+        newton += f" {RARE_WORDS}"
     return (
         "The score is exactly the sum of these shares: share of a column = its value (from the mean) × how much the "
         f"{plain_markdown(shown.watched)} feels it × how wrong the model is here.{newton} A share is not what would "

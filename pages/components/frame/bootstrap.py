@@ -11,6 +11,7 @@ from pages.components.frame import sidebar
 from pages.components.frame.login import require_login
 from pages.components.session import state
 from pages.components.session.door import opened
+from pages.components.session.errors import safely
 from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
 
@@ -18,13 +19,14 @@ NAME = "Influence Explorer"
 SIDEBAR = 220  # pixels: a picture needs the others
 
 
-def bootstrap(title: str, lead: str = "") -> None:
+def bootstrap(title: str, lead: str = "", teaches: bool = False) -> None:
     """Start a page: title and one sentence are painted before anything heavy is imported.
 
     Args:
         title: of the page.
         lead: the question the page answers, in one sentence; a page without one begins with its picture, and its title
             is there for screen readers only.
+        teaches: whether the page may show the problem of a lesson; every other page shows one's own.
     """
     name = title if title == NAME else f"{title} · {NAME}"
     st.set_page_config(page_title=name, page_icon=favicon(), layout="wide", initial_sidebar_state=SIDEBAR)
@@ -33,6 +35,10 @@ def bootstrap(title: str, lead: str = "") -> None:
         ensure_static()
         require_login()
         state.restore()
+        if teaches and state.view().lesson:
+            lead = ""  # an open lesson needs the height of the screen
+        else:
+            state.leave_lesson()
         with st.container(key="title" if lead else "quiet-title"):
             st.title(title, anchor=False)
             if lead:
@@ -41,5 +47,20 @@ def bootstrap(title: str, lead: str = "") -> None:
             opened()
         for sentence in (*sidebar.news(), *state.settle()):
             st.warning(plain_markdown(sentence), icon=":material/link_off:")
-        sidebar.draw()
+        if state.view().present:
+            _presenting()
+        else:
+            sidebar.draw()
         state.mirror()
+
+
+def _presenting() -> None:
+    """No sidebar and larger letters; one small button ends it."""
+    st.html(f"<style>{Path(__file__).with_name('presenting.css').read_text(encoding='utf-8')}</style>")
+    with st.container(key="presenting"):
+        st.button(
+            "Leave the presentation",
+            icon=":material/close_fullscreen:",
+            type="tertiary",
+            on_click=safely(lambda: state.look(present=False)),
+        )

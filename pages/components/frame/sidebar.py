@@ -7,11 +7,12 @@ from contextlib import suppress
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from influence_core.settings import SettingsError
+from influence_core.settings import Settings, SettingsError
 from pages.components.browser.copy_link import copy_link
-from pages.components.session import links, state
+from pages.components.session import cached, links, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
+from pages.components.session.words import plain_markdown
 
 PAGES = {
     "app.py": ("Home", ":material/home:"),
@@ -35,7 +36,9 @@ def draw() -> None:
                 # Without parameters, which would be those of the last full run: a fragment has chosen since.
                 st.page_link(path, label=label, icon=icon)
         st.divider()
-        st.subheader("Current problem", anchor=False)
+        own = state.aside()
+        elsewhere = own is not None and own.settings != current
+        st.subheader("Problem of the lesson" if elsewhere else "Current problem", anchor=False)
         model = core.MODELS[current.model.name]
         solver = core.SOLVERS.get(current.solver.name)  # absent for the automatic choice
         st.markdown(
@@ -44,13 +47,43 @@ def draw() -> None:
             f"**Solver** {solver.title if solver else 'automatic'}  \n"
             f"**Seed** {current.seed}"
         )
-        if hidden:
-            st.button("Show everything", icon=":material/visibility:", on_click=safely(lambda: state.look(hide="")))
+        if own is not None and elsewhere:
+            _way_back(own)
+        if hidden or state.view().title or state.view().question:
+            st.button("Show everything", icon=":material/visibility:", on_click=safely(_show_all))
+        if state.view().lesson:
+            st.button(
+                "Present",
+                icon=":material/slideshow:",
+                width="stretch",
+                help="No sidebar and larger letters, for a projector.",
+                on_click=safely(lambda: state.look(present=True)),
+            )
         copy_link("copy-link")
         if "settings" not in hidden:
             with st.expander("Save, load, start over", icon=":material/more_horiz:"):
                 _file()
                 _start_over()
+
+
+def _show_all() -> None:
+    state.look(hide="", title="", question="")
+
+
+def _way_back(own: state.Aside) -> None:
+    """A lesson replaces nothing: one press brings back what was there before."""
+    words = f"Back to your problem: {plain_markdown(_named(own.settings))}"
+    if st.button(words, type="primary", icon=":material/undo:", key="own-problem", width="stretch"):
+        state.back()
+        st.switch_page("pages/3_Explore.py", query_params=state.link())
+
+
+def _named(settings: Settings) -> str:
+    """The data of a problem: for one's own the name of the file."""
+    if settings.data.name == "upload":
+        with suppress(*cached.expected_errors()):
+            return str(core.uploads.upload_store().manifest(str(dict(settings.data.options).get("id", "")))["file"])
+    return core.DATASETS[settings.data.name].title
 
 
 def _start_over() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pages.components.lenses.lens import Lens, Reason, Strongest
 from pages.components.lenses.picture import PICTURE
 from pages.components.lenses.row import ROW
+from pages.components.lenses.text import TEXT
 
 if TYPE_CHECKING:
     from influence_core.data import Dataset, Split
@@ -19,4 +20,4 @@ def lens_of(data: Dataset | Split) -> Lens:
     return LENSES.get(data.kind, ROW)
 
 
-LENSES: dict[str, Lens] = {"row": ROW, "picture": PICTURE}
+LENSES: dict[str, Lens] = {"row": ROW, "picture": PICTURE, "text": TEXT}

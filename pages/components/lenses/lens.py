@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from pages.components.session.words import Form
 if TYPE_CHECKING:
     from influence_core.analysis import Why
     from influence_core.data import Dataset, Scaling, Split
+    from influence_core.data.columns import SourceColumn
 
 Pictures = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -44,7 +45,8 @@ class Strongest:
         pick: called with the number of a clicked one.
         key: of the element.
         tables: lists them for a kind that has no strip.
-        on_map: where a map on the same page has their pictures, so that they need not be sent again.
+        tiles: their pictures where they are not made of ``data``: those that a map on the same page has already, or
+            others in the order of the asked one, the helpful and the harmful.
     """
 
     data: Dataset
@@ -54,7 +56,7 @@ class Strongest:
     pick: Callable[[int], None]
     key: str
     tables: Callable[[], None]
-    on_map: OnMap | None = None
+    tiles: OnMap | Sprite | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,8 @@ class Reason:
         sign: −1 where a fall is helpful, so that blue stays helpful.
         ends: what the negative and the positive shares mean.
         form: how the score and its shares are written.
+        word: of the test text, by which the training texts are sorted; empty for none.
+        pick: called with another one, where words can be chosen.
     """
 
     split: Split
@@ -78,6 +82,8 @@ class Reason:
     sign: int
     ends: tuple[str, str]
     form: Form
+    word: str = ""
+    pick: Callable[[str], None] | None = None
 
     @cached_property
     def source(self) -> tuple[Floats, Floats | None]:
@@ -99,7 +105,7 @@ class Lens:
 
     Attributes:
         hover: (examples, labels before flipping or None) to one line for each.
-        cells: (examples, scaling, most features) to the columns that stand for each in a table.
+        cells: (examples, scaling, columns of the source, or so many features) to what stands for each in a table.
         full: (split, training row, name, given label): draws the example as large as one needs to decide.
         why: draws why a training point matters to what is asked about.
         perturbation: (change per feature, examples, row, unit) to the picture of a perturbation.
@@ -108,10 +114,11 @@ class Lens:
         small: (examples, row, words, pixels) to HTML for a place of a few pixels.
         weights: ((K, d) weights, K names, examples, "per …") to a picture of all; None where bars show one output each.
         first: the feature whose distribution is shown unasked.
+        tabular: whether the columns of the source are what a person reads of an example: they are told on hover.
     """
 
     hover: Callable[[Dataset, NDArray[Any] | None], list[str]]
-    cells: Callable[[Dataset, Scaling, int], pd.DataFrame]
+    cells: Callable[[Dataset, Scaling, int | Sequence[SourceColumn]], pd.DataFrame]
     full: Callable[[Split, int, str, str], None]
     perturbation: Callable[[Floats, Dataset, int, str], Drawn]
     why: Callable[[Reason], None]
@@ -120,6 +127,7 @@ class Lens:
     small: Callable[[Dataset, int, str, int], str] = lambda *_: ""
     weights: Callable[[Floats, list[str], Dataset, str], Drawn | None] = lambda *_: None
     first: Callable[[Dataset], int] = lambda _data: 0
+    tabular: bool = False
 
     def sheet(self, *parts: Dataset, columns: int = 40) -> Sprite | None:
         """Thumbnails of some examples on one picture.
@@ -130,7 +138,9 @@ class Lens:
         found = [images for part in parts if (images := self.pictures(part)) is not None]
         return sprite(np.concatenate(found), columns) if found else None
 
-    def beside(self, frame: pd.DataFrame, data: Dataset, scaling: Scaling, most: int = 0) -> pd.DataFrame:
+    def beside(
+        self, frame: pd.DataFrame, data: Dataset, scaling: Scaling, columns: int | Sequence[SourceColumn] = 0
+    ) -> pd.DataFrame:
         """A table with the cells of its examples; a column that is there already keeps its name."""
-        cells = self.cells(data, scaling, most).set_index(frame.index)
+        cells = self.cells(data, scaling, columns).set_index(frame.index)
         return pd.concat([frame, cells], axis=1).loc[:, lambda joined: ~joined.columns.duplicated()]

@@ -34,8 +34,8 @@ def pictures(data: Dataset) -> Pictures:
 def strongest(points: Strongest) -> None:
     """Two rows of images, and between them the one they matter to."""
     rows = [*points.content.helpful, *points.content.harmful]
-    shown = [pictures(points.asked), pictures(points.data)[rows]]
-    tiles = points.on_map or sprite(np.concatenate(shown), 1 + len(rows))
+    shown = [pictures(points.asked)[: points.content.asked], pictures(points.data)[rows]]
+    tiles = points.tiles or sprite(np.concatenate(shown), points.content.asked + len(rows))
     strip(tiles, points.captions, points.content, points.pick, points.key)
 
 
@@ -119,5 +119,5 @@ def _colours(data: Dataset) -> str:
 
 PICTURE = replace(
     ROW, full=full, perturbation=perturbation, strongest=strongest, pictures=pictures, weights=weights, first=first,
-    why=why, small=lambda data, row, said, side: picture(pictures(data)[row], said, side),
+    why=why, tabular=False, small=lambda data, row, said, side: picture(pictures(data)[row], said, side),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.data import Dataset, Scaling, Split
+    from influence_core.data.columns import SourceColumn
 
 FEATURES = 40  # on a card; the others are behind a click
 
@@ -35,9 +37,12 @@ def hover(data: Dataset, original: NDArray[Any] | None = None) -> list[str]:
     return lines
 
 
-def cells(data: Dataset, scaling: Scaling, most: int) -> pd.DataFrame:
-    """The first features, in the units of the source."""
-    return pd.DataFrame(scaling.invert(data.x)[:, :most], columns=list(data.feature_names[:most]))
+def cells(data: Dataset, scaling: Scaling, columns: int | Sequence[SourceColumn]) -> pd.DataFrame:
+    """Columns of the source with their categories in words, or the first features, in the units of the source."""
+    raw = scaling.invert(data.x)
+    if isinstance(columns, int):
+        return pd.DataFrame(raw[:, :columns], columns=list(data.feature_names[:columns]))
+    return pd.DataFrame({column.name: column.cells(raw) for column in columns}, index=range(len(raw)))
 
 
 def own_words(data: Dataset, row: int) -> None:
@@ -94,4 +99,4 @@ def perturbation(change: Floats, data: Dataset, _row: int, unit: str) -> Drawn:
     return Drawn(bars(change, data.feature_names, unit))
 
 
-ROW = Lens(hover=hover, cells=cells, full=full, perturbation=perturbation, why=shares.table)
+ROW = Lens(hover=hover, cells=cells, full=full, perturbation=perturbation, why=shares.table, tabular=True)

@@ -16,7 +16,17 @@ from pages.components.lessons.topics.leverage import LEVERAGE
 from pages.components.lessons.topics.mismatch import MISMATCH
 from pages.components.lessons.topics.poison import POISON
 from pages.components.lessons.topics.removing import REMOVING
+from pages.components.lessons.topics.shortcut import SHORTCUT
+from pages.components.lessons.topics.smooth import SMOOTH
+from pages.components.lessons.topics.trigger import TRIGGER
 
+# Chapters of the path through the lessons; figures and tools stand beside it.
+PATH = {
+    "The idea, step by step": ("remove", "derivative", "curvature", "leverage"),
+    "The fine print": ("damping", "hinge"),
+    "In use, and where it fails": ("flips", "fails", "mismatch", "poison", "fragile", "smooth"),
+    "Texts": ("shortcut", "trigger"),
+}
 LESSONS: dict[str, Lesson | FigurePage | Tool] = {
     "remove": REMOVING,
     "derivative": DERIVATIVE,
@@ -29,6 +39,20 @@ LESSONS: dict[str, Lesson | FigurePage | Tool] = {
     "mismatch": MISMATCH,
     "poison": POISON,
     "fragile": FRAGILE,
+    "smooth": SMOOTH,
+    "shortcut": SHORTCUT,
+    "trigger": TRIGGER,
     "compare": COMPARE,
     **FIGURE_PAGES,
 }
+
+
+def number_of(name: str) -> int:
+    """Place of a lesson on the path, from 1."""
+    return list(LESSONS).index(name) + 1
+
+
+def following(name: str) -> str:
+    """The lesson after this one; empty after the last."""
+    path = [one for chapter in PATH.values() for one in chapter]
+    return next(iter(path[path.index(name) + 1 :]), "")

@@ -18,7 +18,7 @@ from pages.components.lessons.compared_points import strongest
 from pages.components.lessons.parts.drawing import SIGN
 from pages.components.lessons.parts.kinds import Picture, Tool, projected
 from pages.components.lessons.parts.shown import pictures, put, replaced, values_of
-from pages.components.problem import suit
+from pages.components.problem import reading_panel, suit
 from pages.components.session import cached, state
 from pages.components.session.door import core, teaching
 from pages.components.session.words import plain_markdown
@@ -34,10 +34,11 @@ OPTIONS = (
     Option(
         "l2",
         KEEP,
-        "its l2 (−1: automatic)",
+        "its l2",
         KEEP,
         1e9,
         help="Automatic: that of the first model, or a usual one where only one of the two is a network.",
+        empty="automatic",
     ),
 )
 
@@ -57,6 +58,7 @@ def _default(offered: list[str]) -> str:
 def draw() -> None:
     """Controls, the joined scores, and the strongest points of both side by side."""
     suit.say_once()
+    reading_panel.wait(state.settings())
     suit.suit_model(cached.problem(state.settings()).split.train)
     with st.spinner("Fitting the first model …"):
         cached.fit(state.settings())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.components.browser.done import finished
+from pages.components.lessons import LESSONS, following, number_of
 from pages.components.lessons.parts import shown
 from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Setting, Step
-from pages.components.lessons.parts.prose import StepText, explained, filled
+from pages.components.lessons.parts.prose import TERMS, StepText, explained, filled
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -14,6 +16,17 @@ from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
 
 REVEALED, PREDICTED = "lessons.revealed", "lessons.predicted"
+
+
+def begin(name: str, step: int = 1) -> None:
+    """Open a lesson with its own problem, or a figure; what one was looking at is kept for the way back."""
+    entry = LESSONS[name]
+    state.set_aside()
+    if isinstance(entry, Lesson):
+        state.put(entry.own)
+        state.look(test=entry.test)
+        st.session_state.plain = False
+    state.look(lesson=name, step=step, tune="" if name != state.view().lesson else state.view().tune)
 
 
 @st.fragment
@@ -24,14 +37,17 @@ def draw(name: str, lesson: Lesson) -> None:
             st.rerun()
         state.mirror()
         values = shown.values_of(lesson.options)
-        at = min(state.view().step, len(lesson.steps) - 1)
-        _head(lesson, at)
+        at = min(state.view().step, len(lesson.steps)) - 1
+        _head(name, lesson, at)
         setting = Setting(state.settings(), state.test(), values)
         if refused := _refusal(lesson, setting):
             st.warning(refused, icon=":material/warning:")
             st.button("Use the lesson's own problem", type="primary", on_click=safely(own), args=(lesson,))
             return
         _step(name, lesson, at, setting)
+        last = len(lesson.steps) - 1
+        if at == last and (name, last) in st.session_state[REVEALED]:
+            finished(LESSONS, name)
 
 
 def own(lesson: Lesson) -> None:
@@ -56,23 +72,24 @@ def _refusal(lesson: Lesson, setting: Setting) -> str:
     return lesson.fits(setting)
 
 
-def _head(lesson: Lesson, at: int) -> None:
-    """Where one is, Back and Next."""
+def _head(name: str, lesson: Lesson, at: int) -> None:
+    """Where one is, Back and Next; after the last step the next lesson."""
     last = at == len(lesson.steps) - 1
     with st.container(horizontal=True, vertical_alignment="center", key="lesson-head"):
-        st.button("All lessons", icon=":material/arrow_back:", on_click=safely(_go), args=("", 0), type="tertiary")
-        st.markdown(f"**{lesson.title}** · step {at + 1} of {len(lesson.steps)}")
-        st.button("Back", icon=":material/chevron_left:", on_click=safely(_to), args=(at - 1,), disabled=at == 0)
+        st.button("All lessons", icon=":material/arrow_back:", on_click=safely(state.leave_lesson), type="tertiary")
+        st.markdown(f"**{number_of(name)}. {lesson.title}** · step {at + 1} of {len(lesson.steps)}")
+        st.button("Back", icon=":material/chevron_left:", on_click=safely(_to), args=(at,), disabled=at == 0)
         if last:
-            st.button("Open in Explore", icon=":material/my_location:", on_click=safely(_explore))
+            st.button("Explore it", icon=":material/my_location:", on_click=safely(_explore))
             if st.session_state.pop("lessons.leave", False):
+                state.take_along(state.settings())
                 st.switch_page("pages/3_Explore.py", query_params=state.link())
+            if then := following(name):
+                st.button(
+                    "Next lesson", icon=":material/chevron_right:", on_click=safely(begin), args=(then,), type="primary"
+                )
         else:
-            st.button("Next", icon=":material/chevron_right:", on_click=safely(_to), args=(at + 1,), type="primary")
-
-
-def _go(name: str, step: int) -> None:
-    state.look(lesson=name, step=step, tune="")
+            st.button("Next", icon=":material/chevron_right:", on_click=safely(_to), args=(at + 2,), type="primary")
 
 
 def _to(step: int) -> None:
@@ -92,8 +109,11 @@ def _step(name: str, lesson: Lesson, at: int, setting: Setting) -> None:
             st.markdown(words.text)
             if words.formula:
                 st.latex(words.formula)
-            _sliders(lesson, step, setting)
+            if not step.answers_first:
+                _sliders(lesson, step, setting)
             revealed = _ask(words, step, place, setting)
+            if step.answers_first and revealed:
+                _sliders(lesson, step, setting)
         with picture:
             for drawn in step.draw(setting, revealed):
                 shown.one(drawn)
@@ -113,7 +133,7 @@ def _sliders(lesson: Lesson, step: Step, setting: Setting) -> None:
             item.label,
             sorted({*lesson.stops[item.name], now}),
             key=key,
-            format_func=lambda value: f"{value:g}",
+            format_func=lambda value: f"{value:g}".replace("-", "−"),
             on_change=safely(lambda name=item.name, key=key: shown.put({name: st.session_state[key]}, lesson.options)),
         )
 
@@ -145,9 +165,8 @@ def _ask(words: StepText, step: Step, place: tuple[str, int], setting: Setting) 
             st.button(
                 "Reveal", type="primary", icon=":material/visibility:", on_click=safely(opened.add), args=(place,)
             )
-        if words.formula:
-            with st.popover("What the symbols mean", icon=":material/function:", type="tertiary"):
-                st.markdown(explained(words.symbols))
+        with st.popover("What the words mean", icon=":material/help:", type="tertiary"):
+            st.markdown(explained((*words.symbols, *TERMS)))
     return revealed
 
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from influence_core.settings import Settings
 from pages.components.browser.bridge import named
-from pages.components.browser.loo_scatter import Look
 from pages.components.browser.map import Scene, Side
 from pages.components.browser.strips import OnMap
+from pages.components.lenses import lens_of
+from pages.components.problem.groups import Rows, asked_tests, train_groups
 from pages.components.problem.scene import scene
 from pages.components.session import state
-from pages.components.session.about import about
+from pages.components.session.about import about, made_of
 from pages.components.session.door import core
 from pages.components.session.view import View, rows_of
 from pages.components.session.words import Form, form_of
 
 if TYPE_CHECKING:
     from influence_core.agreement import Agreement
-    from influence_core.analysis import Analysis, Problem, Refits
+    from influence_core.analysis import Analysis, Refits, Truth
     from influence_core.data import Dataset
+    from influence_core.data.columns import SourceColumn
 
-Rows = NDArray[np.int64]
+EACH = 6  # points on either side that are shown as those that matter most: one row at 1280 px
+ASKED = 6  # examples that are asked about and shown, of a group
+SHORT = 12  # letters of a target's name that can stand in a unit
+TOLD = 4  # columns in the box beside the mouse
 ALIKE = 100.0  # times as large are numbers that one factor serves
 
 
@@ -62,7 +65,12 @@ class Shown:
             scores = analysis.removal(int(view.train or 0))
         else:
             scores = analysis.scores(tests, mean=len(tests) > 1)[:, 0]
-        return Shown(analysis, settings, view, tests, scores, refits, scene(settings))
+        return Shown(analysis, settings, view, tests, scores, refits, scene(settings, view.axes))
+
+    @property
+    def truth(self) -> Truth:
+        """What the measured changes are, or would be."""
+        return self.analysis.problem.truths.get(self.view.truth, self.analysis.problem.truth)
 
     @property
     def side(self) -> Side:
@@ -94,8 +102,37 @@ class Shown:
     def on_map(self) -> OnMap:
         """Where the map's sheet has the example that is asked about, and the first of those that are coloured."""
         n, coloured = len(self.analysis.problem.split.train), named(self.form.scale(self.helpfulness))
-        asked, first = (int(self.view.train or 0), n) if self.side == "test" else (n + self.first, 0)
-        return OnMap(self.scene.fingerprint, asked, first, coloured)
+        first = n if self.side == "test" else 0
+        asked = [int(self.view.train or 0)] if self.side == "test" else (n + self.tests[:ASKED]).tolist()
+        return OnMap(self.scene.fingerprint, tuple(asked), first, coloured)
+
+    @cached_property
+    def decisive(self) -> tuple[int, ...]:
+        """Places of the columns of the source, the most telling first; none for examples that are no rows."""
+        listed = list(dict.fromkeys([*self.ranked[:EACH], *self.ranked[-EACH:]]))
+        if not listed or not lens_of(self.data).tabular:
+            return ()
+        if self.side == "test":
+            return core.decisive(self.analysis, listed, [int(self.view.train or 0)], reverse=True)
+        return core.decisive(self.analysis, self.tests, listed)
+
+    @property
+    def columns(self) -> tuple[SourceColumn, ...]:
+        """These columns."""
+        return tuple(self.analysis.problem.columns[k] for k in self.decisive)
+
+    @property
+    def told(self) -> list[int]:
+        """Those of them that the box beside the mouse tells."""
+        known = 0 if self.scene.cells is None else len(self.scene.cells.columns)
+        return [k for k in self.decisive if k < known][:TOLD]
+
+    @property
+    def beside(self) -> tuple[Side, int] | None:
+        """The one point asked about."""
+        if self.side == "test":
+            return "train", int(self.view.train or 0)
+        return None if self.single is None else ("test", self.single)
 
     @property
     def selected(self) -> int | None:
@@ -110,8 +147,11 @@ class Shown:
 
     @property
     def own_unit(self) -> str:
-        """Of the watched quantity."""
-        return self.analysis.unit
+        """Of the watched quantity; a short name of the target stands for its unit."""
+        name = self.data.target_name
+        short = len(name) <= SHORT and " " not in name and name != "target"
+        unit = self.analysis.unit
+        return unit.replace("squared target units", f"{name}²").replace("target units", name) if short else unit
 
     @property
     def unit(self) -> str:
@@ -152,7 +192,16 @@ class Shown:
 
     @property
     def about(self) -> str:
-        """What a file of this view was made of."""
+        """What a file of this view was made of, in one line."""
+        return about(self.settings, *self._said.values())
+
+    @property
+    def made_of(self) -> dict[str, str]:
+        """The same, as columns of a table."""
+        return made_of(self.settings, self._said)
+
+    @property
+    def _said(self) -> dict[str, str]:
         ids = self.analysis.problem.split
         asked = {
             "test": lambda: f"test point {self.view.point} ({ids.test.ids[self.view.point]})",
@@ -160,10 +209,10 @@ class Shown:
             "train": lambda: f"without training point {self.view.train or 0} ({ids.train.ids[self.view.train or 0]})",
         }[self.view.ask]()
         damping = f", damping {self.settings.solver.damping:g}" if self.settings.solver.damping else ""
-        way = self.analysis.problem.truth.way.name
+        way = self.truth.way.name
         r = f"{self.agreed.said(self.sized)} against {way}" if self.measured is not None else ""
         estimator = f"{core.ESTIMATORS[self.settings.estimator].title}{damping}"
-        return about(self.settings, estimator, f"change of the {self.watched}", asked, r)
+        return {"estimator": estimator, "what": f"change of the {self.watched}", "asked about": asked, "agreement": r}
 
     @property
     def orientation(self) -> int:
@@ -189,12 +238,13 @@ class Shown:
     def ranked(self) -> list[int]:
         """Coloured points, the most helpful first; without those that have no score."""
         order = np.argsort(-self.helpfulness, kind="stable")
-        return [int(i) for i in order if np.isfinite(self.scores[i])]
+        found: list[int] = order[np.isfinite(self.scores[order])].tolist()
+        return found
 
     @property
     def strongest(self) -> int:
         """The coloured point with the largest |score|; 0 where none has any."""
-        return max(self.ranked, key=lambda i: abs(self.scores[i]), default=0)
+        return self.ranked[int(np.abs(self.scores[self.ranked]).argmax())] if self.ranked else 0
 
     @property
     def watched(self) -> str:
@@ -224,39 +274,9 @@ class Shown:
         """What the negative and the positive numbers mean."""
         return core.wording.ENDS[self.orientation]
 
-    def look(self) -> Look:
-        """How the points of the LOO scatter are named and coloured."""
-        group = self.group if self.side == "train" else ()
-        noise = self.refits.noise_of(self.tests) if self.refits is not None and self.side == "train" else None
-        units = self.axis_form.scaled_unit, self.truth_form.scaled_unit
-        look = Look(*units, self.sized, self.sign, self.selected, group, self.ends, about=self.about)
-        return look if noise is None else replace(look, band=2 * noise / 10.0**self.truth_form.power)
-
     def pick(self, index: int) -> None:
         """Select one of the coloured points: a training point, or a test point, which is then asked about."""
         (state.choose_test if self.side == "test" else state.choose_train)(index)
-
-
-def asked_tests(problem: Problem, view: View) -> Rows:
-    """The test points that the question is about: one, a group, or all of them for the reverse question."""
-    m = len(problem.split.test)
-    if view.ask == "test":
-        return np.array([view.point])
-    return np.arange(m) if view.ask == "train" else rows_of(view.tests, m, test_groups(problem))
-
-
-def test_groups(problem: Problem) -> Mapping[str, Rows]:
-    """Rows of the groups of test points that have a name in a link."""
-    test = problem.split.test
-    found = {"all": np.arange(len(test)), "wrong": np.flatnonzero(problem.misclassified)}
-    return found | {f"class {k}": np.flatnonzero(test.y == k) for k in range(test.classes)}
-
-
-def train_groups(problem: Problem) -> Mapping[str, Rows]:
-    """Rows of the groups of training points that have a name in a link."""
-    train = problem.split.train
-    found = {"flipped": np.flatnonzero(problem.split.flipped)}
-    return found | {f"class {k}": np.flatnonzero(train.y == k) for k in range(train.classes)}
 
 
 def definition(shown: Shown) -> str:

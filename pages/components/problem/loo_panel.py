@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from influence_core.settings import Settings
+from pages.components.browser.loo_scatter import Look
+from pages.components.problem import truths
+from pages.components.problem.asked import Shown
 from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.session.words import plain_markdown
@@ -29,7 +33,7 @@ def refits(settings: Settings) -> Refits | None:
         return None
     job = jobs().get(_key(settings))
     if job is None:
-        stored = cached.problem(settings).truth.stored(settings.quantity, settings.target)
+        stored = truths.chosen(settings).stored(settings.quantity, settings.target)
         job = None if stored is None else jobs().keep(_key(settings), stored)
     return job.result if job is not None and job.state == "done" else None
 
@@ -44,7 +48,7 @@ def panel(settings: Settings) -> None:
 
 def work(settings: Settings) -> job_panel.Work:
     """The refits as a job."""
-    truth = cached.problem(settings).truth
+    truth = truths.chosen(settings)
     return job_panel.Work(
         _key(settings),
         truth.way.title,
@@ -57,7 +61,7 @@ def work(settings: Settings) -> job_panel.Work:
 
 
 def _key(settings: Settings) -> str:
-    return f"loo:{settings.key(*PARTS)}"
+    return f"loo:{settings.key(*PARTS)}{truths.mark(settings)}"
 
 
 def _lead(truth: Truth) -> str:
@@ -76,3 +80,18 @@ def _why_not(settings: Settings) -> None:
         cached.instant_loo(settings)
     except core.SingularRefitError as error:
         st.info(plain_markdown(str(error)), icon=":material/info:")
+
+
+def look(shown: Shown) -> Look:
+    """How the points of the LOO scatter are named and coloured."""
+    train = shown.side == "train"
+    units = shown.axis_form.scaled_unit, shown.truth_form.scaled_unit
+    found = Look(
+        *units, shown.sized, shown.sign, shown.selected, shown.group if train else (), shown.ends, about=shown.about,
+        told=shown.told, beside=shown.beside, title=f"Predicted change against {shown.truth.way.name}",
+    )  # fmt: skip
+    noise = shown.refits.noise_of(shown.tests) if shown.refits is not None and train else None
+    if noise is None or shown.refits is None:
+        return found
+    name = found.noise if shown.refits.seeds is None else "error: ±2σ of the means over seeds"
+    return replace(found, band=2 * noise / 10.0**shown.truth_form.power, noise=name)

@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from influence_core.settings import Settings
+from pages.components.problem import truths
 from pages.components.problem.asked import Shown
 from pages.components.problem.loo_panel import RATE
-from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.widgets import job_panel
 from pages.components.widgets.job_panel import jobs
@@ -28,20 +28,26 @@ def words(shown: Shown) -> str:
         return ""
     count = int(refits.certified.sum())
     sample = f"a random sample of {count:,} of the {n:,} training points" if count < n else "every training point"
+    seeds = 0 if refits.seeds is None else len(refits.seeds)
     start = (
-        f"Each dot is a training run of its own without one point ({sample}), from the same start in the same order. "
+        f"Each dot is this very training run without one point ({sample}), from the same start in the same order. "
+        if not seeds
+        else f"Each dot is the mean over {seeds} seeds of training runs with and without one point ({sample}). "
     )
     noise = refits.noise_of(shown.tests)
     if noise is None or shown.measured is None or shown.side == "test":
         return start
-    share = inside(shown.measured, noise)
+    share, form = inside(shown.measured, noise), shown.truth_form
+    what = f"the standard error of these means over {seeds} seeds" if seeds else "what another seed alone changes"
     text = (
-        f"Grey band: ±2σ, σ = {noise:.2g} {shown.own_unit} being what another seed alone changes. "
+        f"Grey band: ±2σ, σ = {form.text(noise)[1:]} {form.scaled_unit} being {what}. "
         f"{share:.0%} of the measured changes lie inside. "
     )
-    if share >= MOSTLY:
-        text += "**Single-point leave-one-out means nothing here**: random halves, below, say more. "
-    return start + text
+    if share < MOSTLY:
+        return start + text
+    if not seeds and shown.analysis.estimator.unrolls:
+        return f"{start}{text}They are exact for this run, and **beyond it a single point means nothing here**. "
+    return start + text + "**Single-point leave-one-out means nothing here**: random halves, below, say more. "
 
 
 def inside(measured: np.ndarray, noise: float) -> float:
@@ -55,7 +61,7 @@ def halves(settings: Settings) -> Halves | None:
     key = _key(settings)
     job = jobs().get(key)
     if job is None:
-        stored = cached.problem(settings).truth.stored_halves(settings.quantity, settings.target)
+        stored = truths.chosen(settings).stored_halves(settings.quantity, settings.target)
         job = None if stored is None else jobs().keep(key, stored)
     return job.result if job is not None and job.state == "done" else None
 
@@ -70,10 +76,11 @@ def halves_panel(shown: Shown) -> None:
         return
     asked = found.values[:, shown.tests].mean(1, keepdims=True)
     score = core.linear_datamodelling(asked, shown.scores[:, None], found.members)
+    how = f"averaged over {found.seeds} seeds" if found.seeds > 1 else "this very run without the other half"
     text = (
-        f"**LDS = {score.mean}**  \n:small[Rank correlation, over {score.subsets} networks trained on random halves, "
-        "of the watched quantity with what these scores predict for the half left out; 1 is perfect, chance alone "
-        f"gives ±{found.chance:.2f}."
+        f"**LDS = {score.mean}**  \n:small[Rank correlation, over {score.subsets} networks trained on random halves "
+        f"({how}), of the watched quantity with what these scores predict for the half left out; 1 is perfect, chance "
+        f"alone gives ±{found.chance:.2f}."
     )
     if score.mean.value is not None and score.mean.value <= 2 * found.chance:
         text += " **This is hardly more than chance: do not trust this ranking.**"
@@ -82,18 +89,19 @@ def halves_panel(shown: Shown) -> None:
 
 def halves_work(settings: Settings) -> job_panel.Work:
     """Training on random halves as a job."""
-    truth = cached.problem(settings).truth
+    truth = truths.chosen(settings)
+    seeds = f", from {truth.way.seeds} seeds each" if truth.way.seeds > 1 else ", in the run of this network"
     return job_panel.Work(
         _key(settings),
         "Training on random halves",
         "networks",
         lambda task: truth.halves(settings.quantity, settings.target, task),
-        core.HALVES * truth.run_cost / RATE,
-        f"**Linear datamodelling score.** Train on {core.HALVES} random halves of the training points, and see "
+        truth.halves_cost / RATE,
+        f"**Linear datamodelling score.** Train on {core.HALVES} random halves of the training points{seeds}, and see "
         "whether the scores rank what happens.",
         f"Train on {core.HALVES} random halves",
     )
 
 
 def _key(settings: Settings) -> str:
-    return f"lds:{settings.key('data', 'model', 'quantity', 'target', 'seed')}"
+    return f"lds:{settings.key('data', 'model', 'quantity', 'target', 'seed')}{truths.mark(settings)}"

@@ -9,37 +9,49 @@ import streamlit as st
 
 from influence_core.settings import Settings
 from pages.components.browser.gallery import Gallery
-from pages.components.browser.map import Scene
+from pages.components.browser.map import Cells, Scene
 from pages.components.charts.examples import boundary_ends
 from pages.components.charts.field import Field, level_lines
 from pages.components.lenses import lens_of
 from pages.components.session import cached
+from pages.components.session.door import core
+from pages.components.session.keeping import kept
 
 if TYPE_CHECKING:
     from influence_core.analysis import Problem
 
 GRID = 80
+TOLD = 400_000  # values of rows that travel to the browser for the box beside the mouse, 1.6 MB
 
 
-def scene(settings: Settings) -> Scene:
-    """The map's constant part, built once per problem."""
+def scene(settings: Settings, axes: str = "") -> Scene:
+    """The map's constant part, built once per problem and pair of axes."""
     key = settings.key("data", "model", "seed")
-    return _drawn_scene(key, settings) if cached.drawn(settings) else _scene(key, settings)
+    if cached.drawn(settings):
+        return _drawn_scene(key, settings)
+    return _scene(f"{key} {axes}" if axes else key, settings, axes)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, scope="session")
 def _drawn_scene(key: str, _settings: Settings) -> Scene:
-    return _build(key, _settings)
+    return _build(key, _settings, "")
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _scene(key: str, _settings: Settings) -> Scene:
-    return _build(key, _settings)
+@kept
+def _scene(key: str, _settings: Settings, _axes: str) -> Scene:
+    return _build(key, _settings, _axes)
 
 
-def _build(key: str, settings: Settings) -> Scene:
+def pair_of(text: str) -> tuple[str, str]:
+    """Two axes as a link has them."""
+    across, _, up = text.partition(",")
+    return across, up
+
+
+def _build(key: str, settings: Settings, axes: str) -> Scene:
     problem = cached.problem(settings)
-    split, places = problem.split, problem.positions
+    split = problem.split
+    places = core.axes.placed(problem, pair_of(axes)) if axes else problem.positions
     train, test = split.train, split.test
     classes, lens = train.classes > 0, lens_of(split)
     return Scene(
@@ -54,9 +66,22 @@ def _build(key: str, settings: Settings) -> Scene:
         flipped=split.flipped,
         axis_titles=places.axes,
         sprite=lens.sheet(train, test, columns=80),
-        field=_field(problem),
-        optimal=_optimal(problem),
+        cells=_cells(problem) if lens.tabular else None,
+        field=None if axes else _field(problem),
+        optimal=None if axes else _optimal(problem),
+        fitted=None if axes else _fitted(problem),
     )
+
+
+def _cells(problem: Problem) -> Cells | None:
+    """The columns of the source, or as many of them as may travel."""
+    split = problem.split
+    columns = problem.columns[: TOLD // (len(split.train) + len(split.test))]
+    if not columns:
+        return None
+    parts = [split.scaling.invert(part.x) for part in (split.train, split.test)]
+    values = [np.stack([column.codes(part) for column in columns], 1) for part in parts]
+    return Cells(tuple((column.name, column.levels) for column in columns), *values)
 
 
 def tiles(settings: Settings) -> Gallery | None:
@@ -64,7 +89,7 @@ def tiles(settings: Settings) -> Gallery | None:
     return _tiles(settings.key("data", "model", "seed"), settings)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@kept
 def _tiles(key: str, _settings: Settings) -> Gallery | None:
     problem = cached.problem(_settings)
     test = problem.split.test
@@ -101,6 +126,16 @@ def _field(problem: Problem, theta: np.ndarray | None = None) -> Field | None:
     f, probability = problem.outputs_at(grid, theta)
     shown = np.clip((f[:, 0] + 1) / 2, 0, 1) if probability is None else probability[:, 1]
     return Field(x, y, shown.reshape(GRID, GRID))
+
+
+def _fitted(problem: Problem) -> np.ndarray | None:
+    """What the model predicts along one feature, where that is drawn against a numeric target."""
+    split = problem.split
+    if split.train.x.shape[1] != 1 or split.train.classes:
+        return None
+    low, high = _frame(problem)
+    across = np.linspace(low[0], high[0], GRID)
+    return np.column_stack([across, problem.outputs_at(across[:, None])[0][:, 0]])
 
 
 def _optimal(problem: Problem) -> np.ndarray | None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from influence_core.data import Dataset, Split
 
 L2_CLASSIFIER, L2_REGRESSION = 0.1, 0.01
+RARE_WORDS = (
+    "Changes are predicted by one-step Newton: texts with rare words have high leverage, and first order falls short "
+    "of what removing them does."
+)
 
 
 def suit_model(train: Dataset, fresh: Split | None = None) -> None:
@@ -38,6 +42,9 @@ def suit_model(train: Dataset, fresh: Split | None = None) -> None:
     if found is not None:
         model = replace(model, l2=found.best)
     estimator = core.usual_estimator(current.estimator, name)
+    if train.worded and fresh is not None and estimator == "influence":
+        estimator = "newton"
+        state.note(RARE_WORDS)
     state.put(replace(current, model=model, estimator=estimator, quantity="loss", target=-1))
     if not fits:
         kind = f"{train.classes} classes" if train.classes else "a numeric target"

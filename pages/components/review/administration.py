@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.components.review import opening
 from pages.components.review.desk import Desk
-from pages.components.session import state
+from pages.components.session import cached, state
 from pages.components.session.door import annotating, core, reviewing
 from pages.components.widgets import controls
 
@@ -35,12 +35,34 @@ def administration(desk: Desk, recipe: Recipe) -> None:
         },
         hide_index=True,
     )
+    _assign(desk)
     with st.expander("Make the next version", icon=":material/playlist_add:"):
         plan, extra = form()
         chosen = reviewing.offered((*cheap(), *extra, plan.strategy))
         given = reviewing.Recipe(state.settings(), None, chosen)
         st.caption("With the labels as given. To score with the decisions applied, use *Retrain* under *Progress*.")
         opening.make(desk.person, plan, given, "Make the next version")
+
+
+def _assign(desk: Desk) -> None:
+    """Whose queue this is; it stands first in their list."""
+    known = annotating.everybody(cached.store())
+    one = next(
+        (one for one in annotating.overviews(cached.store(), desk.person.name) if one.queue.id == desk.queue.id), None
+    )
+    now = list(one.assigned) if one else []
+    with st.form("review-assign", border=False):
+        left, right = st.columns([4, 1], vertical_alignment="bottom")
+        chosen = left.multiselect(
+            f"Assigned to queue {desk.queue.version}",
+            sorted({*known, *now}),
+            now,
+            accept_new_options=True,
+            key=f"review.assigned-{desk.queue.id}",
+        )
+        if right.form_submit_button("Assign", icon=":material/group_add:", width="stretch"):
+            annotating.assign(cached.store(), desk.queue.id, chosen, desk.person.name)
+            st.rerun()
 
 
 def form() -> tuple[Plan, list[str]]:
@@ -55,7 +77,7 @@ def form() -> tuple[Plan, list[str]]:
         controls.choice(
             "Order by",
             offered,
-            state.view().strategy,
+            _strategy(offered),
             f"{KEY}.strategy",
             lambda name: state.look(strategy=name),
             titles={name: title(name) for name in offered},
@@ -74,7 +96,7 @@ def form() -> tuple[Plan, list[str]]:
     dear = [name for name in offered if core.SIGNALS[name].fits]
     extra = st.multiselect("Signals that take longer", dear, format_func=title, key=f"{KEY}.extra")
     plan = annotating.Plan(
-        strategy=state.view().strategy if state.view().strategy in offered else offered[0],
+        strategy=_strategy(offered),
         limit=int(limit) or None,
         control_fraction=share / 100,
         overlap=int(overlap),
@@ -83,6 +105,11 @@ def form() -> tuple[Plan, list[str]]:
         again=again,
     )
     return plan, extra
+
+
+def _strategy(offered: list[str]) -> str:
+    chosen = state.view().strategy
+    return chosen if chosen in offered else opening.best(offered)
 
 
 def cheap() -> list[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from influence_core.annotations import Card
     from influence_core.reviewing import Scored
 
+SELDOM = "6 to 10 of 50"
 ABSENT = "This queue does not ask about it: it was settled earlier, or the queue is short."
 
 
@@ -28,12 +29,12 @@ def counter(desk: Desk, served: Served, scored: Scored, found: Case) -> None:
     """What speaks most against the label of this card, with a relabel button of its own."""
     if found.counter is None:
         return
-    position, train = scored.position(found.counter.row), scored.split.train
+    position, train = found.counter.row, scored.split.train
     try:
         other = annotating.find_card(cached.store(), desk.queue.id, desk.person.name, position)
     except annotating.StoreUnavailable:
         return  # the card has said so
-    words, answer, way = st.columns([5, 2, 2], vertical_alignment="center")
+    words, answer, way = st.columns([4, 3, 2], vertical_alignment="center")
     label = desk.queue.class_names[int(train.y[position])]
     words.markdown(
         f"**Strongest counter-example:** {plain_markdown(str(train.ids[position]))}, labelled {plain_markdown(label)}. "
@@ -51,24 +52,44 @@ def _standing(desk: Desk, other: Card) -> str:
     if other.mine is not None:
         return f"Your answer: {desks.outcome(desk, other, other.mine)}."
     if desks.concealed(desk.queue, other):
-        return "It may be the one with the wrong label; its card asks for a first answer."
-    return "It may be the one with the wrong label."
+        return "Its card asks for a first answer."
+    return "It is seldom the one with the wrong label."
 
 
 def _relabel(desk: Desk, served: Served, other: Card) -> None:
-    """One press relabels it to its most probable other class; this card stays."""
+    """Relabels it to its most probable other class, after a question; this card stays."""
     if other.mine is not None or desks.concealed(desk.queue, other):
         return
+    name = plain_markdown(desk.queue.class_names[other.suggested])
+    if st.session_state.get(desks.ASKED) != (served.card.task, other.task):
+        st.button(
+            f"Relabel it: {name} …",
+            help="Its most probable other class. You are asked first.",
+            key="review-counter",
+            icon=":material/swap_horiz:",
+            on_click=safely(_ask),
+            args=((served.card.task, other.task),),
+            disabled=not served.held,
+            width="stretch",
+        )
+        return
+    st.caption(f"Where this was measured, {SELDOM} counter-examples were wrong themselves. Sure?")
     st.button(
-        f"Relabel it: {plain_markdown(desk.queue.class_names[other.suggested])}",
-        help="Its most probable other class. This card stays, and undo takes the relabelling back.",
-        key="review-counter",
-        icon=":material/swap_horiz:",
+        f"Yes, it is {name}",
+        help="This card stays, and undo takes the relabelling back.",
+        key="review-counter-yes",
+        type="primary",
         on_click=safely(desks.answer_beside),
         args=(desk, served.card, other, other.suggested),
         disabled=not served.held,
         width="stretch",
     )
+    st.button("No, leave it", key="review-counter-no", on_click=safely(_ask), args=(None,), width="stretch")
+
+
+@desks.heard  # else the answer to the question is taken for a second press on the card
+def _ask(pair: tuple[int, int] | None) -> None:
+    st.session_state[desks.ASKED] = pair
 
 
 def _way(desk: Desk, other: Card | None, position: int) -> None:

@@ -18,13 +18,15 @@ from pages.components.session import cached, state
 from pages.components.session.door import annotating
 
 if TYPE_CHECKING:
-    from influence_core.annotations import Answer, Card, Only, Queue
+    from influence_core.annotations import Answer, Card, Only, Queue, Said
     from influence_core.annotations.records import Action
 
 KEPT, TROUBLE, TOASTS, LAST = "review.card", "review.trouble", "review.toasts", "review.last"
 HEARD = "review.heard"  # presses of this session that were acted on, for the browser to know
 NOTE, ALONG, CHOSEN, SECOND = "review.note", "review.along", "review.class", "review.second"
-FRESH = {NOTE: "", ALONG: False, CHOSEN: None}  # what belongs to one card
+WRITTEN = "review.note-for"  # the card that the note in the box was written for
+ASKED = "review.counter-asked"  # the card and the counter-example that is about to be relabelled
+FRESH = {ASKED: None, WRITTEN: None, ALONG: False, CHOSEN: None}  # what belongs to one card
 
 
 P = ParamSpec("P")
@@ -59,11 +61,16 @@ class Served:
 
     Attributes:
         card: to show.
-        held: whether it can be answered, and not only looked at.
+        held: whether it is in hand, and not only looked at.
     """
 
     card: Card
     held: bool = True
+
+    @property
+    def answerable(self) -> bool:
+        """Whether a key answers it, or changes the answer that was given."""
+        return self.held or self.card.changes
 
 
 def serve(desk: Desk) -> tuple[Served | None, str]:
@@ -111,6 +118,27 @@ def choose(desk: Desk, **labels: int | None) -> None:
     state.look(place=None, **labels)
 
 
+def begin_note(card: Card) -> None:
+    """The box holds what was written for this card, and nothing of another; before it is drawn."""
+    if st.session_state.get(WRITTEN) != _sheet(card):
+        given = card.mine.note if card.changes and card.mine is not None else card.draft
+        st.session_state.update({NOTE: given, WRITTEN: _sheet(card)})
+
+
+def _sheet(card: Card) -> tuple[int, bool]:
+    return card.task, card.changes
+
+
+def keep_note(card: Card) -> None:
+    """A note is kept with its card as soon as it is left, so that a reload brings both back."""
+    if card.changes or st.session_state.get(WRITTEN) != _sheet(card):
+        return
+    try:
+        annotating.save_draft(cached.store(), card, st.session_state[NOTE])
+    except annotating.StoreUnavailable as error:
+        st.session_state[TROUBLE] = str(error)
+
+
 def concealed(queue: Queue, card: Card) -> bool:
     """Whether suggestion and evidence stay hidden: blind mode, before the first answer of this annotator.
 
@@ -125,13 +153,15 @@ def answer(desk: Desk, card: Card, action: Action, label: int | None = None) -> 
     """Store an answer to exactly this card; a callback, so that the rerun shows the next one."""
     hidden = concealed(desk.queue, card)
     along = card.peers if st.session_state.get(ALONG) and not hidden else ()
-    said = annotating.Answer(action, label, st.session_state.get(NOTE, ""), saw_suggestion=not hidden, first=hidden)
+    note = st.session_state.get(NOTE, "") if st.session_state.get(WRITTEN) == _sheet(card) else card.draft
+    said = annotating.Answer(action, label, note, saw_suggestion=not hidden, first=hidden)
     try:
         decided = annotating.decide(cached.store(), card, said, also=along)
     except annotating.StoreUnavailable as error:
         st.session_state[TROUBLE] = str(error)
         return
     except (annotating.Refused, annotating.AnnotationError) as error:
+        keep_note(card)
         toast(str(error))
         return
     if decided.card is None:
@@ -142,10 +172,10 @@ def answer(desk: Desk, card: Card, action: Action, label: int | None = None) -> 
 def _words(desk: Desk, card: Card, said: Answer, count: int) -> str:
     """What was just stored."""
     more = f", with {count - 1} near-duplicate{'s' * (count > 2)}" if count > 1 else ""
-    return f"{card.name}: {outcome(desk, card, said)}{more}"
+    return f"{card.name}: {outcome(desk, card, said)}{more}{', changed' if card.changes else ''}"
 
 
-def outcome(desk: Desk, card: Card, said: Answer) -> str:
+def outcome(desk: Desk, card: Card, said: Answer | Said) -> str:
     """An answer in words.
 
     Returns:
@@ -209,7 +239,7 @@ def answer_beside(desk: Desk, card: Card, other: Card, label: int) -> None:
     except (annotating.Refused, annotating.AnnotationError) as error:
         toast(str(error))
     else:
-        st.session_state[LAST] = _words(desk, other, said, 1)
+        st.session_state.update({LAST: _words(desk, other, said, 1), ASKED: None})
 
 
 @heard

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from pages.components.review import shelf
+from pages.components.review.activity import day
 from pages.components.review.desk import Desk
-from pages.components.review.guideline import day
 from pages.components.session import cached, state
 from pages.components.session.door import annotating, core
 from pages.components.session.words import plain_markdown
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 
 KEPT = "review.files"
 IMPORTED = "review.imported"
-MEGABYTES = 200  # of a Label Studio export
+MEGABYTES = 64  # of a Label Studio export
 OUTCOMES = {"": "open", "keep": "keep", "re-label": "re-label", "exclude": "exclude"}
 WHAT = {
-    "label_issues.csv": "one row per training point, for `CleanLearning.fit(label_issues=…)` and spreadsheets",
+    "label_issues.csv": "one row per row of your data, in their order, for `CleanLearning.fit(label_issues=…)`",
     "label_issues.parquet": "the same with types",
-    "labels_multiannotator.csv": "one column per annotator, for `cleanlab.multiannotator`",
+    "labels_multiannotator.csv": "one column per annotator, rows with a label, for `cleanlab.multiannotator`",
+    "labels_multiannotator_rows.csv": "which rows those are: number and id",
     "label_studio_tasks.json": "tasks with predictions and annotations, for Label Studio",
     "label_config.xml": "the labelling configuration that reads them",
     "dataset_clean": "the data with corrected labels, without what was excluded",
@@ -61,16 +63,32 @@ def export(desk: Desk, recipe: Recipe) -> None:
     said = annotating.answers(cached.store(), desk.queue.dataset)
     found = annotating.resolve(said)
     rows, words, count = choose(said, found)
-    table = st.file_uploader(
-        "The file these data were uploaded from, for a dataset_clean that differs in corrected labels only (optional)",
-        key="review.original",
-    ) if state.settings().data.name == "upload" else None  # fmt: skip
+    table = _original()
     if st.button(f"Prepare the files: {count:,} rows", type="primary", icon=":material/inventory_2:", key="prepare"):
         with st.spinner("Writing the files …"), told():
-            files = prepare(desk, rows, None if table is None else (table.name, table.getvalue()))
+            files = prepare(desk, rows, table)
             st.session_state[KEPT] = Bundle(desk.queue.id, words, count, cached.store().clock(), files)
     downloads(desk)
     imports(desk)
+
+
+def _original() -> tuple[str, bytes] | None:
+    """The uploaded file, which the server has kept; files uploaded before it did so are asked for.
+
+    Returns:
+        Name and content; None for other data.
+    """
+    data = state.settings().data
+    if data.name != "upload":
+        return None
+    kept: tuple[str, bytes] | None = core.originals.kept_original(str(dict(data.options)["id"]))
+    if kept is not None:
+        return kept
+    table = st.file_uploader(
+        "The file these data were uploaded from, for a dataset_clean that differs in corrected labels only (optional)",
+        key="review.original",
+    )
+    return None if table is None else (table.name, table.getvalue())
 
 
 @contextmanager
@@ -124,7 +142,7 @@ def prepare(desk: Desk, rows: Selection, table: tuple[str, bytes] | None) -> dic
         File name to content.
     """
     settings = state.settings()
-    split = cached.problem(settings).split
+    split = shelf.whole(settings).split
     contents = core.contents
     sheet = contents.assembled(split) if table is None else contents.uploaded(settings.data, split, *table)
     original = None if sheet is None else annotating.Original(**vars(sheet))
@@ -163,8 +181,8 @@ def imports(desk: Desk) -> None:
     """Annotations that were made in Label Studio, as first-pass answers of their authors."""
     st.subheader("Import", anchor=False)
     file = st.file_uploader(
-        "JSON export of Label Studio", type="json", max_upload_size=MEGABYTES, key="review.import",
-        help="Tasks are matched by their id. The same file again adds nothing.",
+        "JSON or JSON-MIN export of Label Studio", type="json", max_upload_size=MEGABYTES, key="review.import",
+        help="Tasks are matched by their id. The same file again adds nothing; newer answers replace older ones.",
     )  # fmt: skip
     if file is not None and st.button("Import these annotations", icon=":material/upload:", key="review-import"):
         with told():

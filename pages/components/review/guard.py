@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from influence_core.annotations import Card
 
 RUN = "review.run"
-OTHERS = ("review-counter", "review-counter-open", "review-relabel", "review-back")
+OTHERS = ("review-counter", "review-counter-yes", "review-counter-open", "review-back")
 FREE = ("review-U",)  # means the last answer, whatever is on screen
 
 
@@ -32,7 +32,7 @@ def guard(names: tuple[str, ...], card: Card) -> None:
     st.session_state[RUN] = st.session_state.get(RUN, 0) + 1
     letters = {key.lower(): f"review-{key}" for key in "QWENSU"}
     arrows = {"arrowleft": "review-Left", "arrowright": "review-Right"}
-    digits = {key: f"review-class-{key}" for key in keys.digits(names) if key is not None}
+    digits = {key: f"review-class-{key}" for key in keys.digits(names, card)}
     watch_buttons(
         "review-guard",
         {
@@ -42,5 +42,6 @@ def guard(names: tuple[str, ...], card: Card) -> None:
             "keys": letters | arrows | digits,
             "others": list(OTHERS),
             "free": list(FREE),
+            "box": {"key": keys.BOX.lower(), "name": desks.CHOSEN.replace(".", "-")},
         },
     )

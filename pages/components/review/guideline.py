@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
+from pages.components.review.activity import day
 from pages.components.review.desk import Desk
 from pages.components.session import cached
 from pages.components.session.door import annotating
@@ -42,12 +41,3 @@ def editor(desk: Desk) -> None:
             for one in found:
                 st.caption(f"Version {one.version}, {plain_markdown(one.created_by)}, {day(one.created_at)}")
                 st.markdown(one.text)
-
-
-def day(seconds: float) -> str:
-    """A time for people, in the time zone of the server.
-
-    Returns:
-        For example ``2026-11-25 20:31``.
-    """
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

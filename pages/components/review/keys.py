@@ -22,7 +22,9 @@ TIPS = {
     "E": "No class fits, or the example is broken: it leaves the training set.",
     "N": "Somebody else should look.",
 }
-DIGITS = "0123456789"
+DIGITS, KEYS = "0123456789", "1234567890"  # the second as they lie on a keyboard
+FEW, ROW = 5, 5  # classes that keep their digit whatever the card; buttons side by side
+BOX = "L"  # opens the box of all classes
 HELP = """
 | key | what it does |
 |---|---|
@@ -30,35 +32,40 @@ HELP = """
 | W | accept the suggestion |
 | E | exclude: no class fits, or the example is broken |
 | N | needs review: somebody else should look |
-| 0–9 | relabel to that class |
+| 0–9 | relabel to that class; of many classes the most probable ones have the digits |
+| L | any other class: type two letters, Enter |
 | A | answer the near-duplicates along |
 | S | skip: it comes back later, nothing is stored |
 | U | undo the last answer, again and again |
-| ← → | look at the card before or after, without answering |
+| ← → | look at the card before or after; at one of yours, a key changes your answer |
 | G | labelling guideline |
 | H | this help |
 
-Keys work while no text field has the focus: press Esc or click beside it. A key before the next card is on
+Keys work while no text field has the focus: Esc leaves it. A key before the next card is on
 screen, or within a quarter of a second after that, is taken for a slip and refused.
 """
 
 
-def digits(names: Sequence[str]) -> list[str | None]:
-    """The digit of every class: its own name where all names are single digits, else its number.
+def digits(names: Sequence[str], card: Card) -> dict[str, int]:
+    """The class of every digit: its own name where all names are single digits, else its number where there are few.
+
+    Of many classes the most probable other ones come first, in the order of the keys; more than ten need a box too.
 
     Returns:
-        None for all of them where there are more than ten classes, which need a select box.
+        Key to class, in the order of the buttons.
     """
-    if len(names) > len(DIGITS):
-        return [None] * len(names)
     if all(len(name) == 1 and name in DIGITS for name in names):
-        return list(names)
-    return list(DIGITS[: len(names)])
+        return {name: label for label, name in enumerate(names)}
+    if len(names) <= FEW:
+        return {DIGITS[label]: label for label in range(len(names))}
+    likely = [label for label in card.likely if label != card.given]
+    first = dict.fromkeys([*likely, *(label for label in range(len(names)) if label != card.given)])
+    return dict(zip(KEYS, first, strict=False))
 
 
 def decisions(desk: Desk, served: Served, hidden: bool) -> None:
     """Keep, accept, exclude, needs review; and one button for every class."""
-    card, off = served.card, not served.held
+    card, off = served.card, not served.answerable
     names = desk.queue.class_names
     suggested = "suggestion" if hidden else plain_markdown(names[card.suggested])
     row: list[tuple[str, str, Action, int | None, bool, Literal["primary", "secondary"]]] = [
@@ -83,38 +90,47 @@ def decisions(desk: Desk, served: Served, hidden: bool) -> None:
 
 
 def _classes(desk: Desk, card: Card, off: bool) -> None:
-    names = desk.queue.class_names
-    keys = digits(names)
-    if keys[0] is None:
-        _select(desk, card, off)
-        return
-    for column, (label, key) in zip(st.columns(max(len(names), 5)), enumerate(keys), strict=False):
-        column.button(
-            plain_markdown(names[label]),
-            key=f"review-class-{key}",
-            shortcut=key,
-            on_click=safely(desks.answer),
-            args=(desk, card, "re-label", label),
-            disabled=off,
-            width="stretch",
-            help="The given label: the same as to keep it." if label == card.given else None,
-        )
+    names, keys = desk.queue.class_names, digits(desk.queue.class_names, card)
+    pairs = list(keys.items())
+    width = len(pairs) if all(len(name) <= 2 for name in names) else ROW
+    many = len(names) > len(DIGITS)
+    for start in range(0, len(pairs), width):
+        columns = st.columns(max(width, ROW) + many)
+        for column, (key, label) in zip(columns, pairs[start : start + width], strict=False):
+            column.button(
+                plain_markdown(names[label]),
+                key=f"review-class-{key}",
+                shortcut=key,
+                on_click=safely(desks.answer),
+                args=(desk, card, "re-label", label),
+                disabled=off,
+                width="stretch",
+                help="The given label: the same as to keep it." if label == card.given else None,
+            )
+        if many and start + width >= len(pairs):
+            with columns[-1]:
+                _select(desk, card, off)
 
 
 def _select(desk: Desk, card: Card, off: bool) -> None:
-    """More than ten classes: a select box, which finds by typing."""
-    box, button = st.columns([3, 1], vertical_alignment="bottom")
+    """More than ten classes: a box that finds by typing; what is chosen there is the answer."""
     names = desk.queue.class_names
-    label = box.selectbox(
-        "Class", range(len(names)), None, names.__getitem__, key=desks.CHOSEN, placeholder="Type a class", disabled=off
-    )
-    button.button(
-        "Relabel",
-        key="review-relabel",
-        on_click=safely(desks.answer),
-        args=(desk, card, "re-label", label),
-        disabled=off or label is None,
-        width="stretch",
+
+    def chosen() -> None:
+        label = st.session_state.get(desks.CHOSEN)
+        if label is not None:
+            desks.answer(desk, card, "re-label", label)
+
+    st.selectbox(
+        f"Any class ({BOX}, then two letters and Enter)",
+        range(len(names)),
+        None,
+        names.__getitem__,
+        key=desks.CHOSEN,
+        placeholder=f"Any class, {BOX}",
+        label_visibility="collapsed",
+        disabled=off,
+        on_change=safely(chosen),
     )
 
 

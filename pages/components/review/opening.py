@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.review import people, shelf
+from pages.components.browser.focus import start_in
+from pages.components.review import lobby, people, shelf
 from pages.components.review.people import Person
 from pages.components.session import cached, state
 from pages.components.session.door import annotating, core, reviewing
@@ -26,32 +27,43 @@ DEMO = Settings(
     DataSettings("mnist", (("digits", "3,5,8"), ("size", 1000)), True, 0.15, 0.2, 0.1),
     ModelSettings("softmax", 1.0),
 )
+BEST = ("margin", "loss", "self_influence")  # by the errors among the first fifty, see the benchmarks
 WANTED = "review.wanted"  # a queue was asked for, and the page that follows makes it
 
 
 def ask_name() -> None:
     """The name, and with the same click the first card."""
     st.markdown(
+        "**Which training labels are wrong?** The most suspicious come first, with the evidence; one key answers.\n\n"
         "**Who are you?** The name stands beside your answers; it is asked once, and kept in this browser. "
         "Where accounts are configured, they are used instead."
     )
+    listed = lobby.has_list()
     with st.form("review-name", border=True):
         name = st.text_input("Your name", key="review.typed", max_chars=200, placeholder="Ada")
-        demo, own = st.columns(2)
+        proof = people.key_field("review.key")
+        own, demo = st.columns(2)
+        with own:  # the first button is what Enter presses
+            went = st.form_submit_button(
+                "Go to the queues" if listed else f"Review the current data: {_title()}",
+                type="primary",
+                icon=":material/list:" if listed else ":material/database:",
+            )
         with demo:
             tried = st.form_submit_button(
-                "Try it: handwritten digits, one label in ten wrong", type="primary", icon=":material/play_arrow:"
+                "Try it: handwritten digits, one label in ten wrong", icon=":material/play_arrow:"
             )
-        with own:
-            went = st.form_submit_button(f"Review the current data: {_title()}", icon=":material/database:")
+    start_in("review.typed")
     if not (tried or went):
         return
-    trouble = people.take_name(name)
+    trouble = people.take_name(name, proof)
     if trouble:
         st.error(plain_markdown(trouble), icon=":material/warning:")
         return
     if tried:
         take_demo()
+    if tried or not listed:
+        lobby.enter()
     st.rerun()
 
 
@@ -76,11 +88,11 @@ def no_classes() -> None:
 
 
 def _title() -> str:
-    return plain_markdown(core.DATASETS[state.settings().data.name].title)
+    return plain_markdown(reviewing.title(state.settings().data))
 
 
 def current(person: Person) -> Queue | None:
-    """The queue under review: that of the link, else the newest of these data.
+    """The queue under review: that of the link, else where this person works, else the newest of these data.
 
     Returns:
         None where there is none yet.
@@ -93,7 +105,10 @@ def current(person: Person) -> Queue | None:
     if asked is not None:
         st.warning(f"These data have no queue {asked}: the newest is shown.", icon=":material/link_off:")
         state.look(version=None, place=None)
-    return found[0] if found else None
+    if not found:
+        return None
+    mine = annotating.last_queue(cached.store(), found[0].dataset, person.name)
+    return next((queue for queue in found if queue.id == mine), found[0])
 
 
 def versions() -> tuple[Queue, ...]:
@@ -102,8 +117,7 @@ def versions() -> tuple[Queue, ...]:
     Returns:
         None of them for data that nobody has queued.
     """
-    split = cached.problem(state.settings()).split
-    return annotating.queues(cached.store(), split.train.fingerprint)
+    return annotating.queues(cached.store(), shelf.whole(state.settings()).fingerprint)
 
 
 def first(person: Person) -> None:
@@ -136,7 +150,12 @@ def applicable() -> list[str]:
 
 def usual_plan() -> Plan:
     """What a queue is like if nobody chooses."""
-    return annotating.Plan(seed=state.settings().seed)
+    return annotating.Plan(strategy=best(applicable()), seed=state.settings().seed)
+
+
+def best(offered: list[str]) -> str:
+    """The signal that finds most errors among the first fifty, where this was measured."""
+    return next((name for name in BEST if name in offered), offered[0])
 
 
 def usual_recipe() -> reviewing.Recipe:
@@ -148,9 +167,11 @@ def usual_recipe() -> reviewing.Recipe:
 def make(person: Person, plan: Plan, recipe: reviewing.Recipe, button: str) -> None:
     """A queue as a job with Cancel; the page runs again when it is there."""
     work = _work(person, plan, recipe, button)
-    if job_panel.result(work.key) is not None:
+    made = job_panel.result(work.key)
+    if made is not None:
         jobs().forget(work.key)
-        state.look(version=None, place=None)
+        lobby.enter()
+        state.look(version=made.version, place=None)
         st.rerun()
     job_panel.panel(work)
 
@@ -162,16 +183,16 @@ def submit(person: Person, plan: Plan, recipe: reviewing.Recipe) -> None:
 
 
 def _work(person: Person, plan: Plan, recipe: reviewing.Recipe, button: str) -> job_panel.Work:
-    store, name = cached.store(), core.DATASETS[recipe.settings.data.name].title
-    score = shelf.scorer(recipe)
+    store, score = cached.store(), shelf.scorer(recipe)
     next_version = len(versions()) + 1
 
     def start(task: Task) -> Queue:
         scored = score(task)
         with scored.leash.held(task):
-            plan_of = replace(plan, duplicates=reviewing.duplicates(scored))
-            run = reviewing.run(scored, recipe)
-        return annotating.create_queue(store, reviewing.samples(scored.split, name), run, plan_of, person.name)
+            groups = reviewing.duplicates(scored)
+            run = reviewing.run(scored, recipe, groups)
+        rows = reviewing.samples(scored.whole, reviewing.title(recipe.settings.data))
+        return annotating.create_queue(store, rows, run, replace(plan, duplicates=groups), person.name)
 
     return job_panel.Work(
         f"queue:{store.engine.url}:{next_version}:{plan.strategy}:{recipe.key}",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components.review import administration, export, opening, people, progress, table, team
+from pages.components.review import administration, export, lobby, opening, people, progress, table, team
 from pages.components.review.desk import Desk
 from pages.components.session import cached, state
 from pages.components.session.door import annotating, reviewing
@@ -32,6 +32,7 @@ def panels(queue: Queue, person: Person) -> None:
         _version(queue)
     with right:
         _who(person)
+    _newer(queue)
     DRAWN[state.view().panel](Desk(queue, person), recipe_of(queue.run))
 
 
@@ -67,9 +68,28 @@ def _version(queue: Queue) -> None:
         list(titles),
         str(queue.version),
         "review.version",
-        lambda text: state.look(version=None if text == str(versions[0].version) else int(text), place=None),
+        lambda text: state.look(version=int(text), place=None),
         titles=titles,
         label_visibility="collapsed",
+    )
+
+
+def _newer(queue: Queue) -> None:
+    """Nobody is moved to a new queue in silence."""
+    newest = opening.versions()[0]
+    if newest.version == queue.version or newest.created_at < queue.created_at:
+        return
+    words, button = st.columns([5, 1], vertical_alignment="center")
+    words.info(
+        f"You work in queue {queue.version}. Queue {newest.version}, of {newest.size:,} cards, is newer.",
+        icon=":material/new_releases:",
+    )
+    button.button(
+        f"Go to queue {newest.version}",
+        key="review-newer",
+        on_click=safely(state.look),
+        kwargs={"version": newest.version, "place": None},
+        width="stretch",
     )
 
 
@@ -77,11 +97,15 @@ def _who(person: Person) -> None:
     """Who answers; a typed name can be changed, an account is left by logging out."""
     name = plain_markdown(person.name)
     with st.popover(f"{name}, {'lead' if person.lead else 'annotator'}", icon=":material/person:", width="stretch"):
+        st.button("All queues", on_click=safely(lobby.leave), key="review-lobby", icon=":material/list:")
         if person.source == "oidc":
             st.caption("Known by an account.")
             st.button("Log out", on_click=safely(st.logout), key="review-log-out", icon=":material/logout:")
         else:
             st.caption("Known by a typed name, which proves nothing: the log says so.")
+            if not person.lead and annotating.asks_for_key():
+                people.key_field("review.proof")
+                st.button("I am a lead", on_click=safely(people.prove), args=("review.proof",), key="review-prove")
             st.button(
                 "Somebody else sits here", on_click=safely(people.leave), key="review-leave", icon=":material/logout:"
             )

@@ -12,6 +12,7 @@ from pages.components.browser.keep_name import keep_name
 from pages.components.frame import login
 from pages.components.session import cached
 from pages.components.session.door import annotating
+from pages.components.session.words import plain_markdown
 
 if TYPE_CHECKING:
     from influence_core.annotations.people import Source
@@ -64,30 +65,33 @@ def _account() -> Person | None:
     return _enter(str(email or user.get("sub") or ""), "oidc")
 
 
-def _enter(name: str, source: Source) -> Person | None:
+def _enter(name: str, source: Source, key: str = "") -> Person | None:
     """Note who came.
 
     Returns:
         None for a name that cannot be stored.
     """
     try:
-        kept = annotating.login(cached.store(), name, source)
+        kept = annotating.login(cached.store(), name, source, key)
     except annotating.AnnotationError:
         return None
-    return Person(kept, source, annotating.role(kept, source) == "lead")
+    return Person(kept, source, annotating.role(kept, source, key) == "lead")
 
 
-def take_name(name: str) -> str | None:
-    """Use a name that was typed.
+def take_name(name: str, key: str = "") -> str | None:
+    """Use a name that was typed, and the key of the leads where there is one.
 
     Returns:
         What is wrong with it, or None.
     """
     try:
-        kept = annotating.login(cached.store(), name, "name")
+        kept = annotating.login(cached.store(), name, "name", key)
     except annotating.AnnotationError as error:
         return str(error)
-    st.session_state[PERSON] = Person(kept, "name", annotating.role(kept, "name") == "lead")
+    lead = annotating.role(kept, "name", key) == "lead"
+    if key and not lead:
+        return "Expected the key of the leads and the name of one, got another: leave the key empty to answer cards."
+    st.session_state[PERSON] = Person(kept, "name", lead)
     return None
 
 
@@ -95,3 +99,22 @@ def leave() -> None:
     """Somebody else sits down: the name is asked again."""
     st.session_state.pop(PERSON, None)
     st.session_state[ASK] = True
+
+
+def key_field(key: str) -> str:
+    """Where a lead shows that they are one; annotators leave it empty.
+
+    Returns:
+        What was typed; nothing where no key is configured.
+    """
+    if not annotating.asks_for_key():
+        return ""
+    return st.text_input("Key of the leads (annotators leave this empty)", type="password", key=key)
+
+
+def prove(key: str) -> None:
+    """Somebody who is known by name shows the key; a callback."""
+    found: Person = st.session_state[PERSON]
+    trouble = take_name(found.name, st.session_state.get(key, ""))
+    if trouble:
+        st.toast(plain_markdown(trouble), icon=":material/lock:")

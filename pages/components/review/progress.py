@@ -26,7 +26,7 @@ STATES = {"": OPEN, "keep": "kept", "re-label": "relabelled", "exclude": "exclud
 
 def progress(desk: Desk, recipe: Recipe) -> None:
     """Everything that shows how far the queue is."""
-    strip.strip(desk)
+    strip.strip(strip.read(desk))
     people(desk)
     cards(desk)
     retrain.retrain(desk, recipe)
@@ -56,7 +56,7 @@ def cards(desk: Desk) -> None:
     if desk.queue.blind:
         table = table.drop(columns="best alternative")
     linked_table(table, state.view().place, lambda place: look_at(place), "review-cards")
-    st.caption(f"{len(table):,} of {len(found):,} cards. Pick one to look at it under *Review*.")
+    st.caption(f"{len(table):,} of {len(found):,} cards. Pick one to look at it under *Review* or change your answer.")
 
 
 def look_at(place: int) -> None:
@@ -68,7 +68,7 @@ def cards_table(found: tuple[Item, ...], names: tuple[str, ...]) -> pd.DataFrame
     """One row per card, indexed by its place.
 
     Returns:
-        Columns card, id, given, best alternative, your answer, new label.
+        Columns card, id, given, best alternative, your answer, new label, note.
     """
     labels = np.array([*names, ""], dtype=object)
     return pd.DataFrame(
@@ -79,6 +79,7 @@ def cards_table(found: tuple[Item, ...], names: tuple[str, ...]) -> pd.DataFrame
             "best alternative": labels[[item.suggested for item in found]],
             "your answer": [STATES[item.action] for item in found],
             "new label": labels[[-1 if item.label is None else item.label for item in found]],
+            "note": [item.note for item in found],
         },
         index=[item.place for item in found],
     )

@@ -35,7 +35,7 @@ def retrain(desk: Desk, recipe: Recipe) -> None:
         st.caption("Nothing is decided yet: answer some cards, then see what the decisions do to the model.")
         return
     before, after = replace(recipe, corrections=None), replace(recipe, corrections=corrections)
-    work = _work(desk, before, after, len(corrections.rows))
+    work = _work(desk, before, after)
     found = job_panel.result(work.key)
     if found is None:
         job_panel.panel(work)
@@ -63,14 +63,16 @@ def corrections_of(found: Resolved) -> Corrections | None:
     return core.Corrections(rows, found.label[rows].astype(np.int64), excluded)
 
 
-def _work(desk: Desk, before: Recipe, after: Recipe, count: int) -> job_panel.Work:
-    store = cached.store()
+def _work(desk: Desk, before: Recipe, after: Recipe) -> job_panel.Work:
+    store, corrections = cached.store(), after.corrections
+    assert corrections is not None
+    count = len(corrections.rows)
     scorers, problem = [shelf.scorer(before), shelf.scorer(after)], cached.problem(before.settings)
 
     def start(task: Task) -> Outcome:
         old, new = (score(task) for score in scorers)
         with old.leash.held(task), new.leash.held(task):
-            found: Outcome = core.outcome(old.review, new.review)
+            found = reviewing.closed(old, new, corrections)
         annotating.record(store, "retrain", desk.person.name, record(found), desk.queue.dataset)
         return found
 

@@ -13,12 +13,15 @@ import streamlit as st
 
 from pages.components.session import cached
 from pages.components.session.door import core, reviewing
+from pages.components.session.keeping import kept, when_all_left
 from pages.components.widgets import job_panel
 from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
     from influence_core.analysis import Case, Recent, Task
+    from influence_core.data import Whole
     from influence_core.reviewing import Recipe, Scored
+    from influence_core.settings import Settings
 
 log = logging.getLogger("influence_explorer")
 MODELS = 4  # each holds a factor of its curvature
@@ -52,7 +55,7 @@ class Shelf:
         """Evidence about one training point, from memory if it was made ahead.
 
         Returns:
-            None for a point that has left the training set.
+            None for a row that has left the data.
         """
         self._make(recipe, scored, [position])
         return self.cases.find((recipe.key, position))
@@ -73,12 +76,10 @@ class Shelf:
         if not self._missing(recipe, positions):
             return
         with self.computing:
-            wanted = [(p, scored.row(p)) for p in self._missing(recipe, positions)]
-            rows = [row for _, row in wanted if row is not None]
-            made = iter(core.cases(scored.review, rows, _told(scored)) if rows else ())
-            for position, row in wanted:
-                if row is not None:
-                    self.cases.put((recipe.key, position), next(made))
+            wanted = self._missing(recipe, positions)
+            for position, case in zip(wanted, scored.cases(wanted, _told(scored)), strict=True):
+                if case is not None:
+                    self.cases.put((recipe.key, position), case)
 
     def _missing(self, recipe: Recipe, positions: Iterable[int]) -> list[int]:
         return [position for position in positions if self.cases.find((recipe.key, position)) is None]
@@ -89,14 +90,25 @@ def _told(scored: Scored) -> tuple[str, ...]:
     return ("confident_learning",) if "confident_learning" in scored.signals else ()
 
 
+def whole(settings: Settings) -> Whole:
+    """All rows of the data, those included that are held out; answers of older stores are found from then on."""
+    return _whole(settings.key("data", "seed"), str(cached.store().engine.url), settings)
+
+
+@kept
+def _whole(key: str, store: str, _settings: Settings) -> Whole:
+    found = reviewing.under_review(cached.problem(_settings))
+    reviewing.adopt_older(cached.store(), found, _settings)
+    return found
+
+
 @st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
-    """The one shelf of this server.
-
-    Returns:
-        The shelf.
-    """
-    return Shelf()
+    """The one shelf of this server, empty when nobody is here."""
+    made = Shelf()
+    when_all_left(made.models.clear)
+    when_all_left(made.cases.clear)
+    return made
 
 
 def scorer(recipe: Recipe) -> Callable[[Task], Scored]:

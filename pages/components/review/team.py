@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.components.review import administration, guideline, shelf
+from pages.components.review import activity, administration, guideline, people_panel, shelf
 from pages.components.review.desk import Desk
-from pages.components.review.guideline import day
 from pages.components.session import cached
 from pages.components.session.door import annotating
 from pages.components.session.words import plain_markdown
@@ -20,9 +19,16 @@ if TYPE_CHECKING:
     from influence_core.annotations import Answers, Estimate, Reliability, Resolved
     from influence_core.reviewing import Recipe
 
-LINES = 200
-WIDTHS = {"when": 140, "who": 120, "what": 90, "detail": 550}  # pixels
-OURS = ("id", "given", "second pass", "outcome", "label", "agreement", "quality")  # columns beside the annotators'
+OURS = (
+    "id",
+    "given",
+    "second pass",
+    "outcome",
+    "label",
+    "agreement",
+    "quality",
+    "notes",
+)  # columns beside the annotators'
 
 
 def team(desk: Desk, recipe: Recipe) -> None:
@@ -33,10 +39,11 @@ def team(desk: Desk, recipe: Recipe) -> None:
     store = cached.store()
     said = annotating.answers(store, desk.queue.dataset)
     agreement(annotating.agreement_of(said))
+    people_panel.people(desk, recipe, said)
     consensus(desk, recipe, said)
     administration.administration(desk, recipe)
     guideline.editor(desk)
-    log(desk)
+    activity.log(desk)
 
 
 def agreement(found: Reliability) -> None:
@@ -75,7 +82,7 @@ def consensus(desk: Desk, recipe: Recipe, said: Answers) -> None:
     scored = shelf.shelf().model(recipe)
     people = pd.DataFrame()
     if scored is not None and "confident_learning" in scored.signals and scored.kept.all():
-        quality, people = annotating.consensus(said, scored.review.probabilities)
+        quality, people = annotating.consensus(said, scored.probabilities())
         if len(quality):
             table["quality"] = quality["consensus_quality_score"].reindex(table.index).round(3)
     st.dataframe(table, hide_index=True, height=36 * min(len(table) + 1, 8) + 2)
@@ -84,8 +91,8 @@ def consensus(desk: Desk, recipe: Recipe, said: Answers) -> None:
         st.dataframe(people.reset_index(names="annotator"), hide_index=True)
     twin(table, "consensus")
     st.caption(
-        "A second-pass answer decides; else the majority. Quality of a consensus (CROWDLAB, cleanlab) needs two "
-        "answers to one row, and a queue with confident learning."
+        "A second-pass answer decides; else what most say, excluding too; a tie is open. Quality of a consensus "
+        "(CROWDLAB, cleanlab) needs two answers to one row, and a queue with confident learning."
     )
 
 
@@ -96,30 +103,20 @@ def consensus_table(said: Answers, found: Resolved) -> pd.DataFrame:
         Indexed by the row's position; one column per annotator.
     """
     names = (*said.class_names, "exclude")
-    rows = np.flatnonzero(found.annotations > 0)
+    told = np.isin(np.arange(len(said.ids)), [*said.asked, *said.notes])
+    rows = np.flatnonzero((found.annotations > 0) | told)
     table = pd.DataFrame({"id": said.ids[rows], "given": [names[k] for k in said.given[rows]]}, index=rows)
     for k, annotator in enumerate(said.annotators):
         column = f"{annotator} (annotator)" if annotator in OURS else annotator
         table[column] = [names[code] if code >= 0 else "" for code in said.codes[rows, k]]
     table["second pass"] = [names[code] if code >= 0 else "" for code in said.settled[rows]]
-    table["outcome"] = np.where(found.action[rows] == "", "open", found.action[rows])
+    table["outcome"] = [_outcome(said, found, k) for k in rows.tolist()]
     table["label"] = [names[k] for k in found.label[rows]]
     table["agreement"] = found.agreement[rows].round(3)
+    table["notes"] = [said.notes.get(k, "") for k in rows.tolist()]
     return table
 
 
-def log(desk: Desk) -> None:
-    """What happened, the newest first."""
-    st.subheader("Activity", anchor=False)
-    found = annotating.activity(cached.store(), desk.queue.dataset, LINES)
-    table = pd.DataFrame(
-        {
-            "when": [day(line.at) for line in found],
-            "who": [line.annotator for line in found],
-            "what": [line.kind for line in found],
-            "detail": [line.text for line in found],
-        }
-    )
-    widths = {name: st.column_config.TextColumn(width=width) for name, width in WIDTHS.items()}
-    st.dataframe(table, hide_index=True, height=36 * min(len(table) + 1, 10) + 2, column_config=widths)
-    st.caption(f"The last {len(table)} entries. The whole log is in the export.")
+def _outcome(said: Answers, found: Resolved, row: int) -> str:
+    waits = "tied" if said.tied[row] else "needs review" if row in said.asked else ""
+    return str(found.action[row]) or f"open{f': {waits}' if waits else ''}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components.lenses import lens_of
+from pages.components.lenses.text import start
 from pages.components.review import desk as desks
 from pages.components.review.desk import Desk, Served
 from pages.components.session.errors import safely
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from influence_core.data import Split
 
 SHOWN, SIDE = 12, 64
+BEGINNING = 120  # characters of a text
 
 
 def twins(desk: Desk, served: Served, split: Split) -> None:
@@ -45,4 +47,6 @@ def _one(desk: Desk, split: Split, position: int) -> str:
     name, label = str(train.ids[position]), desk.queue.class_names[int(train.y[position])]
     said = f"{name}: {label}"
     image = lens_of(train).small(train, position, said, SIDE)
+    if train.texts is not None:
+        image = html.escape(start(str(train.texts[position]), BEGINNING))
     return f"<figure>{image}<figcaption>{html.escape(said)}</figcaption></figure>"

@@ -9,6 +9,7 @@ import streamlit as st
 
 from influence_core.settings import Options, Settings
 from pages.components.session.door import annotating, core, figures, was_opened
+from pages.components.session.keeping import kept
 
 if TYPE_CHECKING:
     from influence_core.analysis import Analysis, Problem, Refits
@@ -25,6 +26,16 @@ def figure(name: str, options: Options) -> Figure:
 def store() -> Store:
     """The annotators' database, opened once per server."""
     return _store(os.environ.get("INFLUENCE_DB_URL", ""), os.environ.get("INFLUENCE_DATA_DIR", ""))
+
+
+def store_advice() -> str:
+    """What is wrong with the folder of uploads where several servers share the database; looked at once."""
+    return _advice(os.environ.get("INFLUENCE_DB_URL", ""), os.environ.get("INFLUENCE_DATA_DIR", ""))
+
+
+@st.cache_resource(show_spinner=False)
+def _advice(url: str, folder: str) -> str:
+    return annotating.check_folder(store())
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda opened: opened.close())
@@ -55,7 +66,7 @@ def problem(settings: Settings) -> Problem:
     return (_drawn_problem if drawn(settings) else _problem)(key, settings)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@kept
 def _problem(key: str, _settings: Settings) -> Problem:
     return core.Problem(_settings)
 
@@ -71,8 +82,8 @@ def _drawn_problem(key: str, _settings: Settings) -> Problem:
 
 
 def fit(settings: Settings) -> None:
-    """Fit now, where the page shows a spinner, instead of when a result is first asked for."""
-    _ = problem(settings).fitted
+    """Fit now, where the page shows a spinner; what takes more than a second in a process of its own."""
+    problem(settings).fit(core.Task(workers=core.local()))
 
 
 def analysis(settings: Settings) -> Analysis:
@@ -80,7 +91,7 @@ def analysis(settings: Settings) -> Analysis:
     return (_drawn_analysis if drawn(settings) else _analysis)(settings.key(), settings)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@kept
 def _analysis(key: str, _settings: Settings) -> Analysis:
     return core.Analysis(_settings, problem(_settings))
 
@@ -96,7 +107,7 @@ def instant_loo(settings: Settings) -> Refits:
     return (_drawn_loo if drawn(settings) else _loo)(key, settings)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@kept
 def _loo(key: str, _settings: Settings) -> Refits:
     return problem(_settings).loo(_settings.quantity, _settings.target)
 

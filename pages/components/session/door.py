@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import influence_core.analysis as core
     import influence_core.annotations as annotating
     import influence_core.reviewing as reviewing
+    import influence_core.streamed as streaming
     import influence_core.teaching as teaching
     import influence_core.teaching.figures as figures
 
-__all__ = ["annotating", "core", "figures", "opened", "reviewing", "teaching", "was_opened"]
+__all__ = ["annotating", "core", "figures", "opened", "reviewing", "streaming", "teaching", "was_opened"]
 
 SWITCH = 1e-3  # seconds a thread may keep the interpreter while others wait: the usual 5 ms add up over many messages
 CORE = "influence_core.analysis"
@@ -60,5 +61,6 @@ if not TYPE_CHECKING:
     core = _Lazy(CORE)
     annotating = _Lazy("influence_core.annotations")
     reviewing = _Lazy("influence_core.reviewing")
+    streaming = _Lazy("influence_core.streamed")
     teaching = _Lazy("influence_core.teaching")
     figures = _Lazy("influence_core.teaching.figures")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -14,10 +14,30 @@ from pages.components.session import view as views
 from pages.components.session.view import View
 
 # Selections that name rows or columns.
-FRESH = ("test", "train", "ask", "tests", "group", "group_open", "threshold", "feature", "output", "given", "instead")
+FRESH = (
+    "test", "train", "ask", "tests", "group", "group_open", "threshold", "axes", "feature", "output", "given",
+    "instead", "word",
+)  # fmt: skip
+CLOSED: dict[str, Any] = {"lesson": "", "step": 1, "tune": ""}  # what the view says where no lesson is open
 NOTES = "state.notes"
 START = "state.start"  # the test point that nobody chose
+ASIDE = "state.aside"
 IN_FLIGHT = 1.0  # seconds in which a click may still carry the address from before the last change
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The problem of one's own while that of a lesson is on the screen.
+
+    Attributes:
+        settings: of one's own.
+        view: of one's own.
+        along: settings of the lesson that were taken to another page on purpose; None while they stay in the lesson.
+    """
+
+    settings: Settings
+    view: View
+    along: Settings | None = None
 
 
 def restore() -> None:
@@ -38,6 +58,11 @@ def _went_back(query: dict[str, list[str]]) -> bool:
 
 def take(chosen: links.Chosen) -> None:
     """Use the choices of a link or a file; what they ask for in vain is told by :func:`settle`."""
+    own = aside()
+    if chosen.view.lesson and "settings" in st.session_state:
+        set_aside()  # the browser went back to a lesson
+    elif own and not (own.along and own.along.data == chosen.settings.data):
+        st.session_state.pop(ASIDE)
     st.session_state.settings, st.session_state.view = chosen.settings, chosen.view
     st.session_state.ignored, st.session_state.plain = chosen.problems, chosen.plain
     st.session_state.usual = chosen.usual
@@ -118,6 +143,48 @@ def put(new: Settings) -> None:
         look(**{name: getattr(View(), name) for name in FRESH})
     if (old.data, old.model, old.seed) != (new.data, new.model, new.seed):
         look(compare=False, trial_damping=None)
+
+
+def aside() -> Aside | None:
+    """One's own problem, where a lesson's is on the screen instead."""
+    found: Aside | None = st.session_state.get(ASIDE)
+    return found
+
+
+def set_aside(fresh: bool = False) -> None:
+    """Keep one's own problem before a lesson takes the screen.
+
+    Args:
+        fresh: nothing was chosen yet, because the lesson was the link that opened the session.
+    """
+    here = Aside(Settings(), View()) if fresh else Aside(settings(), replace(view(), **CLOSED))
+    st.session_state[ASIDE] = replace(aside() or here, along=None)
+
+
+def take_along(new: Settings) -> None:
+    """Go on with the problem of a lesson on other pages, on purpose; the way back stays."""
+    set_aside()
+    put(new)
+    st.session_state[ASIDE] = replace(st.session_state[ASIDE], along=new)
+    look(**CLOSED)
+
+
+def back() -> None:
+    """One's own problem again; a presentation goes on."""
+    own: Aside | None = st.session_state.pop(ASIDE, None)
+    if own is not None:
+        st.session_state.settings, st.session_state.view = own.settings, replace(own.view, present=view().present)
+
+
+def leave_lesson() -> None:
+    """On a page that is no lesson: one's own problem, unless the lesson's was taken along and nothing else chosen."""
+    own = aside()
+    if own is not None and own.along is None:
+        back()
+    elif own is not None and own.along and own.along.data != settings().data:
+        st.session_state.pop(ASIDE)
+    if view().lesson:
+        look(**CLOSED)
 
 
 def note(sentence: str) -> None:

@@ -13,11 +13,15 @@ from influence_core.settings import Option, SettingsError
 
 ASKS = ("test", "tests", "train")
 DETAILS = ("gallery", "feature", "table")
-SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open")
+SWITCHES = ("lock", "symlog", "magnitude", "compare", "group_open", "removal", "present")
 PANELS = ("review", "progress", "export", "team")
 AGAINST = ("solver", "loo", "lds")
 FLIPS = ("flip", "right", "cross")
-CHOICES = {"ask": ASKS, "details": DETAILS, "panel": PANELS, "against": AGAINST, "flip": FLIPS}
+TRUTHS = ("run", "seeds")
+FORESTS = ("100x5", "500x5", "100x2", "100x20")  # trees, and the fewest points of a leaf
+CHOICES = {
+    "ask": ASKS, "details": DETAILS, "panel": PANELS, "against": AGAINST, "flip": FLIPS, "truth": TRUTHS,
+    "forest": FORESTS}  # fmt: skip
 NUMBERS = {
     "test": "test point", "train": "training point", "feature": "feature", "output": "output",
     "step": "step of a lesson", "version": "version of the queue", "place": "card",
@@ -33,6 +37,8 @@ HIDABLE = {
     "selection": "the selected training point and its actions",
     "why": "why the selected training point matters",
     "flip": "how few must leave to turn a prediction",
+    "removal": "whether the most helpful ones mattered",
+    "forest": "what a random forest leans on",
     "group": "groups that leave together",
     "details": "gallery, features and table",
 }  # parts of Explore that a lesson can do without; what the scores rest on is always said
@@ -40,6 +46,7 @@ FRACTIONS = {
     "trial_damping": Option("damping", 0.0, "damping", 0.0, 1e9),
     "threshold": Option("threshold", 0.0, "threshold", -1e15, 1e15),
 }
+SENTENCES = {"title": 80, "question": 240}  # characters that a lesson link may say of itself
 LONGEST = 6_000  # characters of one part of a link: browsers and proxies take about 8,000 in all
 
 
@@ -54,6 +61,7 @@ class View:
             points by what removing the selected training point does to each.
         tests: rows of the group of test points, see :func:`rows_of`.
         group: rows of the group of training points that leave together; empty for none.
+        axes: of the map, across and up, such as ``3,output``; empty for the usual ones.
         lock: the same colour limits for every test point.
         symlog: colours on a symmetric logarithmic scale.
         magnitude: colours by |score|, without the sign.
@@ -62,17 +70,24 @@ class View:
         compare: compare the solvers of a large model too.
         trial_damping: tried live on the Solvers page; None for the one of the settings.
         against: what the solvers of a network are compared with; None for the best that is known.
+        truth: of a network: this very run without a point, or the mean over runs from several seeds.
+        word: of the test text, by which the training texts are sorted; empty for none.
         details: the open tab below the pictures of the Explore page; None for the first one.
         group_open: whether the panel about the group that leaves is open; None: it is where there is a group.
         flip: what is asked of the panel about how few must leave; None where it is closed.
         threshold: that the prediction is to cross there; None for the mean of the training targets.
+        removal: whether the panel about what happens without the most helpful points is open.
+        forest: which one is asked what it leans on; None where that panel is closed.
         lesson: name in ``LESSONS``; empty for the list of them.
-        step: of the lesson, from 0.
+        step: of the lesson, from 1.
         tune: sliders of the lesson or options of the figure, ``t:0.1,seed:3``; empty for their defaults.
         hide: names in ``HIDABLE``, separated by commas: what Explore leaves out.
+        title: of a lesson link, above the picture; plain text.
+        question: of a lesson link, below its title; plain text.
+        present: no sidebar and larger letters, for a projector.
         panel: part of the Mislabels page.
         version: of the queue under review; None for the newest.
-        strategy: signal that orders a new queue, and the one drawn beside the loss.
+        strategy: signal that orders a new queue, and the one drawn beside the loss; empty for the usual ones.
         place: card of the queue that is looked at; None for the one in hand.
         given: class index: only cards with this given label are served; None for all.
         instead: class index: only cards with this best alternative are served; None for all.
@@ -83,6 +98,7 @@ class View:
     ask: str = "test"
     tests: str = "wrong"
     group: str = ""
+    axes: str = ""
     lock: bool = False
     symlog: bool = False
     magnitude: bool = False
@@ -91,17 +107,24 @@ class View:
     compare: bool = False
     trial_damping: float | None = None
     against: str | None = None
+    truth: str = "run"
+    word: str = ""
     details: str | None = None
     group_open: bool | None = None
     flip: str | None = None
     threshold: float | None = None
+    removal: bool = False
+    forest: str | None = None
     lesson: str = ""
-    step: int = 0
+    step: int = 1
     tune: str = ""
     hide: str = ""
+    title: str = ""
+    question: str = ""
+    present: bool = False
     panel: str = "review"
     version: int | None = None
-    strategy: str = "self_influence"
+    strategy: str = ""
     place: int | None = None
     given: int | None = None
     instead: int | None = None
@@ -143,8 +166,12 @@ def from_query(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
 
 
 def _read(name: str, text: str) -> str | float | bool:
+    if name == "step":
+        return _step(text)
     if name in NUMBERS:
         return _number(name, text)
+    if name in SENTENCES:
+        return sentence(name, text)
     if name in FRACTIONS:
         return float(FRACTIONS[name].parse(text))
     if name in SWITCHES:
@@ -156,6 +183,25 @@ def _read(name: str, text: str) -> str | float | bool:
     if len(text) > LONGEST:
         raise SettingsError(f"{name}: expected at most {LONGEST} characters, got {len(text)}.")
     return text
+
+
+def sentence(name: str, text: str) -> str:
+    """Words of a lesson link: one line of characters that can be seen.
+
+    Raises:
+        SettingsError: they are too long.
+    """
+    words = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+    if len(words) > SENTENCES[name]:
+        raise SettingsError(f"{name}: expected at most {SENTENCES[name]} characters, got {len(words)}.")
+    return words
+
+
+def _step(text: str) -> int:
+    found = _number("step", text)
+    if not found:
+        raise SettingsError("step: steps of a lesson count from 1, got 0.")
+    return found
 
 
 def _hidden(text: str) -> str:

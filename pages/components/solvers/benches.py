@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from influence_core.settings import Settings, SolverSettings
 from pages.components.session import cached
 from pages.components.session.door import core
+from pages.components.session.keeping import kept
 
 if TYPE_CHECKING:
     from influence_core.analysis import Problem, Recent, Task
@@ -56,6 +58,15 @@ class Bench:
             self.found[name] = core.trials.trial(prepared, watched, task)
         return self.found[name]
 
+    def ask_elsewhere(self, names: Sequence[str], task: Task) -> None:
+        """The same of several solvers in another process, which keeps their factors for the next test point."""
+        solvers = [solver_settings(self.settings, name) for name in names if name not in self.found]
+        batch = self.problem.test.take(slice(self.test, self.test + 1))
+        watched = self.settings.quantity, self.settings.target
+        shown = replace(task, workers=core.local(), show=lambda one: self.found.update({one.name: one}))
+        for one in core.compared(self.problem.fitted, solvers, batch, watched, shown):
+            self.found[one.name] = one
+
     def prepared(self, name: str, task: Task | None = None) -> Prepared:
         """The factor of one solver, computed anew so that its time is its own."""
         chosen = solver_settings(self.settings, name)
@@ -70,7 +81,7 @@ def bench(settings: Settings, test: int) -> Bench:
     return Bench(problem, plain, test, _factors(settings.key(*REST)), _found(plain.key(), test))
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
+@kept
 def _factors(key: str) -> Recent[Prepared]:  # noqa: ARG001
     return core.Recent(FACTORS)
 
@@ -102,7 +113,7 @@ def damping_path(settings: Settings, test: int, dampings: tuple[float, ...], cou
     return _path(chosen.key(), test, dampings, count, chosen)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@kept
 def _path(key: str, test: int, dampings: tuple[float, ...], count: int, _settings: Settings) -> DampingPath | None:  # noqa: ARG001
     columns = [_scores_at(_settings, test, damping) for damping in dampings]
     n = len(cached.problem(_settings).fitted.train)

@@ -16,14 +16,17 @@ from pages.components.solvers import benches
 from pages.components.solvers.truth import TOP, Yardstick, agreed, fitness, reference
 from pages.components.widgets import job_panel
 from pages.components.widgets.chart_frame import twin
-from pages.components.widgets.job_panel import jobs
+from pages.components.widgets.job_panel import jobs, owner
 
 if TYPE_CHECKING:
     from influence_core.analysis.trials import Trial
     from influence_core.compute import Task
     from pages.components.solvers.benches import Bench
 
+LONG = 1.0  # expected seconds of a comparison that leaves this process
 INSTANT, UNASKED = 0.7, 8.0  # expected seconds of a comparison that runs in the page, and of a job that starts unasked
+ASKED = "solvers.asked"  # the comparison that this session looks at
+_LOOKING = dict[str, set[str]]()  # who looks at which
 CAPTION = (
     "Times are measured live on this server, once per factor and once per test point: whatever else it is doing makes "
     "them longer, but waiting for other jobs is left out. Products of Hessian and vector, those before the first solve "
@@ -40,7 +43,8 @@ MORE = (
 
 def names(settings: Settings) -> list[str]:
     """The solvers on offer for this model, in registry order."""
-    return core.applicable_solvers(cached.problem(settings).fitted.size)
+    fitted = cached.problem(settings).fitted
+    return core.applicable_solvers(fitted.size, fitted.wide)
 
 
 def compared(settings: Settings, test: int, truth: Yardstick) -> list[Trial]:
@@ -52,6 +56,7 @@ def compared(settings: Settings, test: int, truth: Yardstick) -> list[Trial]:
     bench, wanted = benches.bench(settings, test), names(settings)
     missing = [name for name in wanted if name not in bench.found]
     seconds = sum(core.trials.expected_seconds(bench.problem.fitted, name) for name in missing)
+    _leave_others(_key(bench))
     st.markdown("**One system, every solver**")
     if missing and seconds <= INSTANT:
         with st.spinner("Factoring and solving with every solver …"):
@@ -66,6 +71,22 @@ def compared(settings: Settings, test: int, truth: Yardstick) -> list[Trial]:
     return [bench.found[name] for name in wanted if name in bench.found]
 
 
+def _leave_others(key: str) -> None:
+    """This session looks at another comparison now: one that nobody looks at any more ends; its rows stay."""
+    before, mine = st.session_state.get(ASKED), owner()
+    st.session_state[ASKED] = key
+    _LOOKING.setdefault(key, set()).add(mine)
+    if before is None or before == key:
+        return
+    _LOOKING.setdefault(before, set()).discard(mine)
+    if not _LOOKING[before]:
+        del _LOOKING[before]
+        job = jobs().get(before)
+        if job is not None and job.active:
+            jobs().stop(job)
+            jobs().forget(before)  # whoever comes back need not start it
+
+
 def running(bench: Bench) -> bool:
     """Whether a job is at work on this bench."""
     job = jobs().get(_key(bench))
@@ -78,6 +99,8 @@ def _key(bench: Bench) -> str:
 
 def _run(bench: Bench, wanted: list[str], seconds: float) -> None:
     def work(task: Task) -> int:
+        if seconds > LONG:
+            bench.ask_elsewhere(wanted, task)
         for done, name in enumerate(wanted):
             bench.ask(name, task)
             task.tick(done + 1, len(wanted))

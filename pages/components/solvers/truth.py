@@ -11,7 +11,7 @@ import streamlit as st
 
 from influence_core.settings import Settings
 from pages.components.charts import solvers
-from pages.components.problem import loo_panel, network_truth
+from pages.components.problem import loo_panel, network_truth, truths
 from pages.components.session import cached, state
 from pages.components.session.door import core
 from pages.components.session.errors import safely
@@ -55,7 +55,7 @@ class Yardstick:
         Returns:
             The truth; a model whose refits are refused has none, and a sentence on the page says why.
         """
-        truth, asks = cached.problem(settings).truth, (settings.quantity, settings.target)
+        truth, asks = truths.chosen(settings), (settings.quantity, settings.target)
         refits = truth.stored(*asks, partial=True) if partial else _refits(settings)
         change, noise = (None, None) if refits is None else (refits.change[:, test], refits.noise_of([test]))
         if not truth.way.noisy:
@@ -126,9 +126,10 @@ def verdict(found: list[Trial], truth: Yardstick) -> str:
     if truth.halves is not None:
         return _against_halves(found, best, truth)
     if truth.buried >= network_truth.MOSTLY:
+        what = "what another seed alone changes" if truth.way.seeds == 1 else "the error of the mean over seeds"
         return (
-            f"{truth.buried:.0%} of the changes measured by {truth.way.name} lie within what another seed alone "
-            "changes: agreement with them means nothing here. Compare with random halves (LDS)."
+            f"{truth.buried:.0%} of the changes measured by {truth.way.name} lie within {what}: agreement with them "
+            "means nothing here. Compare with random halves (LDS)."
         )
     if truth.loo is not None:
         numbers = agreed(truth.loo, best.scores)
@@ -178,6 +179,8 @@ def section(settings: Settings, test: int, found: list[Trial], truth: Yardstick)
         on_change=safely(lambda: state.look(against=st.session_state["against"])),
         required=True,
     )
+    if kind != "solver":
+        truths.choose(settings)
     if kind == "loo" and truth.loo is None or kind == "lds" and truth.halves is None:
         _measure(settings, test, found, kind)
     else:
@@ -222,7 +225,8 @@ def draw(settings: Settings, found: list[Trial], truth: Yardstick, kind: str) ->
         band = 2 * truth.noise
         caption += (
             f" {np.isfinite(base).sum():,} of {len(base):,} training points were left out, one at a time. Grey: ±2σ of "
-            f"other seeds, in which {truth.buried:.0%} of the measured changes lie."
+            f"{'other seeds' if truth.way.seeds == 1 else 'the means over seeds'}, in which {truth.buried:.0%} of the "
+            "measured changes lie."
         )
     elif kind == "solver" and not truth.way.noisy:
         caption += " Exact LOO has not been run for this problem: run it on the Explore page."

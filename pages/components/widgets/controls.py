@@ -32,11 +32,12 @@ def option(part: str, described: Option) -> None:
 
 def value(described: Option, current: Value, key: str, put: Callable[[Value], None]) -> None:
     """A widget whose change calls ``put``: select box, check box, number or text by the type of the default."""
-    st.session_state[key] = current
+    st.session_state[key] = None if described.empty and current == described.low else current
 
     def changed() -> None:
+        chosen = st.session_state[key]
         with suppress(SettingsError):  # a widget keeps to its range; another sender need not
-            put(described.parse(st.session_state[key]))
+            put(described.parse(described.low if chosen is None and described.low is not None else chosen))
 
     common = dict[str, Any](label=described.label, key=key, help=described.help or None, on_change=safely(changed))
     if described.choices:
@@ -45,11 +46,15 @@ def value(described: Option, current: Value, key: str, put: Callable[[Value], No
         st.checkbox(**common)
     elif isinstance(described.default, str):
         st.text_input(**common)
-    elif isinstance(described.default, int):
-        st.number_input(min_value=_bound(described.low, int), max_value=_bound(described.high, int), step=1, **common)
     else:
-        low, high = _bound(described.low, float), _bound(described.high, float)
-        st.number_input(min_value=low, max_value=high, step=_step(float(current)), format="%g", **common)
+        if described.empty:
+            common |= {"value": None, "placeholder": described.empty}
+        if isinstance(described.default, int):
+            low, high = _bound(described.low, int), _bound(described.high, int)
+            st.number_input(min_value=low, max_value=high, step=1, **common)
+        else:
+            low, high = _bound(described.low, float), _bound(described.high, float)
+            st.number_input(min_value=low, max_value=high, step=_step(float(current)), format="%g", **common)
 
 
 def place(name: str, count: int, default: int) -> int:

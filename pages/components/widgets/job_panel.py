@@ -22,6 +22,7 @@ import streamlit as st
 from pages.components.session import cached
 from pages.components.session.door import core
 from pages.components.session.errors import number_of
+from pages.components.session.keeping import when_all_left
 from pages.components.session.net import guarded
 from pages.components.session.words import plain_markdown
 
@@ -36,6 +37,7 @@ def jobs() -> Scheduler:
     """The one scheduler of this server: ``submit(key, work, owner=…, cost=seconds)``, ``get(key)``, ``stop(job)``."""
     scheduler = core.Scheduler()
     atexit.register(scheduler.close)
+    when_all_left(scheduler.forget_ended)
     return scheduler
 
 

@@ -11,7 +11,8 @@ import streamlit as st
 from pages.components.session.errors import safely
 
 ROWS_SENT = 200  # more are in the CSV file; the browser should not wait for rows that nobody scrolls to
-ROWS_SHOWN = 10
+ROWS_SHOWN = 13
+LONG, WIDE = 20, 150  # letters of a heading that would take the room of two columns, and the pixels it gets
 
 
 def linked_table(
@@ -24,7 +25,7 @@ def linked_table(
     """Draw the first rows; the selection follows the state, wherever it was made.
 
     Args:
-        frame: in the order of interest, indexed by the example's number.
+        frame: in the order of interest, indexed by the example's number; a negative one cannot be picked.
         selected: example whose row is picked; it comes first where it is not among the first rows.
         on_pick: called with the number of the example whose row was picked.
         key: of the element.
@@ -36,7 +37,7 @@ def linked_table(
 
     def picked() -> None:
         number = picked_row(rows, st.session_state[key])
-        if number is not None:
+        if number is not None and number >= 0:
             on_pick(number)
 
     st.dataframe(
@@ -47,7 +48,7 @@ def linked_table(
         hide_index=True,
         column_config=formats(rows, changes),
         height=36 * (1 + min(len(rows), ROWS_SHOWN)) + 2,
-        alt=f"The first {len(rows)} of {len(frame)} rows; picking one selects that example",
+        alt=f"{len(rows)} rows, the strongest points first; picking one selects that example",
     )
 
 
@@ -74,10 +75,8 @@ def formats(frame: pd.DataFrame, changes: Iterable[str] = ()) -> dict[str, Any]:
     chosen = set(changes)
     fractions = [name for name, kind in frame.dtypes.items() if pd.api.types.is_float_dtype(kind)]
     return {
-        str(name): st.column_config.NumberColumn(format="%+.4f" if name in chosen else "%.4g") for name in fractions
+        str(name): st.column_config.NumberColumn(
+            format="%+.4f" if name in chosen else "%.4g", width=WIDE if len(str(name)) > LONG else None
+        )
+        for name in fractions
     }
-
-
-def heading(name: str, unit: str, ends: tuple[str, str]) -> str:
-    """A column's name with its unit and its sign in words: ``predicted change, nats (− harmful, + helpful)``."""
-    return f"{name}, {unit} (− {ends[0]}, + {ends[1]})"

@@ -16,12 +16,12 @@ def copy_link(key: str) -> None:
     _copy_link(key=key)
 
 
-def copy_lesson_link(key: str, hide: str) -> None:
-    """The same for a link that leaves out parts of the page; always of the newest address.
+def copy_lesson_link(key: str, look: dict[str, str]) -> None:
+    """The same for a link that says, or leaves out, other things than this page; always of the newest address.
 
     Args:
         key: of the element.
-        hide: what ``View.hide`` will be.
+        look: parts of the view by their names in a link; an empty one is not in the link.
     """
-    words = "Opens this very view on Explore, without what is chosen above."
-    _copy_link(key=key, data={"hide": hide, "label": "Copy lesson link", "words": words})
+    words = "Opens this very view on Explore, as it is chosen above."
+    _copy_link(key=key, data={"look": look, "label": "Copy lesson link", "words": words})

@@ -24,12 +24,14 @@ function carryChoices(event) {
   if (link) link.search = location.search;
 }
 
-// A lesson link is the address without the lesson it may have come from, and with what it hides.
-function address(hide) {
-  if (hide === undefined) return location.href;
+// A lesson link is the address without the lesson it may have come from, and with what it says and hides.
+function address(look) {
+  if (look === undefined) return location.href;
   const url = new URL(location.href);
-  for (const name of ['lesson', 'step', 'tune', 'hide']) url.searchParams.delete(name);
-  if (hide) url.searchParams.set('hide', hide);
+  for (const [name, value] of Object.entries({ lesson: '', step: '', tune: '', ...look })) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
   return url.href;
 }
 
@@ -42,7 +44,7 @@ export default component(({ parentElement, data }) => {
   button.textContent = data?.label ?? 'Copy link';
   if (!button.timer) status.textContent = usual;
   button.onclick = async () => {
-    const done = await toClipboard(address(data?.hide));
+    const done = await toClipboard(address(data?.look));
     clearTimeout(button.timer);
     status.textContent = done ? 'Copied.' : 'The browser did not allow it: copy the address from the address bar.';
     button.focus();

@@ -65,9 +65,9 @@ function listen(grid) {
 
 function contents({ state: { set, about }, parentNode }) {
   const marked = new Set(set.marked);
-  const rows = set.labels.map((label, index) => [index, label, Number(marked.has(index))]);
+  const rows = set.labels.map((label, index) => [index, label, Number(marked.has(index)), about]);
   return { node: parentNode.querySelector('.if-gallery'), title: set.title, about, file: set.title.toLowerCase().replaceAll(' ', '-'),
-    rows: [['number', 'image', set.mark], ...rows] };
+    rows: [['number', 'image', set.mark, 'made of'], ...rows] };
 }
 
 export default component((handle, current) => {

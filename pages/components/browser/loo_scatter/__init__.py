@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from influence_core.agreement import Agreement
 
 TOP = 20
-SENT = ("equal", "sign", "selected", "title", "file", "about", "height", "band")
+SHORT = 16  # letters of a unit beside which there is room along the axis
+SENT = ("equal", "sign", "selected", "title", "file", "height", "band")
 
 _scatter = component("loo_scatter", '<div class="if-chart if-loo" role="group"></div>\n', isolated=False)
 
@@ -56,7 +57,10 @@ class Look:
         file: name of a downloaded picture, without its ending.
         about: what a downloaded picture was made of.
         band: half width of the grey band of measured changes that are no more than noise; 0 for none.
+        noise: what the band is, in the legend.
         height: pixels.
+        told: places of the columns that the box beside the mouse tells.
+        beside: the point whose values stand behind those of the one under the mouse.
     """
 
     unit: str = "nats"
@@ -70,7 +74,10 @@ class Look:
     file: str = "loo-scatter"
     about: str = ""
     band: float = 0.0
+    noise: str = "noise: ±2σ of other seeds"
     height: int = 520
+    told: Sequence[int] = ()
+    beside: tuple[Side, int] | None = None
 
 
 def loo_scatter(scene: Scene, pairs: Pairs, look: Look, on_click: Callable[[int], None], key: str) -> None:
@@ -121,15 +128,18 @@ def scatter_message(scene: Scene, pairs: Pairs, look: Look) -> bytes:
     known = np.isfinite(pairs.measured) & np.isfinite(pairs.predicted)
     reach = [1.06 * float(np.abs(v[known]).max(initial=0.0)) or 1.0 for v in (pairs.predicted, pairs.measured)]
     reach[1] = max(reach[1], min(1.15 * look.band, 4 * reach[1]))  # a band is one where its edges are seen
+    measured = "measured by refits" if len(look.measured) <= SHORT else "measured"
     header = {
         "fingerprint": scene.fingerprint,
         "side": pairs.side,
         "names": names,
-        "titles": [f"predicted, {look.unit}", f"measured by refits, {look.measured}"],
+        "titles": [f"predicted, {look.unit}", f"{measured}, {look.measured}"],
         "words": f"← {look.ends[0]} | {look.ends[1]} →",
         "reach": [float(f"{limit:.9g}") for limit in ([max(reach)] * 2 if look.equal else reach)],
-        **{name: getattr(look, name) for name in ("equal", "sign", "selected", "title", "file", "height", "band")},
+        **{name: getattr(look, name) for name in SENT},
+        **({"told": look.told, "beside": look.beside} if look.told else {}),
     }
+    header |= {"noise": look.noise} if look.band else {}
     arrays = {"measured": np.asarray(pairs.measured, float), "top": top, "group": np.asarray(look.group, int)}
     if pairs.coloured is None:
         arrays["predicted"] = np.asarray(pairs.predicted, float)

@@ -35,9 +35,9 @@ export function tracesOf(message, theme) {
     { mode: 'lines', name: 'predicted = measured', x: equal ? [-x, x] : [], y: equal ? [-x, x] : [], hoverinfo: 'skip',
       showlegend: equal, line: { color: theme.outline, dash: 'dash', width: 1.2 } },
     ...layers, ...layers.map((trace) => legendStandIn(trace, theme)),
-    { mode: 'markers', name: 'noise: ±2σ of other seeds', x: [null], y: [null], hoverinfo: 'skip', showlegend: message.band > 0,
+    { mode: 'markers', name: message.noise ?? 'noise', x: [null], y: [null], hoverinfo: 'skip', showlegend: message.band > 0,
       marker: { symbol: 'square', size: 12, color: theme.outline, opacity: 0.4 } },
-    ring(message, 'group that leaves', message.group, { ...open, symbol: 'square', size: 13 }),
+    ring(message, 'group that leaves', message.group, { ...open, symbol: 'x-thin', size: 11, line: { width: 1.6, color: theme.text } }),
     ring(message, 'selected', selected === null ? [] : [selected], { ...open, size: 19,
       symbol: side === 'train' ? 'diamond' : 'circle', line: { width: 2.5, color: theme.text } }),
   ].map((trace) => ({ ...trace, type: message.measured.length > MANY ? 'scattergl' : 'scatter' }));

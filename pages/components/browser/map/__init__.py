@@ -32,6 +32,21 @@ _map = component("map", '<div class="if-chart if-map" role="group"></div>\n', is
 
 
 @dataclass(frozen=True, eq=False)
+class Cells:
+    """What a person reads of examples that are rows, for the box beside the mouse.
+
+    Attributes:
+        columns: name of each, and what its numbers stand for where they are places of categories.
+        train: (n, columns) values, or places, −1 for any other.
+        test: (m, columns) likewise.
+    """
+
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    train: Floats
+    test: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """What a map shows whichever point is selected.
 
@@ -47,8 +62,11 @@ class Scene:
         flipped: (n,) bool, labels flipped on purpose.
         axis_titles: of x and y.
         sprite: thumbnails of the training points, then of the test points.
+        cells: what else is told of a point under the mouse.
         field: decision field of a two-class problem in two dimensions.
         optimal: (2, 2) end points of the optimal boundary.
+        fitted: (k, 2) points of the fitted curve, where one feature is drawn against the target.
+        frame: scenes of one frame share their zoom; empty for one of its own.
     """
 
     fingerprint: str
@@ -62,19 +80,24 @@ class Scene:
     flipped: NDArray[np.bool_]
     axis_titles: tuple[str, str]
     sprite: Sprite | None = None
+    cells: Cells | None = None
     field: Field | None = None
     optimal: Floats | None = None
+    fitted: Floats | None = None
+    frame: str = ""
 
     @cached_property
     def message(self) -> bytes:
         """The scene as the browser gets it."""
         header: dict[str, Any] = {
             "fingerprint": self.fingerprint,
+            "frame": self.frame or self.fingerprint,
             "class_names": [plain(name) for name in self.class_names],
             "train_labels": list(self.train_labels),
             "test_labels": list(self.test_labels),
             "axis_titles": [plain(title) for title in self.axis_titles],
             "sprite": None if self.sprite is None else vars(self.sprite),
+            "columns": [] if self.cells is None else self.cells.columns,
         }
         arrays: dict[str, NDArray[Any]] = {
             "train_x": self.train_xy[:, 0],
@@ -85,12 +108,16 @@ class Scene:
             "test_class": self.test_class,
             "flipped": np.flatnonzero(self.flipped),
         }
+        if self.cells is not None:
+            arrays |= {"train_cells": self.cells.train.ravel(), "test_cells": self.cells.test.ravel()}
         if self.field is not None:
             across, up = pen_up(level_lines(self.field, 0.5))
             arrays |= {"field_x": self.field.x, "field_y": self.field.y, "field_p": self.field.probability.ravel()}
             arrays |= {"boundary_x": across, "boundary_y": up}
         if self.optimal is not None:
             arrays |= {"optimal_x": self.optimal[:, 0], "optimal_y": self.optimal[:, 1]}
+        if self.fitted is not None:
+            arrays |= {"fitted_x": self.fitted[:, 0], "fitted_y": self.fitted[:, 1]}
         return pack(header, **arrays)
 
 
@@ -116,6 +143,8 @@ class MapView:
         file: name of a downloaded picture, without its ending.
         about: what a downloaded picture was made of.
         height: pixels.
+        told: places of the columns that the box beside the mouse tells.
+        beside: the point whose values stand behind those of the one under the mouse.
     """
 
     selected_test: int | None = None
@@ -135,6 +164,8 @@ class MapView:
     file: str = "influence-map"
     about: str = ""
     height: int = 520
+    told: Sequence[int] = ()
+    beside: tuple[Side, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +226,8 @@ def map_message(scene: Scene, scores: Floats | None, view: MapView, lasso: bool)
     header = vars(view) | {"fingerprint": scene.fingerprint, "lasso": lasso}
     arrays = {name: np.asarray(header.pop(name), int) for name in ("group", "tests")}
     after = header.pop("after")
+    if not view.told:
+        del header["told"], header["beside"]
     if scores is not None:
         arrays["scores"] = np.asarray(scores, float)
         header["coloured"] = named(scores)

@@ -98,11 +98,11 @@ function groupTraces(scene, message, theme) {
   const [gx, gy] = pick('train', message.group);
   const [tx, ty] = pick('test', message.tests);
   const sizes = message.target === 'train' ? message.sizes : null;
-  const size = Float32Array.from(message.group, (i) => (sizes ? sizes[i] : 6) + 6);
+  const size = Float32Array.from(message.group, (i) => (sizes ? sizes[i] : 6) + 3);
   const asked = { legendgroup: 'asked' };
   const star = tx.length > CROWD ? 7 : 11;
   return [
-    ring('group that leaves', gx, gy, { symbol: 'square', size, color: CLEAR, line: { width: 1.2, color: theme.text } }),
+    ring('group that leaves', gx, gy, { symbol: 'x-thin', size, color: theme.text, line: { width: 1.6, color: theme.text } }),
     { ...ring('asked ring', tx, ty, { symbol: 'circle', size: star + 8, color: CLEAR, line: { width: 1.4, color: theme.text } }),
       ...asked, showlegend: false },
     { ...ring('test points asked about', tx, ty, { symbol: 'star', size: star, color: STAR,
@@ -116,10 +116,12 @@ function selectionTraces(scene, message, theme) {
   const [sx, sy] = at('test', message.selected_test);
   const line = { width: 2, color: theme.text };
   return [
-    ring('selected training point', tx, ty, { symbol: 'diamond-open', size: 26, color: theme.text, line: { ...line, width: 3 } }),
+    // The title names diamond and star: in the legend they would cost a row over the points.
+    { ...ring('selected training point', tx, ty, { symbol: 'diamond-open', size: 26, color: theme.text, line: { ...line, width: 3 } }),
+      showlegend: false },
     { ...ring('test ring', sx, sy, { symbol: 'circle', size: 28, color: CLEAR, line }), legendgroup: 'star', showlegend: false },
     { ...ring('selected test point', sx, sy, { symbol: 'star', size: 17, color: STAR, line: { width: 1.2, color: theme.edge } }),
-      legendgroup: 'star' },
+      legendgroup: 'star', showlegend: false },
   ];
 }
 
@@ -132,6 +134,7 @@ function lineTraces(scene, message, theme) {
   else if (x) traces.push(line('decision boundary (p = 0.5)', x, y, 'solid'));
   // There also while empty: legend switches are kept by a trace's place.
   if (x) traces.push(line('boundary after the refit', message.after_x ?? [], message.after_y ?? [], 'solid'));
+  if (scene.fitted_x) traces.push(line('what the model predicts', scene.fitted_x, scene.fitted_y, 'solid'));
   if (scene.optimal_x) traces.push(line('optimal boundary', scene.optimal_x, scene.optimal_y, 'dash'));
   return traces;
 }
@@ -147,7 +150,10 @@ function fieldImage(scene, theme) {
 }
 
 function rangeOf(scene, axis) {
-  if (scene['field_' + axis]) return [scene['field_' + axis][0], scene['field_' + axis].at(-1)];
+  if (scene['field_' + axis]) {
+    const [first, last] = [scene['field_' + axis][0], scene['field_' + axis].at(-1)];
+    return [axis === 'y' ? first - 0.18 * (last - first) : first, last]; // room for the legend
+  }
   let [low, high] = [Infinity, -Infinity];
   for (const side of ['train_', 'test_']) {
     for (const value of scene[side + axis]) {
@@ -167,7 +173,7 @@ function layoutOf(scene, message, theme) {
   const below = { text: scene.axis_titles[0], x: 0.5, xref: 'paper', y: 0, yref: 'paper', yanchor: 'top', yshift: -22,
     showarrow: false, font: { size: 14 } };
   return {
-    height: message.height, uirevision: scene.fingerprint, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
+    height: message.height, uirevision: scene.frame, hovermode: 'closest', hoverdistance: 12, dragmode: restingTool(),
     clickmode: 'event', margin: { l: 52, r: 8, t: 48, b: 46 }, images: image ? [image] : [],
     annotations: [below],
     paper_bgcolor: CLEAR, plot_bgcolor: CLEAR, font: { color: theme.text, family: theme.font, size: 12 },

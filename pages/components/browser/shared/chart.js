@@ -1,6 +1,7 @@
 // What every Plotly chart of our own shares: the frame, the hover box, and a redraw per change of data that keeps the zoom.
 import FRAME from './chart.html.js';
 import STYLE from './chart.css.js';
+import { element } from './dom.js';
 import { palette } from './palette.js';
 import { loadPlotly } from './plotting.js';
 import { sheetStyle, tileStyle, zoomTo } from './sprite.js';
@@ -16,9 +17,23 @@ function showThumb(thumb, sprite, tile) {
   Object.assign(thumb.style, { backgroundSize, ...tileStyle(sprite, tile, zoom) });
 }
 
+// A value of an example that is a row: a number, or the category at a place.
+function cell(scene, side, index, k) {
+  const [code, [, levels]] = [scene[side + '_cells'][index * scene.columns.length + k], scene.columns[k]];
+  return levels.length ? levels[code] ?? '(other)' : String(Number(code.toPrecision(4))).replace('-', '−');
+}
+
+// The columns that say most about the question: of the point, and behind them of what is asked about.
+function cells(scene, { told, beside }, side, index) {
+  const other = beside && String(beside) !== String([side, index]);
+  return (told ?? []).map((k) => element('div', {}, `${scene.columns[k][0]}: ${cell(scene, side, index, k)}`
+    + (other ? ` (asked about: ${cell(scene, ...beside, k)})` : '')));
+}
+
 // The box beside the mouse: what, and how much.  Text only.
 function fillTip(root, kind) {
   const { scene, message, hovered: { side, index } } = root.state;
+  root.querySelector('.if-cells').replaceChildren(...cells(scene, message, side, index));
   showThumb(root.querySelector('.if-thumb'), scene.sprite, side === 'train' ? index : scene.train_x.length + index);
   root.querySelector('.if-label').textContent = scene[side + '_labels'][index] ?? `${side} ${index}`;
   root.querySelector('.if-score').textContent = kind.words(message, side, index);

@@ -26,13 +26,13 @@ class OnMap:
 
     Attributes:
         scene: its fingerprint.
-        asked: tile of the test image on its sheet.
+        asked: tiles of what is asked about on its sheet.
         first: tile of training image 0.
         coloured: name of the scores that the map shows, which knows what a file of it was made of.
     """
 
     scene: str
-    asked: int
+    asked: tuple[int, ...]
     first: int
     coloured: str
 
@@ -52,6 +52,7 @@ class Strip:
         heading: above a downloaded picture.
         file: name of downloaded files, without their ending.
         about: what a downloaded picture was made of.
+        asked: how many examples are asked about and shown, up to a few; none where the page shows it already.
     """
 
     test_caption: str
@@ -67,6 +68,7 @@ class Strip:
     heading: str = "The training points that matter most"
     file: str = "strongest-points"
     about: str = ""
+    asked: int = 1
 
 
 def strip(
@@ -81,7 +83,7 @@ def strip(
     Pixels are shown as they are, enlarged by a whole factor: nothing is rescaled or smoothed.
 
     Args:
-        tiles: the test image, then those of ``content``, helpful ones first; or where they are already.
+        tiles: what is asked about, then those of ``content``, helpful ones first; or where they are already.
         captions: a short text, such as id and label, for the index of each shown image.
         content: what to show.
         on_click: called with the training index.
@@ -93,8 +95,8 @@ def strip(
     if isinstance(tiles, OnMap):
         where = vars(tiles)
     else:
-        own = {index: (place, captions[index]) for place, index in enumerate(shown, 1)}
-        where = {"sprite": vars(tiles), "asked": 0, "own": own, "about": content.about}
+        own = {index: (place, captions[index]) for place, index in enumerate(shown, content.asked)}
+        where = {"sprite": vars(tiles), "asked": list(range(content.asked)), "own": own, "about": content.about}
     header = where | {
         "test": content.test_caption,
         "unit": content.form.scaled_unit,

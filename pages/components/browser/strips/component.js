@@ -37,15 +37,16 @@ function row(root, message, { items, title, word }, hue) {
 }
 
 function middle(message) {
-  const image = Object.assign(picture(message.sprite, message.asked, 1.3), { role: 'img', ariaLabel: message.test });
-  return element('div', { className: 'test' }, image, element('div', { className: 'caption' }, message.test));
+  const [first, ...others] = message.asked.map((tile) => picture(message.sprite, tile, message.asked.length > 1 ? 1 : 1.3));
+  return element('div', { className: 'test' }, Object.assign(first, { role: 'img', ariaLabel: message.test }), ...others,
+    element('div', { className: 'caption' }, message.test));
 }
 
 function contents(root) {
   const { rows, raw_unit: unit, heading, file, about } = root.message;
-  const head = ['side', 'point', `predicted change, ${unit}`];
+  const head = ['side', 'point', `predicted change, ${unit}`, 'made of'];
   return { node: root, title: heading, file, about,
-    rows: [head, ...rows.flatMap(({ word, items }) => items.map(({ caption, value }) => [word, caption, value]))] };
+    rows: [head, ...rows.flatMap(({ word, items }) => items.map(({ caption, value }) => [word, caption, value, about]))] };
 }
 
 // Pictures and captions of the points: the message's own, or those of the scene.
@@ -72,7 +73,7 @@ export default component((handle, current) => {
     const { sprite } = Object.assign(message, complete(message, scene));
     Object.assign(root, { handle, message });
     const [helpful, harmful] = HUES.map((hue, k) => row(root, message, message.rows[k], hue));
-    root.replaceChildren(sheetOf(root, sprite), helpful, middle(message), harmful);
+    root.replaceChildren(sheetOf(root, sprite), helpful, ...(message.asked.length ? [middle(message)] : []), harmful);
     fileButtons(handle.parentElement.querySelector('.if-files'), () => contents(root));
   });
 }, STYLE);

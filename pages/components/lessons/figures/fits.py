@@ -105,6 +105,7 @@ def _clouds(examples: pd.DataFrame, boundaries: pd.DataFrame) -> Picture:
                                    "line": {"width": 0.6, "color": INK}})
             )  # fmt: skip
     mark(drawn, examples.loc[examples.flipped, ["x1", "x2"]].to_numpy(), FLIPPED, "circle-open", 15)
+    drawn.update_xaxes(zeroline=False).update_yaxes(zeroline=False)  # lines through 0 would look like boundaries
     low, high = box(drawn)
     for row, dash in zip(boundaries.to_dict("records"), ("dash", "solid", "dot"), strict=True):
         ends = boundary_ends((row["w1"], row["w2"]), row["offset"], low, high)
@@ -150,6 +151,7 @@ def _influence(table: pd.DataFrame, percentile: float) -> Picture:
         )  # fmt: skip
     titled(grid, places, ("x1", "x2"))
     drawn = dressed(grid, places, "Flipped labels stand out, and both solvers agree", legend=True)
+    drawn.update_xaxes(zeroline=False).update_yaxes(zeroline=False)
     caption = (
         "The first 100 training points: predicted change of the mean test loss if the point leaves, nats. Blue "
         "helpful, "

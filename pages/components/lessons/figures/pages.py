@@ -10,6 +10,7 @@ from pages.components.lessons.parts import prose
 from pages.components.lessons.parts.kinds import FigurePage
 
 LIMIT = Option("limit", 99.0, "Full colour at this percentile of |score|", 50.0, 100.0)
+SEARCHED = {"digits": 0.4, "mails": 1.2}  # seconds, by data
 DRAWN: dict[str, dict[str, Any]] = {
     "A": {"draw": scores.linear_regression},
     "B": {"draw": solvers.ridge, "seconds": lambda chosen: 2.5 * float(chosen["runs"]), "keeps": True},
@@ -23,7 +24,10 @@ DRAWN: dict[str, dict[str, Any]] = {
     "F": {"draw": scores.distances},
     "G": {"draw": fits.blobs, "seconds": lambda _chosen: 3.0, "options": (LIMIT,)},
     "H": {"draw": solvers.flipped_labels, "seconds": lambda chosen: 4.0 * float(chosen["seeds"]), "keeps": True},
-    "I": {"draw": solvers.shorter_search, "seconds": lambda chosen: 2.0 * float(chosen["tests"])},
+    "I": {
+        "draw": solvers.shorter_search,
+        "seconds": lambda chosen: SEARCHED[str(chosen["data"])] * (5.0 + float(chosen["tests"])),
+    },
     "J": {"draw": scores.derivative},
 }
 WORDS = prose.figures()

@@ -92,7 +92,7 @@ def _variants(rows: pd.DataFrame, scaling: str) -> go.Figure:
             )  # fmt: skip
     titled(grid, places, ("incomplete score", f"score, nats\n{SIGN}"))
     drawn = dressed(grid, places, f"Pixels {scaling}: what each factor of the score does", legend=True)
-    return projected(drawn.update_yaxes(nticks=6), 440, -0.22)
+    return projected(drawn.update_xaxes(nticks=6).update_yaxes(nticks=6), 440, -0.22)
 
 
 def distances(figure: Figure, drawing: Drawing) -> list[Picture]:

@@ -23,6 +23,7 @@ from pages.components.widgets.job_panel import jobs, owner
 if TYPE_CHECKING:
     from influence_core.teaching.figures import Figure, FigureEntry, Number
 
+NOTHING = 1e-12
 LONG = 1.0  # estimated seconds from which a figure is a job with a bar
 
 
@@ -44,10 +45,14 @@ def draw(page: FigurePage) -> None:
     if not whole:
         st.caption("Below: what is finished so far.")
     pictures(page.draw(figure, values))
+    st.markdown(page.notice)
+    if page.differs:
+        st.caption(f"Where the source prints something else: {page.differs}")
     if figure.numbers:
         numbers(figure.numbers, f"figure-{page.figure.lower()}-numbers")
-    if entry.settings is not None and st.button("Open this problem in Explore", icon=":material/my_location:"):
-        state.put(entry.settings)
+    same = entry.settings if entry.asked is None else entry.asked(values)
+    if same is not None and st.button("Open this problem in Explore", icon=":material/my_location:"):
+        state.take_along(same)
         st.switch_page("pages/3_Explore.py", query_params=state.link())
 
 
@@ -84,8 +89,7 @@ def computed(page: FigurePage, chosen: Options) -> tuple[Figure | None, bool]:
 def numbers(found: Sequence[Number], key: str) -> None:
     """Our numbers beside the printed ones, the difference, and why."""
     table = pd.DataFrame([number_row(number) for number in found])
-    if all(cell == "" for cell in table["printed"]):
-        table = table[["number", "ours"]]
+    table = table.loc[:, (table != "").any()]
     st.markdown("**The numbers**")
     st.table(table.map(lambda cell: plain_markdown(str(cell))), hide_index=True)
     twin(table, key)
@@ -96,8 +100,20 @@ def number_row(number: Number) -> dict[str, str]:
     printed = math.isfinite(number.printed)
     return {
         "number": number.words,
-        "ours": f"{number.ours:.6g}",
-        "printed": f"{number.printed:.6g}" if printed else "",
-        "difference": f"{number.difference:+.2g}" if printed else "",
-        "why": number.why or ("rounding of the print" if printed else ""),
+        "ours": _written(number.ours, ".6g"),
+        "printed": _written(number.printed, ".6g") if printed else "",
+        "difference": _difference(number) if printed else "",
+        "why": number.why,
     }
+
+
+def _difference(number: Number) -> str:
+    """Ours minus printed, where it is more than the print was rounded by."""
+    digits = len(repr(number.printed).partition(".")[2])
+    rounded = abs(number.difference) <= 0.51 * 10.0**-digits
+    return "none beyond rounding" if rounded else _written(number.difference, "+.2g")
+
+
+def _written(value: float, form: str) -> str:
+    """A number for people: what is lost in rounding is said to be nothing, and a minus is one."""
+    return "below 10⁻¹²" if 0 < abs(value) < NOTHING else format(value, form).replace("-", "−")

@@ -17,6 +17,7 @@ from pages.components.session.door import core, teaching
 if TYPE_CHECKING:
     from influence_core.analysis import Fragility, GroupRefit, Review
     from influence_core.teaching import Path, Poisoned
+    from influence_core.teaching.trigger import Trigger
 
 cache = st.cache_resource(max_entries=48, show_spinner=False)
 Asked = ParamSpec("Asked")
@@ -148,6 +149,13 @@ def noise(setting: Setting, row: int, seeds: int) -> pd.DataFrame:
 
 
 @experiment
+def smooth_runs(setting: Setting, activation: str, rates: tuple[float, ...]) -> pd.DataFrame:
+    """Metasmoothness of a small network and how far its runs bear their derivative out, one row per learning rate."""
+    with st.spinner("Training a small network again without each point, at every learning rate …"):
+        return teaching.smooth.smooth_runs(setting.settings, activation, rates)
+
+
+@experiment
 def poison(setting: Setting, count: int, bound: float) -> Poisoned:
     """Some training points moved a little, and the refit."""
     return teaching.poison(setting.analysis, setting.test, count, bound)
@@ -163,3 +171,33 @@ def least_poison(setting: Setting, bound: float, most: int) -> int:
     """The fewest points that flip the prediction, or 0 where ``most`` do not suffice."""
     with st.spinner("Looking for the fewest points …"):
         return _least_poison(setting, bound, most)
+
+
+@experiment
+def pulls(setting: Setting) -> pd.DataFrame:
+    """Words that pull the test text to the class that is predicted, one row per word."""
+    return teaching.shortcut.pulls(setting.analysis, setting.test)
+
+
+@experiment
+def taught(setting: Setting, words: tuple[str, ...]) -> np.ndarray:
+    """(n,) what these words of every training text carry of its score."""
+    return teaching.shortcut.taught(setting.analysis, setting.test, words)
+
+
+@experiment
+def without_texts(setting: Setting, words: tuple[str, ...], sizes: tuple[int, ...]) -> pd.DataFrame:
+    """The lead of the true class without the most harmful texts, those whose words are, or a random draw."""
+    scores, n = setting.scores, len(setting.split.train)
+    orders = {
+        "most harmful texts": np.argsort(scores, kind="stable"),
+        "most harmful by these words": np.argsort(taught(setting, words), kind="stable"),
+        "at random": np.random.default_rng(setting.settings.seed).permutation(n),
+    }
+    return teaching.shortcut.without(setting.analysis, setting.test, orders, sizes)
+
+
+@experiment
+def trigger(setting: Setting, count: int, times: int) -> Trigger:
+    """A made-up word in some training texts of another label, and the model fitted on them."""
+    return teaching.trigger.trigger(setting.analysis, setting.test, count, times)

@@ -12,16 +12,17 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.components.charts import panels
-from pages.components.charts.base import INK, MARGIN, QUIET, SHAPES, blank, line
+from pages.components.charts.base import INK, MARGIN, QUIET, SHAPES, blank, class_colour, line
 from pages.components.charts.examples import boundary_ends
 from pages.components.charts.field import Floats
 from pages.components.charts.panels import Pair, Style
-from pages.components.charts.scale import DIVERGING, NEUTRAL, colour_limit, marker_sizes, plain
+from pages.components.charts.scale import DIVERGING, colour_limit, marker_sizes, plain
 from pages.components.lessons.parts.kinds import projected
 from pages.components.session.door import core
 
 SIGN = "← harmful | helpful →"
-SHADES = ("#009E73", "#E69F00", QUIET, INK)
+SIGNALS = {"self_influence": ("solid", "#009E73"), "loss": ("dash", "#E69F00"), "random": ("dot", INK)}
+OTHERS = ("dashdot", QUIET)
 
 
 def against(
@@ -33,7 +34,7 @@ def against(
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Points of a plane, coloured by score or, without scores, all alike; classes are shapes.
+    """Points of a plane, coloured by score or, without scores, by class; classes are shapes, too.
 
     Attributes:
         xy: (n, 2).
@@ -80,7 +81,7 @@ def _class(points: Cloud, rows: Any, named: tuple[int, str], bar: bool) -> go.Sc
     marker: dict[str, Any] = {"symbol": SHAPES[k % len(SHAPES)], "line": {"width": 0.7, "color": INK}}
     hover = "%{text}<extra></extra>"
     if points.scores is None:
-        marker |= {"size": 8, "color": NEUTRAL if k == 0 else QUIET}
+        marker |= {"size": 9, "color": class_colour(k)}
     else:
         limit = points.limit or colour_limit(points.scores)
         marker |= {
@@ -116,7 +117,7 @@ def box(figure: go.Figure) -> tuple[Floats, Floats]:
 
 
 def mark(figure: go.Figure, xy: Floats, name: str, symbol: str = "diamond-open", size: int = 20) -> None:
-    """Add ringed points (k, 2): a diamond for the selected training point, a star for the test point."""
+    """Add ringed points (k, 2), such as a diamond around the selected training point."""
     places = np.atleast_2d(np.asarray(xy, float))
     figure.add_trace(
         go.Scatter(
@@ -124,6 +125,12 @@ def mark(figure: go.Figure, xy: Floats, name: str, symbol: str = "diamond-open",
             marker={"symbol": symbol, "size": size, "color": INK, "line": {"width": 3, "color": INK}},
         )
     )  # fmt: skip
+
+
+def star(figure: go.Figure, xy: Floats, name: str, colour: str) -> None:
+    """Add the test point (2,), which has a class as the training points have."""
+    look = {"symbol": "star", "size": 22, "color": colour, "line": {"width": 2, "color": INK}}
+    figure.add_trace(go.Scatter(x=xy[:1], y=xy[1:], mode="markers", name=plain(name), hoverinfo="skip", marker=look))
 
 
 def dot(figure: go.Figure, x: float, y: float, name: str) -> None:
@@ -168,8 +175,8 @@ def groups(table: pd.DataFrame, column: str) -> list[tuple[Any, pd.DataFrame]]:
 def checked(table: pd.DataFrame, column: str, title: str, axis: str) -> go.Figure:
     """One curve per mislabel signal over the share checked, with whiskers where there is an error."""
     drawn = blank(title, "share of the training labels checked", axis)
-    kinds = zip(groups(table, "signal"), ("solid", "dash", "dashdot", "dot"), SHADES, strict=False)
-    for (signal, rows), dash, shade in kinds:
+    for signal, rows in groups(table, "signal"):
+        dash, shade = SIGNALS.get(signal, OTHERS)
         known = core.SIGNALS.get(signal)
         name = plain(str(signal if known is None else known.title))
         errors = rows.get(f"{column}_se")

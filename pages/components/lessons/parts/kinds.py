@@ -34,6 +34,7 @@ class Picture:
         table: the numbers.
         name: of the downloaded files, different within a page.
         wide: whether it takes the whole width.
+        below: texts under it, as HTML whose user's parts are escaped.
     """
 
     figure: go.Figure
@@ -41,6 +42,7 @@ class Picture:
     table: pd.DataFrame
     name: str
     wide: bool = False
+    below: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +117,13 @@ class Step:
         draw: pictures, given whether the answer is revealed.
         answer: computed for the problem at hand.
         sliders: names of the lesson's options that this step shows.
+        answers_first: whether the sliders come with the answer, because they would give it away.
     """
 
     draw: Callable[[Setting, bool], Sequence[Picture]]
     answer: Callable[[Setting], AnswerKey] = lambda _setting: right(0)
     sliders: tuple[str, ...] = ()
+    answers_first: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -167,7 +171,9 @@ class FigurePage:
     Attributes:
         figure: name in ``FIGURES``.
         question: what it answers, in one line of the list.
-        text: one Markdown paragraph: what is shown, where it comes from, what to notice.
+        text: Markdown, above the pictures: what is shown.
+        notice: below them: what to notice.
+        differs: where the source prints something else; empty where it does not.
         draw: its pictures.
         seconds: estimate for the chosen options; above one it is a job with a bar.
         options: of the drawing, not of the computation.
@@ -177,6 +183,8 @@ class FigurePage:
     figure: str
     question: str
     text: str
+    notice: str
+    differs: str
     draw: Callable[[Figure, Mapping[str, Value]], Sequence[Picture]]
     seconds: Callable[[Mapping[str, Value]], float] = lambda _chosen: 0.5
     options: tuple[Option, ...] = ()

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from pages.components.charts.base import INK, class_colour
 from pages.components.charts.field import Floats
 from pages.components.charts.scale import NEUTRAL
-from pages.components.lessons.parts.drawing import Cloud, boundary, cloud, mark
+from pages.components.lessons.parts.drawing import Cloud, boundary, cloud, mark, star
 from pages.components.lessons.parts.kinds import Setting
 
 if TYPE_CHECKING:
@@ -56,10 +57,17 @@ def plane(
     else:
         boundary(figure, now, "before", "dash", NEUTRAL)
         boundary(figure, in_the_source(problem, after), "after")
-    mark(figure, places.test[setting.test], "test point", "star", 18)
+    own = int(split.test.y[setting.test])
+    shade = class_colour(own) if scores is None else INK
+    star(figure, places.test[setting.test], f"test point, {plainly(split.test.class_names[own])}", shade)
     if len(train):
         mark(figure, places.train[list(train)], "training point that leaves")
     return figure
+
+
+def plainly(name: str) -> str:
+    """``class 1`` for a class whose name is a number or a letter, its name otherwise."""
+    return f"class {name}" if len(name) < 3 else name
 
 
 def table_of(setting: Setting, **columns: Any) -> pd.DataFrame:

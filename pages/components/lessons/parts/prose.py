@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+PACE, THOUGHT = 120, 0.5  # words a minute; minutes a question
 TEXT = Path(__file__).parents[1] / "text"
+DIFFERS = re.compile(r"\*Where the source\s+prints something else:\*")
 STEP = re.compile(
     r"(?P<title>[^\n]+)\n+(?P<text>.+?)\n+(?:\$\$\n(?P<formula>.+?)\n\$\$\n+Symbols: (?P<symbols>[^\n]+)\n+)?"
     r"### (?P<ask>[^\n]+)\n+(?P<choices>(?:- [^\n]+\n)+)\n+(?P<reveal>.+)",
@@ -48,6 +50,12 @@ class LessonText:
     title: str
     question: str
     steps: tuple[StepText, ...]
+
+    @property
+    def minutes(self) -> int:
+        """How long it takes: reading at the pace of mathematics, and half a minute to predict each answer."""
+        words = sum(len(f"{step.text} {step.reveal}".split()) for step in self.steps)
+        return max(1, round(words / PACE + THOUGHT * len(self.steps)))
 
 
 class Words(string.Formatter):
@@ -96,9 +104,15 @@ def step(name: str, text: str) -> StepText:
 
 
 def figures() -> dict[str, dict[str, str]]:
-    """Question and paragraph of every published figure by its letter."""
+    """Of every published figure by its letter: question, text, what to notice, and where the source differs."""
     parts = re.findall(r"^## (\w+)\. ([^\n]+)\n+(.+?)\s*(?=^## |\Z)", _read("figures"), re.DOTALL | re.MULTILINE)
-    return {letter: {"question": question, "text": text} for letter, question, text in parts}
+    found = {}
+    for letter, question, text in parts:
+        shown, _, rest = text.partition("Notice ")
+        notice, *differs = DIFFERS.split(rest)
+        words = {"question": question, "text": shown, "notice": f"Notice {notice}", "differs": " ".join(differs)}
+        found[letter] = {name: said.strip() for name, said in words.items()}
+    return found
 
 
 def _read(name: str) -> str:
@@ -108,6 +122,9 @@ def _read(name: str) -> str:
 SYMBOLS: dict[str, str] = dict(re.findall(r"^- (\w+): (.+)$", _read("symbols"), re.MULTILINE))
 
 
+TERMS = ("helpful", "nats", "refit", "slope_r")  # words of every lesson, explained beside its symbols
+
+
 def explained(names: Sequence[str]) -> str:
-    """The symbols as a Markdown list."""
+    """The symbols and words as a Markdown list."""
     return "\n".join(f"- {SYMBOLS[name]}" for name in names)

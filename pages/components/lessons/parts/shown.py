@@ -67,3 +67,5 @@ def _row(row: Sequence[Picture]) -> None:
 def one(picture: Picture) -> None:
     """A single picture in its frame."""
     show(picture.figure, picture.caption, picture.table, picture.name)
+    if picture.below:
+        st.html(picture.below)

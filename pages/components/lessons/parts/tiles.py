@@ -14,6 +14,8 @@ from pages.components.charts.panels import multiples
 from pages.components.charts.scale import plain
 from pages.components.lessons.parts.kinds import projected
 
+CROWDED = 8  # pictures in a row from which they are thumbnails
+
 
 def tiles(
     images: Sequence[NDArray[Any]], titles: Sequence[str], title: str, columns: int = 4, low: float | None = None
@@ -39,4 +41,4 @@ def tiles(
     grid.update_xaxes(**hidden).update_yaxes(**hidden)
     grid.for_each_yaxis(lambda axis: axis.update(scaleanchor=axis.anchor))  # square pixels
     grid.update_layout(title=plain(title), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, margin={"t": 60, "b": 4, "l": 4})
-    return projected(grid, 90 + 150 * places[-1][0]).update_annotations(font_size=14)
+    return projected(grid, 90 + (150 if columns < CROWDED else 82) * places[-1][0]).update_annotations(font_size=14)

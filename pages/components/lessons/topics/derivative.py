@@ -50,7 +50,7 @@ def _loss_curve(setting: Setting, title: str, tangent: bool, gateaux: bool = Fal
     if not gateaux:
         eps = setting.number("eps")
         here = computed.spot(setting, row, eps / n)
-        dot(figure, eps, here.loss, f"refit at ε = {eps:g}/n: {here.loss:.4g}")
+        dot(figure, eps, here.loss, f"refit at ε = {eps:g}/n: {here.loss:.4g}".replace("-", "−"))
     figure.add_vline(-1, line={"color": INK, "dash": "dot", "width": 1.5})
     caption = (
         f"Training point {row}, test point {setting.test}. Dotted line: ε = −1/n, where the point has weight "
@@ -154,7 +154,7 @@ DERIVATIVE = Lesson(
         Step(draw=_mixture, answer=_equal),
     ),
     options=(
-        Option("train", -1, "Training point (−1: the strongest)", -1, 100_000),
+        Option("train", -1, "Training point", -1, 100_000, empty="the strongest"),
         Option("eps", -1.0, AXIS, -1.0, 3.0),
     ),
     stops={"eps": STOPS},

@@ -20,7 +20,7 @@ from pages.components.session.door import core
 SETTINGS = Settings(DataSettings("digits", flip_fraction=0.1), ModelSettings("logistic", 0.1))
 SHARES = tuple(np.round(np.linspace(0, 1, 41), 3).tolist())
 SIGNALS = ("self_influence", "loss", "random")
-TENTH, SHOWN = 0.1, 8
+TENTH, SHOWN, ACROSS = 0.1, 40, 10
 
 
 def fits(setting: Setting) -> str:
@@ -69,6 +69,8 @@ def _curves(setting: Setting) -> pd.DataFrame:
     tables = []
     for name in SIGNALS:
         recall = core.detection(found.suspicions([name])[name], flipped, found.ties, SHARES).recall
+        if name == "random":  # on average the share found is the share checked: one draw would be jagged
+            recall = np.asarray(SHARES)
         tables.append(pd.DataFrame({"signal": name, "checked": SHARES, "found": recall}))
     return pd.concat(tables, ignore_index=True)
 
@@ -78,7 +80,7 @@ def _search(setting: Setting, revealed: bool) -> list[Picture]:
     shown = table if revealed else table[table.signal == "random"]
     title = "How many flips are found by checking the most suspicious first"
     figure = checked(shown, "found", title, "share of the flips found")
-    caption = "One draw of flips; figure H repeats it over seeds, with standard errors."
+    caption = "One draw of flips; at random: on average. Figure H repeats it over seeds, with standard errors."
     return [Picture(figure, caption, table, "flips-curve")]
 
 
@@ -95,11 +97,11 @@ def _first_images(setting: Setting, revealed: bool) -> list[Picture]:
     if pictures is None:
         return _ranks(setting, revealed)
     flipped, labels = setting.split.flipped[rows], [train.class_names[int(k)] for k in train.y[rows]]
-    marks = np.where(flipped, "flipped", "right") if revealed else [" "] * SHOWN
-    words = [f"labelled {label}\n{mark}" for label, mark in zip(labels, marks, strict=True)]
-    figure = tiles([*pictures[rows]], words, "The eight most suspicious labels")
+    words = [f"{label} ✗" if wrong and revealed else label for label, wrong in zip(labels, flipped, strict=True)]
+    figure = tiles([*pictures[rows]], words, f"The {len(rows)} most suspicious images and their labels", ACROSS)
     table = pd.DataFrame({"id": train.ids[rows], "label": labels, "flipped": flipped})
-    caption = "The eight training points with the largest self-influence."
+    caption = f"The {len(rows)} training points with the largest self-influence, the largest first."
+    caption += " ✗: flipped on purpose." * revealed
     return [Picture(figure, caption, table, "flips-images")]
 
 
@@ -107,7 +109,7 @@ def _all_wrong(setting: Setting) -> AnswerKey:
     kept = ~setting.split.flipped[_order(setting)]
     count = int(kept[:SHOWN].sum())
     choice = 0 if count == 0 else 1 if count <= SHOWN // 2 else 2
-    return right(choice, flipped=SHOWN - count, shown=SHOWN, place=int(kept.argmax()) + 1)
+    return right(choice, flipped=SHOWN - count, kept=count, shown=SHOWN, place=int(kept.argmax()) + 1)
 
 
 FLIPS = Lesson(

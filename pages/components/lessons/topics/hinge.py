@@ -83,7 +83,7 @@ def _best(setting: Setting) -> AnswerKey:
 def _times(setting: Setting) -> AnswerKey:
     found = _numbers(0.0, _seed(setting))
     times = found["times_as_large"]
-    return right(0 if times < 3 else 1 if times < 50 else 2, times=times, r=found["r"])
+    return right(0 if times < 3 else 1 if times < 50 else 2, times=times, r=found["r"], low=found["r"] < 0.5)
 
 
 def _broken(setting: Setting, revealed: bool) -> list[Picture]:

@@ -116,6 +116,6 @@ MISMATCH = Lesson(
     text=prose.lesson("mismatch"),
     settings=poor,
     steps=(Step(draw=_wrong, answer=_even), Step(draw=_who, answer=_where), Step(draw=_cure, answer=_best)),
-    test=24,
+    test=30,
     fits=fits,
 )

@@ -21,18 +21,24 @@ if TYPE_CHECKING:
 SETTINGS = Settings(DataSettings("digits"), ModelSettings("logistic", 0.01))
 COUNTS = (1, 2, 3, 4, 6, 8, 9, 10, 12, 16)
 BOUNDS = (0.1, 0.25, 0.5, 0.75, 1.0)
-MOST, SHOWN = 16, 4
-WHEN = ("before", "after")
+MOST, SHOWN, HALF = 16, 4, 0.5
+WHEN = ("original", "changed")
 
 
 def fits(setting: Setting) -> str:
     """Why a problem cannot be poisoned here, a sentence; empty where it can."""
-    right_now = not setting.analysis.problem.misclassified[setting.test]
-    if setting.split.train.classes == 2 and setting.settings.model.fit == "newton" and right_now:
+    problem = setting.analysis.problem
+    right_now = not problem.misclassified[setting.test]
+    if (
+        setting.split.train.classes == 2
+        and problem.fitted.kind.closed_form
+        and not problem.split.train.worded
+        and right_now
+    ):
         return ""
     return (
-        "This lesson needs two classes, a fit by Newton, and a test point that the model gets right: choose "
-        "another one."
+        "This lesson needs two classes, a linear model of features that can move a little, and a test point that it "
+        "gets right: choose another one."
     )
 
 
@@ -57,10 +63,11 @@ def _path(setting: Setting, revealed: bool) -> list[Picture]:
             x=found.path["round"][:1], y=found.path["margin"][:1], mode="markers", marker={"size": 14}
         )
         figure.update_xaxes(range=[-0.5, 8.5])
-    n = len(setting.split.train)
     caption = (
-        f"{len(found.rows)} of {n} training images moved by at most {setting.number('bound'):g} standard "
-        f"deviations per pixel; every point is a real refit."
+        f"{len(found.rows)} of {len(setting.split.train)} training images moved by at most "
+        f"{setting.number('bound'):g} standard deviations per pixel; every point is a real refit."
+        if revealed
+        else "The dot is the model as it is; every round of small changes will add one."
     )
     return [Picture(figure, caption, found.path, "poison-path")]
 
@@ -84,12 +91,26 @@ def _images(setting: Setting, revealed: bool) -> list[Picture]:
     shape, scaling = originals.shape[1:], split.scaling
     top = _brightest(setting)
     pictures = [np.clip(255 * (x * scaling.scale + scaling.mean) / top, 0, 255) for x in (found.before, found.after)]
-    shown = [both[k].reshape(shape) for k in range(min(SHOWN, len(found.rows))) for both in pictures]
-    words = [f"{split.train.ids[row]}" + f"\n{when}" * revealed for row in found.rows[:SHOWN] for when in WHEN]
+    sides = [(k, after) for k, first in enumerate(_changed_first(len(found.rows))) for after in (first, not first)]
+    shown = [pictures[after][k].reshape(shape) for k, after in sides]
+    words = [f"{split.train.ids[found.rows[k]]}" + f"\n{WHEN[after]}" * revealed for k, after in sides]
     figure = tiles(shown, words, "Can you tell which of each pair was changed?", 4, low=0.0)
     labels = [split.train.class_names[int(k)] for k in split.train.y[found.rows]]
     table = pd.DataFrame({"id": split.train.ids[found.rows], "label": labels})
-    return [Picture(figure, "The first moved training images, each beside its original.", table, "poison-images")]
+    return [
+        Picture(
+            figure,
+            "The first moved training images, each beside its original, as a lot placed them.",
+            table,
+            "poison-images",
+        )
+    ]
+
+
+def _changed_first(count: int) -> list[bool]:
+    """For each pair whether the changed image stands on the left: drawn once and for all."""
+    drawn: list[bool] = (np.random.default_rng(4).random(min(SHOWN, count)) < HALF).tolist()
+    return drawn
 
 
 def _brightest(setting: Setting) -> float:
@@ -99,7 +120,7 @@ def _brightest(setting: Setting) -> float:
 def _second(setting: Setting) -> AnswerKey:
     found = _poisoned(setting)
     moved = np.abs(found.after - found.before) * setting.split.scaling.scale / _brightest(setting)
-    return right(0, mean=moved.mean(), most=moved.max())
+    return right(0 if _changed_first(1)[0] else 1, mean=moved.mean(), most=moved.max())
 
 
 def _review(setting: Setting, revealed: bool) -> list[Picture]:
@@ -137,7 +158,7 @@ POISON = Lesson(
     text=prose.lesson("poison"),
     settings=SETTINGS,
     steps=tuple(
-        Step(draw=draw, answer=answer, sliders=("count", "bound"))
+        Step(draw=draw, answer=answer, sliders=("count", "bound"), answers_first=draw is _path)
         for draw, answer in ((_path, _enough), (_images, _second), (_review, _caught))
     ),
     options=(

@@ -10,7 +10,7 @@ from pages.components.lessons.parts.kinds import AnswerKey, Lesson, Picture, Set
 from pages.components.lessons.parts.plane import plane, table_of, two_features
 from pages.components.session.door import core
 
-SETTINGS = Settings(DataSettings("blobs", (("n", 60),), test_fraction=0.2), ModelSettings("logistic", 0.01))
+SETTINGS = Settings(DataSettings("blobs", (("n", 20),), test_fraction=0.2), ModelSettings("logistic", 0.01), seed=39)
 UNCHANGED = 1e-6  # nats
 DEFINITION = "change = loss at the star without the training point minus loss with it, in nats. "
 
@@ -76,6 +76,6 @@ REMOVING = Lesson(
         Step(draw=_second, answer=_whose),
         Step(draw=_third, answer=_how_close),
     ),
-    options=(Option("train", -1, "Training point that leaves (−1: the strongest)", -1, 100_000),),
+    options=(Option("train", -1, "Training point that leaves", -1, 100_000, empty="the strongest"),),
     fits=two_features,
 )

@@ -1,0 +1,1 @@
+"""What only the first page shows: one live prediction, and the problems to begin with."""
