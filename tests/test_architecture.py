@@ -29,19 +29,20 @@ ASIDE = {
     "annotations": {"version", "settings", "cells", "files", "compute"},
     "mislabels": {"compute", "agreement"},
     "wording": {"settings", "models"},
+    "streamed": {"settings", "compute", "data", "models", "curvature", "solvers", "influence", "retraining"},
 }
 BESIDE = {
     "analysis": {"agreement", "mislabels", "retraining", "wording"},
     "teaching": {"agreement", "mislabels", "retraining", "wording"},
     "reviewing": {"annotations"},
-    "cli": {"annotations", "wording"},
+    "cli": {"annotations", "wording", "streamed"},
 }
 FLOORS = (
     {"session", "charts"},
     {"browser"},
     {"widgets", "lenses", "frame"},
     {"problem"},
-    {"data", "explore", "model", "solvers", "review"},
+    {"data", "explore", "model", "solvers", "review", "home"},
     {"lessons"},
 )
 DOOR = "pages/components/session/door.py"
@@ -87,7 +88,10 @@ def test_core_imports_only_what_lies_below(path: Path) -> None:
     room = _room(path)
     for name in _imports(path):
         top = name.split(".")[0]
-        assert top not in {"streamlit", "plotly", "pages", "pickle", "joblib"}, f"{path} imports {name}"
+        assert top not in {"streamlit", "plotly", "pages"}, f"{path} imports {name}"
+        # Values go to worker processes as pickles; nothing else makes or reads any, and no file is one.
+        own = {"pickle": "packing.py", "joblib": "serving.py"}
+        assert top not in own or path.name == own[top] and room == "compute", f"{path} imports {name}"
         if name.startswith("influence_core.") and room != "__init__":
             assert name.split(".")[1] in _allowed(room), f"{room} may not import {name}"
 
@@ -203,6 +207,8 @@ def test_budgets() -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, f"{path} is over 300 lines"
     for path in [*(ROOT / "pages").rglob("*.js"), *(ROOT / "tests").rglob("*.mjs")]:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, f"{path} is over 300 lines"
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 600, f"{path} is over 600 lines: split it by kind"
     sizes = {name: _body_lines(node) for name, node in _functions()}
     assert not [f"{name}: {size}" for name, size in sizes.items() if size > 40]
     assert sorted(sizes.values())[len(sizes) // 2] <= 8

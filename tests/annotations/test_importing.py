@@ -17,7 +17,7 @@ from influence_core.annotations import (
     progress,
     undo,
 )
-from influence_core.annotations.importing import ANNOTATIONS, TASKS
+from influence_core.annotations.label_studio_file import ANNOTATIONS, TASKS
 from influence_core.annotations.tables import decision
 from tests.annotations.conftest import queue, serve
 
@@ -114,7 +114,7 @@ def test_a_broken_annotation_is_left_out_and_said(store: Store, annotation: Any,
     number = queue(store).id
     found = import_label_studio(store, number, _file(annotation, _annotation("a", "bob")), "lead")
     assert found.stored == 1 and len(found.left_out) == 1
-    assert sentence in next(iter(found.left_out))
+    assert sentence in next(iter(found.left_out)) and "(task row-0000)" in next(iter(found.left_out))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,13 @@ from influence_core.annotations import (
     Answer,
     Store,
     activity,
+    agreement,
+    answers,
     decide,
     guidelines,
     login,
+    next_card,
+    progress,
     record,
     role,
     undo,
@@ -26,15 +30,56 @@ from tests.annotations.conftest import queue, serve
         ("Ann@Lab.org, bob", " ann@lab.org ", "oidc", "lead"),
         ("Ann@Lab.org, bob", "eve", "name", "annotator"),
         ("", "ann", "name", "annotator"),
+        ("ann", "ann", "name", "annotator"),  # a typed name proves nothing
+        ("Ａnn  Lee", "ann lee", "oidc", "lead"),  # noqa: RUF001
     ],
 )
 def test_roles_come_from_the_configuration(
     leads: str | None, name: str, source: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("INFLUENCE_LEADS", raising=False)
+    monkeypatch.delenv("INFLUENCE_LEAD_KEY", raising=False)
     if leads is not None:
         monkeypatch.setenv("INFLUENCE_LEADS", leads)
     assert role(name, source) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("leads", "name", "key", "expected"),
+    [
+        (None, "ann", "", "annotator"),
+        (None, "ann", "s3cret", "lead"),
+        (None, "ann", "S3cret", "annotator"),
+        ("bob", "ann", "s3cret", "annotator"),
+        ("bob", "BOB", "s3cret", "lead"),
+        ("bob", "bob", "", "annotator"),
+    ],
+)
+def test_without_login_a_lead_needs_the_key(
+    leads: str | None, name: str, key: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUENCE_LEAD_KEY", "s3cret")
+    monkeypatch.delenv("INFLUENCE_LEADS", raising=False)
+    if leads is not None:
+        monkeypatch.setenv("INFLUENCE_LEADS", leads)
+    assert role(name, "name", key) == expected
+
+
+SPELLINGS = ("Ann Lee", "ann lee", "ANN LEE", "Ａｎｎ　Lee", " Ann   Lee ")  # noqa: RUF001
+
+
+def test_one_person_has_one_name_whatever_the_spelling(store: Store) -> None:
+    assert [login(store, name, "name") for name in SPELLINGS] == ["Ann Lee"] * len(SPELLINGS)
+    assert login(store, "👩\u200d👩\u200d👧", "name") == "👩\u200d👩\u200d👧"
+    made = queue(store, 4, overlap=2)
+    for name in SPELLINGS[:4]:
+        decide(store, serve(store, made.id, name), Answer("keep"))
+    assert next_card(store, made.id, "ANN lee") is None  # the second answer to each is for somebody else
+    seen = progress(store, made.id, "ann LEE")
+    assert (seen.mine, seen.done, seen.by_annotator) == (4, 0, {"Ann Lee": 4})
+    assert answers(store, made.dataset).annotators == ("Ann Lee",)
+    assert agreement(store, made.dataset).percent.undefined
+    assert undo(store, made.id, SPELLINGS[3]) is not None
 
 
 def test_the_log_tells_what_happened_the_newest_first(store: Store) -> None:

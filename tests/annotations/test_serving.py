@@ -139,15 +139,16 @@ def test_the_second_pass_brings_disagreements_first_then_needs_review(store: Sto
     assert next_card(store, number, "ann") is None  # settled for everybody
 
 
-def test_one_annotator_alone_settles_what_needs_review_and_is_not_asked_forever(store: Store) -> None:
+def test_what_needs_review_goes_to_somebody_else_once_each_until_it_is_settled(store: Store) -> None:
     number = queue(store, 3).id
     for _ in range(3):
         decide(store, serve(store, number), Answer("review"))
+    assert next_card(store, number, "ann") is None and next_card(store, number, "ann", review=True) is None
     for answer in (Answer("keep"), Answer("review"), Answer("exclude")):
-        assert (card := serve(store, number)).round == 2
+        assert (card := serve(store, number, "bob")).round == 2
         decide(store, card, answer)
-    assert next_card(store, number, "ann") is None
-    assert serve(store, number, "bob").place == 1  # still unsettled, for somebody else
+    assert next_card(store, number, "bob") is None
+    assert serve(store, number, "eve").place == 1  # still unsettled, for somebody else
 
 
 def test_the_second_pass_can_come_before_the_first_is_done(store: Store) -> None:
@@ -155,9 +156,10 @@ def test_the_second_pass_can_come_before_the_first_is_done(store: Store) -> None
     card = serve(store, number)
     decide(store, card, Answer("review"))
     serve(store, number)
-    again = serve(store, number, review=True)
+    serve(store, number, "bob")
+    again = serve(store, number, "bob", review=True)
     assert (again.task, again.round) == (card.task, 2)
-    assert serve(store, number, review=True) == again
+    assert serve(store, number, "bob", review=True) == again
 
 
 def test_the_first_pass_goes_on_where_nothing_waits_for_the_second(store: Store) -> None:
@@ -165,23 +167,24 @@ def test_the_first_pass_goes_on_where_nothing_waits_for_the_second(store: Store)
     first = serve(store, number)
     assert serve(store, number, review=True).token == first.token  # the card in hand stays
     decide(store, first, Answer("review"))
-    again = serve(store, number, review=True)
+    again = serve(store, number, "bob", review=True)
     assert (again.task, again.round) == (first.task, 2)
     decide(store, again, Answer("keep"))
-    other = serve(store, number, review=True)
-    assert (other.round, other.place) == (1, 1) and serve(store, number, review=True).token == other.token
+    other = serve(store, number, "bob", review=True)
+    assert (other.round, other.place) == (1, 1) and serve(store, number, "bob", review=True).token == other.token
 
 
-def test_looking_around_holds_nothing_and_cannot_answer(store: Store) -> None:
+def test_looking_around_holds_nothing_and_answers_nothing(store: Store) -> None:
     number = queue(store, 10).id
     card = serve(store, number)
     decide(store, card, Answer("re-label", card.suggested, note="seen"))
     current = serve(store, number)
     seen = look(store, number, "ann", card.place)
     assert seen.mine == Answer("re-label", card.suggested, "seen")
-    assert look(store, number, "bob", card.place).mine is None
+    other = look(store, number, "bob", card.place)
+    assert other.mine is None and not other.changes
     with pytest.raises(Refused):
-        decide(store, seen, Answer("keep"))
+        decide(store, other, Answer("keep"))
     assert look(store, number, "ann", -5).place == 0 and look(store, number, "ann", 99).place == 9
     assert serve(store, number) == current
 
@@ -259,7 +262,7 @@ def test_a_filter_holds_for_skipped_cards_and_the_second_pass_too(store: Store) 
     assert again is not None and again.task == card.task
     store.clock.wait()  # type: ignore[attr-defined]
     decide(store, again, Answer("review"))
-    second = next_card(store, number, "ann", only=only)
+    second = next_card(store, number, "bob", only=only)
     assert second is not None and (second.task, second.round) == (card.task, 2)
 
 

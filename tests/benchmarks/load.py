@@ -70,7 +70,9 @@ class Session:
         """Open Explore by its link and wait for the whole page."""
         settings, _ = from_query(self.query)
         self.names = load(settings.data, settings.seed).test.ids
-        self.socket = await websockets.connect(self.address, subprotocols=["streamlit"], max_size=None)  # type: ignore
+        self.socket = await websockets.connect(  # type: ignore
+            self.address, subprotocols=["streamlit"], max_size=None, ping_timeout=None
+        )
         self.reader = asyncio.create_task(self._read())
         await self._rerun({}, "")
         await asyncio.wait_for(self._shown(), 300)
@@ -234,7 +236,7 @@ def resident(process: int) -> float:
 
 
 @contextmanager
-def server(folder: str) -> Generator[tuple[str, int]]:
+def server(folder: str, *more: str) -> Generator[tuple[str, int]]:
     """The app on a free port of loopback, with an empty data folder.
 
     Yields:
@@ -244,7 +246,7 @@ def server(folder: str) -> Generator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = [f"--server.port={port}", "--server.headless=true", "--server.address=127.0.0.1"]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options, "--server.fileWatcherType=none"]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options, "--server.fileWatcherType=none", *more]
     process = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | {"INFLUENCE_DATA_DIR": folder}, stdout=subprocess.DEVNULL
     )

@@ -255,12 +255,12 @@ FOCUSED = """(within) => {
   let at = document.activeElement;
   const near = at?.closest(within);
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-  const label = at?.labels?.[0]?.innerText ?? '', whole = at?.dataset.testid === 'stMain';
+  const label = at?.labels?.[0]?.innerText ?? '', whole = at === document.body || at?.dataset.testid === 'stMain';
   return [at?.getAttribute('aria-label') || label || (whole ? '' : at?.innerText) || '', !!near];
 }"""
 
 
-def tab_to(page: Any, words: str, within: str = "body", most: int = 150) -> None:
+def tab_to(page: Any, words: str, within: str = "body", most: int = 300) -> None:
     """Press Tab until the focus is on an element with a line of words that begins so."""
     for _ in range(most):
         page.keyboard.press("Tab")

@@ -21,9 +21,9 @@ INSIDE = "([target, frame]) => !!document.querySelector(target)?.closest(frame)"
 
 
 def violations(page: Any) -> list[str]:
-    """Serious and critical findings, those of Streamlit's own markup left out."""
+    """Serious and critical findings, those of Streamlit's own markup left out; and controls that no mouse reaches."""
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
+    return [f"covered: {text}" for text in page.evaluate(COVERED)] + [
         f"{rule['id']}: {node['html'][:200]} {node['any'][0]['message'] if node['any'] else ''}"
         for rule in found
         if rule["impact"] in {"serious", "critical"}
@@ -37,6 +37,14 @@ def inside(page: Any, target: Any, frame: str) -> bool:
     return isinstance(target, str) and bool(page.evaluate(INSIDE, [target, frame]))
 
 
+# What a mouse meets at the middle of a control on screen belongs to it: nothing invisible lies above.
+COVERED = """() => [...document.querySelectorAll("[data-testid=stMain] :is(button, a[href], input)")].filter((node) => {
+  const box = node.getBoundingClientRect(), [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  if (!node.checkVisibility({ opacityProperty: true, visibilityProperty: true })) return false; // comes with the mouse
+  if (box.width < 8 || box.height < 8 || x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) return false;
+  const top = document.elementFromPoint(x, y), label = node.closest('label');
+  return top && !node.contains(top) && !top.contains(node) && !label?.contains(top);
+}).map((node) => node.outerHTML.slice(0, 160))"""
 OVERFLOW = """() => { const main = document.querySelector('[data-testid="stMain"]');
   return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth); }"""
 

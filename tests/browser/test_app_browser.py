@@ -38,7 +38,7 @@ def strip_images(page: Any) -> str:
 def test_home_offers_presets_that_open_explore(page: Any, app: str) -> None:
     page.goto(app)
     page.get_by_role("heading", name="Influence Explorer").wait_for()
-    push(page, page.get_by_role("button", name="Explore").first)
+    push(page, page.get_by_role("button", name="Explore 1 and 7"))
     page.get_by_role("heading", name="Explore", exact=True).wait_for()
     page.wait_for_function(READY)
     no_trouble(page)

@@ -84,7 +84,7 @@ def test_a_point_of_the_scatter_and_a_row_of_the_table_select_too(page: Any, app
     push(page, page.get_by_role("tab", name="Table and CSV"))
     page.get_by_text("Strongest first").wait_for()
     rest(page)
-    pick_row(page, page.locator('[data-testid="stDataFrame"]').last, 0)
+    pick_row(page, page.locator('[data-testid="stDataFrame"]').last, 1)  # below what is asked about
     strongest = int(np.abs(blobs().scores([0])[:, 0]).argmax())
     page.wait_for_url(re.compile(f"train={strongest}"))
     rest(page)
@@ -126,7 +126,7 @@ def test_one_selection_in_map_strips_table_scatter_and_box(page: Any, app: str) 
     push(page, page.locator(".if-strip .side").first.locator("button").first)
     follow(page, analysis, int(scores.argmax()))
 
-    pick_row(page, page.locator('[data-testid="stDataFrame"]').last, 2)
+    pick_row(page, page.locator('[data-testid="stDataFrame"]').last, 3)  # the first row is what is asked about
     follow(page, analysis, int(order[2]))
 
     page.locator(".if-loo").scroll_into_view_if_needed()

@@ -48,15 +48,15 @@ def test_gallery_and_strips_are_files_with_every_tile_word_and_number(page: Any,
     _, raw = saved(page, ".st-key-gallery", "PNG")
     assert pixels(raw) == (2 * int(root.get("width")), 2 * int(root.get("height")))
     rows = table(saved(page, ".st-key-gallery", "CSV")[1])
-    assert rows[0] == ["number", "image", "misclassified"] and len(rows) == 41
+    assert rows[0] == ["number", "image", "misclassified", "made of"] and len(rows) == 41
     assert [int(row[0]) for row in rows[1:] if row[2] == "1"] == [i for i in range(40) if i % 7 == 3]
 
     name, raw = saved(page, ".st-key-strip", "SVG")
     said = "".join(ET.fromstring(raw).itertext())
     assert name == "strongest-points.svg" and "Harmful: removing one of these" in said
     rows = table(saved(page, ".st-key-strip", "CSV")[1])
-    assert rows[0] == ["side", "point", "predicted change, nats"] and len(rows) == 17
-    for side, point, change in rows[1:]:
+    assert rows[0] == ["side", "point", "predicted change, nats", "made of"] and len(rows) == 17
+    for side, point, change, _ in rows[1:]:
         assert point.split(" ")[0] in said  # train-7 · label 1, cut with dots where it is long
         assert (float(change) > 0) == (side == "helpful")
     assert {fill.get("fill") for fill in ET.fromstring(raw).iter()} >= {"rgb(0,114,178)", "rgb(213,94,0)"}

@@ -46,6 +46,13 @@ WALKED = """() => {
     index: at.tabIndex, name: `${at.tagName.toLowerCase()} ${at.getAttribute('role') ?? at.type ?? ''} ${words(at)}`,
     html: at.outerHTML.slice(0, 200) }));
 }"""
+# A page may have given the focus to a field already; the round begins where the document does.
+BEGIN = """() => {
+  const start = document.createElement('span');
+  start.tabIndex = -1;
+  document.body.prepend(start);
+  start.focus();
+}"""
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 
 
@@ -62,6 +69,7 @@ def tab_round(page: Any, most: int = 400) -> list[dict[str, Any]]:
     """
     page.add_style_tag(content=STILL)
     page.evaluate(TOOLS)
+    page.evaluate(BEGIN)
     for _ in range(most):
         page.keyboard.press("Tab")
         if page.evaluate(STEP):

@@ -29,7 +29,7 @@ def test_a_copied_link_restores_the_picture_on_a_fresh_server(
 ) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app)
     explore(page, app, LINK + "&data.flip_fraction=0.05")
-    choose(page, "Watch the", "margin (log-odds of the true class)")
+    choose(page, "Watch the", "margin of the true class")
     page.wait_for_url(re.compile("quantity=margin"))
     choose(page, "Predict its change by", "One-step Newton")
     page.wait_for_url(re.compile("estimator=newton"))

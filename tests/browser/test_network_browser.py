@@ -9,6 +9,7 @@ from tests.browser.helpers import COLOURED, click, coloured, measured, no_troubl
 
 pytestmark = pytest.mark.browser
 MOONS = "v=1&data.name=moons&data.n=120&data.test_fraction=0.2&data.validation_fraction=0.1&model.name=logistic"
+SMOOTH = "&model.epochs=10&model.activation=tanh&model.learning_rate=0.02&estimator=unrolled"
 LEGEND = "() => [...document.querySelectorAll('.if-loo .legendtext')].map((e) => e.textContent)"
 
 
@@ -36,7 +37,29 @@ def test_train_click_and_measure(page: Any, app: str) -> None:
     rest(page)
     assert sum(len(trace) for trace in measured(page)[1:3]) == len(before)
     assert "noise: ±2σ of other seeds" in page.evaluate(LEGEND)
-    assert page.get_by_text("against training without a point: r =").is_visible()
+    assert page.get_by_text("against the same run without a point: r =").is_visible()
     push(page, page.get_by_role("button", name="Train on 50 random halves"))
     page.get_by_text("LDS = ").wait_for()
+    no_trouble(page)
+
+
+def test_the_run_is_walked_back_and_bears_itself_out(page: Any, app: str) -> None:
+    """Scores of the unrolled run come by a job; the same run without each point bears them out."""
+    page.goto(f"{app}/Explore?{MOONS}".replace("logistic", "mlp") + SMOOTH)
+    page.get_by_text("metasmoothness of the run").wait_for()
+    page.wait_for_function(COLOURED)
+    rest(page)
+    before = coloured(page, "train")
+    click(page, "test", 7)
+    page.wait_for_url(re.compile("test=7"))
+    rest(page)
+    assert coloured(page, "train") != before
+    push(page, page.get_by_role("button", name="Train without each point"))
+    page.get_by_text("They are exact for this run").or_(
+        page.get_by_text("of the measured changes lie inside")
+    ).wait_for()
+    page.get_by_text("judged by the same run without a point").wait_for()
+    push(page, page.get_by_role("radio", name="mean over 5 seeds"))
+    page.wait_for_url(re.compile("truth=seeds"))
+    page.get_by_text("from 5 seeds, and take the mean of the changes").wait_for()
     no_trouble(page)

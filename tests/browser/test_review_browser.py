@@ -23,7 +23,7 @@ LINK = (
     "v=1&data.name=digits&data.digits=3,5,8&data.validation_fraction=0.15&data.test_fraction=0.2"
     "&data.flip_fraction=0.1&model.name=softmax&model.l2=0.1"
 )
-CAPTION = """() => [...document.querySelectorAll('[data-testid=stCaptionContainer]')].map((e) => e.textContent)
+CAPTION = """() => [...document.querySelectorAll('[data-testid=stProgress] p')].map((e) => e.textContent)
   .find((t) => t.startsWith('Card ')) ?? ''"""
 MOVED = f"""(old) => new Promise((done) => {{
     const begun = performance.now();
@@ -207,6 +207,57 @@ def test_typing_a_note_presses_no_key(page: Any, address: str, folder: Path) -> 
     assert page.get_by_label("Note").input_value() == ""
 
 
+def test_esc_leaves_the_note_and_a_switch_leaves_the_keys_alive(page: Any, address: str, folder: Path) -> None:
+    sit_down(page, address, "Esk")
+    page.get_by_label("Note").click()
+    page.keyboard.type("q w e 5n", delay=20)
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => document.activeElement === document.body")
+    page.wait_for_timeout(LOOKED)
+    press(page, "q")
+    page.get_by_text("Smooth").first.click()
+    page.wait_for_timeout(LOOKED)
+    press(page, "e")
+    assert [action for action, _, _ in stored(folder, "Esk")] == ["keep", "exclude"]
+    with sqlite3.connect(folder / "annotations.db") as connection:
+        notes = connection.execute("SELECT note FROM decision WHERE annotator = 'Esk' ORDER BY id").fetchall()
+    assert notes == [("q w e 5n",), ("",)]
+
+
+def test_what_one_person_cannot_tell_another_settles_and_the_first_can_still_change_hers(
+    browser: Any, address: str, folder: Path
+) -> None:
+    contexts = [profile(browser) for _ in range(2)]
+    one, other = (context.new_page() for context in contexts)
+    sit_down(one, address, "Sue")
+    name = one.get_by_text("given label of").first.text_content()
+    one.get_by_label("Note").click()
+    one.keyboard.type("3 or 5?", delay=20)
+    one.keyboard.press("Escape")
+    one.wait_for_timeout(LOOKED)
+    press(one, "n")
+    sit_down(other, address, "Ray")
+    other.get_by_text("Second pass now").first.click()
+    other.get_by_text("Second pass: the answers differ").wait_for()
+    rest(other)
+    while other.get_by_text("given label of").first.text_content() != name:  # what others have left open comes first
+        other.wait_for_timeout(LOOKED)
+        press(other, "n")
+    other.get_by_text("3 or 5?").first.wait_for()
+    other.wait_for_timeout(LOOKED)
+    press(other, "e")
+    assert [action for action, _, _ in stored(folder, "Ray")][-1] == "exclude"
+    while one.get_by_text("given label of").first.text_content() != name:
+        press(one, "ArrowLeft")
+    one.get_by_text("Your answer: needs review").wait_for()
+    one.wait_for_timeout(LOOKED)
+    one.keyboard.press("q")
+    one.get_by_text("Your answer: kept").wait_for()
+    assert [action for action, _, _ in stored(folder, "Sue")] == ["review", "keep"]
+    for context in contexts:
+        context.close()
+
+
 def test_two_people_at_once_never_get_the_same_card(browser: Any, address: str, folder: Path) -> None:
     contexts = [profile(browser) for _ in range(2)]
     pages = [context.new_page() for context in contexts]
@@ -253,7 +304,7 @@ def test_files_go_out_and_label_studio_annotations_come_back_in(
     assert set(manifest["files"]) | {"manifest.json"} == set(archive.namelist())
     tasks = json.loads(archive.read("label_studio_tasks.json"))
     assert len(tasks) == manifest["rows"]["exported"] > 0
-    mine = next(task for task in tasks if any(a["completed_by"] for a in task["annotations"]))
+    mine = next(task for task in tasks if task["data"]["answers"])
     text = json.dumps([mine]).replace('"Exe"', '"Zoe"')
     for who in ("Ada", "Fay", "Tim", "Gus", "Hal", "Uma"):
         text = text.replace(f'"{who}"', '"Zoe"')

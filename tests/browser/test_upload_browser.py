@@ -127,6 +127,26 @@ def test_a_column_is_read_another_way_and_another_target_is_one_click(page: Any,
     unharmed(page)
 
 
+def test_a_file_is_read_in_another_encoding_and_from_another_line(page: Any, app: str) -> None:
+    rows = "".join(f"{a};{b};{('Łódź', 'Gdańsk')[k % 2]}\n" for k, (a, b) in PAIRS)
+    choose(page, app, "mine.csv", f"x;y;miasto\nm;m;gdzie\n{rows}".encode("cp1250"))
+    page.get_by_text("was read as Windows-1252").first.wait_for()
+    rest(page)
+    page.get_by_role("combobox", name="Read as").click()
+    page.get_by_role("option", name="Windows-1250").click()
+    page.get_by_text("read as Windows-1250 (Central Europe), as was chosen").first.wait_for()
+    rest(page)
+    line = page.get_by_role("spinbutton", name="Table begins in line")
+    line.fill("2")
+    line.press("Enter")
+    page.get_by_text("1 line above the column names in line 2 was left out: 'x;y;miasto'.").first.wait_for()
+    page.get_by_text("Gdańsk: 30, Łódź: 30").first.wait_for()
+    rest(page)
+    use_and_explore(page)
+    assert drawn(page) == 54
+    unharmed(page)
+
+
 def test_pictures_in_class_folders_are_explored_with_their_gallery(page: Any, app: str) -> None:
     random, buffer = np.random.default_rng(0), io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -8,8 +8,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from influence_core.analysis import FlipQuestion, analyse, fragility
+from influence_core.analysis import (
+    FlipQuestion,
+    RemovalQuestion,
+    Task,
+    analyse,
+    forest,
+    fragility,
+    removal,
+    removal_means,
+)
+from influence_core.analysis.rivals import RIVALS
 from influence_core.cli import main, questions
+from influence_core.compute.executor import executor
 from influence_core.settings import DataSettings, ModelSettings, Settings, to_json
 from influence_core.version import __version__
 
@@ -37,6 +48,16 @@ def manifest_of(out):
     inside = json.loads(pq.read_schema(out).metadata[b"PANDAS_ATTRS"])["influence_explorer"]
     assert inside == beside
     return beside
+
+
+@pytest.mark.slow
+def test_scores_of_other_processes_are_the_same_file(tmp_path):
+    settings = replace(CONVEX, data=replace(BLOBS, options=(("n", 200),)))
+    alone = pd.read_parquet(ask("scores", settings, tmp_path))
+    there = pd.read_parquet(ask("scores", settings, tmp_path, "--cluster", "local:2"))
+    executor("local:2").close()
+    assert there.shape[1] == 2 + 40  # three chunks
+    pd.testing.assert_frame_equal(there, alone, rtol=1e-10)
 
 
 @both
@@ -134,3 +155,50 @@ def test_what_is_wrong_is_a_sentence_and_a_status(tmp_path, capsys):
     assert main(["scores", "--settings", str(missing), "--out", str(tmp_path / "x.csv")]) == 2
     with pytest.raises(SystemExit):
         main(["scores", "--settings", str(missing)])
+
+
+@both
+def test_removal_is_the_core_s_curve(settings, tmp_path):
+    table = pd.read_parquet(
+        out := ask(
+            "removal", settings, tmp_path, "--test", "3", "--shares", "0.05", "0.1", "--draws", "2", "--rivals", "loss"
+        )
+    )
+    found = removal.removal(analyse(settings), RemovalQuestion((3,), ("loss",), (0.05, 0.1), 2))
+    assert table["points"].tolist() == [2, 5] * 2
+    assert table["ranking"].tolist() == [title for title in found.titles.values() for _ in range(2)]
+    np.testing.assert_allclose(table["change"], np.concatenate(list(found.change.values())), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(table["random_low"][:2], found.interval[0], rtol=1e-3, atol=1e-6)
+    assert set(table["id"]) == {analyse(settings).problem.split.test.ids[3]}
+    assert manifest_of(out)["draws"] == 2
+    ask("removal", settings, tmp_path, "--rivals", "magic", "--test", "3", status=2)
+
+
+@both
+def test_the_mean_over_test_points_is_the_core_s_and_says_which_truth(settings, tmp_path):
+    asked = ("--test", "3", "1", "--shares", "0.1", "--draws", "2", "--mean", "--truth", "seeds")
+    table = pd.read_parquet(out := ask("removal", settings, tmp_path, *asked))
+    analysis = analyse(settings)
+    found = removal_means(analysis, RemovalQuestion((3, 1), None, (0.1,), 2, "seeds"))
+    np.testing.assert_allclose(table["gain"], found.table()["gain"], rtol=1e-4, atol=1e-7)
+    assert table["ranking"].tolist()[1:5] == [entry.title for entry in RIVALS.values()]
+    truths = analysis.problem.truths
+    way = truths.get("seeds", analysis.problem.truth).way
+    assert manifest_of(out)["measured"] == (way.short or way.name)
+    assert table["test_points"].tolist() == [2] * len(table)
+
+
+def test_a_forest_is_the_core_s_and_measured_where_asked(tmp_path, capsys):
+    asked = ("--test", "3", "1", "--trees", "8", "--leaf", "2")
+    table = pd.read_parquet(out := ask("forest", CONVEX, tmp_path, *asked, "--regrow"))
+    split = analyse(CONVEX).problem.split
+    made = forest.grown(split.train, 8, 2, CONVEX.seed, Task())
+    found = made.leanings(split.test, [3, 1])
+    np.testing.assert_allclose(table["weight"], np.concatenate([one.weight for one in found]), rtol=1e-9)
+    truth = np.concatenate([made.regrown(split.test, one, Task()).removed for one in found])
+    np.testing.assert_allclose(table["regrown removed"], truth, rtol=1e-9, atol=1e-12)
+    assert table["test"].drop_duplicates().tolist() == split.test.ids[[3, 1]].tolist()
+    assert "< 0: removing it lowers this, so it is helpful" in manifest_of(out)["sign"]
+    assert "regrown removed" not in pd.read_parquet(ask("forest", CONVEX, tmp_path, *asked))
+    ask("forest", CONVEX, tmp_path, "--leaf", "1", status=2)
+    assert "Fewest points of a leaf: expected a value from 2" in capsys.readouterr().err

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from influence_core.analysis import Problem, Review, analyse, uploads
+from influence_core.analysis import Analysis, Given, Problem, Review, uploads
 from influence_core.annotations import Answer, decide, next_card, open_store, queues, read_csv, run_settings
 from influence_core.cli import main
+from influence_core.reviewing import under_review
 from influence_core.settings import DataSettings, ModelSettings, Settings, from_json, to_json
 
 DATA = DataSettings("mnist", (("size", 60),), flip_fraction=0.1)
@@ -34,19 +35,17 @@ def call(tmp_path, monkeypatch, capsys):
 
 
 def test_a_queue_holds_the_scores_of_the_core(call):
-    assert "queue version 1: 54 cards by loss" in call("queue", "--strategy", "loss", "--by", "Ada")
-    review = Review(analyse(SETTINGS))
-    store = open_store()
-    (queue,) = queues(store, review.analysis.problem.split.train.fingerprint)
+    assert "queue version 1: 60 cards by loss" in call("queue", "--strategy", "loss", "--by", "Ada")
+    rows, store = under_review(Problem(SETTINGS)), open_store()
+    (queue,) = queues(store, rows.fingerprint)
     kept = run_settings(store, queue.run)
     assert from_json(json.dumps(kept["settings"])) == SETTINGS
     card = next_card(store, queue.id, "Ada")
+    split, inside = next(half for half in rows.halves(SETTINGS.seed) if card.position in half[1])
+    review, row = _review(split), inside.tolist().index(card.position)
     for name in ("self_influence", "loss", "random"):
-        assert card.scores[name] == pytest.approx(review.suspicion(name)[card.position])
-    assert (card.given, card.predicted) == (
-        review.labels[card.position],
-        review.fitted_probabilities[card.position].argmax(),
-    )
+        assert card.scores[name] == pytest.approx(review.suspicion(name)[row])
+    assert (card.given, card.predicted) == (review.labels[row], review.fitted_probabilities[row].argmax())
     table = pd.read_csv(io.StringIO(call("queues")))
     assert table["version"].tolist() == [1]
     assert table["created_by"].tolist() == ["Ada"]
@@ -58,11 +57,14 @@ def test_export_and_import_go_round(call, tmp_path):
     written = call("export", str(out)).split()
     assert {path.name for path in out.iterdir()} == {name.rsplit("/", 1)[-1] for name in written}
     issues = pd.read_parquet(out / "label_issues.parquet")
-    review = Review(analyse(SETTINGS))
-    np.testing.assert_allclose(issues["self_influence"], review.suspicion("self_influence"))
+    rows = under_review(Problem(SETTINGS))
+    split, inside = rows.halves(SETTINGS.seed)[0]
+    assert issues["id"].tolist() == rows.split.train.ids.tolist() and len(issues) == 60
+    found = issues["self_influence"].to_numpy()[inside]
+    np.testing.assert_allclose(found, _review(split).suspicion("self_influence"))
     tasks = json.loads((out / "label_studio_tasks.json").read_text(encoding="utf-8"))
     assert tasks[0]["data"]["image"].startswith("data:image/png;base64,")
-    tasks[0]["annotations"] = [_chosen(tasks[0], review)]
+    tasks[0]["annotations"] = [_chosen(tasks[0], rows)]
     (tmp_path / "back.json").write_text(json.dumps(tasks), encoding="utf-8")
     assert "1 answers stored" in call("import", str(tmp_path / "back.json"))
     assert "1 known" in call("import", str(tmp_path / "back.json"))
@@ -70,10 +72,15 @@ def test_export_and_import_go_round(call, tmp_path):
     assert len(pd.read_parquet(out / "label_issues.parquet")) == 1
 
 
-def _chosen(task, review):
+def _review(split):
+    """The model of one half, fitted without the review's own path."""
+    return Review(Analysis(SETTINGS, Problem(SETTINGS, given=Given(split))))
+
+
+def _chosen(task, rows):
     """An annotation as Label Studio writes it, for the other class."""
     found = task["predictions"][0]["result"][0]
-    other = review.analysis.problem.split.train.class_names[1 - int(review.labels[0])]
+    other = rows.split.train.class_names[1 - int(rows.split.train.y[0])]
     result = {**found, "value": {"choices": [other]}, "id": "a1"}
     return {
         "id": 7,
@@ -118,14 +125,15 @@ def test_a_clean_table_leaves_in_the_schema_it_was_uploaded_in(tmp_path, monkeyp
 
     call("queue", "--by", "Ada")
     store = open_store()
-    split = Problem(Settings(DataSettings("upload", (("id", key),)), ModelSettings("logistic", 0.1))).split
-    (queue,) = queues(store, split.train.fingerprint)
+    rows = under_review(Problem(Settings(DataSettings("upload", (("id", key),)), ModelSettings("logistic", 0.1))))
+    split = rows.split
+    (queue,) = queues(store, rows.fingerprint)
     card = next_card(store, queue.id, "Ada")
     assert set(card.scores) >= {"self_influence", "loss", "gradient_norm", "margin", "random"}  # as the page has them
     decide(replace(store, clock=lambda: card.served_at + 1), card, Answer("re-label", card.suggested))
     out = tmp_path / "out"
     call("export", str(out), "--table", str(file))
-    row = int(split.train.ids[card.position].rpartition("-")[2])
+    row = int(split.train.ids[card.position].split()[1]) - 1
     lines = file.read_bytes().decode("utf-16").split("\r\n")
     given, other = (f'"{word}"' for word in ("yes", "no")[:: 1 if table.loc[row, "label"] == "yes" else -1])
     assert lines[row + 1].endswith(given)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from influence_core.influence.search import FastReport, Reached
+from influence_core.influence.search import PARTS, FastReport, Reached, Shortened
 from pages.components.charts import comparison
 from pages.components.solvers import fast_panel
 
@@ -47,6 +47,9 @@ def test_sentences_say_what_pays_and_what_does_not():
     assert "10 times faster" in index
     assert "4 of 16 rounds" in rounds and "4 times faster" in rounds
     assert "2 times faster" in repeats
+    ways = tuple(Shortened(name, 1 / (k + 1), 0.9, 0.99) for k, name in enumerate(("none", *PARTS, "all three")))
+    together = fast_panel.sentences(report(ways=ways), 1000)[3]
+    assert "5 times faster" in together and "90% of the true one (r = 0.990)" in together
     assert "does not pay here" in fast_panel.sentences(report(full=1e-5), 1000)[0]
     assert "saves nothing here" in fast_panel.sentences(report(apart=0.2), 1000)[2]
 

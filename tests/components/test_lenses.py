@@ -22,7 +22,7 @@ from pages.components.session.view import View
 from tests.pages.test_mislabels_page import with_queue
 
 PAGES = Path(__file__).parents[2] / "pages"
-KINDS = {"picture": DataSettings("digits"), "row": DataSettings("iris")}
+KINDS = {"picture": DataSettings("digits"), "row": DataSettings("iris"), "text": DataSettings("spam_assassin")}
 NOTES = Settings(
     DataSettings("notes", validation_fraction=0.2, test_fraction=0.2, flip_fraction=0.1), ModelSettings("logistic", 0.1)
 )
@@ -35,13 +35,14 @@ def notes(_options: object, seed: int) -> Table:
     said = [" ".join(word for word, k in zip(WORDS, row, strict=True) for _ in range(int(k))) for row in counts]
     y = (counts[:, 0] > counts[:, 1]).astype(np.int64)
     ids = np.array([f"note-{k}" for k in range(len(y))])
-    return Table(Dataset(counts, y, ids, WORDS, ("no", "yes"), hover=np.array(said), kind="text"))
+    return Table(Dataset(counts, y, ids, WORDS, ("no", "yes"), hover=np.array(said), kind="note"))
 
 
 TEXT = replace(
     ROW,
     hover=lambda data, _original: [f"{name} says: {said}" for name, said in zip(data.ids, data.hover, strict=True)],
     cells=lambda data, _scaling, _most: pd.DataFrame({"text": data.hover}),
+    tabular=False,
     full=lambda split, row, name, _label: st.text(f"{name} in full: {split.train.hover[row]}"),
 )
 
@@ -54,7 +55,7 @@ def third(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setitem(
         DATASETS, "notes", Source(title="Notes", summary="Short texts.", task="classification", make=notes)
     )
-    monkeypatch.setitem(LENSES, "text", TEXT)
+    monkeypatch.setitem(LENSES, "note", TEXT)
     yield
     cached.store().close()
 
@@ -117,7 +118,7 @@ def test_a_third_kind_is_shown_on_the_map_in_lists_and_in_tables() -> None:
     app = page("3_Explore.py", NOTES)
     assert "Gallery of test images" not in [tab.label for tab in app.tabs]
     listed = [table.value for table in app.dataframe if "text" in table.value]
-    assert len(listed) == 2 and all(len(table) for table in listed)
+    assert len(listed) == 1 and len(listed[0]) == 13  # the asked note, and those that matter most to it
     assert not {*WORDS} & {*listed[0]}  # texts in place of features
     assert any("text" in table.value for table in page("1_Data.py", NOTES).dataframe)
 
@@ -127,4 +128,5 @@ def test_a_third_kind_is_read_on_its_review_card_and_named_by_its_witnesses(monk
     monkeypatch.setattr("influence_core.annotations.serving.EARLY", 0.0)
     app = with_queue(NOTES)
     assert any(" in full: " in part.value for part in app.text)
-    assert any("text" in table.value for table in app.table)
+    tables = [part.proto.body for part in app.get("html") if "this one" in part.proto.body]
+    assert len(tables) == 1 and "<th>text</th>" in tables[0] and " says: " not in tables[0]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.widgets.linked_table import ROWS_SENT, formats, heading, picked_row, top_rows
+from pages.components.widgets.linked_table import ROWS_SENT, formats, picked_row, top_rows
 from tests.waiting import PATIENCE
 
 ORDER = np.random.default_rng(0).permutation(10_000)
@@ -34,10 +34,6 @@ def test_hostile_picks_are_ignored(rows) -> None:
     assert picked_row(shown, {"selection": {"rows": rows}}) is None
     assert picked_row(shown, {"selection": rows}) is None
     assert picked_row(shown, rows) is None
-
-
-def test_column_names_hold_unit_and_sign() -> None:
-    assert heading("change", "nats", ("harmful", "helpful")) == "change, nats (− harmful, + helpful)"
 
 
 def test_the_work_does_not_grow_with_the_rows_that_stay() -> None:

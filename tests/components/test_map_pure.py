@@ -15,7 +15,7 @@ from PIL import Image
 
 from pages.components.browser.bridge import FOLDER, LIBRARY, MODULES, ensure_static, pack, starter
 from pages.components.browser.gallery import Gallery, sprite
-from pages.components.browser.map import MapView, Scene, clicked_point, lassoed_points, map_message
+from pages.components.browser.map import Cells, MapView, Scene, clicked_point, lassoed_points, map_message
 from pages.components.charts.field import Field, level_lines, pen_up
 from pages.components.charts.scale import LARGEST_MARKER, SMALLEST_MARKER, colour_limit, marker_sizes, plain
 from pages.components.session.words import signed
@@ -47,6 +47,20 @@ def scene() -> Scene:
         flipped=np.array([False, True, False, False, True]),
         axis_titles=("x", "<y>"),
     )
+
+
+def test_values_of_rows_travel_once_and_a_click_names_columns(scene):
+    columns = (("age", ()), ("sex", ("f", "m")))
+    values = np.arange(10.0).reshape(5, 2), -np.ones((3, 2))
+    header, arrays = unpack(replace(scene, cells=Cells(columns, *values)).message)
+    assert header["columns"] == [["age", []], ["sex", ["f", "m"]]]
+    np.testing.assert_array_equal(arrays["train_cells"].reshape(5, 2), values[0])
+    np.testing.assert_array_equal(arrays["test_cells"].reshape(3, 2), values[1])
+    told, _ = unpack(map_message(scene, None, MapView(told=[1, 0], beside=("test", 2)), lasso=False))
+    assert told["told"] == [1, 0]
+    assert told["beside"] == ["test", 2]
+    silent, _ = unpack(map_message(scene, None, MapView(beside=("test", 2)), lasso=False))
+    assert not {"told", "beside"} & {*silent}  # a click on pictures is not made longer
 
 
 def test_area_is_proportional_to_the_score():

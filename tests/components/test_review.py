@@ -14,7 +14,7 @@ from PIL import Image
 
 import influence_core.annotations as annotations
 from influence_core import reviewing
-from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models, cases
+from influence_core.analysis import SIGNALS, Cancelled, Problem, Task, applicable_models
 from influence_core.annotations import Answers, Found, resolve
 from influence_core.compute.leash import Leash
 from influence_core.settings import ModelSettings
@@ -34,17 +34,19 @@ ROWS_OF_TWO = replace(ROWS, data=replace(ROWS.data, options=(("classes", "2"),))
 @pytest.mark.parametrize(
     ("names", "keys"),
     [
-        (("3", "5", "8"), ["3", "5", "8"]),
-        (("1", "7"), ["1", "7"]),
-        (("cat", "dog"), ["0", "1"]),
-        (tuple("abcdefghij"), list("0123456789")),
-        (tuple("abcdefghijk"), [None] * 11),
-        (("10", "2"), ["0", "1"]),
+        (("3", "5", "8"), {"3": 0, "5": 1, "8": 2}),
+        (("1", "7"), {"1": 0, "7": 1}),
+        (("cat", "dog"), {"0": 0, "1": 1}),
+        (("10", "2"), {"0": 0, "1": 1}),
+        (tuple("abcdef"), {"1": 4, "2": 0, "3": 1, "4": 3, "5": 5}),  # the likeliest first, the given one has Q
+        (tuple("0123456789"), {str(k): k for k in range(10)}),
+        (tuple("abcdefghijkl"), dict(zip("1234567890", [4, 0, 1, 3, 5, 6, 7, 8, 9, 10], strict=True))),
     ],
 )
-def test_every_class_has_a_digit_of_its_own_or_none_has(names: tuple[str, ...], keys: list[str | None]) -> None:
-    assert digits(names) == keys
-    assert keys[0] is None or len(set(digits(names))) == len(names)
+def test_digits_go_to_the_likeliest_of_many_classes(names: tuple[str, ...], keys: dict[str, int]) -> None:
+    card = annotations.Card(1, 1, "a", "t", 1, 0, 0, "x", 2, 4, 4, 0.1, 0.6, {}, {}, (), 0.0, 0.0, likely=(4, 2, 0))
+    assert digits(names, card) == keys
+    assert list(digits(names, card)) == list(keys)
 
 
 def test_a_picture_is_the_pixels_and_its_words_are_no_markup() -> None:
@@ -102,22 +104,26 @@ def test_a_fit_is_read_back_from_what_the_database_keeps() -> None:
 
 def test_scores_of_a_corrected_model_belong_to_the_rows_as_given() -> None:
     given = Problem(ROWS)
-    train = given.split.train
+    train = reviewing.under_review(given).split.train
     label = (int(train.y[4]) + 1) % 3
     corrections = core.Corrections(np.array([2, 4]), np.array([int(train.y[2]), label]), np.array([True, False]))
     recipe = reviewing.Recipe(ROWS, corrections, ("self_influence", "loss", "random"))
     scored = reviewing.score(recipe, given, Task())
     run = reviewing.run(scored, recipe)
-    assert scored.row(2) is None and scored.row(1) == 1 and scored.row(3) == 2
-    assert [scored.position(scored.row(k)) for k in (0, 1, 3, len(train) - 1)] == [0, 1, 3, len(train) - 1]
-    loss = scored.review.suspicion("loss")
-    np.testing.assert_array_equal(np.delete(run.signals["loss"], 2), loss)
+    assert not scored.kept[2] and scored.kept.sum() == len(train) - 1
+    assert scored.cases([2], ())[0] is None
+    for side in scored.sides:
+        assert (side.review.analysis.problem.split.train.ids == train.ids[side.rows]).all()
+    first, second = scored.sides
+    for side, rows in ((first, first.rows), (second, np.setdiff1d(second.rows, first.rows))):
+        loss = dict(zip(side.rows.tolist(), side.review.suspicion("loss").tolist(), strict=True))
+        assert [run.signals["loss"][row] for row in rows] == [loss[row] for row in rows.tolist()]
     assert run.signals["loss"][2] == reviewing.LAST
-    belief = scored.review.fitted_probabilities
+    judge = first if 4 in first.rows else second
+    belief = judge.review.fitted_probabilities[judge.rows.tolist().index(4)]
     assert run.suggested[4] == label
-    assert run.p_given[4] == belief[scored.row(4), int(train.y[4])]
-    assert run.p_suggested[4] == belief[scored.row(4), label]
-    run.check(reviewing.samples(given.split, "iris"))
+    assert (run.p_given[4], run.p_suggested[4]) == (belief[int(train.y[4])], belief[label])
+    run.check(reviewing.samples(scored.whole, "iris"))
 
 
 def test_a_model_obeys_the_job_that_uses_it_and_nobody_after_that() -> None:
@@ -139,8 +145,8 @@ def test_every_classifier_makes_a_queue_and_cards(name: str) -> None:
     given = Problem(settings)
     recipe = reviewing.Recipe(settings, None, reviewing.offered([n for n, signal in SIGNALS.items() if signal.cheap]))
     scored = reviewing.score(recipe, given, Task())
-    reviewing.run(scored, recipe).check(reviewing.samples(given.split, "iris"))
-    (found,) = cases(scored.review, [3], ())
+    reviewing.run(scored, recipe).check(reviewing.samples(scored.whole, "iris"))
+    (found,) = scored.cases([3], ())
     assert found.supports or found.contradicts
     assert reviewing.seconds(recipe, given) > 0
 
@@ -149,8 +155,8 @@ def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes() -> None:
     shelf, problem = shelves.Shelf(), Problem(ROWS)
     assert shelf.models.room == shelves.BYTES
     scored = reviewing.score(reviewing.Recipe(ROWS), problem, Task())
-    n, p = len(problem.split.train), problem.fitted.size
-    assert scored.size == 8 * (n * 4 + 2 * p * p)
+    n, p = len(scored.whole.split.train), problem.fitted.size
+    assert scored.size == 8 * (2 * n * 4 + 2 * 2 * p * p)
     fits = [reviewing.Recipe(replace(ROWS, seed=seed)) for seed in range(7)]
     for recipe in fits:
         shelf.put(recipe, scored)

@@ -14,6 +14,7 @@ from pages.components.session.view import (
     HIDABLE,
     LONGEST,
     PANELS,
+    SENTENCES,
     View,
     from_query,
     group_text,
@@ -22,6 +23,7 @@ from pages.components.session.view import (
 )
 
 NAMED = {"all": np.arange(20), "wrong": np.array([3, 5])}
+LINES = some.lists(some.text("aZ7<*_[](:)$é👍", min_size=1), max_size=6).map(" ".join)
 views = some.builds(
     View,
     test=some.integers(0, 10**8),
@@ -39,9 +41,12 @@ views = some.builds(
     flip=some.none() | some.sampled_from(FLIPS),
     threshold=some.none() | some.floats(-1e15, 1e15),
     lesson=some.text(max_size=50),
-    step=some.integers(0, 10**8),
+    step=some.integers(1, 10**8),
     tune=some.text(max_size=50),
     hide=some.lists(some.sampled_from(list(HIDABLE)), unique=True).map(",".join),
+    title=LINES.filter(lambda words: len(words) <= SENTENCES["title"]),
+    question=LINES.filter(lambda words: len(words) <= SENTENCES["question"]),
+    present=some.booleans(),
     panel=some.sampled_from(PANELS),
     version=some.none() | some.integers(0, 10**8),
     strategy=some.text(max_size=50),
@@ -77,6 +82,10 @@ def test_a_link_names_what_differs_from_the_defaults_only() -> None:
         ({"place": "x"}, "number of a card"),
         ({"group": "1" * (LONGEST + 1)}, "characters"),
         ({"step": "-1"}, "step of a lesson"),
+        ({"step": "0"}, "count from 1, got 0"),
+        ({"title": "x" * 81}, "title: expected at most 80 characters, got 81"),
+        ({"question": "x" * 241}, "question: expected at most 240 characters"),
+        ({"present": "perhaps"}, "true or false"),
         ({"hide": "group,everything"}, "expected some of"),
     ],
 )
@@ -85,6 +94,11 @@ def test_a_tampered_link_gives_one_sentence_and_the_default(query: dict[str, str
     assert view == View()
     assert word in sentence
     assert sentence.endswith("The default is used.")
+
+
+def test_the_words_of_a_lesson_link_are_one_line_of_what_can_be_seen() -> None:
+    view, problems = from_query({"title": " Who\n\tholds\x00 it?\u202e ", "present": "1"})
+    assert (view.title, view.present, problems) == ("Who holds it?", True, ())
 
 
 @given(some.dictionaries(some.sampled_from(list(View.__dataclass_fields__)), some.text()))

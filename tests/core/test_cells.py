@@ -128,7 +128,6 @@ def test_no_other_place_writes_csv() -> None:
     }
     assert found == {
         "influence_core/cells.py": 2,
-        "influence_core/data/external.py": 1,  # a public table of numbers, fetched for this app to read
         "influence_core/data/uploads/text.py": 1,  # lines made even, for the parser in the next line to read
         "pages/components/browser/shared/picture_files.js": 1,
     }

@@ -260,7 +260,7 @@ def test_leftovers_of_killed_writers_go_and_files_in_use_stay(tmp_path):
 def test_what_was_used_since_the_folder_was_listed_stays(tmp_path, monkeypatch):
     """Another process reads a result between the listing and the deletion."""
     store = ResultStore(tmp_path, max_bytes=100)
-    listed = store_module._files
+    listed = store_module.listed
 
     def then_used(folder, pattern):
         found = listed(folder, pattern)
@@ -268,7 +268,7 @@ def test_what_was_used_since_the_folder_was_listed_stays(tmp_path, monkeypatch):
             os.utime(path, (time.time() + 10,) * 2)
         return found
 
-    monkeypatch.setattr(store_module, "_files", then_used)
+    monkeypatch.setattr(store_module, "listed", then_used)
     store.save("key", x=np.zeros(1_000))
     assert store.load("key") is not None
 

@@ -8,11 +8,14 @@ import torch
 from oracles import error
 from problems import ESTIMATES, LINEAR, Problem, problem
 
+from influence_core.analysis import analyse
 from influence_core.influence.effects import group_change, parameter_change, perturbation_change, relabel_change
 from influence_core.influence.estimators import scores, self_influence
+from influence_core.influence.watched import Influence
 from influence_core.models import Batch, FittedModel
 from influence_core.models.fitting import newton
 from influence_core.retraining import Question, leave_groups_out, leave_one_out
+from influence_core.settings import DataSettings, ModelSettings, Settings
 from influence_core.solvers import SOLVERS
 
 if not torch.cuda.is_available():
@@ -83,3 +86,15 @@ def test_other_effects(name):
             assert error(found[1], found[0]) < 1e-9
     found = [perturbation_change(e.influence(), e.watch(), rows) for e in (here, there)]
     assert error(found[1], found[0]) < 1e-9
+
+
+@pytest.mark.parametrize("estimator", ["unrolled", "projection"])
+def test_networks(estimator):
+    """The same run on both devices, and what is made of it."""
+    options = (("activation", "tanh"), ("epochs", 4), ("learning_rate", 0.01), ("precision", "float64"), ("width", 8))
+    settings = Settings(DataSettings("blobs", (("n", 80),)), ModelSettings("mlp", 0.001, options=options))
+    found = []
+    for device in ("cpu", "cuda"):
+        analysis = analyse(settings, device)
+        found.append(scores(Influence(analysis.problem.fitted, settings.solver), analysis.watched(), estimator))
+    assert error(found[1], found[0]) < 1e-8

@@ -5,11 +5,13 @@ import pytest
 import torch
 from networks import example
 from problems import problem
+from scipy import sparse
 
 from influence_core.compute import Cancelled, Task
 from influence_core.influence import index, search
+from influence_core.influence.candidates import FastSearch, features
 from influence_core.influence.estimators import scores
-from influence_core.influence.search import FastPlan, FastSearch, features, fewest, measure
+from influence_core.influence.search import FastPlan, fewest, measure
 from influence_core.influence.watched import Influence, watch
 from influence_core.settings import SolverSettings
 
@@ -25,6 +27,16 @@ def test_the_index_finds_what_plain_distances_find():
     expected = np.argsort(distances(queries, points), axis=1)[:, :12]
     np.testing.assert_array_equal(found, expected)
     assert index.index(points).nearest(queries, 500).shape == (7, 200)
+
+
+def test_sparse_points_are_searched_as_dense_ones_are():
+    random = np.random.default_rng(1)
+    points, queries = random.poisson(0.3, (60, 30)) * random.uniform(1, 2, (60, 30)), random.normal(size=(7, 30))
+    points[3] = 0
+    found = index.index(sparse.csr_array(points)).nearest(sparse.csr_array(queries), 12)
+    np.testing.assert_array_equal(found, np.argsort(distances(queries, points), axis=1)[:, :12])
+    every = index.index(sparse.csr_array(points)).nearest(sparse.csr_array(queries), 500)
+    np.testing.assert_array_equal(np.sort(every, axis=1), np.tile(np.arange(60), (7, 1)))
 
 
 def test_cells_find_most_of_it_and_are_the_choice_for_many_points(monkeypatch):
@@ -130,6 +142,27 @@ def test_the_report_of_one_problem():
         )
         > 0
     )
+
+
+def test_every_way_is_scored_apart_and_all_three_together():
+    example_ = problem("logistic", n=120)
+    influence, watched = example_.influence(damping=0.05), example_.watch()
+    told = []
+    plan = FastPlan((5, 40, 120), top=5, rounds=(1, 2, 8), repeats=3, task=Task(report=lambda *at: told.append(at)))
+    report = measure(influence, watched, plan)
+    assert [way.parts for way in report.ways] == ["none", *search.PARTS, "all three"]
+    assert all(way.seconds > 0 for way in report.ways)
+    assert told[-1] == (3 + 3 + 2, 3 + 3 + 2) and [at[0] for at in told] == sorted(at[0] for at in told)
+    # Repeats one after the other are the same series: their mean is as near to the truth as that side by side.
+    truth, k = scores(influence, watched), (report.enough() or report.sizes[-1]).k
+    assert min(way.r for way in report.ways) > 0.9
+    none, near, few, side, every = report.ways
+    assert none.recall >= 0.8 and side.recall >= 0.8
+    assert near.recall <= 1 and every.recall <= 1 and few.r > 0.9
+    # What the index leaves out is never in its top: an exact solve with it has the recall of its candidates at most.
+    exact = search._way(FastSearch(influence), watched, truth, ("x", (influence.solved(watched).value, 0.0), k), 5)
+    assert exact.recall == pytest.approx(next(one.recall for one in report.sizes if one.k == k))
+    assert exact.r == pytest.approx(1, abs=1e-9)
 
 
 def test_a_report_can_be_cancelled():

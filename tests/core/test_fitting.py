@@ -8,10 +8,11 @@ import statsmodels.api as sm
 import torch
 from oracles import error, svc_outputs
 from problems import CPU, LINEAR, TOTALS, examples, fitted_on, problem
+from scipy.linalg import eigvalsh
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from influence_core.data import Table, split
-from influence_core.models import Batch, FittedModel, NoMinimumError, applicable_models, build, fit, fitting
+from influence_core.models import Batch, FittedModel, NoMinimumError, applicable_models, build, fit, fitting, minima
 from influence_core.models.fitting import AdamW, adamw, newton
 from influence_core.retraining import Question, leave_one_out
 from influence_core.settings import DataSettings, ModelSettings, SettingsError
@@ -312,3 +313,28 @@ def test_what_is_kept_of_a_fit_belongs_to_its_theta():
     assert fitted.residuals.shape == (40, 3)
     assert fitted.curvatures.shape == (40, 3, 3)
     assert isinstance(fitted.batch(example.data), Batch)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_flattest_and_steepest_direction_equal_those_of_a_dense_eigenproblem(outputs):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(80, 6)) * 10.0 ** np.arange(-3, 3)
+    square = x.T @ x / 80
+    root = random.normal(size=(6 * outputs, 6 * outputs)) * 10.0 ** np.linspace(-5, 1, 6 * outputs)
+    h = np.kron(np.eye(outputs), np.linalg.cholesky(square)) @ root
+    expected = eigvalsh(h @ h.T, np.kron(np.eye(outputs), square))
+    least, largest = minima._curvatures(torch.tensor(h @ h.T), torch.linalg.cholesky(torch.tensor(square)), outputs)
+    assert least == pytest.approx(expected[0], rel=0.2)
+    assert largest == pytest.approx(expected[-1], rel=0.2)
+
+
+@pytest.mark.parametrize(("classes", "d"), [(2, 400), (2, 30), (3, 30)])
+def test_a_column_that_predicts_perfectly_is_refused_beside_many_others(classes, d):
+    random, n = np.random.default_rng(0), max(600, 5 * d // 2)
+    x, y = random.normal(size=(n, d)), np.arange(n) % classes
+    x[:, 0] = (random.random(n) < 0.05) & (y == 1)
+    data = type(examples(2))(
+        x, y, np.arange(n).astype(str), tuple(f"f{k}" for k in range(d)), ("a", "b", "c")[:classes]
+    )
+    with pytest.raises(NoMinimumError, match="separate a part of these classes"):
+        fitted_on("logistic" if classes == 2 else "softmax", data, l2=0.0)

@@ -216,7 +216,7 @@ def test_blocks_of_examples_do_not_matter(monkeypatch):
 @corrections
 def test_without_layers_or_without_damping_a_sentence(solver):
     case = example("normalised")
-    with pytest.raises(SettingsError, match="made of linear and convolutional layers"):
+    with pytest.raises(SettingsError, match="with linear or convolutional layers"):
         factor(SolverSettings(solver), curvature_of(case.fitted, SolverSettings())).apply(
             torch.zeros(case.fitted.size, 1)
         )

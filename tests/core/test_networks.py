@@ -12,7 +12,7 @@ from torch import nn
 from torch.func import grad, jvp
 
 from influence_core.curvature import automatic_damping, curvature_of, network_curvature, roots
-from influence_core.influence import networks as network_estimators
+from influence_core.influence import similar
 from influence_core.influence.effects import group_change, group_step, perturbation_change, relabel_change
 from influence_core.influence.estimators import removal_change, scores, self_influence
 from influence_core.influence.watched import Influence, watch
@@ -296,8 +296,11 @@ def test_tracin_adds_gradient_products_along_the_path(kind):
 
 
 @kinds
-def test_projections_wide_enough_are_the_kernel_of_whole_gradients(kind):
-    """These layers are narrower than the projection, which is then the identity (or, without layers, random signs)."""
+@pytest.mark.parametrize("most", [10_000, 0])
+def test_projection_scores_are_those_of_whole_gradients(kind, most, monkeypatch):
+    """In dual form; also projected, as these layers are so narrow that the projection is the identity."""
+    monkeypatch.setattr(similar, "MOST", most)
+    monkeypatch.setattr(similar, "_KEPT", {})
     case = example(kind)
     fitted, train = case.fitted, case.fitted.train
     found = scores(Influence(fitted, SolverSettings()), watch(fitted, case.test), "projection")
@@ -310,7 +313,7 @@ def test_projections_wide_enough_are_the_kernel_of_whole_gradients(kind):
         others = p * (1 - one) / (1 - p[np.arange(len(y)), y])[:, None]
         phi = np.einsum("nk,nkp->np", one - others, jacobian)
     kernel = phi.T @ phi
-    kernel += 0.1 * np.trace(kernel) / len(kernel) * np.eye(len(kernel))
+    kernel += np.trace(kernel) / len(phi) * np.eye(len(kernel))
     expected = case.gradients(train) @ np.linalg.solve(kernel, case.gradients(case.test).T)
     if kind == "normalised":
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.5
@@ -318,10 +321,23 @@ def test_projections_wide_enough_are_the_kernel_of_whole_gradients(kind):
         assert error(found, expected) < 1e-4
 
 
+def test_the_factor_of_a_network_is_made_once_and_kept_where_there_is_room(monkeypatch):
+    case, made = example("cnn"), []
+    monkeypatch.setattr(similar, "_KEPT", {})
+    kernel = similar._kernel
+    monkeypatch.setattr(similar, "_kernel", lambda *given: made.append(1) or kernel(*given))
+    for count, room in ((1, 2**20), (1, 2**20), (2, 0), (3, 0)):
+        if not room:
+            similar._KEPT.clear()
+        monkeypatch.setattr(similar, "ROOM", room)
+        scores(Influence(case.fitted, SolverSettings()), watch(case.fitted, case.test), "projection")
+        assert len(made) == count
+
+
 def test_projection_scores_average_each_factor_over_networks():
     """Similarity, Q = p − 1 of the training label, and the slope ‖P − Y‖ at the test point, averaged one by one."""
     case, other = example("mlp"), example("mlp", steps=100)
-    similar, losses, sizes = [], [], []
+    alike, losses, sizes = [], [], []
     for one in (case, other):
         train, test = (one.fitted.train, case.test)
         alone = scores(Influence(one.fitted, SolverSettings()), watch(one.fitted, test), "projection")
@@ -329,20 +345,20 @@ def test_projection_scores_average_each_factor_over_networks():
         losses.append(p[rows, train.y.numpy().astype(int)] - 1)
         at = one.chances(one.outputs(one.fitted.theta.numpy(), test.x.numpy()))
         sizes.append(np.linalg.norm(at - np.eye(at.shape[1])[test.y.numpy().astype(int)], axis=1))
-        similar.append(alone / losses[-1][:, None] / sizes[-1])
+        alike.append(alone / losses[-1][:, None] / sizes[-1])
     influence = Influence(case.fitted, SolverSettings(), members=lambda: (other.fitted,))
     both = scores(influence, watch(case.fitted, case.test), "projection")
-    expected = np.mean(losses, 0)[:, None] * np.mean(similar, 0) * np.mean(sizes, 0)
+    expected = np.mean(losses, 0)[:, None] * np.mean(alike, 0) * np.mean(sizes, 0)
     assert error(both, expected) < 1e-6
 
 
 def test_random_signs_keep_inner_products_on_average(monkeypatch):
-    monkeypatch.setattr(network_estimators, "OUTPUT_SIDE", 3)
-    monkeypatch.setattr(network_estimators, "INPUT_SIDE", 3)
+    monkeypatch.setattr(similar, "OUTPUT_SIDE", 3)
+    monkeypatch.setattr(similar, "INPUT_SIDE", 3)
     case = example("mlp")
     g, total = case.gradients(case.fitted.train), 0.0
     for seed in range(3000):
-        projected = network_estimators.Sides(case.fitted, seed).of(case.fitted.train.x[:3], case.fitted.residuals[:3])
+        projected = similar.Sides(case.fitted, seed).of(case.fitted.train.x[:3], case.fitted.residuals[:3])
         total = total + (projected @ projected.T).numpy()
     assert error(total / 3000, g[:3] @ g[:3].T) < 0.15
 

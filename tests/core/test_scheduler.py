@@ -1,16 +1,19 @@
 """The fair queue, on a clock that only the jobs move: who goes first is decided, not measured."""
 
+import os
 import subprocess
 import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from influence_core.compute import ResultStore, turns
 from influence_core.compute.scheduler import KEPT, SHORT, STARTED, STARTED_LONG, Scheduler
-from influence_core.compute.store import Wanted
+from influence_core.compute.store import STALE_SECONDS, evict
 from influence_core.compute.turns import OVERDUE, PAUSE, SLICE, Gate, Turns, Worker
+from influence_core.compute.wanted import Wanted, alive, present
 from tests.waiting import PATIENCE, until
 
 STEP = SLICE / 3
@@ -351,19 +354,83 @@ def test_a_server_that_is_stopped_leaves_its_runs_to_the_next_one(bench, tmp_pat
     assert all(after.was_interrupted(job.key) for job in jobs)
 
 
-def test_a_run_of_another_living_process_is_left_to_it(tmp_path):
-    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    Wanted(tmp_path, other.pid).add("loo:x")
-    mine = Wanted(tmp_path, 10**9)
+OTHER = (
+    "import sys, pathlib\n"
+    "from influence_core.compute.wanted import Wanted, present\n"
+    "folder = pathlib.Path(sys.argv[1])\n"
+    "name = present(folder)\n"
+    "Wanted(folder, name).add('loo:x')\n"
+    "print(name, flush=True)\n"
+    "input()\n"
+)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another server on the same folder, and its name."""
+    code = [sys.executable, "-c", OTHER, str(tmp_path / "wanted")]
+    process = subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    yield process, process.stdout.readline().strip()
+    process.kill()
+    process.communicate()
+
+
+def test_a_run_of_another_living_server_is_left_to_it(tmp_path, other):
+    process, name = other
+    mine = Wanted(tmp_path / "wanted", present(tmp_path / "wanted"))
     assert not mine.orphaned("loo:x")
-    other.communicate(b"\n")
+    assert alive(tmp_path / "wanted", name)
+    process.kill()
+    process.wait(PATIENCE)
     assert mine.orphaned("loo:x")
+    assert not list((tmp_path / "servers").glob(f"{name}*"))  # what a dead server leaves is cleared away
+
+
+def test_both_may_run_it_and_the_end_of_one_takes_no_note_of_the_other(tmp_path, other):
+    process, _ = other
+    mine = Wanted(tmp_path / "wanted", present(tmp_path / "wanted"))
+    mine.add("loo:x")
+    mine.remove("loo:x")
+    process.kill()
+    process.wait(PATIENCE)
+    assert mine.orphaned("loo:x")
+    mine.add("loo:x")
+    mine.remove("loo:x")
+    assert not mine.orphaned("loo:x")
+    assert not list((tmp_path / "wanted").iterdir())
+
+
+def test_a_server_is_known_by_its_lock_whatever_the_number_of_its_process(tmp_path):
+    folder = tmp_path / "wanted"
+    here = present(folder)
+    assert here == present(folder) and str(os.getpid()) in here
+    gone = f"elsewhere-{os.getpid()}-00000000"  # a process of another machine with the number of this one
+    Wanted(folder, gone).add("loo:x")
+    assert Wanted(folder, here).orphaned("loo:x")
+    assert Wanted(folder, "third").orphaned("loo:x")
+    Wanted(folder, here).add("loo:y")
+    assert not Wanted(folder, "third").orphaned("loo:y")
+
+
+def test_old_parts_are_told_by_the_clock_of_the_folder(tmp_path):
+    ResultStore(tmp_path).save("a", x=np.zeros(1))
+    (saved,), part = tmp_path.glob("*.npz"), tmp_path / "x.part"
+    part.touch()
+    for ahead in (-(10**6), 10**6):  # the clock of the file server is days off, and its files agree with one another
+        then = time.time() + ahead
+        os.utime(saved, (then, then))
+        os.utime(part, (then - 10, then - 10))
+        evict(tmp_path, "*.npz", 10**9)
+        assert part.exists()
+    os.utime(part, (then - 2 * STALE_SECONDS, then - 2 * STALE_SECONDS))
+    evict(tmp_path, "*.npz", 10**9)
+    assert not part.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"key": "loo:x"}', b'{"key": "loo:x", "server": "me"}', b"\xff"])
 def test_a_damaged_note_is_like_none(tmp_path, content):
-    wanted = Wanted(tmp_path, 1)
+    wanted = Wanted(tmp_path / "wanted", "one")
     wanted.add("loo:x")
-    (path,) = tmp_path.iterdir()
+    (path,) = (tmp_path / "wanted").iterdir()
     path.write_bytes(content)
     assert not wanted.orphaned("loo:x")

@@ -412,6 +412,15 @@ def test_a_float32_matrix_keeps_a_damping_below_its_own_rounding(solver):
     np.testing.assert_allclose(solution.value, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
 
 
+def test_few_examples_beside_many_parameters_are_factored_exactly_whatever_their_number():
+    assert chosen_solver("auto", 20_001, wide=True) == "cholesky"
+    assert "n × n" in why_chosen(20_001, wide=True)
+    assert chosen_solver("auto", 20_001) == "cg"
+    assert "cholesky" in applicable_solvers(20_001, wide=True)
+    assert {"cholesky", "eigh"}.isdisjoint(applicable_solvers(20_001))
+    assert "eigh" not in applicable_solvers(20_001, wide=True)
+
+
 @pytest.mark.parametrize(
     ("size", "network", "title", "why"),
     [

@@ -8,6 +8,8 @@ import torch
 from problems import examples
 from torch import nn
 
+from influence_core.analysis import Draw, Problem
+from influence_core.analysis.problem import Given
 from influence_core.compute import Cancelled, ResultStore, Task
 from influence_core.data import Dataset, Split, load
 from influence_core.data.split import identity_scaling
@@ -15,7 +17,7 @@ from influence_core.models import MODELS, NETWORK, NoMinimumError, build, fit
 from influence_core.models.checkpoints import load_fit, save_fit
 from influence_core.models.training import Optimiser, Program, train
 from influence_core.retraining import Question, Repeated
-from influence_core.settings import DataSettings, ModelSettings, SettingsError
+from influence_core.settings import DataSettings, ModelSettings, Settings, SettingsError
 
 NETWORKS = [name for name, entry in MODELS.items() if entry.kind is NETWORK]
 CPU = torch.device("cpu")
@@ -53,7 +55,7 @@ def settings(name, l2=0.01, how="auto", **options):
 def reference(model, batch, plan, seed=0, weights=None, start=None):
     """Plain torch.optim on a plain module, one model, gradients by autograd."""
     module = copy.deepcopy(model.module).double()
-    nn.utils.vector_to_parameters(model.start() if start is None else start, module.parameters())
+    nn.utils.vector_to_parameters(model.start() if start is None else start.clone(), module.parameters())
     decay = [{"params": [p for p in module.parameters() if p.dim() > 1], "weight_decay": model.l2}]
     decay += [{"params": [p for p in module.parameters() if p.dim() == 1], "weight_decay": 0.0}]
     if plan.method == "sgd":
@@ -269,3 +271,46 @@ def test_many_models_at_a_time_equal_one_at_a_time(name):
     for k in range(4):
         np.testing.assert_allclose(program.run(start[:1], weights[k : k + 1])[0], many[k], atol=1e-12)
     np.testing.assert_allclose(train(program).theta, fitted.theta, atol=1e-12)
+
+
+def test_the_mean_over_seeds_is_that_of_runs_from_other_starts_and_orders(monkeypatch):
+    """And never that of this very run alone, which is the other truth."""
+    parts = split_of("mlp", 24)
+    settings_ = Settings(model=settings("mlp"))
+    fitted = fit(settings_.model, parts)
+    problem = Problem(settings_, "cpu", given=Given(parts, fitted, "own"))
+    monkeypatch.setattr("influence_core.analysis.networks.SEEDS", 2)
+    assert list(problem.truths) == ["run", "seeds"]
+    run, seeds = (problem.truths[name].loo() for name in ("run", "seeds"))
+    test, plan = fitted.batch(parts.test), fitted.program.optimiser
+    start = fitted.program.network.drawn(104_729)
+    without = torch.ones(24, dtype=torch.float64)
+    without[4] = 0
+    here = [reference(fitted.model, fitted.train, plan, 0, weights) for weights in (None, without)]
+    there = [reference(fitted.model, fitted.train, plan, 104_729, weights, start) for weights in (None, without)]
+    each = [fitted.model.losses(b, test) - fitted.model.losses(a, test) for a, b in (here, there)]
+    np.testing.assert_allclose(run.change[4], each[0], atol=1e-9)
+    np.testing.assert_allclose(seeds.seeds[:, 4], torch.stack(each), atol=1e-9)
+    np.testing.assert_allclose(seeds.change[4], (each[0] + each[1]) / 2, atol=1e-9)
+    alone = np.stack([values[:, 3] for values in seeds.seeds])
+    assert seeds.noise_of([3]) == pytest.approx(np.sqrt(alone.var(0, ddof=1).mean() / 2))
+
+
+def test_halves_of_the_same_run_leave_out_and_those_over_seeds_weigh_anew():
+    parts = split_of("mlp", 24)
+    settings_ = Settings(model=settings("mlp"))
+    fitted = fit(settings_.model, parts)
+    problem = Problem(settings_, "cpu", given=Given(parts, fitted, "own"))
+    run, seeds = (problem.truths[name].halves(draw=Draw(3, 2, 0.25)) for name in ("run", "seeds"))
+    test, plan = fitted.batch(parts.test), fitted.program.optimiser
+    assert (run.seeds, seeds.seeds, run.members.sum(1).tolist()) == (1, 2, [18, 18, 18])
+    base = fitted.model.losses(fitted.theta, test)
+    for k, members in enumerate(run.members):
+        theta = reference(fitted.model, fitted.train, plan, 0, torch.as_tensor(members.astype(float)))
+        np.testing.assert_allclose(run.values[k], fitted.model.losses(theta, test) - base, atol=1e-8)
+    weights = torch.as_tensor(seeds.members[0] * (24 / 18))
+    start = fitted.program.network.drawn(104_729)
+    ends = [reference(fitted.model, fitted.train, plan, 0, weights)]
+    ends += [reference(fitted.model, fitted.train, plan, 104_729, weights, start)]
+    mean = torch.stack([fitted.model.losses(theta, test) for theta in ends]).mean(0)
+    np.testing.assert_allclose(seeds.values[0], mean, atol=1e-8)

@@ -38,7 +38,7 @@ def test_failures_are_sentences():
     case = example("normalised")
     watched = watch(case.fitted, case.test.take(slice(0, 1)))
     found = trial(prepare(case.fitted, SolverSettings("ekfac", 0.1)), watched)
-    assert "made of linear and convolutional layers" in found.says
+    assert "linear or convolutional layers, each used once" in found.says
     assert found.scores is None
     singular = problem("linear", n=3, d=3)
     found = trial(prepare(singular.fitted, SolverSettings("cholesky")), watch(singular.fitted, singular.test))

@@ -1,11 +1,16 @@
 """Why one training point matters, through settings; and how few carry most."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from influence_core.analysis import analyse, concentrated, why
+from influence_core.analysis import Analysis, Problem, analyse, concentrated, decisive, why
+from influence_core.analysis.problem import Given
 from influence_core.data import DataError
 from influence_core.data.columns import OTHER, source_columns
+from influence_core.data.dataset import Table
+from influence_core.data.encoding import encode
+from influence_core.data.split import split as make_split
 from influence_core.influence.concentration import concentration
 from influence_core.settings import DataSettings, ModelSettings, Settings
 
@@ -91,3 +96,38 @@ def test_near_copies_are_one_family():
     found = concentrated(analysis, analysis.scores([0])[:, 0])
     assert found.of == len(analysis.problem.split.train) and 0 < found.count < found.of
     assert found.helpful.sum() == pytest.approx(1) and found.harmful.sum() == pytest.approx(1)
+
+
+def table(sex, age, noise, label, estimator):
+    """A problem of which the label follows the sex alone."""
+    frame = pd.DataFrame({"noise": noise, "sex": sex, "age": age, "label": label})
+    data = encode(frame, "label")
+    split = make_split(Table(data), DataSettings("given", test_fraction=0.2), 0)
+    settings = Settings(model=ModelSettings("logistic", 0.01), estimator=estimator)
+    return Analysis(settings, Problem(settings, given=Given(split, key="given")))
+
+
+@pytest.mark.parametrize("estimator", ["influence", "gradient_dot"])
+def test_the_columns_that_carry_the_scores_come_first(estimator):
+    random = np.random.default_rng(0)
+    sex = random.choice(["f", "m"], 120)
+    label = np.where(random.uniform(size=120) < 0.1, sex == "f", sex == "m")
+    said = np.where(label, "yes", "no")
+    analysis = table(sex, random.normal(size=120), random.normal(size=120), said, estimator)
+    rows = np.argsort(-np.abs(analysis.scores([0])[:, 0]))[:6].tolist()
+    order, columns = decisive(analysis, [0], rows), analysis.problem.columns
+    shares = np.abs([why(analysis, [0], i).share for i in rows])
+    carried = (shares / shares.sum(1, keepdims=True)).mean(0)
+    assert np.argsort(-carried).tolist() == list(order)
+    assert sorted(columns[k].name for k in order) == ["age", "noise", "sex"]
+    raw = analysis.problem.split.scaling.invert(analysis.problem.split.train.x)
+    assert set(next(column for column in columns if column.name == "sex").cells(raw)) == {"f", "m"}
+    # The other way round the shares are those of the test points' inputs, which sum to the same scores.
+    assert sorted(decisive(analysis, [1, 2, 3], rows[:1], reverse=True)) == [0, 1, 2]
+
+
+def test_of_a_network_the_columns_come_first_that_tell_the_points_apart():
+    analysis = analyse(NETWORK)
+    train, test = analysis.problem.split.train.x, analysis.problem.split.test.x
+    order = decisive(analysis, [0], [3])
+    assert order[0] == int(np.abs(train[3] - test[0]).clip(0, 1).argmax())

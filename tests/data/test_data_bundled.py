@@ -8,9 +8,14 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 from influence_core.data import DataError, load
-from influence_core.data.bundled import SAMPLE_DATA
+from influence_core.data.bundled import FIRES_COLUMNS, SAMPLE_DATA, fires_dataset, read_fires
 from influence_core.data.images import balanced_rows, read_digits
 from influence_core.settings import DataSettings
+
+CSV = (
+    ",".join(FIRES_COLUMNS)
+    + "\n7,5,mar,fri,86.2,26.2,94.3,5.1,8.2,51,6.7,0,0\n7,4,oct,tue,90.6,35.4,669.1,6.7,18,33,0.9,0,2.5\n"
+)
 
 
 def load_all(name, **options):
@@ -20,8 +25,9 @@ def load_all(name, **options):
 
 
 def test_bundled_file_is_the_one_that_the_table_describes():
-    digest = hashlib.sha256((SAMPLE_DATA / "mnist_5000.npz").read_bytes()).hexdigest()
-    assert digest in (SAMPLE_DATA / "README.md").read_text(encoding="utf-8")
+    for name in ("mnist_5000.npz", "forestfires.csv"):
+        digest = hashlib.sha256((SAMPLE_DATA / name).read_bytes()).hexdigest()
+        assert digest in (SAMPLE_DATA / "README.md").read_text(encoding="utf-8")
     images, labels = read_digits(SAMPLE_DATA / "mnist_5000.npz", ("x", "y"))
     assert images.shape == (5000, 28, 28) and np.bincount(labels).tolist() == [500] * 10
 
@@ -129,3 +135,43 @@ def test_files_that_are_missing_or_damaged_are_refused(tmp_path):
         read_digits(single, ("x", "y"))
     with pytest.raises(DataError, match="damaged or holds something else"):
         read_digits(write(tmp_path / "other.npz", z=GOOD["x"]), ("x", "y"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("area", "size", "expected the columns"),
+        ("oct", "okt", "months jan to dec"),
+        ("tue", "2", "days mon to sun"),
+        ("94.3", "dry", "expected numbers in all columns"),
+        ("94.3", "", "expected numbers in all columns"),
+        ("94.3", "inf", "expected numbers in all columns"),
+    ],
+)
+def test_a_table_that_is_not_the_fires_is_refused(tmp_path, old, new, words):
+    path = tmp_path / "forestfires.csv"
+    path.write_text(CSV.replace(old, new, 1))
+    with pytest.raises(DataError, match=words):
+        read_fires(path)
+
+
+def test_month_and_day_as_numbers_or_as_columns(tmp_path):
+    path = tmp_path / "forestfires.csv"
+    path.write_text(CSV)
+    ordinal, one_hot = (fires_dataset(read_fires(path), encoding) for encoding in ("ordinal", "one-hot"))
+    assert ordinal.x[:, ordinal.feature_names.index("month")].tolist() == [3, 10]
+    assert ordinal.x[:, ordinal.feature_names.index("day")].tolist() == [5, 2]
+    assert {"month=mar", "month=oct", "day=fri", "day=tue"} < set(one_hot.feature_names)
+    assert one_hot.x[:, one_hot.feature_names.index("day=tue")].tolist() == [0, 1]
+    assert ordinal.y.tolist() == one_hot.y.tolist() == [0, 2.5] and ordinal.target_name == "burned area, ha"
+    assert "temperature, °C" in ordinal.feature_names and ordinal.ids.tolist() == ["fire-00000", "fire-00001"]
+    assert "area" not in " ".join(ordinal.feature_names)
+
+
+def test_the_real_fires_hold_out_one_row():
+    options = (("held_out", 41),)
+    split = load(DataSettings("forest_fires", options, standardise=False), 0)
+    assert split.test.ids.tolist() == ["fire-00041"] and split.train.x.shape == (516, 12)
+    wide = load(DataSettings("forest_fires", (("encoding", "one-hot"), *options)), 0)
+    assert wide.train.x.shape == (516, 10 + 12 + 7)
+    assert wide.train.y.max() == 1090.84

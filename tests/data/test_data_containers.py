@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import lzma
 import zipfile
 
 import numpy as np
@@ -96,6 +97,9 @@ SAME = {
     "strange ending": ("iris.data", CSV),
     "csv.gz": ("a.csv.gz", gzip.compress(CSV)),
     "csv.bz2": ("a.csv.bz2", bz2.compress(CSV)),
+    "csv.xz": ("a.csv.xz", lzma.compress(CSV)),
+    "two parts of xz": ("a.csv.xz", lzma.compress(CSV[:99]) + bytes(4) + lzma.compress(CSV[99:])),
+    "csv.zst": ("a.csv.zst", pa.compress(CSV, "zstd", asbytes=True)),
     "two parts of gzip": ("a.csv.gz", gzip.compress(CSV[:99]) + gzip.compress(CSV[99:])),
     "parquet.gz": ("a.parquet.gz", gzip.compress(as_parquet(ARROW))),
     "gz that the browser has unpacked": ("a.csv.gz", CSV),
@@ -170,7 +174,7 @@ def test_what_was_understood_is_said(name, content, words):
         ("a.gz", gzip.compress(gzip.compress(CSV)), "unpack it first"),
         ("a.tgz", gzip.compress(b"a.csv" + bytes(252) + b"ustar\0" + bytes(250)), "got a tar archive"),
         ("a.csv.gz", gzip.compress(CSV)[:-40], "a damaged or cut one"),
-        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "save it as .xlsx"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "save it again as .xlsx"),
         ("a.pkl", b"\x80\x05\x95", "pickled files can run code"),
         ("a.h5", b"\x89HDF\r\n\x1a\n", "got HDF5"),
         ("a.csv", b"<!DOCTYPE html><html></html>", "got HTML or XML"),
@@ -178,7 +182,9 @@ def test_what_was_understood_is_said(name, content, words):
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
         ("a.sqlite", b"SQLite format 3\0", "got a database"),
         ("cat.png", png(), "got a single picture"),
-        ("a.csv.xz", b"\xfd7zXZ\0", "pack it as gzip or zip"),
+        ("a.csv.xz", lzma.compress(CSV)[:-40], "a damaged or cut one"),
+        ("a.csv.zst", pa.compress(CSV, "zstd", asbytes=True)[:-40], "a damaged or cut one"),
+        ("a.xz", lzma.compress(gzip.compress(CSV)), "unpack it first"),
         ("a.7z", b"7z\xbc\xaf\x27\x1c", "pack it as zip"),
         ("a.feather", b"FEA1" + bytes(40), "write it again as version 2"),
         ("a.feather", as_feather(ARROW)[:300], "a damaged or cut one"),
@@ -391,7 +397,7 @@ def test_encoded_pictures_in_a_column_are_the_features(form):
     expected = np.stack([np.asarray(Image.open(io.BytesIO(e))) for e in encoded])
     assert np.array_equal(data.images, expected) and np.array_equal(data.x, expected.reshape(N, -1) / 255)
     assert data.class_names == ("NA", "cat", "dog")
-    assert data.ids[4] == ("p4.png" if form == "struct with paths" else "row-00004")
+    assert data.ids[4] == ("p4.png" if form == "struct with paths" else "row 5")
 
 
 def test_pictures_of_which_only_the_paths_came_say_so():

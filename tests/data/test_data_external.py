@@ -6,22 +6,13 @@ from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from influence_core.compute import Cancelled, Task
 from influence_core.data import DATASETS, DataError, external, load
 from influence_core.data import openml as openml_module
-from influence_core.data.external import (
-    DAYS,
-    FIRES_COLUMNS,
-    MONTHS,
-    fetch,
-    fires_dataset,
-    found,
-    read_fires,
-    read_mnist,
-)
+from influence_core.data.bundled import FIRES_COLUMNS, read_fires
+from influence_core.data.external import fetch, found, read_mnist
 from influence_core.data.openml import openml
 from influence_core.settings import DataSettings
 from tests.waiting import PATIENCE, until
@@ -119,7 +110,6 @@ def test_sources_fetch_into_the_data_folder(tmp_path, monkeypatch):
     content, x, y = digits_file()
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(external, "openml_mnist", Fake(content))
-    monkeypatch.setattr(external, "openml_fires", Fake(URLError("offline")))
     assert not DATASETS["mnist_large"].present
     with pytest.raises(
         DataError, match=r"mnist_32k.npz is not in the data folder: press Fetch it now on the Data page"
@@ -130,28 +120,18 @@ def test_sources_fetch_into_the_data_folder(tmp_path, monkeypatch):
     assert DATASETS["mnist_large"].present and (tmp_path / "mnist_32k.npz").is_file()
     rows = [int(name.removeprefix("mnist-large-")) for name in split.train.ids]
     assert np.array_equal(split.train.x, x[rows] / 255) and np.array_equal(split.train.y, y[rows] == 7)
-    with pytest.raises(
-        DataError, match=r"offline\): put the table of https://archive.ics.uci.edu/\S+ as forestfires.csv"
-    ):
-        DATASETS["forest_fires"].fetch(Task())
-    with pytest.raises(DataError, match="forestfires.csv is not in the data folder"):
-        load(DataSettings("forest_fires"), 0)
 
 
 def test_openml_answers_become_the_files_we_read(tmp_path, monkeypatch):
     class Bunch:
-        frame = pd.read_csv(io.StringIO(CSV)).rename(columns=str.lower).iloc[:, ::-1]
         data = np.repeat(np.arange(70_000, dtype=np.int64)[:, None] % 256, 784, axis=1)
         target = np.array(["5", "0"] * 35_000, dtype=object)
 
     asked = []
     monkeypatch.setattr(openml_module, "fetch_openml", lambda name, **_: asked.append(name) or Bunch)
-    fetch(tmp_path / "f.csv", read_fires, external.openml_fires, "", Task())
-    fires = read_fires(tmp_path / "f.csv")
-    pd.testing.assert_frame_equal(fires, pd.read_csv(io.StringIO(CSV)))
     fetch(tmp_path / "m.npz", read_mnist, external.openml_mnist, "", Task())
     pixels, labels = read_mnist(tmp_path / "m.npz")
-    assert asked == ["forest_fires", "mnist_784"] and len(pixels) == len(labels) == 32_699
+    assert asked == ["mnist_784"] and len(pixels) == len(labels) == 32_699
     assert pixels[[0, 22_698, 22_699], 0, 0].tolist() == [0, 22_698 % 256, 60_000 % 256] and set(labels) == {0, 5}
 
 
@@ -201,47 +181,6 @@ def test_a_line_without_an_answer_is_given_up(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no answer from OpenML within 0 s"):
         fetch(tmp_path / "m.npz", read_mnist, external.openml_mnist, "", Task())
     release.set()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("area", "size", "expected the columns"),
-        ("oct", "okt", "months jan to dec"),
-        ("tue", "2", "days mon to sun"),
-        ("94.3", "dry", "expected numbers in all columns"),
-        ("94.3", "", "expected numbers in all columns"),
-        ("94.3", "inf", "expected numbers in all columns"),
-    ],
-)
-def test_a_table_that_is_not_the_fires_is_refused(tmp_path, old, new, words):
-    path = tmp_path / "forestfires.csv"
-    path.write_text(CSV.replace(old, new, 1))
-    with pytest.raises(DataError, match=words):
-        read_fires(path)
-
-
-def test_month_and_day_as_numbers_or_as_columns(tmp_path):
-    path = tmp_path / "forestfires.csv"
-    path.write_text(CSV)
-    ordinal, one_hot = (fires_dataset(read_fires(path), encoding) for encoding in ("ordinal", "one-hot"))
-    assert ordinal.x[:, ordinal.feature_names.index("month")].tolist() == [3, 10]
-    assert ordinal.x[:, ordinal.feature_names.index("day")].tolist() == [5, 2]
-    assert {"month=mar", "month=oct", "day=fri", "day=tue"} < set(one_hot.feature_names)
-    assert one_hot.x[:, one_hot.feature_names.index("day=tue")].tolist() == [0, 1]
-    assert ordinal.y.tolist() == one_hot.y.tolist() == [0, 2.5] and ordinal.target_name == "burned area, ha"
-    assert "temperature, °C" in ordinal.feature_names and ordinal.ids.tolist() == ["fire-00000", "fire-00001"]
-    assert "area" not in " ".join(ordinal.feature_names)
-
-
-@pytest.mark.skipif(not DATASETS["forest_fires"].present, reason="forestfires.csv is not in the data folder")
-def test_the_real_fires_hold_out_one_row():
-    options = (("held_out", 41),)
-    split = load(DataSettings("forest_fires", options, standardise=False), 0)
-    assert split.test.ids.tolist() == ["fire-00041"] and split.train.x.shape == (516, 12)
-    wide = load(DataSettings("forest_fires", (("encoding", "one-hot"), *options)), 0)
-    assert wide.train.x.shape == (516, 10 + len(MONTHS) + len(DAYS))
-    assert wide.train.y.max() == 1090.84
 
 
 @pytest.mark.skipif(not DATASETS["mnist_large"].present, reason="mnist_32k.npz is not in the data folder")

@@ -172,7 +172,8 @@ LOOSE = {f"{k}.png": PNGS[k] for k in range(N)}
     ({f"all/{k}.png": PNGS[k] for k in range(N)} | {"l.csv": "a,b\n1,2\n"}, "no table that names them"),
     (LOOSE | {"l.csv": "no table"}, "a table that cannot be read"),
     (LOOSE | {"l.csv": pd.concat([LABELS, LABELS[:1]]).to_csv(index=False)}, "a second one for '0.png' in row 13"),
-    ({"a/1.heic": b"x", "b/2.heic": b"x"}, "got 'a/1.heic', 'b/2.heic'"),
+    ({"a/1.heic": b"x", "b/2.heic": b"x"}, "'b/2.heic': pack a CSV file, or the pictures of each class, as JPEG"),
+    ({"a/1.jpg": b"\0\0\0\x18ftypheic" + bytes(99), "b/2.jpg": PNGS[0]}, "got HEIC or another in 'a/1.jpg'"),
 ])  # fmt: skip
 def test_pictures_without_classes_say_what_was_found(members, words):
     with pytest.raises(DataError) as caught:

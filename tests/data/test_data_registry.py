@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from influence_core.compute import data_folder
+from influence_core.compute.sparse import stored
 from influence_core.data import DATASETS, DataError, load
 from influence_core.settings import DataSettings, SettingsError
 
@@ -18,14 +19,14 @@ SMALL = {"mnist": (("size", 200),), "mnist_large": (("size", 200),)}
 def settings(request):
     source = DATASETS[request.param]
     if not source.present:
-        pytest.skip(f"{source.file} is not in {data_folder()}")
+        pytest.skip(f"{source.file or 'a stored data set'} is not in {data_folder()}")
     return DataSettings(request.param, SMALL.get(request.param, ()), validation_fraction=0.1, test_fraction=0.2)
 
 
 def test_registry_lists_the_sources_in_the_order_of_the_menu():
     assert list(DATASETS) == [
-        "mnist", "blobs", "moons", "drawn", "iris", "breast_cancer", "digits", "linear_example", "diabetes",
-        "mnist_large", "forest_fires", "upload",
+        "mnist", "blobs", "moons", "drawn", "iris", "breast_cancer", "digits", "spam_assassin", "state_of_the_union",
+        "linear_example", "diabetes", "mnist_large", "forest_fires", "stored", "upload",
     ]  # fmt: skip
 
 
@@ -44,10 +45,10 @@ def test_values_are_finite_ids_unique_and_kinds_as_declared(settings):
     source, split = DATASETS[settings.name], load(settings, 0)
     for part in (split.train, split.validation, split.test):
         assert part.x.dtype == np.float64
-        assert np.isfinite(part.x).all() and np.isfinite(part.y).all()
+        assert np.isfinite(stored(part.x)[0]).all() and np.isfinite(part.y).all()
         assert len(set(part.ids)) == len(part) > 0
         assert (part.images is not None) == source.image
-        assert not part.x.flags.writeable
+        assert not any(array.flags.writeable for array in stored(part.x))
     assert (split.train.y.dtype == np.int64) == (source.task == "classification") == (split.train.classes > 1)
     assert len(set(split.train.feature_names)) == split.train.x.shape[1]
     assert not split.flipped.any()
@@ -90,7 +91,8 @@ def test_an_example_keeps_its_content_under_other_seeds(settings):
     common = [(row, at[name]) for row, name in enumerate(first.train.ids) if name in at]
     assert common
     for row, twin in common:
-        assert np.array_equal(first.train.x[row], other.train.x[twin])
+        kept = first.train.x if first.train.texts is None else first.train.texts  # words are those of the split
+        assert np.array_equal(kept[row], (other.train.x if first.train.texts is None else other.train.texts)[twin])
         assert first.train.class_names == other.train.class_names and first.train.y[row] == other.train.y[twin]
 
 

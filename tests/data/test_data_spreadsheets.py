@@ -10,7 +10,8 @@ import pytest
 
 from influence_core.data import DataError, uploads
 from influence_core.data.uploads.grid import find_table
-from tests.data.workbooks import Error, Formula, ods, xlsx
+from tests.data.binary_workbooks import old, xlsb
+from tests.data.workbooks import Error, Formula, named, ods, xlsx
 
 N = 24
 DAYS = [dt.date(2020, 1, 1) + dt.timedelta(days=k) for k in range(N)]
@@ -148,3 +149,49 @@ def test_what_is_no_table_is_none(cells):
 def test_a_workbook_without_a_table_says_what_a_table_is():
     with pytest.raises(DataError, match="at least 2 columns and a line of names, got 2 sheets without such a table"):
         read(xlsx({"Cover": [["A report"]], "Empty": []}))
+
+
+def test_an_old_workbook_is_read_with_its_dates_and_sheets():
+    raw = read(old(), "mine.xls")
+    assert raw.sheets == ("Cover", "Data") and raw.form.sheet == "Data" and raw.form.line == 3
+    assert [*raw.frame.columns] == ["id", "size", "day", "town"] and len(raw) == 24
+    assert raw.frame["size"].tolist() == [k / 2 - 3 for k in range(24)] and {*raw.frame["town"]} == {"Ulm", "Köln"}
+    assert raw.frame["day"].tolist() == [pd.Timestamp(2024, 1, k + 1) for k in range(24)]
+    assert raw.frame["id"].tolist() == [f"{k:05d}" for k in range(24)]
+
+
+def test_a_binary_workbook_is_read_and_its_errors_are_gaps():
+    rows = [["a", "b", "label"], *([k / 7, None if k == 3 else k, "uv"[k % 2]] for k in range(N))]
+    rows[5][1] = ValueError()
+    raw = read(xlsb({"Cover": [["A report"]], "Data": rows}), "mine.xlsb")
+    assert raw.form.sheet == "Data" and raw.frame["a"].tolist() == [k / 7 for k in range(N)]
+    assert raw.frame["b"].isna().tolist() == [k in {3, 4} for k in range(N)]
+    assert "Cells with an error such as #N/A or #DIV/0! count as missing: 1, the first is B6." in raw.notes
+
+
+def _changed(kind, size, at, new):
+    """The .xls with other bytes in the last record of a kind."""
+    content = bytearray(old())
+    start = content.rindex(np.array([kind, size], dtype="<u2").tobytes()) + 4
+    content[start + at : start + at + len(new)] = new
+    return bytes(content)
+
+
+FAR = (2**20 - 1, 2**14 - 1)
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("a.xls", _changed(0x200, 14, 4, b"\xff\xff\xff\x7f"), "cells between the first and the last of a sheet"),
+    ("a.xls", _changed(0xFD, 10, 0, b"\xff\xff\xff\x00"), "cells between the first and the last of a sheet"),
+    ("a.xls", old()[:3000], "a damaged or cut one"),
+    ("a.xls", old().replace("Workbook".encode("utf-16-le"), "Wordbook".encode("utf-16-le")), "another program"),
+    ("a.xls", old().replace("Workbook\0".encode("utf-16-le"), "EncryptedPackage\0".encode("utf-16-le")[:18]), "got a"),
+    ("a.xlsb", xlsb({"Data": ROWS[:1] + [[1.0, 2.0]]}, FAR), "cells between the first and the last of a sheet"),
+    ("a.xlsb", xlsb({"Data": [["a", "b"]] + [[]] * 99_999 + [[None] * 200 + [1.0]]}), "cells between the first and"),
+    ("a.xlsb", xlsb({"Data": [["x" * 30_000, "b"]] + [["x" * 30_000, 1.0]] * 9_999}), "MB of text in a sheet"),
+    ("a.xls", old()[:-600], "a damaged or cut one"),
+], ids=named)  # fmt: skip
+def test_binary_workbooks_are_measured_before_they_are_unfolded(name, content, words):
+    with pytest.raises(DataError, match="Expected") as caught:
+        read(content, name)
+    assert words in str(caught.value)

@@ -137,7 +137,7 @@ def test_missing_texts_become_the_commonest_or_a_category_and_rows_can_be_droppe
     category = built(as_csv(data), texts="category").table.dataset
     assert category.feature_names == ("t=missing", "t=u", "t=v", "x") and category.x[2, 0] == 1
     dropped = built(as_csv(data), texts="drop").table.dataset
-    assert len(dropped) == 18 and dropped.ids[2] == "row-00003"
+    assert len(dropped) == 18 and dropped.ids[2] == "row 4"
 
 
 def test_gaps_of_an_embedding_are_filled_column_by_column():
@@ -145,6 +145,12 @@ def test_gaps_of_an_embedding_are_filled_column_by_column():
     content = as_npz(x=x, y=np.arange(12) % 2)
     found = built(content, "a.npz", numbers="median").table.dataset.x
     np.testing.assert_array_equal(found, np.where(np.isnan(x), 6.0, x))
+    marked = built(content, "a.npz")
+    assert marked.table.dataset.feature_names == ("x0", "x1", "x missing")
+    np.testing.assert_array_equal(marked.table.dataset.x, np.column_stack([found, np.isnan(x).any(axis=1)]))
+    assert marked.filled == {"x": "median, and 'x missing' says in which rows"}
+    with pytest.raises(DataError, match="choose how to fill missing values in"):
+        built(content, "a.npz", numbers="refuse")
 
 
 def test_embeddings_come_as_lists_or_arrays_with_pictures_for_display():
@@ -247,11 +253,11 @@ def test_data_stored_before_columns_could_be_read_another_way_still_load(tmp_pat
     key = store.save(upload)
     path = store.folder / key / "manifest.json"
     manifest = json.loads(path.read_text())
-    del manifest["mapping"]["readings"]
+    del manifest["mapping"]["readings"], manifest["mapping"]["form"]
     path.write_text(json.dumps(manifest | {"version": 1}))
     assert store.manifest(key)["mapping"]["target"] == "label"
     assert store.load(key).dataset.fingerprint == upload.table.dataset.fingerprint
-    path.write_text(json.dumps(manifest | {"version": 3}))
+    path.write_text(json.dumps(manifest | {"version": 4}))
     with pytest.raises(DataError, match="which this server does not hold"):
         store.load(key)
 

@@ -106,6 +106,24 @@ def png_declaring(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
 
 
+def png_of_parts(count: int, kind: bytes = b"tEXt", body: bytes = b"a\0b") -> bytes:
+    """A whole picture that is written in far too many parts."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 0))
+    rest = chunk(b"IDAT", zlib.compress(bytes(90))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + count * chunk(kind, body) + rest
+
+
+def deep_picture(side: int) -> bytes:
+    """A black picture of 16 bits."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((side, side), np.uint16)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def animated() -> bytes:
     frames = [Image.fromarray(np.full((9, 9), 40 * k % 256, np.uint8)) for k in range(200)]
     buffer = io.BytesIO()
@@ -175,10 +193,10 @@ TEXT_FILES = (
     Case("NUL in a cell", "a.csv", lambda: table().replace(b"0.0,a", b"0.\0,a"), "NUL bytes"),
     Case("broken utf-16", "a.csv", lambda: b"\xff\xfe" + table()[:301], "Expected text in UTF-16"),
     Case("utf-16", "a.csv", lambda: table().decode().encode("utf-16")),
-    Case("mixed encodings", "a.csv", lambda: table(t=["ä"] * ROWS) + "1,é,a\n".encode("latin-1")),
+    Case("mixed encodings", "a.csv", lambda: table(t=["ä"] * ROWS) + "1,é,a\n".encode("latin-1"), "none in line 32: mend"),
     Case("unbalanced quotes", "a.csv", lambda: table().replace(b",a\n", b',"a\n', 1), "breaks off"),
     Case("one quote, 5 MB", "a.csv", lambda: table() + b'1,"' + b"x,\n" * 1_700_000, "breaks off"),
-    Case("a field of 3 MB in the header", "a.csv", lambda: b'"' + b"h" * 3_000_000 + b'",y\n1,2\n', "got first lines that are none"),
+    Case("a field of 3 MB in the header", "a.csv", lambda: b'"' + b"h" * 3_000_000 + b'",y\n1,2\n', "save it as CSV"),
     Case("ragged row", "a.csv", lambda: table() + b"1,2,3,4\n", "Expected 2 fields in every line"),
     Case("first row too long", "a.csv", lambda: b"x,label\n1,2,a\n" + b"1,2,b\n" * 20, "got more in line 2"),
     Case("rows too short", "a.csv", lambda: table() + b"1\n", "1 of 31 missing", refusing),
@@ -188,6 +206,8 @@ TEXT_FILES = (
     Case("2,500 columns", "a.csv", lambda: csv(**{f"c{k}": np.arange(ROWS) * k % 13 for k in range(2_500)}, label=LABELS)),
     Case("ten million rows", "a.csv", lambda: b"a,label\n" + b"1,2\n" * 10**7, "rows, got 10,000,000"),
     Case("ten million empty lines", "a.csv", lambda: b"a,label\n" + b"\n" * 10**7, "rows, got"),
+    Case("30 million cells", "a.csv", lambda: b",".join(b"c%d" % k for k in range(1_000)) + b"\n" + (b"1," * 999 + b"1\n") * 30_000, "cells, got"),
+    Case("28 million empty cells", "a.csv", lambda: b",".join(b"c%d" % k for k in range(300)) + b"\n" + (b'"",' * 299 + b"1\n") * 95_000, "cells, got"),
     Case("many cells", "a.csv", lambda: b",".join(b"c%d" % k for k in range(4000)) + b"\n" + b"1\n" * 20_000, "cells, got"),
     Case("three rows", "a.csv", lambda: b"x,label\n1,a\n2,b\n3,a\n", "at least 6 rows, got 3"),
     Case("one class", "a.csv", lambda: csv(x=range(9), label=["a"] * 9), "two different values"),
@@ -231,6 +251,11 @@ ARRAY_FILES = (
     Case("csv named npz", "a.npz", lambda: table()),
     Case("text named npz", "a.npz", lambda: b"no table", "got other content"),
     Case("745 GB declared", "a.npz", lambda: arrays(npy("(100_000_000_000,)")), "bytes as its header says"),
+    Case("truth as a size", "a.npz", lambda: arrays(npy("(True, 10)")), "expected a NumPy header"),
+    Case("100 axes", "a.npz", lambda: arrays(npy(f"({'1, ' * 100})", body=bytes(8))), "expected a NumPy header"),
+    Case("no rows of 2^62", "a.npz", lambda: arrays(npy(f"(0, {2**62})", body=b"")), "expected a NumPy header"),
+    Case("2^62 rows of none", "a.npz", lambda: arrays(npy("(10,)"), npy(f"({2**62}, 0)", "<i8", b"")), "expected a NumPy header"),
+    Case("big end first", "a.npz", lambda: npz(x=np.arange(60.0).reshape(30, 2).astype(">f8"), y=(np.arange(30) % 2).astype(">i4"))),
     Case("negative shape", "a.npz", lambda: arrays(npy("(-10, -1)")), "bytes as its header says"),
     Case("shape beyond 64 bits", "a.npz", lambda: arrays(npy("(2**70, 2**70)".replace("2**70", str(2**70)))), "bytes as its"),
     Case("code in a header", "a.npz", lambda: arrays(npy("__import__('os').system('id')")), "expected a NumPy header"),
@@ -323,6 +348,12 @@ PICTURE_FILES = (
     Case("SVG named PNG", "a.zip", lambda: folders([("cat/9.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>")]), "in 'cat/9.png'"),
     Case("3.6 gigapixels declared", "a.zip", lambda: folders([("cat/9.png", png_declaring(60_000, 60_000))]), "16,000,000 pixels"),
     Case("24 megapixels", "a.zip", lambda: folders([("cat/9.png", png_declaring(6_000, 4_000))]), "16,000,000 pixels"),
+    Case("a million remarks in a PNG", "a.zip", lambda: folders([("cat/9.png", png_of_parts(10**6))]), "parts in the PNG file 'cat/9.png'"),
+    Case("a million empty parts in a PNG", "a.zip", lambda: folders([("cat/9.png", png_of_parts(10**6, b"IDAT", b""))]), "parts in the PNG file"),
+    Case("a thousand remarks in a PNG", "a.zip", lambda: folders([("cat/9.png", png_of_parts(1_000))])),
+    Case("many PNG files of many parts", "a.zip", lambda: zipped([(f"{'ab'[k % 2]}/{k}.png", content) for content in [png_of_parts(9_000)] for k in range(60)]), "parts in all PNG files"),
+    Case("24 deep pictures of 4,000 x 4,000", "a.zip", lambda: zipped([(f"{'ab'[k % 2]}/{k}.png", content) for content in [deep_picture(4_000)] for k in range(24)]), "pixels in all pictures"),
+    Case("one deep picture of 4,000 x 4,000", "a.zip", lambda: folders([("cat/9.png", picture()), ("dog/9.png", deep_picture(4_000))])),
     Case("pixels missing", "a.zip", lambda: folders([("cat/9.png", png_declaring(3_000, 3_000))]), "damaged or other content"),
     Case("cut PNG", "a.zip", lambda: folders([("cat/9.png", picture((50, 50))[:900])]), "damaged or other content"),
     Case("no bytes", "a.zip", lambda: folders([("cat/9.png", b"")]), "damaged or other content"),

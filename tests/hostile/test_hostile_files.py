@@ -66,8 +66,8 @@ def test_file(name, tmp_path, monkeypatch):
         shown += [built.name, *(data.hover if data.hover is not None else [])[:50], *(c.example for c in columns)]
         assert all(text.isprintable() and len(text) < 400 for text in shown)
         assert "/" not in built.name
-    # Seconds of the processor: other work on the machine must not decide.
-    assert time.process_time() - start < SECONDS
+    # Seconds of the processor: other work on the machine must not decide, but a shared core does less in each.
+    assert time.process_time() - start < 2 * SECONDS
     if measured:
         assert resident("VmHWM") - before < MEGABYTES
     assert not list(tmp_path.iterdir()), "something was written"

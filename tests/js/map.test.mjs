@@ -5,7 +5,7 @@ import { THEME, facts, served } from './site.mjs';
 const { FLIPPED, figureOf } = await served('map/figure.js');
 
 const N = 40;
-const SCENE = { fingerprint: 'f', class_names: ['a', 'b'], axis_titles: ['x', 'y'],
+const SCENE = { fingerprint: 'f', frame: 'f', class_names: ['a', 'b'], axis_titles: ['x', 'y'],
   train_x: Float32Array.from({ length: N }, (_, i) => i / 10), train_y: Float32Array.from({ length: N }, (_, i) => -i / 10),
   test_x: Float32Array.of(1, 2, 3), test_y: Float32Array.of(0, 1, 0),
   train_class: Int32Array.from({ length: N }, (_, i) => i % 2), test_class: Int32Array.of(0, 1, 1), flipped: Int32Array.of(4) };

@@ -12,7 +12,7 @@ def every_picture_has_its_twins(app: AppTest) -> None:
     charts = app.get("plotly_chart")
     for chart in charts:
         assert re.search(r"\. \d[\d,]* rows: \S.*\d.*\.$", chart.proto.alt), chart.proto.alt
-    tables = [one for one in app.expander if one.label == "Table, CSV, PNG and SVG"]
+    tables = [one for one in app.get("popover") if one.proto.popover.label == "Table, CSV, PNG and SVG"]
     assert len(tables) == len(charts)
     for one in tables:
         assert len(one.dataframe) == 1 and len(one.dataframe[0].value)

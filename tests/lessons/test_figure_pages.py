@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -28,18 +27,6 @@ QUICK = {
     "I": (("tests", 2),),
     "H": (("seeds", 2), ("data", "digits")),
 }
-MISSING = {
-    f"figure-{name.lower()}"
-    for name, entry in FIGURES.items()
-    if any(
-        not Path(os.environ.get("INFLUENCE_DATA_DIR", "/nowhere"), f"{file.replace('_', '')}.csv").exists()
-        for file in entry.files
-    )
-}
-HERE = [
-    pytest.param(name, marks=pytest.mark.skipif(name in MISSING, reason="its data are not in the data folder"))
-    for name in FIGURE_PAGES
-]
 
 
 def opened(**query: str) -> AppTest:
@@ -75,7 +62,7 @@ def test_every_figure_of_the_core_has_a_page() -> None:
         assert LESSONS[name] is page
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", FIGURE_PAGES)
 def test_a_figure_opens_from_its_link_with_charts_numbers_and_no_error(name: str) -> None:
     tune = ",".join(f"{option}:{value}" for option, value in QUICK.get(FIGURE_PAGES[name].figure, ()))
     app = opened(lesson=name, **({"tune": tune} if tune else {}))
@@ -88,7 +75,7 @@ def test_a_figure_opens_from_its_link_with_charts_numbers_and_no_error(name: str
     assert app.query_params["lesson"] == name
 
 
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", FIGURE_PAGES)
 def test_titles_are_sentences_axes_have_titles_and_nothing_is_lost(name: str) -> None:
     found = pictures(name)
     assert len({picture.name for picture in found}) == len(found)
@@ -100,7 +87,7 @@ def test_titles_are_sentences_axes_have_titles_and_nothing_is_lost(name: str) ->
         assert x or y or "image" in picture.figure.layout.title.text
 
 
-@pytest.mark.parametrize("name", [name for name, page in FIGURE_PAGES.items() if page.keeps and name not in MISSING])
+@pytest.mark.parametrize("name", [name for name, page in FIGURE_PAGES.items() if page.keeps])
 def test_what_a_figure_has_finished_is_drawn_before_it_is_whole(name: str) -> None:
     page = FIGURE_PAGES[name]
     first, drawing = shown(page.figure)[0], {item.name: item.default for item in FIGURES[page.figure].options}
@@ -144,6 +131,13 @@ def test_colours_are_the_sign_of_the_score() -> None:
         assert {colour for colour, zero in zip(trace.marker.color, tiny, strict=True) if zero} <= {"#9AA0AC"}
 
 
+def test_figure_b_needs_no_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    found = compute("B", (("runs", 2), ("row", 40)))
+    assert found.tables["panels"].groupby("solver").size().eq(516).all()
+    assert not list(tmp_path.iterdir())
+
+
 def test_options_travel_in_the_link_and_change_the_figure() -> None:
     app = opened(lesson="figure-a", tune="test:3")
     assert app.number_input(key="tune.figure-a.test").value == 3
@@ -156,7 +150,8 @@ def test_options_travel_in_the_link_and_change_the_figure() -> None:
     ("query", "word"),
     [
         ({"lesson": "nothing"}, "Unknown lesson"),
-        ({"lesson": "figure-a", "step": "7"}, "Step 7 does not exist"),
+        ({"lesson": "figure-a", "step": "7"}, "Step 7 does not exist: expected 1 to 1"),
+        ({"lesson": "figure-a", "step": "0"}, "steps of a lesson count from 1, got 0"),
         ({"lesson": "figure-a", "tune": "colour:3"}, "expected some of test"),
         ({"lesson": "figure-a", "tune": "test:3000"}, "The default is used"),
         ({"lesson": "figure-a", "hide": "walls"}, "expected some of pages"),

@@ -53,7 +53,7 @@ def test_a_step_opens_from_a_plain_link_and_reveals_its_answer(
     monkeypatch: pytest.MonkeyPatch, name: str, at: int
 ) -> None:
     words, step = TAUGHT[name].text.steps[at], TAUGHT[name].steps[at]
-    app = opened(lesson=name, step=str(at))
+    app = opened(lesson=name, step=str(at + 1))
     assert not app.exception and not app.error and not app.warning, [w.value for w in app.warning]
     assert app.session_state.settings == TAUGHT[name].own
     assert app.header[0].value == words.title
@@ -94,20 +94,20 @@ def test_next_and_back_walk_through_the_link(name: str) -> None:
     app = opened(lesson=name)
     for at in range(1, len(TAUGHT[name].steps)):
         button(app, "Next").click().run()
-        assert app.session_state.view.step == at and app.query_params["step"] == str(at)
+        assert app.session_state.view.step == at + 1 and app.query_params["step"] == str(at + 1)
     button(app, "Back").click().run()
-    assert app.session_state.view.step == len(TAUGHT[name].steps) - 2
+    assert app.session_state.view.step == len(TAUGHT[name].steps) - 1
     assert not app.exception
 
 
 @pytest.mark.parametrize("name", TAUGHT)
 def test_the_address_of_a_lesson_restores_it(name: str) -> None:
     lesson = TAUGHT[name]
-    view = View(test=lesson.test, lesson=name, step=1)
+    view = View(test=lesson.test, lesson=name, step=2)
     written = links.write(lesson.own, view)
     read = links.read({key: [value] for key, value in written.items()})
     assert (read.settings.key(), read.view, read.problems, read.plain) == (lesson.own.key(), view, (), False)
-    assert links.read({"lesson": [name], "step": ["1"]}).plain
+    assert links.read({"lesson": [name], "step": ["2"]}).plain
 
 
 def test_a_link_with_another_problem_uses_it() -> None:

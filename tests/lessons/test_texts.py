@@ -50,6 +50,7 @@ def test_a_step_says_every_number_it_computes_and_no_other(monkeypatch: pytest.M
     assert used == set(answer.numbers), f"text/{name}.md, {words.title}: numbers that are not said, or not computed"
     assert not re.search(r"[{}|]", re.sub(r"\$[^$]*\$", "", said)) and "nan" not in said.split()
     assert 0 <= answer.choice < len(words.choices)
+    assert not [one for one in words.choices if re.match("[a-z]{2}", one)], "an answer begins a sentence"
     plain = [words.title, words.text, words.ask, *words.choices]
     assert not [one for one in plain if "{" in re.sub(r"\$[^$]*\$", "", one)], "numbers belong to explanations"
 
@@ -60,7 +61,10 @@ def test_every_file_is_a_lesson_with_as_many_texts_as_steps() -> None:
     for lesson in TAUGHT.values():
         assert len(lesson.text.steps) == len(lesson.steps) and lesson.title and lesson.question.endswith(("?", "."))
     assert list(prose.figures()) == list(FIGURES)
-    assert all(words["question"].endswith("?") and len(words["text"]) > 200 for words in prose.figures().values())
+    assert all(
+        words["question"].endswith("?") and len(words["text"] + words["notice"]) > 200
+        for words in prose.figures().values()
+    )
 
 
 def test_a_step_is_read_into_its_parts() -> None:

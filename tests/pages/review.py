@@ -72,7 +72,8 @@ def has(app: AppTest, key: str) -> bool:
 
 def words(app: AppTest) -> str:
     parts = [*app.markdown, *app.caption, *app.warning, *app.error, *app.info, *app.success]
-    return " ".join(part.value for part in parts).replace("\\", "")
+    bars = [part.proto.text for part in app.get("progress")]
+    return " ".join([*(part.value for part in parts), *bars]).replace("\\", "")
 
 
 def key(app: AppTest, letter: str) -> AppTest:

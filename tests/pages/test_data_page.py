@@ -1,22 +1,21 @@
 """The Data page in AppTest: every source renders, widgets change the settings, missing files are offered."""
 
+import io
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from influence_core.data import DATASETS, external
-from influence_core.data.external import FIRES_COLUMNS
+from influence_core.data import DATASETS, external, stored
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.session.view import View
 from pages.components.widgets.job_panel import jobs
 from tests.waiting import PATIENCE, until
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "1_Data.py")
-ROWS = "".join(f"{1 + k % 9},5,mar,fri,86.2,26.2,94.3,5.1,{k % 7},51,6.7,0,{k % 5}\n" for k in range(60))
-TABLE = (",".join(FIRES_COLUMNS) + "\n" + ROWS).encode()
 PRESENT = [name for name, source in DATASETS.items() if source.present]
 
 
@@ -102,35 +101,43 @@ def test_bad_data_are_a_sentence_and_the_widgets_stay():
 
 
 def test_missing_file_is_offered_fetched_as_a_job_and_its_error_shown(monkeypatch, tmp_path):
-    answers, asked = [OSError("no network"), b"X,Y"], threading.Event()
+    answers, asked = [OSError("no network"), b"X,Y", digits_file()], threading.Event()
 
     def download(task):
         asked.wait(PATIENCE)
         task.tick(0.5, 2.0)
-        answer = answers.pop(0) if answers else TABLE
+        answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(external, "openml_fires", download)
-    app = opened(replace(Settings(data=DataSettings("forest_fires")), seed=987_654))
+    monkeypatch.setattr(external, "openml_mnist", download)
+    app = opened(replace(Settings(data=DataSettings("mnist_large")), seed=987_654))
     assert_fine(app)
-    assert "forestfires.csv" in app.info[0].value
+    assert "mnist_32k.npz" in app.info[0].value
     assert not app.metric
     labelled(app, "Fetch it now").click().run()
     assert labelled(app, "Cancel")
     asked.set()
-    for words in ("no network", "expected the columns"):
+    for words in ("no network", "is damaged"):
         ended(app, "failed")
         assert not app.exception
         assert words in app.error[0].value.replace("\\", "")
-        assert "as forestfires.csv into the data folder" in app.error[0].value.replace("\\", "")
+        assert "as mnist_32k.npz into the data folder" in app.error[0].value.replace("\\", "")
         assert str(tmp_path) not in app.error[0].value
         labelled(app, "Try again").click().run()
     ended(app, "done")
     assert_fine(app)
     assert app.metric[0].label == "Training points n"
+
+
+def digits_file():
+    """Sixty pictures in the form of the larger MNIST."""
+    random, buffer = np.random.default_rng(0), io.BytesIO()
+    x, y = random.integers(0, 256, (60, 784), np.uint8), np.tile(np.array([1, 7], np.uint8), 30)
+    np.savez_compressed(buffer, x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
+    return buffer.getvalue()
 
 
 def labelled(app, words):
@@ -139,5 +146,37 @@ def labelled(app, words):
 
 def ended(app, state):
     """The job has ended and the page has seen it."""
-    until(lambda: jobs().get("fetch:forest_fires").state == state)
+    until(lambda: jobs().get("fetch:mnist_large").state == state)
     app.run()
+
+
+def test_a_stored_set_is_offered_as_a_sample_that_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
+    settings = Settings(data=DataSettings("stored", (("rows", 60),)))
+    app = opened(settings)
+    assert_fine(app)
+    assert "influence_core data add FILE --name NAME" in app.info[0].value.replace("\\", "")
+    random = np.random.default_rng(0)
+    for name in ("first", "second"):
+        np.savez(tmp_path / "a.npz", X=random.normal(size=(300, 3)), y=np.arange(300) % 2)
+        stored.add(tmp_path / "a.npz", name)
+    app = opened(settings)
+    assert_fine(app)
+    assert app.selectbox(key="data.stored.set").options == ["first", "second"]
+    assert any("A random sample of 60 of" in caption.value for caption in app.caption)
+    app.selectbox(key="data.stored.set").set_value("second").run()
+    assert_fine(app)
+    assert app.metric[0].value == "60"
+
+
+def test_an_empty_field_stands_for_nothing_chosen():
+    app = opened(Settings(data=DataSettings("forest_fires"), model=ModelSettings("ridge", 0.1)))
+    field = app.number_input(key="data.forest_fires.held_out")
+    assert field.value is None
+    assert field.placeholder == "random split"
+    field.set_value(3).run()
+    assert_fine(app)
+    assert dict(settings_of(app).data.options)["held_out"] == 3
+    app.number_input(key="data.forest_fires.held_out").set_value(None).run()
+    assert_fine(app)
+    assert dict(settings_of(app).data.options).get("held_out", -1) == -1

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core.analysis import FlipQuestion, Problem, analyse, fragility
 from influence_core.settings import DataSettings, ModelSettings, Settings
 from pages.components.explore import flip_panel
+from pages.components.explore.listing import written
 from pages.components.frame.presets import PRESETS
 from pages.components.problem.asked import Shown
 from pages.components.problem.scene import scene
@@ -88,9 +89,7 @@ def test_the_file_has_every_member() -> None:
     analysis = analyse(BLOBS)
     scores = analysis.scores([test])[:, 0]
     shown = Shown(analysis, BLOBS, View(test=test), np.array([test]), scores, None, scene(BLOBS))
-    text = list(
-        csv.reader(io.StringIO(flip_panel.core.cells.to_csv(flip_panel._file(shown, rows)).decode("utf-8-sig")))
-    )
+    text = list(csv.reader(io.StringIO(written(shown, rows).decode("utf-8-sig"))))
     assert [int(line[0]) for line in text[1:]] == rows.tolist()
     assert [line[1] for line in text[1:]] == analysis.problem.split.train.ids[rows].tolist()
 

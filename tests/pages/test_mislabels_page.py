@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 import influence_core.annotations as annotations
 from influence_core import reviewing
 from influence_core.settings import DataSettings, ModelSettings, Settings
-from pages.components.review import opening
+from pages.components.review import opening, shelf
 from pages.components.session import cached
 from pages.components.session.door import core
 from tests.pages.review import (
@@ -55,7 +55,7 @@ def test_one_click_leads_a_stranger_from_nothing_to_a_card(monkeypatch: pytest.M
 def test_a_card_says_why_it_was_flagged_and_what_a_relabel_would_do() -> None:
     app = with_queue()
     said = words(app)
-    for part in ("Why it was flagged", "What a relabel would do", "Strongest counter-example", "Trust: ‖∇J(θ̂)‖"):
+    for part in ("What the signals say", "What a relabel would do", "Strongest counter-example", "Trust: ‖∇J(θ̂)‖"):
         assert part in said
     bars = next(
         part.proto.body for part in app.get("html") if "if-why" in part.proto.body and "<table" in part.proto.body
@@ -63,8 +63,8 @@ def test_a_card_says_why_it_was_flagged_and_what_a_relabel_would_do() -> None:
     assert bars.index("Self-influence") < bars.index("Training loss") < bars.index("Gradient norm")
     labels = {button.key: button.label for button in app.button}
     assert [labels[f"review-class-{digit}"] for digit in "358"] == ["3", "5", "8"]
-    relabel = next(frame.value for frame in app.table if "first order" in frame.value)
-    assert len(relabel) == 3
+    relabel = next(part.proto.body for part in app.get("html") if "first order" in part.proto.body)
+    assert relabel.count("<tr>") == 4 and "(given)" in relabel
 
 
 def test_keys_answer_and_bring_the_next_card_and_undo_brings_it_back() -> None:
@@ -106,30 +106,57 @@ def test_looking_around_answers_nothing_and_leads_back() -> None:
     assert name_on_card(app) != first
     assert app.button(key="review-Q").disabled and app.button(key="review-class-3").disabled
     assert app.query_params["place"] in ("1", ["1"])
+    assert "only to look at" in words(app)
     key(app, "Left")
     assert name_on_card(app) == first
     assert not app.button(key="review-Q").disabled
 
 
+def test_an_older_answer_is_changed_where_it_is_looked_at() -> None:
+    app = with_queue()
+    first = name_on_card(app)
+    app.text_area(key="review.note").set_value("a bit torn").run()
+    key(key(app, "Q"), "E")
+    held = name_on_card(app)
+    key(key(app, "Left"), "Left")
+    assert name_on_card(app) == first and "Your answer: kept" in words(app)
+    assert app.text_area(key="review.note").value == "a bit torn"
+    assert not app.button(key="review-E").disabled and app.button(key="review-S").disabled
+    key(app, "E")
+    assert stored(app) == [("keep", None), ("exclude", None), ("exclude", None)]
+    assert "Your answer: excluded" in words(app) and f"{first}: excluded, changed" in words(app)
+    key(app, "back")
+    assert name_on_card(app) == held and app.text_area(key="review.note").value == ""
+    key(app, "U")
+    key(key(app, "Left"), "Left")
+    assert "Your answer: kept" in words(app)
+
+
 def test_notes_go_with_the_answer_and_not_with_the_next() -> None:
     app = with_queue()
-    app.text_input(key="review.note").set_value("torn").run()
+    app.text_area(key="review.note").set_value("torn").run()
     key(key(app, "Q"), "Q")
     with cached.store().reading() as connection:
         notes = [row[0] for row in connection.exec_driver_sql("SELECT note FROM decision ORDER BY id")]
     assert notes == ["torn", ""]
-    app.text_input(key="review.note").set_value("of the third card").run()
-    assert key(app, "U").text_input(key="review.note").value == ""
+    app.text_area(key="review.note").set_value("of the third card").run()
+    third = name_on_card(app)
+    assert until(opened(), lambda app: has(app, "review-Q")).text_area(key="review.note").value == "of the third card"
+    assert key(app, "U").text_area(key="review.note").value == ""
+    until(key(app, "Q"), lambda app: name_on_card(app) == third)
+    assert app.text_area(key="review.note").value == "of the third card"
 
 
 def test_rows_of_a_table_are_cards_too() -> None:
     app = with_queue(ROWS)
-    shown = app.table[0].value
-    assert list(shown.columns) == ["value", "usual", "distance"]
-    assert "petal length (cm)" in shown.index
+    tables = [part.proto.body for part in app.get("html") if "<table" in part.proto.body]
+    assert any("petal length (cm)" in table and "this row" in table and "usual: " in table for table in tables)
+    witnesses = [table for table in tables if "this one" in table]
+    assert len(witnesses) == 1 and "(cm)" in witnesses[0]  # with values beside the card's
+    assert 0 < witnesses[0].index("Support ") < witnesses[0].index("Contradict it")
     labels = {button.key: button.label for button in app.button}
     assert [labels[f"review-class-{digit}"] for digit in "012"] == ["setosa", "versicolor", "virginica"]
-    assert len(app.table) == 4  # the row, the relabel effects, and two of witnesses
+    assert not app.table  # whose cells would be read as Markdown
 
 
 def test_more_than_ten_classes_are_chosen_from_a_box_that_forgets_its_last_answer() -> None:
@@ -142,12 +169,17 @@ def test_more_than_ten_classes_are_chosen_from_a_box_that_forgets_its_last_answe
     key_ = core.uploads.upload_store().save(core.uploads.build(raw, mapping))
     data = DataSettings("upload", (("id", key_),), validation_fraction=0.2, test_fraction=0.2)
     app = with_queue(Settings(data, ModelSettings("softmax", 0.1)))
-    assert app.button(key="review-relabel").disabled and not has(app, "review-class-0")
     given = int(app.button(key="review-Q").label.removeprefix("Keep: kind "))
     app.selectbox(key="review.class").set_value((given + 5) % 12).run()
-    key(app, "relabel")
     assert stored(app) == [("re-label", (given + 5) % 12)]
-    assert app.selectbox(key="review.class").value is None and app.button(key="review-relabel").disabled
+    assert app.selectbox(key="review.class").value is None
+    buttons = {button.key: button.label for button in app.button if str(button.key).startswith("review-class-")}
+    assert set(buttons) == {f"review-class-{digit}" for digit in "0123456789"}
+    assert buttons["review-class-1"] == app.button(key="review-W").label.removeprefix("Accept: ")  # the likeliest
+    given = app.button(key="review-Q").label.removeprefix("Keep: ")
+    assert given not in buttons.values()
+    key(app, "class-1")
+    assert stored(app)[-1] == ("re-label", int(buttons["review-class-1"].removeprefix("kind ")))
 
 
 def test_a_numeric_target_has_no_labels_to_review() -> None:
@@ -210,13 +242,13 @@ def test_blind_mode_hides_suggestion_and_evidence_until_a_first_answer() -> None
     blind()
     app = opened()
     assert "Blind: answer first" in words(app)
-    assert "Why it was flagged" not in words(app) and "Strongest counter-example" not in words(app)
+    assert "What the signals say" not in words(app) and "Strongest counter-example" not in words(app)
     assert app.button(key="review-W").disabled
     first = name_on_card(app)
     key(app, "N")
     assert name_on_card(app) == first
     assert "Your first answer is kept" in words(app)
-    assert "Why it was flagged" in words(app)
+    assert "What the signals say" in words(app)
     key(app, "Q")
     assert name_on_card(app) != first
     assert [action for action, _ in stored(app)] == ["review", "keep"]
@@ -260,8 +292,10 @@ def counter_example(app: AppTest) -> str:
 def test_the_strongest_counter_example_is_relabelled_from_the_card_which_stays() -> None:
     app = with_queue()
     first, other = name_on_card(app), counter_example(app).split(":** ")[1].split(",")[0]
-    label = app.button(key="review-counter").label.removeprefix("Relabel it: ")
-    key(app, "counter")
+    label = app.button(key="review-counter").label.removeprefix("Relabel it: ").removesuffix(" …")
+    key(key(key(app, "counter"), "counter-no"), "counter")
+    assert stored(app) == [] and "6 to 10 of 50" in words(app)
+    key(app, "counter-yes")
     assert name_on_card(app) == first
     assert stored(app) == [("re-label", ["3", "5", "8"].index(label))]
     with cached.store().reading() as connection:
@@ -271,7 +305,7 @@ def test_the_strongest_counter_example_is_relabelled_from_the_card_which_stays()
     assert f"{other}: " in words(app)  # beside the number of the card
     key(app, "U")
     assert name_on_card(app) == first and has(app, "review-counter")
-    key(key(app, "counter"), "Q")
+    key(key(key(app, "counter"), "counter-yes"), "Q")
     assert name_on_card(app) != first
     assert [action for action, _ in stored(app)] == ["re-label", "undo", "re-label", "keep"]
 
@@ -279,10 +313,11 @@ def test_the_strongest_counter_example_is_relabelled_from_the_card_which_stays()
 def test_a_counter_example_that_somebody_holds_is_said_and_looked_at() -> None:
     app = with_queue()
     first, other = name_on_card(app), counter_example(app).split(":** ")[1].split(",")[0]
-    (queue,) = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)
-    position = cached.problem(DIGITS).split.train.ids.tolist().index(other)
+    (queue,) = annotations.queues(cached.store(), shelf.whole(DIGITS).fingerprint)
+    position = shelf.whole(DIGITS).split.train.ids.tolist().index(other)
     annotations.take_card(cached.store(), queue.id, "Bob", position)
-    for button in ("counter", "counter-open"):
+    key(app, "counter")
+    for button in ("counter-yes", "counter-open"):
         key(app, button)
         assert "Somebody else is working on that item" in app.toast[0].value
     assert stored(app) == [] and name_on_card(app) == other and "only to look at" in words(app)
@@ -304,7 +339,7 @@ def test_the_card_of_the_counter_example_is_one_click_away() -> None:
 def test_a_counter_example_outside_the_queue_has_no_button_but_is_said() -> None:
     app = with_queue()
     other = counter_example(app).split(":** ")[1].split(",")[0]
-    position = cached.problem(DIGITS).split.train.ids.tolist().index(other)
+    position = shelf.whole(DIGITS).split.train.ids.tolist().index(other)
     with cached.store().writing() as connection:
         connection.exec_driver_sql(f"DELETE FROM task WHERE position = {position}")
     app.run()
@@ -334,7 +369,7 @@ def test_an_annotator_narrows_what_is_served_and_the_link_says_so() -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("postgresql://ada:hunter2@127.0.0.1:1/labels", "The connection to the database was lost"),
+        ("postgresql://ada:hunter2@127.0.0.1:1/labels", "The database server “127.0.0.1:1/labels” did not answer"),
         ("mysql://ada:hunter2@host/labels", "Expected INFLUENCE_DB_URL like"),
     ],
 )

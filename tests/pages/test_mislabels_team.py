@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import influence_core.annotations as annotations
+from pages.components.review import shelf
+from pages.components.review.people import Person
 from pages.components.session import cached
 from pages.components.session.view import View
 from tests.pages.review import (
@@ -17,6 +19,7 @@ from tests.pages.review import (
     PAGE,
     ROWS,
     folder,
+    has,
     key,
     name_on_card,
     opened,
@@ -98,11 +101,52 @@ def test_retraining_tells_before_and_after_and_makes_the_next_queue() -> None:
     assert "3 relabelled, 1 excluded, 0 kept" in words(page)
     press(page, "Make queue 2")
     until(page, lambda page: "Queue 2" in str(page.selectbox(key="review.version").options))
-    (newest, oldest) = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)
+    (newest, oldest) = annotations.queues(cached.store(), shelf.whole(DIGITS).fingerprint)
     assert (newest.version, oldest.version) == (2, 1)
     assert newest.size == oldest.size - 4
     again = until(opened(), lambda app: "Strongest counter-example" in words(app))
-    assert "Card 1 of " + str(newest.size) in words(again)
+    assert f"You work in queue 1. Queue 2, of {newest.size:,} cards, is newer." in words(again)  # nobody is moved
+    key(again, "newer")
+    until(again, lambda app: f"Card 1 of {newest.size}" in words(app))
+    bob = until(opened(name="Bob"), lambda app: "Strongest counter-example" in words(app))
+    assert f"of {newest.size}, queue 2" in words(bob)  # who has answered nothing yet begins there
+
+
+def test_queues_are_listed_with_who_and_how_far_and_a_lead_assigns() -> None:
+    app = with_queue()
+    key(app, "Q")
+    lead = opened(panel="team")
+    lead.multiselect(key="review.assigned-1").set_value(["Ada"])
+    press(lead, "Assign")
+    assert annotations.overviews(cached.store(), "ada")[0].assigned == ("Ada",)
+    fresh = AppTest.from_file(PAGE, default_timeout=PATIENCE)
+    fresh.session_state["review.person"] = Person("ADA", "name", lead=False)
+    fresh.run()
+    said = words(fresh)
+    assert "queue 1 · **for you**" in said and "assigned to Ada" in said and "by Ada" in said
+    assert "1 of " in said and "last answer" in said
+    press(fresh, "Open")
+    assert fresh.session_state.settings == DIGITS and has(fresh, "review-Q")
+    assert "Assigned" not in words(fresh)
+    key(fresh, "lobby")
+    assert "for you" in words(fresh) and not has(fresh, "review-Q")
+
+
+def test_a_typed_name_is_a_lead_with_the_key_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFLUENCE_LEAD_KEY", "s3cret")
+    app = opened(name="")
+    app.text_input(key="review.typed").set_value("Ada")
+    app.text_input(key="review.key").set_value("wrong")
+    press(app, "Review the current data")
+    assert "key of the leads" in app.error[0].value
+    app.text_input(key="review.key").set_value("")
+    press(app, "Review the current data")
+    assert "ask a lead" in words(app)
+    again = opened(name="")
+    again.text_input(key="review.typed").set_value("Ada")
+    again.text_input(key="review.key").set_value("s3cret")
+    press(again, "Review the current data")
+    assert any(button.label == "Make the queue" for button in again.button)
 
 
 def test_curves_need_flips_that_are_known() -> None:
@@ -130,7 +174,7 @@ def test_exports_say_how_many_rows_and_come_back_in() -> None:
     for letter in "QWE":
         key(app, letter)
     page = opened(panel="export")
-    n = len(cached.problem(DIGITS).split.train)
+    n = len(shelf.whole(DIGITS).split.train)
     assert [label.rpartition(": ")[2] for label in page.radio[0].options] == [f"{n:,}", f"{n:,}", "3"]
     page.radio[0].set_value("decided").run()
     press(page, "Prepare the files: 3 rows")
@@ -162,10 +206,10 @@ def test_filtered_exports_hold_what_the_filter_lets_through() -> None:
     assert len(annotations.read_csv(files["label_issues.csv"])) == 1
     assert len(annotations.read_csv(files["dataset_clean.csv"])) == 0
     page.multiselect(key="review.export-outcome").set_value([]).run()
-    press(page, f"Prepare the files: {len(cached.problem(ROWS).split.train)} rows")
+    press(page, f"Prepare the files: {len(shelf.whole(ROWS).split.train)} rows")
     files = page.session_state["review.files"].files
     clean = annotations.read_csv(files["dataset_clean.csv"])
-    train = cached.problem(ROWS).split.train
+    train = shelf.whole(ROWS).split.train
     assert list(clean.columns) == ["id", *train.feature_names, train.target_name]
     assert len(clean) == len(train) - 1
     assert (
@@ -184,12 +228,19 @@ def test_exports_are_for_leads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_second_pass_can_be_taken_up_at_once() -> None:
     app = with_queue()
     first = name_on_card(app)
+    app.text_area(key="review.note").set_value("3 or 5?").run()
     key(key(app, "N"), "Q")
     app.toggle(key="review.second").set_value(True).run()
-    assert name_on_card(app) == first
-    assert "Second pass" in words(app)
-    key(app, "E")
-    assert "Second pass: the answers differed" not in words(app)
+    assert name_on_card(app) != first  # for somebody else
+    bob = opened(name="Bob")
+    bob.toggle(key="review.second").set_value(True).run()
+    assert name_on_card(bob) == first and "Second pass: the answers differ" in words(bob)
+    said = next(
+        part.proto.body for part in bob.get("html") if "if-said" in part.proto.body and "<table" in part.proto.body
+    )
+    assert "Ada" in said and "needs review" in said and "3 or 5?" in said
+    key(bob, "E")
+    assert "Second pass: the answers differ" not in words(bob)
 
 
 def test_links_name_version_strategy_and_place() -> None:
@@ -216,7 +267,7 @@ def test_a_lead_makes_the_next_version_by_another_signal() -> None:
     lead.checkbox(key="review.plan.blind").check().run()
     press(lead, "Make the next version")
     until(lead, lambda lead: len(lead.selectbox(key="review.version").options) == 2)
-    made = annotations.queues(cached.store(), cached.problem(DIGITS).split.train.fingerprint)[0]
+    made = annotations.queues(cached.store(), shelf.whole(DIGITS).fingerprint)[0]
     assert (made.version, made.strategy, made.overlap, made.blind, made.size) == (2, "loss", 2, True, 40)
     assert made.control_fraction == pytest.approx(0.1)
     with cached.store().reading() as connection:

@@ -8,16 +8,21 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from influence_core import analysis as core
 from influence_core import wrap
 from influence_core.analysis import ESTIMATORS, MODELS, Cancelled, Task, analyse, result_store
 from influence_core.analysis.networks import LEFT_OUT
 from influence_core.analysis.truth import FEWEST
+from influence_core.compute.executor import executor
+from influence_core.compute.task import Call
 from influence_core.models import NETWORK
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings, to_query
-from pages.components.problem import network_truth, train_panel
+from pages.components.problem import loo_panel, network_truth, train_panel
 from pages.components.problem.asked import Shown
+from pages.components.problem.scene import scene
 from pages.components.session.view import View
 from tests import waiting
+from tests.core import made_pieces
 from tests.waiting import PATIENCE
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -57,10 +62,16 @@ def click(app, label):
     next(button for button in app.button if button.label.startswith(label)).click().run()
 
 
+def test_a_group_that_leaves_a_network_is_measured_by_this_very_run_whatever_the_scatter_shows():
+    for truth in analyse(MOONS).problem.truths:
+        app = explore(MOONS, group="3-5", truth=truth)
+        assert [metric.label for metric in app.metric if metric.label.startswith("Refit")] == ["Refit: this very run"]
+
+
 @pytest.mark.parametrize("estimator", [name for name, entry in ESTIMATORS.items() if NETWORK in entry.kinds])
 def test_every_estimator_of_a_network_opens(estimator):
     app = explore(changed(MOONS, estimator=estimator))
-    if ESTIMATORS[estimator].seeds:  # a job, which starts by itself where it takes a moment
+    if ESTIMATORS[estimator].seeds or ESTIMATORS[estimator].unrolls:  # a job, which starts by itself where it is short
         until(app, "Helpful")
     assert not app.exception
     assert not app.error, words(app)
@@ -76,6 +87,21 @@ def test_networks_of_other_seeds_are_trained_as_a_job_that_is_offered(monkeypatc
     click(app, "Train the other networks")
     until(app, "Helpful")
     assert not app.error, words(app)
+
+
+def test_going_back_through_the_run_is_a_job_that_is_offered(monkeypatch):
+    monkeypatch.setattr(train_panel, "UNASKED", 0.0)
+    monkeypatch.setattr(train_panel, "AT_ONCE", 0.0)  # as for a large network
+    app = explore(changed(MOONS, estimator="unrolled", seed=6))
+    assert "Back through this training run, for this test point" in words(app)
+    assert "Back through this training run, for all test points" in words(app)
+    assert "Helpful" not in words(app)  # no scores before that
+    click(app, "Go back for this test point")
+    until(app, "Helpful")
+    analysis = analyse(changed(MOONS, estimator="unrolled", seed=6))
+    assert core.Unrolling(analysis, [app.session_state.view.point]).ready
+    assert not core.Unrolling(analysis, range(len(analysis.problem.test))).ready
+    assert "is a ranking" not in words(app) and "no exact minimum" not in words(app)
 
 
 def test_one_step_newton_in_a_link_becomes_first_order_with_a_sentence():
@@ -100,6 +126,17 @@ def test_training_without_each_point_shows_the_noise_and_offers_halves():
     until(app, "**LDS = ")
 
 
+def test_a_long_job_runs_in_processes_of_its_own(monkeypatch):
+    monkeypatch.setattr("influence_core.compute.scheduler.SHORT", 0.0)  # as if it were one
+    monkeypatch.setenv("INFLUENCE_SCHEDULER", "local:2")
+    workers = executor("local:2")
+    workers.run([Call(made_pieces.process)] * 2, Task())  # begun by a job, they would start as far back as it stands
+    app = explore(changed(MOONS, seed=7))
+    click(app, "Train without each point")
+    until(app, "Grey band: ±2σ")
+    assert len(workers.processes) == 2
+
+
 def test_what_an_earlier_server_measured_is_shown_at_once():
     """Other options of nothing that matters: this server's queue has never heard of it, the store has."""
     settings = changed(MOONS, seed=3)
@@ -116,7 +153,7 @@ def test_what_an_earlier_server_measured_is_shown_at_once():
     app = explore(settings)
     assert "Grey band: ±2σ" in words(app)
     assert "**LDS = " in words(app)
-    assert "against training without a point: r = " in words(app).replace("\\", "")
+    assert "against the same run without a point: r = " in words(app).replace("\\", "")
     assert not [button for button in app.button if button.label.startswith("Train")]
 
 
@@ -139,9 +176,9 @@ def test_a_cancelled_run_of_a_network_leaves_what_it_finished(monkeypatch):
 def test_the_band_is_two_standard_deviations_of_other_seeds():
     analysis = analyse(MOONS)
     refits = analysis.problem.loo()
-    shown = Shown(analysis, MOONS, View(test=2), np.array([2]), analysis.scores([2])[:, 0], refits, None)
+    shown = Shown(analysis, MOONS, View(test=2), np.array([2]), analysis.scores([2])[:, 0], refits, scene(MOONS))
     values = refits.noise[:, 2]
-    assert shown.look().band == pytest.approx(2 * values.std(ddof=1))
+    assert loo_panel.look(shown).band == pytest.approx(2 * values.std(ddof=1))
     inside = np.mean(np.abs(refits.change[:, 2]) <= 2 * values.std(ddof=1))
     assert f"{inside:.0%} of the measured changes lie inside" in network_truth.words(shown)
     assert ("means nothing here" in network_truth.words(shown)) == (inside >= network_truth.MOSTLY)

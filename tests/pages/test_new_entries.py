@@ -45,7 +45,7 @@ def reviewed(**view):
 
 @pytest.mark.parametrize("model", ["logistic", "mlp"])
 def test_an_estimator(monkeypatch, model):
-    entry = Estimator(title="Half of it", scores=lambda i, w: loss_change(i, w) / 2, predicts=False)
+    entry = Estimator(title="Half of it", help="Half of it.", scores=lambda i, w: loss_change(i, w) / 2, predicts=False)
     monkeypatch.setitem(ESTIMATORS, "half", entry)
     options = (("epochs", 2), ("width", 4)) if model == "mlp" else ()
     plain = replace(BLOBS, model=ModelSettings(model, 0.1, options=options))

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from influence_core import analysis
 from influence_core.agreement import linear_datamodelling
 from influence_core.analysis import Halves, trials
-from influence_core.analysis.networks import TRAINED
+from influence_core.analysis.networks import SAME_RUN
 from influence_core.analysis.trials import Trial
 from influence_core.analysis.truth import CERTIFIED
 from influence_core.settings import DataSettings, ModelSettings, Settings, SolverSettings
@@ -141,30 +141,30 @@ def until(app, ready):
 def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_path):
     monkeypatch.setenv("INFLUENCE_DATA_DIR", str(tmp_path))
     few = ["cholesky", "ekfac", "identity"]  # quick ones
-    monkeypatch.setattr(analysis, "applicable_solvers", lambda _size: few)
+    monkeypatch.setattr(analysis, "applicable_solvers", lambda *_: few)
     settings = moons()
     app = opened(settings)
     until(app, lambda app: app.get("plotly_chart"))
-    assert set(rows(app)["to LOO"][:3]) == set(rows(app)["LDS"][:3]) == {"not run"}
+    assert set(rows(app)["to LOO of this run"][:3]) == set(rows(app)["LDS of this run"][:3]) == {"not run"}
     assert "not measured yet" in app.info[-1].value
 
     app.button_group(key="against").set_value("lds").run()
     [run] = [button for button in app.button if button.label == "Train on 50 random halves"]
     run.click().run()
-    until(app, lambda app: "not run" not in set(rows(app)["LDS"]))
+    until(app, lambda app: "not run" not in set(rows(app)["LDS of this run"]))
     start = cached.problem(settings).start
     found = benches.trial(settings, "cholesky", start)
     halves = cached.problem(settings).truth.stored_halves()
     lds = linear_datamodelling(halves.values[:, [start]], found.scores[:, None], halves.members).mean.value
     table = rows(app).set_index("solver")
-    assert table.loc["Cholesky", "LDS"] == f"{lds:.2f}"
+    assert table.loc["Cholesky", "LDS of this run"] == f"{lds:.2f}"
     assert f"LDS = {lds:.2f} at this test point" in app.info[-1].value.replace("\\", "")
     assert any("One dot for each of 50 networks" in caption.value for caption in app.caption)
 
     app.button_group(key="against").set_value("loo").run()
     [run] = [button for button in app.button if button.label == "Train without each point"]
     run.click().run()
-    until(app, lambda app: "not run" not in set(rows(app)["to LOO"]))
+    until(app, lambda app: "not run" not in set(rows(app)["to LOO of this run"]))
     assert any("48 of 48 training points were left out" in caption.value for caption in app.caption)
     assert app.session_state.view.against == "loo"
     assert not app.exception and not app.error
@@ -173,7 +173,7 @@ def test_a_network_is_compared_with_what_training_again_shows(monkeypatch, tmp_p
 @pytest.mark.parametrize("name", ["auto", *SOLVERS])
 def test_every_setting_of_a_network_has_an_automatic_choice_with_its_reason_and_can_be_set_by_hand(monkeypatch, name):
     used = "eigh" if name == "auto" else name
-    monkeypatch.setattr(analysis, "applicable_solvers", lambda _size: [used])
+    monkeypatch.setattr(analysis, "applicable_solvers", lambda *_: [used])
     quick = (("rounds", 1),) if name == "lissa" else ()
     app = opened(moons(solver=SolverSettings(name, options=quick)))
     said = " ".join(caption.value for caption in app.caption).replace("\\", "")
@@ -215,15 +215,15 @@ def test_the_verdict_is_what_the_numbers_say():
     dear = Trial("cholesky", "Cholesky", 5.0, 1.0, 1e-15, scores=exact)
     close = Trial("nystrom", "Nyström", 0.0, 0.1, 0.3, scores=exact + 0.01 * random.normal(size=40))
     wrong = Trial("identity", "Identity", 0.0, 0.0, 2.0, scores=random.normal(size=40))
-    truth = Yardstick(TRAINED, halves=halves)
+    truth = Yardstick(SAME_RUN, halves=halves)
     said = verdict([dear, close, wrong], truth)
     assert "Nyström reaches 1.00 in 100\u00a0ms instead of 6\u00a0s. The difference, 0.00 ± 0.00," in said
     assert "No solver that is clearly cheaper" in verdict([dear, wrong], truth)
     blind = replace(dear, scores=wrong.scores)
     assert "hardly more than chance" in verdict([blind], truth)
-    noisy = Yardstick(TRAINED, loo=exact, noise=10.0)
+    noisy = Yardstick(SAME_RUN, loo=exact, noise=10.0)
     assert "100% of the changes" in verdict([dear], noisy) and "means nothing here" in verdict([dear], noisy)
-    assert "r = 1.000 and slope = 1.000" in verdict([dear], Yardstick(TRAINED, loo=exact, noise=1e-9))
+    assert "r = 1.000 and slope = 1.000" in verdict([dear], Yardstick(SAME_RUN, loo=exact, noise=1e-9))
     assert verdict([dear], Yardstick(CERTIFIED)) == ""
 
 

@@ -135,6 +135,58 @@ def test_a_way_to_read_a_column_that_cannot_be_is_one_sentence():
     fine(app)
 
 
+def test_a_file_is_read_as_a_person_says_and_everything_is_guessed_anew():
+    text = "made by hand;;\nx;y;город\n" + "".join(f"{k / 4};{k % 5};{('Łódź', 'Kraków')[k % 2]}\n" for k in range(60))
+    app = given(opened(), text.replace("город", "miasto").encode("cp1250"))
+    fine(app)
+    line = app.number_input(key="upload.asked.line")
+    assert line.value == 2 and app.selectbox(key="upload.asked.names").format_func("") == "Guess: column names"
+    assert "Windows-1252" in app.selectbox(key="upload.asked.encoding").format_func("")
+    app.selectbox(key="upload.asked.encoding").set_value("cp1250").run()
+    fine(app)
+    assert "Kraków: 30, Łódź: 30" in " ".join(caption.value for caption in app.caption).replace("\\", "")
+    app.number_input(key="upload.asked.line").set_value(3).run()
+    fine(app)
+    assert (
+        app.selectbox(key="upload.target").value == "column 3" and app.number_input(key="upload.asked.line").value == 3
+    )
+    app.selectbox(key="upload.asked.separator").set_value("|").run()
+    assert len(app.error) == 1 and "at least 2 columns" in app.error[0].value and "upload.use" not in keys(app)
+    app.selectbox(key="upload.asked.separator").set_value("").run()
+    fine(app)
+    app.button(key="upload.use").click().run()
+    fine(app)
+    manifest = uploads.upload_store().manifest(fingerprint(app))
+    form = {"encoding": "cp1250", "separator": "", "sheet": "", "line": 3, "names": "", "decimal": ""}
+    assert manifest["mapping"]["form"] == form and manifest["class_names"] == ["Kraków", "Łódź"]
+    assert "upload.asked" not in app.session_state
+
+
+def test_a_file_that_cannot_be_read_by_guess_can_be_read_as_a_person_says():
+    content = table(town=["Ulm"] * 60).to_csv(index=False).encode().replace(b"Ulm", b"\x81\x8d", 1)
+    app = given(opened(), content, "a.txt")
+    assert len(app.error) == 1 and "choose its encoding" in app.error[0].value and "upload.use" not in keys(app)
+    app.selectbox(key="upload.asked.encoding").set_value("cp437").run()
+    fine(app)
+    assert app.selectbox(key="upload.target").value == "label"
+
+
+def test_another_sheet_of_a_workbook_can_be_chosen():
+    other = [["u", "kind"], *([k / 7, "pq"[k % 2]] for k in range(30))]
+    app = given(opened(), xlsx({"Data": SHEET, "Other": other}), "mine.xlsx")
+    fine(app)
+    assert app.selectbox(key="upload.asked.sheet").value == "Data"
+    app.number_input(key="upload.asked.line").set_value(2).run()
+    app.selectbox(key="upload.asked.sheet").set_value("Other").run()
+    fine(app)
+    assert app.selectbox(key="upload.target").value == "kind" and app.number_input(key="upload.asked.line").value == 1
+    app = given(app, table(), "plain.csv")
+    fine(app)
+    assert (
+        app.selectbox(key="upload.asked.encoding").value == "" and app.number_input(key="upload.asked.line").value == 1
+    )
+
+
 def test_dates_are_left_out_until_they_are_asked_for():
     data = table(day=pd.date_range("2024-01-25", periods=60).strftime("%d.%m.%Y"))
     app = given(opened(), data)
@@ -279,7 +331,7 @@ def test_texts_of_the_source_stand_beside_the_points():
     key = some("plane")
     data = load(DataSettings("upload", (("id", key),)), 0).test
     lines = lens_of(data).hover(data, None)
-    assert all(re.fullmatch(r"row-\d{5}: [01] · <img src=x onerror=alert\(1\)> \d+", line) for line in lines)
+    assert all(re.fullmatch(r"row \d+: [01] · <img src=x onerror=alert\(1\)> \d+", line) for line in lines)
 
 
 def test_hostile_names_cells_and_labels_are_shown_as_text():
@@ -318,7 +370,7 @@ def test_any_container_is_in_with_one_click_and_says_what_was_understood(name, c
 @pytest.mark.parametrize(("name", "content", "words"), [
     ("mine.pkl", b"\x80\x04N.", "pickled files can run code"), ("cat.jpg", b"\xff\xd8\xff\xe0", "a single picture"),
     ("mine.docx", b"PK\x03\x04junk", "damaged or cut"),
-    ("mine.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
+    ("mine.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it again as .xlsx"),
 ], ids=named)  # fmt: skip
 def test_the_uploader_takes_every_file_and_the_core_says_what_is_wrong(name, content, words):
     uploader = opened().file_uploader[0]
@@ -326,3 +378,45 @@ def test_the_uploader_takes_every_file_and_the_core_says_what_is_wrong(name, con
     app = given(opened(), content, name)
     assert not app.exception and len(app.error) == 1
     assert words in app.error[0].value.replace("\\", "") and "upload.use" not in keys(app)
+
+
+def test_texts_are_guessed_and_their_words_become_the_features():
+    random = np.random.default_rng(0)
+    said = [f"{'an excellent' if k % 2 else 'a dull'} film, number {k} {random.random()}" for k in range(60)]
+    reviews = pd.DataFrame({"review": said, "label": ["good" if k % 2 else "bad" for k in range(60)]})
+    app = given(opened(), reviews)
+    fine(app)
+    assert app.multiselect(key="upload.prose").value == ["review"]
+    assert "upload.left_out" not in keys(app)
+    use = next(button for button in app.button if button.label.startswith("Use"))
+    app = use.click().run()
+    fine(app)
+    split = load(app.session_state.settings.data, 0)
+    assert split.kind == "text" and "excellent" in split.train.feature_names
+    assert app.session_state.settings.estimator == "newton"
+    assert any("rare words have high leverage" in info.value for info in app.info)
+
+
+def test_texts_can_be_left_to_other_columns():
+    said = [f"a film with a plot, number {k} of them" for k in range(60)]
+    app = given(opened(), table(review=said))
+    fine(app)
+    assert app.multiselect(key="upload.prose").value == []
+    app.multiselect(key="upload.prose").select("review").run()
+    fine(app)
+    assert "of texts" in {metric.value for metric in app.metric}
+
+
+def test_how_texts_become_features_is_chosen_with_the_file_and_changed_later():
+    said = [f"{'good' if k % 2 else 'bad'} words about film number {k} and its long story" for k in range(60)]
+    app = given(opened(), pd.DataFrame({"text": said, "label": ["no", "yes"] * 30}))
+    fine(app)
+    app.number_input(key="upload.words.words").set_value(10).run()
+    app.selectbox(key="upload.words.pairs").select("yes").run()
+    app.button(key="upload.use").click().run()
+    fine(app)
+    assert dict(app.session_state.settings.data.options) == {"id": fingerprint(app), "pairs": "yes", "words": 10}
+    assert app.number_input(key="data.upload.words").value == 10
+    app.number_input(key="data.upload.words").set_value(12).run()
+    fine(app)
+    assert len(load(app.session_state.settings.data, 0).train.feature_names) == 12
