@@ -220,7 +220,7 @@ class Analysis:
         click = Click(
             asked.scores[:, 0],
             asked.solution,
-            problem.remoteness[list(rows)],
+            problem.remoteness(list(rows)),
             asked.watched,
             rows_of(problem.split.test.x, list(rows)),
             plain=self.settings.estimator == "newton" and not self.influence.curvature.damping,

@@ -15,13 +15,13 @@ from torch import Tensor
 from influence_core.analysis.groups import GroupRefit, checked_group
 from influence_core.analysis.networks import OVER_SEEDS, SAME_RUN
 from influence_core.analysis.truth import CERTIFIED, Truth, collected, looking
-from influence_core.compute import FloatArray, Recent, Task, known, numpy, once, result_store
+from influence_core.compute import FloatArray, Recent, RowsLike, Task, known, numpy, once, result_store
 from influence_core.compute.sparse import rows_of
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
 from influence_core.data.columns import SourceColumn, source_columns
 from influence_core.data.corrections import Corrections, corrected
-from influence_core.data.neighbours import Crowd, copies, remoteness
+from influence_core.data.neighbours import Crowd, Yardstick, copies
 from influence_core.data.positions import Positions, positions
 from influence_core.influence.diagnostics import Diagnostics, defined, deletion_diagnostics
 from influence_core.influence.second_step import Forecast
@@ -172,9 +172,13 @@ class Problem:
         return copies(self.split.train.x)
 
     @once
-    def remoteness(self) -> FloatArray:
-        """(m,) distance of every test point to the nearest training point, in units of what is far for one of those."""
-        return remoteness(self.split.train.x, self.split.test.x)
+    def yardstick(self) -> Yardstick:
+        """What is far for a training point."""
+        return Yardstick.of(self.split.train.x)
+
+    def remoteness(self, rows: RowsLike) -> FloatArray:
+        """(k,) distance of some test points to the nearest training point, in units of what is far for one of those."""
+        return self.yardstick.remoteness(self.split.test.x[list(rows)])
 
     @once
     def predictions(self) -> FloatArray:

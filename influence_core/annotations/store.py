@@ -7,8 +7,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,10 +35,12 @@ class Store:
     Attributes:
         engine: connections to it.
         clock: seconds since 1970, where the database has no clock of its own.
+        turn: of the threads that write to SQLite: one that finds the file locked sleeps, longer each time.
     """
 
     engine: Engine
     clock: Callable[[], float] = time.time
+    turn: Lock = field(default_factory=Lock)
 
     def now(self, connection: Connection) -> float:
         """Seconds since 1970 by the clock that leases and decisions know: the server's where several may use it."""
@@ -62,8 +65,23 @@ class Store:
         Yields:
             The connection.
         """
-        with named(), self.engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        with (
+            self._turn(),
+            named(),
+            self.engine.connect().execution_options(immediate=True) as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        """Threads of this process go one after the other; who waits too long hears of it from the file itself."""
+        mine = self.engine.dialect.name == "sqlite" and self.turn.acquire(timeout=WAIT)
+        try:
+            yield
+        finally:
+            if mine:
+                self.turn.release()
 
     def close(self) -> None:
         """Give the connections back."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from influence_core.compute import spread
 from influence_core.compute.sparse import SparseRows, multiplied
 
 FloatArray = NDArray[np.float64]
@@ -18,6 +23,7 @@ Rows = NDArray[np.int64]  # numbers of examples
 RowsLike = Sequence[int] | Rows
 BLOCK_BYTES = 64 * 2**20
 SMALL = 4e7  # multiplications of a product that one thread does in about 10 ms
+LONG = 4e9  # of one that it does in about a second
 
 if "OMP_NUM_THREADS" not in os.environ:
     # On the CPU products go to NumPy's BLAS, torch does the small steps between them.  A second pool of threads for
@@ -32,6 +38,50 @@ def settle() -> None:
     start a pool as wide as the machine and let it spin, which doubled the time of a click (measured on two cores).
     """
     torch.get_num_threads()
+
+
+class _Threads:
+    """How many threads NumPy's BLAS uses in this process."""
+
+    def __init__(self) -> None:
+        self.narrow, self._one = False, threading.Lock()
+
+    def keep_few(self) -> None:
+        """One thread from now on, but for long products: for a process in which many threads compute.
+
+        OpenBLAS runs one threaded product at a time and its threads spin meanwhile: three pages that fitted 80,000 × 71
+        at once took 11 s and 21 s of the processor on two cores, with one thread each 4.5 s and 9 s; a page alone took
+        2.7 s and 4.6 s, with one thread 2.4 s of both.
+        """
+        self.narrow = True
+        self._use(1)
+
+    @contextmanager
+    def __call__(self, multiplications: float) -> Generator[None]:
+        """All cores for a long product, unless another one has them."""
+        if not self.narrow or multiplications < LONG or not self._one.acquire(blocking=False):
+            yield
+            return
+        try:
+            self._use(spread.cores())
+            yield
+        finally:
+            self._use(1)
+            self._one.release()
+
+    @staticmethod
+    def _use(count: int) -> None:
+        for library in _libraries().lib_controllers:
+            library.set_num_threads(count)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    found = ThreadpoolController()
+    return found.select(filepath=[one.filepath for one in found.lib_controllers if "numpy.libs" in one.filepath])
+
+
+blas = _Threads()
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -63,7 +113,8 @@ def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     if a.device.type != "cpu" or a.shape[0] * a.shape[1] * b.shape[1] < SMALL:
         settle()
         return torch.matmul(a, b, out=out)
-    return torch.from_numpy(np.matmul(a.numpy(), b.numpy(), out=None if out is None else out.numpy()))
+    with blas(a.shape[0] * a.shape[1] * b.shape[1]):
+        return torch.from_numpy(np.matmul(a.numpy(), b.numpy(), out=None if out is None else out.numpy()))
 
 
 def stacked(a: Tensor, b: Tensor) -> Tensor:
@@ -110,7 +161,8 @@ def gram(a: Tensor) -> Tensor:
     if a.device.type != "cpu" or isinstance(a, SparseRows):
         return a.T @ a
     array = a.numpy()
-    return torch.from_numpy(np.dot(array.T, array))
+    with blas(a.shape[0] * a.shape[1] ** 2 / 2):
+        return torch.from_numpy(np.dot(array.T, array))
 
 
 def blocks(total: int, bytes_per_item: float, budget: int = BLOCK_BYTES) -> Iterator[slice]:

@@ -130,30 +130,38 @@ def copies(x: FloatArray) -> NDArray[np.int64]:
     return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in x + 0.0], dtype=np.int64)  # −0 equals 0
 
 
-def remoteness(train: FloatArray, test: FloatArray) -> FloatArray:
-    """Distance to the nearest training point, in units of what is far for a training point itself.
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What is far for a training point itself, and training points to measure from.
 
     The unit is the 99 % quantile of the distances of training points to their own nearest neighbour: a test point of
     the same law exceeds it once in a hundred.  Above 1,000 points both distances are taken to the same random 1,000,
     which leaves that statement as it is.  A feature that never varies in training is ignored: no model learns from it.
 
-    Args:
-        train: (n, d) scaled features, n ≥ 2.
-        test: (m, d).
-
-    Returns:
-        (m,).
+    Attributes:
+        varies: (d,) the features that are looked at.
+        anchors: (a, d') training points.
+        unit: a distance.
     """
-    varies = varying(train)
-    train, test = train[:, varies], test[:, varies]
-    order = np.random.default_rng(0).permutation(train.shape[0])
-    anchors = train[order[:ANCHORS]]
-    if train.shape[0] > ANCHORS:
-        own = _nearest(train[order[ANCHORS : 2 * ANCHORS]], anchors)
-    else:
-        own = _nearest(anchors, anchors, itself=True)
-    unit = float(np.quantile(own, TYPICAL)) or float(own.max()) or _radius(train)
-    return _nearest(test, anchors) / unit
+
+    varies: NDArray[np.bool_]
+    anchors: FloatArray
+    unit: float
+
+    @classmethod
+    def of(cls, train: FloatArray) -> Yardstick:
+        """That of training points (n, d), scaled, n ≥ 2."""
+        varies = varying(train)
+        order = np.random.default_rng(0).permutation(train.shape[0])
+        rows = train[order[: 2 * ANCHORS]][:, varies]
+        anchors = rows[:ANCHORS]
+        own = _nearest(rows[ANCHORS:], anchors) if len(order) > ANCHORS else _nearest(anchors, anchors, itself=True)
+        unit = float(np.quantile(own, TYPICAL)) or float(own.max()) or _radius(train[:, varies])
+        return cls(varies, anchors, unit)
+
+    def remoteness(self, test: FloatArray) -> FloatArray:
+        """(m,) distance of points (m, d) to the nearest anchor, in units of what is far for a training point."""
+        return _nearest(test[:, self.varies], self.anchors) / self.unit
 
 
 def neighbour_distance(x: FloatArray) -> float:

@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from influence_core.compute import Task, choose_device, fingerprint
-from influence_core.compute.packing import UnpackableError
-from influence_core.compute.spread import cores
-from influence_core.compute.task import Call
 from influence_core.data.dataset import Dataset, Split
+from influence_core.models.apart import GIVEN, cost, minimised, train_now, trained
 from influence_core.models.checkpoints import folder, load_fit, save_fit
 from influence_core.models.fitted import FittedModel
-from influence_core.models.fitting import AdamW, Fit, adamw, newton
+from influence_core.models.fitting import AdamW, Fit, adamw
 from influence_core.models.kinds import LINEAR, NETWORK, Kind
 from influence_core.models.linear import LinearModel
 from influence_core.models.losses import Logistic, Loss, SmoothedHinge, Softmax, Squared
@@ -23,15 +21,12 @@ from influence_core.models.minima import refuse_empty
 from influence_core.models.network import Network
 from influence_core.models.protocol import Batch
 from influence_core.models.reference import held_columns
-from influence_core.models.training import GOAL, Optimiser, Program, train
+from influence_core.models.training import Optimiser, Program
 from influence_core.models.zoo import CONVOLUTIONAL, PERCEPTRON, convolutional, is_picture, perceptron
 from influence_core.settings import ModelSettings, Option, SettingsError, Value, resolve
 
 AUTOMATIC = "auto"
-GIVEN = "given"  # the parameters a network came with
 FIT_METHODS = (AUTOMATIC, "newton", "adamw", "sgd", GIVEN)
-STEP = 2e6  # operations that a step of training costs beside its products, on the clock of those
-FAR = 1e10  # operations of a training run that goes to another process: above them it takes a second or more
 MOST_STEPS = 100_000  # about ten seconds
 Make = Callable[[ModelSettings, Dataset, Mapping[str, Value], int], LinearModel | Network]
 
@@ -137,7 +132,7 @@ def fit(
     method, examples = fit_method(settings), model.batch(split.train, where)
     refuse_empty(model, examples, names=split.train.class_names)
     if method == "newton":
-        return FittedModel(model, examples, newton(model, examples))
+        return FittedModel(model, examples, minimised(model, examples, task))
     adam = AdamW.of(resolve(settings.options, MODELS[settings.name].all_options))
     steps = adam.epochs * -(-len(examples) // adam.batch_size)
     if steps > MOST_STEPS:
@@ -168,36 +163,7 @@ def training_cost(settings: ModelSettings, split: Split, seed: int = 0, device: 
     program, key = _run(model, settings, split, seed, choose_device(device))
     if (folder() / f"{key}.safetensors").exists():
         return 0.0
-    return _cost(program)
-
-
-def _cost(program: Program) -> float:
-    size, plan = max(len(program.network.start()), 4 * program.network.activations), program.optimiser
-    return plan.steps(len(program.batch)) * (6.0 * size * plan.batch_size + STEP)
-
-
-def train_now(program: Program, validation: Batch) -> Fit:
-    """The fit of a network: its given parameters, or those that training ends at."""
-    if program.optimiser.method == GIVEN:
-        theta = program.network.start().to(program.batch.x.device)
-        norm = float(program.network.objective(theta, program.batch)[1].norm())
-        return Fit(theta, GIVEN, norm, GOAL * max(1.0, norm), ())
-    return train(program, validation)
-
-
-def train_there(program: Program, validation: Batch, task: Task) -> Fit:
-    """The same in another process, whose task it obeys."""
-    return train_now(replace(program, task=task), validation)
-
-
-def _trained(program: Program, validation: Batch) -> Fit:
-    """In another process where the task has some and it takes a while: a page that waits here holds up no other."""
-    task = program.task
-    if task.workers is not None and _cost(program) >= FAR and program.batch.x.device.type == "cpu":
-        with suppress(UnpackableError):  # a network that a program has brought along does not leave that program
-            found: Fit = task.workers.run([Call(train_there, program, (validation,), cores())], task)[0]
-            return found
-    return train_now(program, validation)
+    return cost(program)
 
 
 def _kept(key: str, program: Program, validation: Batch) -> Fit:
@@ -206,7 +172,7 @@ def _kept(key: str, program: Program, validation: Batch) -> Fit:
         return train_now(program, validation)
     found = load_fit(key, program.batch.x.device)
     if found is None or found.theta.shape != program.network.start().shape or not found.theta.isfinite().all():
-        found = _trained(program, validation)
+        found = trained(program, validation)
         with suppress(OSError):  # a full disk costs the next start its time, not this one its result
             save_fit(found, key)
     return found

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from influence_core.models import Optimiser
+from influence_core.models.apart import GIVEN
 from influence_core.models.criteria import Criterion
-from influence_core.models.registry import GIVEN
 from influence_core.models.scikit import PERCEPTRONS, is_estimator, taken_apart
 from influence_core.models.wrapped import Risk
 from influence_core.settings import SettingsError, Value

@@ -15,8 +15,8 @@ from influence_core.analysis.problem import Given
 from influence_core.compute import choose_device, fingerprint
 from influence_core.data import Dataset
 from influence_core.models import Batch, Fit, FittedModel, LinearModel, Optimiser, Program
+from influence_core.models.apart import GIVEN, train_now
 from influence_core.models.fitting import goal_of, newton
-from influence_core.models.registry import GIVEN, train_now
 from influence_core.models.scikit import PERCEPTRONS, SMOOTHING, Steps, perceptron, predictor
 from influence_core.settings import ModelSettings, Option, SettingsError, Value
 from influence_core.wrapping.arrays import WRAPPED, as_array, settings_of, split_of

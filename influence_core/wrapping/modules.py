@@ -17,12 +17,12 @@ from influence_core.analysis.problem import Given
 from influence_core.compute import choose_device, fingerprint
 from influence_core.data import Dataset
 from influence_core.models import FittedModel, ModelEntry, Network, Optimiser, Program
+from influence_core.models.apart import GIVEN, train_now
 from influence_core.models.arranged import NamedTensor, side_by_side
 from influence_core.models.criteria import Criterion
 from influence_core.models.kinds import NETWORK
 from influence_core.models.normalised import BY_BATCH, STORED, batch_norms
 from influence_core.models.probing import readable
-from influence_core.models.registry import GIVEN, train_now
 from influence_core.models.stacked import drops
 from influence_core.models.wrapped import Risk, module_network, risk_network
 from influence_core.settings import ModelSettings, SettingsError, Value

@@ -214,6 +214,14 @@ class Waits:
     def unanswered(self) -> int:
         return sum(took is None for some in self.all.values() for took in some)
 
+    def table(self) -> str:
+        """How long every kind took."""
+        lines = ["| what | how often | p50, ms | p95, ms | longest, ms | no answer |", "|---|---|---|---|---|---|"]
+        for kind, some in self.all.items():
+            found = " | ".join(f"{self.quantile(kind, q):.0f}" for q in (0.5, 0.95, 1.0))
+            lines.append(f"| {kind} | {len(some)} | {found} | {sum(took is None for took in some)} |")
+        return "\n".join(lines)
+
     def quantile(self, kind: str, q: float) -> float:
         return 1e3 * float(np.quantile([PATIENCE if took is None else took for took in self.all[kind]], q))
 
@@ -243,8 +251,9 @@ async def training(seen: Visitor, waits: Waits) -> None:
 
 
 async def reviewing(seen: Visitor, waits: Waits, until: float) -> None:
-    while time.monotonic() < until and seen.label("Keep:"):
+    while time.monotonic() < until:
         await asyncio.sleep(1)
+        await seen.there("Keep:")  # not while the whole page is drawn again
         waits.add("decision", await seen.act("Keep:", {"trigger_value": True}, lambda: seen.has("given label of")))
 
 
@@ -351,6 +360,9 @@ async def everything(address: str, process: int, options: argparse.Namespace) ->
             await asyncio.sleep(1)
 
     watch = asyncio.create_task(watching())
+    asyncio.get_running_loop().call_later(
+        options.seconds + 2, lambda: print(waits.table(), file=sys.stderr, flush=True)
+    )
     await asyncio.gather(
         *(exploring(one, waits, until) for one in explorers),
         training(trainer, waits),
@@ -385,10 +397,7 @@ def main() -> int:
     ):
         waits, megabytes = asyncio.run(everything(address, process, options))
     print(f"load of the machine: {' '.join(f'{one:.1f}' for one in os.getloadavg())}")
-    print("| what | how often | p50, ms | p95, ms | longest, ms | no answer |\n|---|---|---|---|---|---|")
-    for kind, some in waits.all.items():
-        found = " | ".join(f"{waits.quantile(kind, q):.0f}" for q in (0.5, 0.95, 1.0))
-        print(f"| {kind} | {len(some)} | {found} | {sum(took is None for took in some)} |")
+    print(waits.table())
     print("cores kept busy while everybody clicked: {:.2f} by the clients, {:.2f} by the server".format(*waits.cores))
     print("| memory, MB: start | most | after everybody left |\n|---|---|---|")
     print("| " + " | ".join(f"{megabytes[name]:.0f}" for name in ("start", "most", "end")) + " |")

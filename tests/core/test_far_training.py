@@ -1,4 +1,4 @@
-"""A network that takes a while is trained in another process, to the same parameters digit by digit."""
+"""A fit that takes a while is made in another process, to the same parameters digit by digit."""
 
 import os
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from influence_core.analysis import Problem
+from influence_core.analysis.trials import relative_error
 from influence_core.compute import Task
 from influence_core.compute.workers import local
-from influence_core.models import registry
+from influence_core.models import NoMinimumError, apart, fitting
 from influence_core.settings import DataSettings, ModelSettings, Settings
 
 TRAINED = Settings(
@@ -20,8 +21,8 @@ TRAINED = Settings(
 @pytest.fixture
 def seen(monkeypatch):
     """Training runs of this process."""
-    found, train = [], registry.train_now
-    monkeypatch.setattr(registry, "train_now", lambda *given: (found.append(os.getpid()), train(*given))[1])
+    found, train = [], apart.train_now
+    monkeypatch.setattr(apart, "train_now", lambda *given: (found.append(os.getpid()), train(*given))[1])
     return found
 
 
@@ -31,7 +32,7 @@ def fitted(folder, monkeypatch, task):
 
 
 def test_a_dear_training_run_leaves_this_process_and_comes_back_the_same(tmp_path, monkeypatch, seen):
-    monkeypatch.setattr(registry, "FAR", 0.0)
+    monkeypatch.setattr(apart, "FAR", 0.0)
     told, far = [], Task(lambda done, total: told.append((done, total)), workers=local())
     there = fitted(tmp_path / "there", monkeypatch, far)
     assert not seen
@@ -43,10 +44,47 @@ def test_a_dear_training_run_leaves_this_process_and_comes_back_the_same(tmp_pat
 
 
 def test_a_cheap_one_stays_and_one_from_disk_is_not_trained_again(tmp_path, monkeypatch, seen):
-    monkeypatch.setattr(registry, "FAR", 0.0)
+    monkeypatch.setattr(apart, "FAR", 0.0)
     fitted(tmp_path, monkeypatch, Task(workers=local()))
     fitted(tmp_path, monkeypatch, Task())
     assert not seen
-    monkeypatch.setattr(registry, "FAR", 1e12)
+    monkeypatch.setattr(apart, "FAR", 1e12)
     fitted(tmp_path / "other", monkeypatch, Task(workers=local()))
     assert seen == [os.getpid()]
+
+
+@pytest.fixture
+def minimised(monkeypatch):
+    """Newton fits of this process."""
+    found, newton = [], fitting.newton
+    monkeypatch.setattr(apart, "newton", lambda *given: (found.append(os.getpid()), newton(*given))[1])
+    return found
+
+
+LINEAR = [
+    Settings(DataSettings("breast_cancer"), ModelSettings("logistic", 0.01)),
+    Settings(DataSettings("digits"), ModelSettings("softmax", 0.1)),
+    Settings(DataSettings("diabetes"), ModelSettings("linear", 0.01)),
+    Settings(DataSettings("spam_assassin"), ModelSettings("logistic", 1e-3)),  # sparse rows
+]
+
+
+@pytest.mark.parametrize("settings", LINEAR, ids=lambda one: one.data.name)
+def test_a_dear_fit_to_the_minimum_leaves_this_process_and_comes_back_the_same(settings, monkeypatch, minimised):
+    monkeypatch.setattr(apart, "MANY", 0.0)
+    there = Problem(settings).fit(Task(workers=local()))
+    assert not minimised
+    here = Problem(settings).fit(Task())
+    assert minimised == [os.getpid()]
+    assert relative_error(there.theta.numpy(), here.theta.numpy()) < 1e-9  # by as many threads as the process has
+    assert there.fit.converged and here.fit.converged
+    monkeypatch.setattr(apart, "MANY", 1e18)
+    Problem(settings).fit(Task(workers=local()))
+    assert len(minimised) == 2
+
+
+def test_what_has_no_minimum_says_so_from_there(monkeypatch):
+    monkeypatch.setattr(apart, "MANY", 0.0)
+    apart_by_far = DataSettings("blobs", (("n", 60), ("mean2_x", 9.0), ("sigma", 0.1)))
+    with pytest.raises(NoMinimumError, match="perfectly separable"):
+        Problem(Settings(apart_by_far, ModelSettings("logistic", 0.0))).fit(Task(workers=local()))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from influence_core.analysis import MODELS, chosen_penalty
+from influence_core.analysis import MODELS, chosen_penalty, penalty
+from influence_core.compute import Task
+from influence_core.compute.workers import local
 from influence_core.data import load
 from influence_core.models import usual_estimator
 from influence_core.settings import DataSettings, ModelSettings
@@ -33,6 +35,18 @@ def test_the_losses_are_those_of_fits_without_every_point(data, model, close):
         assert found.losses[l2] == pytest.approx(expected, rel=close)
     assert found.losses[found.best] == min(found.losses.values())
     assert found.points == len(split.train)
+
+
+def test_many_points_are_tried_in_another_process_with_the_same_losses(monkeypatch):
+    split, model = load(DataSettings("breast_cancer"), 0), ModelSettings("logistic")
+    here = chosen_penalty(model, split, Task(workers=local()))  # too few points to leave
+    monkeypatch.setattr(penalty, "LARGE", 0.0)
+    monkeypatch.setattr(penalty, "_left_out", None)  # of this process
+    told = []
+    there = chosen_penalty(model, split, Task(lambda *so_far: told.append(so_far), workers=local()))
+    assert there.best == here.best and there.points == here.points
+    assert there.losses == pytest.approx(here.losses, rel=1e-9)
+    assert told[-1][1] == len(penalty.GRID)
 
 
 def test_one_as_penalty_is_far_from_the_best():

@@ -10,6 +10,7 @@ from pages.components.browser.bridge import ensure_static, favicon
 from pages.components.frame import sidebar
 from pages.components.frame.login import require_login
 from pages.components.session import state
+from pages.components.session.busy import settle
 from pages.components.session.door import opened
 from pages.components.session.errors import safely
 from pages.components.session.net import guarded
@@ -32,6 +33,7 @@ def bootstrap(title: str, lead: str = "", teaches: bool = False) -> None:
     st.set_page_config(page_title=name, page_icon=favicon(), layout="wide", initial_sidebar_state=SIDEBAR)
     st.html(Path(__file__).with_name("page.css"))
     with guarded():
+        settle()
         ensure_static()
         require_login()
         state.restore()

@@ -35,6 +35,7 @@ def opened(name: str = CORE) -> ModuleType:
             importlib.import_module("plotly.graph_objects")  # in one fixed order: numpy, pandas and plotly before torch
             _OPEN[CORE] = importlib.import_module(CORE)
             _OPEN[name] = importlib.import_module(name)
+            importlib.import_module("influence_core.compute.products").blas.keep_few()  # many pages compute at once
             gc.collect()
             gc.freeze()
             sys.setswitchinterval(SWITCH)

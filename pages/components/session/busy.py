@@ -1,0 +1,66 @@
+"""Streamlit on a busy server: words that are kept in order, options that are read without waiting.
+
+Streamlit sends what a run says from its event loop.  A request that finds the run ended, but its last words still
+waiting in that loop, begins a new run at once; and the words of a run that is not the current one are thrown away.  A
+poll that meets the end of a click would so take away the answer.  Here the new run begins behind the words that wait:
+the loop keeps their order.
+
+It also reads its options under one lock, hundreds of times a run: a thread that loses the interpreter while it has the
+lock stops all others.  A dictionary is read without.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import wraps
+from typing import Any
+
+MARK = "_influence"
+
+
+def settle() -> None:
+    """Once per server; nothing public does it, and a Streamlit that has other names goes on without it."""
+    with suppress(ImportError, AttributeError):
+        _keep_order()
+    with suppress(ImportError, AttributeError):
+        _read_freely()
+
+
+def _keep_order() -> None:
+    from streamlit.runtime.app_session import AppSession
+
+    create = AppSession._create_scriptrunner  # noqa: SLF001
+    if hasattr(create, MARK):
+        return
+
+    def behind(session: Any, data: Any) -> None:
+        ended = session._scriptrunner  # noqa: SLF001
+        if ended is None:
+            create(session, data)
+            return
+
+        def begin() -> None:
+            now = session._scriptrunner  # noqa: SLF001
+            if now is None or now is ended or not now.request_rerun(data):
+                create(session, data)
+
+        session._event_loop.call_soon_threadsafe(begin)  # noqa: SLF001
+
+    setattr(behind, MARK, True)
+    AppSession._create_scriptrunner = behind  # type: ignore[assignment]  # noqa: SLF001
+
+
+def _read_freely() -> None:
+    from streamlit import config
+
+    locked = config.get_option
+    if hasattr(locked, MARK) or config._config_options is None:  # noqa: SLF001
+        return
+
+    @wraps(locked)
+    def get_option(key: str) -> Any:
+        found = (config._config_options or {}).get(key)  # noqa: SLF001
+        return locked(key) if found is None else found.value
+
+    setattr(get_option, MARK, True)
+    config.get_option = get_option
