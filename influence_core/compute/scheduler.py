@@ -92,7 +92,7 @@ class Scheduler:
         workers: Callable[[], Elsewhere | None] = configured,
     ) -> None:
         self._store, self._clock, self._turns, self._workers = store, clock, Turns(clock), workers
-        starter()  # before a job stands back
+        starter(0)  # before a job stands back
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
         self._waiting: list[tuple[Job, Work]] = []

@@ -6,6 +6,7 @@ import importlib
 import os
 import shutil
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -78,6 +79,16 @@ class Process:
         told = {name: value for name, value in os.environ.items() if name.startswith("INFLUENCE_")}
         self.wire.send_bytes(packed((piece, told)))
 
+    def rests(self) -> bool:
+        """Whether the piece that it was told to stop has ended, or it has itself; what it still says is not heard."""
+        try:
+            while self.wire.poll():
+                if unpacked(self.wire.recv_bytes())[0] != "show":
+                    return True
+        except (EOFError, OSError):
+            return True
+        return False
+
     def end(self) -> str:
         """Kill it.
 
@@ -112,10 +123,17 @@ def bounded(nice: int) -> None:
     if resource is None:
         return
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, nice)  # that of the thread it came from, on Linux, else
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
     with suppress(OSError, ValueError):
         most = int(SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def stand_back(nice: int) -> None:
+    """This thread, and whatever it starts, comes behind others; a niceness of its own a thread has on Linux alone."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 @dataclass(eq=False)

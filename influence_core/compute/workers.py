@@ -27,13 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from influence_core.compute.packing import Arrays, unpacked
-from influence_core.compute.serving import Process, Sent, sent
+from influence_core.compute.serving import Process, Sent, sent, stand_back
 from influence_core.compute.spread import LOOK, cores
 from influence_core.compute.task import Call, Ended, Task, WorkerError, unheard
 from influence_core.compute.wanted import alive, present
 
 PREFIX = "influence-workers-"  # of the folder where the processes of a driver find their arrays
-GRACE = 1.0  # seconds after a cancel in which a piece may end by itself
+GRACE = 1.0  # seconds after a cancel for which a job waits for its pieces to end by themselves
+LAST = 20.0  # seconds after which the process of one is ended: another one has to import the core first
 LENT = 3  # times the cores: processes at a time, because those of a job that waits for its turn are not lent to others
 NICENESS = 19  # of processes beside pages: behind the threads of BLAS that jobs here have sent back, too
 TRIES = 2  # of a piece whose process died
@@ -62,10 +63,10 @@ def local() -> Workers:
 
 
 @cache
-def starter() -> ThreadPoolExecutor:
-    """The thread that starts processes: they come with the niceness of a thread, and threads of jobs stand back."""
+def starter(nice: int) -> ThreadPoolExecutor:
+    """The thread that starts processes of a niceness: they come with its own, and need seconds to import the core."""
     made = ThreadPoolExecutor(1, "influence-starter")
-    made.submit(threading.get_ident).result()  # begins now: it is as nice as the thread that it comes from
+    made.submit(stand_back, nice).result()  # begins now: it is as nice as the thread that it comes from
     return made
 
 
@@ -100,6 +101,7 @@ class Workers:
         present(Path(self._temporary.name, "servers"))
         self.folder, self._held = Path(self._temporary.name), Counter[str]()
         self._lock, self._free, self._lent = threading.Lock(), list[Process](), set[Process]()
+        self._leaving = dict[Process, float]()  # those that still run a piece nobody waits for, and until when they may
         _ALL.add(self)
 
     def run(self, calls: Sequence[Call], task: Task, total: float = 0, ended: Ended = unheard) -> list[Any]:
@@ -129,15 +131,16 @@ class Workers:
     def take(self) -> Process | None:
         """A process that does nothing, or a new one; None where there are as many as may be."""
         with self._lock:
+            self._gather()
             while self._free:
                 process = self._free.pop()
                 if process.alive:
                     self._lent.add(process)
                     return process
                 process.end()
-            if len(self._lent) >= LENT * self.width:
+            if len(self._lent) + len(self._leaving) >= LENT * self.width:
                 return None
-            process = starter().submit(Process, self.folder, self._nice).result()
+            process = starter(self._nice).submit(Process, self.folder, self._nice).result()
             self._lent.add(process)
             return process
 
@@ -150,18 +153,35 @@ class Workers:
         if not process.alive:
             process.end()
 
+    def leave(self, process: Process) -> None:
+        """Nobody waits for its piece, which was told to stop."""
+        with self._lock:
+            self._lent.discard(process)
+            self._leaving[process] = time.monotonic() + LAST
+
+    def _gather(self) -> None:
+        """Those whose piece has ended meanwhile do nothing; those that go on for too long are ended."""
+        for process, end in [*self._leaving.items()]:
+            if process.rests():
+                self._free.append(process)
+            elif not process.alive or time.monotonic() > end:
+                process.end()
+            else:
+                continue
+            del self._leaving[process]
+
     @property
     def processes(self) -> list[int]:
         """Numbers of those that live."""
         with self._lock:
-            return [process.number for process in (*self._free, *self._lent) if process.alive]
+            return [process.number for process in (*self._free, *self._lent, *self._leaving) if process.alive]
 
     def close(self) -> None:
-        """End those that do nothing."""
+        """End those that do nothing, or nothing that anybody waits for."""
         with self._lock:
-            for process in self._free:
+            for process in (*self._free, *self._leaving):
                 process.end()
-            self._free.clear()
+            self._free, self._leaving = [], {}
 
 
 _ALL = WeakSet[Workers]()
@@ -262,21 +282,16 @@ class _Round:
             process.slate["hold"] = value
 
     def _stop(self) -> None:
-        """Those that still run end at their next tick, or at once where that takes too long."""
+        """Those that still run end at their next tick."""
         for process, _ in self.running.values():
             process.slate["stop"] = 1
         end = time.monotonic() + GRACE
         while self.running and time.monotonic() < end:
             for wire in _ready(self.running, max(0.0, end - time.monotonic())):
-                process, _ = self.running[wire]
-                with suppress(EOFError, OSError):
-                    if unpacked(wire.recv_bytes())[0] == "show":
-                        continue
-                del self.running[wire]
-                self.workers.give(process)
+                if self.running[wire][0].rests():
+                    self.workers.give(self.running.pop(wire)[0])
         for process, _ in self.running.values():
-            process.end()
-            self.workers.give(process)
+            self.workers.leave(process)
         self.running.clear()
 
 

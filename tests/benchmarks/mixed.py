@@ -339,7 +339,7 @@ async def everything(address: str, process: int, options: argparse.Namespace) ->
     megabytes = {"start": memory(process)}
     print(f"one visitor of every kind was there: {megabytes['start']:.0f} MB", file=sys.stderr)
     explorers = [Session(address, CLICKING | {"seed": str(k % 3)}) for k in range(options.exploring - 1)]
-    trainer = Visitor(address, query(TRAINING))
+    trainer = Visitor(address, query(TRAINING)) if not os.environ.get("NOTRAIN") else None
     judges = [Visitor(address, dict(review), name="Mislabels", who=f"Judge{k}") for k in range(options.reviewing)]
     senders = [Visitor(address, {"v": "1", "data.name": "upload"}, name="Data") for _ in range(options.uploading)]
     lookers = [Visitor(address, {"v": "1", "seed": str(k)}, name="Solvers") for k in range(options.comparing)]
@@ -365,13 +365,13 @@ async def everything(address: str, process: int, options: argparse.Namespace) ->
     )
     await asyncio.gather(
         *(exploring(one, waits, until) for one in explorers),
-        training(trainer, waits),
+        *([training(trainer, waits)] if trainer else []),
         *(reviewing(one, waits, until) for one in judges),
         *(uploading(one, waits, content) for one, content in zip(senders, files, strict=True)),
         *(comparing(one, waits, until) for one in lookers),
     )
     watch.cancel()
-    for one in (*explorers, trainer, *judges, *senders, *lookers):
+    for one in (*explorers, *([trainer] if trainer else []), *judges, *senders, *lookers):
         await one.close()
     await asyncio.sleep(2 * TTL + options.rest)
     return waits, megabytes | {"most": max(most), "end": memory(process)}

@@ -113,6 +113,11 @@ def test_processes_of_a_job_that_stands_back_do_not() -> None:
     assert found == [os.getpriority(os.PRIO_PROCESS, 0)] and found[0] < 10
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all threads of a process are equally nice")
+def test_every_thread_of_a_process_beside_pages_stands_back() -> None:
+    assert Workers(1, 19).run([Call(made_pieces.niceness, None, (), 2)], Task()) == [{19}]
+
+
 def test_what_is_large_waits_for_no_process_that_begins() -> None:
     assert aside(made_pieces.sized, bytes(2**22)) == 2**22
     before = time.monotonic()
