@@ -218,10 +218,11 @@ with guarded():
         else:
             offer_to_fetch(state.settings().data.name, chosen)
         st.stop()
-    reading_panel.wait(state.settings())
-    current_problem = cached.problem(state.settings())
-    uploaded = chosen is not None and chosen.uploaded
-    suit_model(current_problem.split.train, current_problem.split if fresh() and uploaded else None)
+    with cached.in_turn(state.settings()):
+        reading_panel.wait(state.settings())
+        current_problem = cached.problem(state.settings())
+        uploaded = chosen is not None and chosen.uploaded
+        suit_model(current_problem.split.train, current_problem.split if fresh() and uploaded else None)
     go_on()
     sizes(current_problem)
     left, right = st.columns([3, 2], gap="medium")

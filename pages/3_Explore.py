@@ -78,6 +78,8 @@ with guarded():
     if draw_panel.gate():
         st.stop()
     suit.say_once()
+    turn = cached.in_turn(state.settings())
+with guarded(), turn:
     reading_panel.wait(state.settings())
     suit.suit_model(cached.problem(state.settings()).split.train)
     if stored.explores_all(state.settings()):

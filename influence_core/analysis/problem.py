@@ -19,7 +19,7 @@ from influence_core.compute import FloatArray, Recent, RowsLike, Task, known, nu
 from influence_core.compute.sparse import rows_of
 from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
-from influence_core.data.columns import SourceColumn, source_columns
+from influence_core.data.columns import SourceColumn, is_level, source_columns
 from influence_core.data.corrections import Corrections, corrected
 from influence_core.data.neighbours import Crowd, Yardstick, copies
 from influence_core.data.positions import Positions, positions
@@ -164,7 +164,8 @@ class Problem:
     def columns(self) -> tuple[SourceColumn, ...]:
         """The columns of the source behind the features."""
         train = self.split.train
-        return source_columns(train.feature_names, self.split.scaling.invert(train.x))
+        values = self.split.scaling.invert(train.x) if any(map(is_level, train.feature_names)) else train.x
+        return source_columns(train.feature_names, values)
 
     @once
     def copies(self) -> NDArray[np.int64]:

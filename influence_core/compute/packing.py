@@ -31,10 +31,11 @@ class Arrays:
 
     Args:
         keep: told each of them once.
+        start: of every name.
     """
 
-    def __init__(self, keep: Callable[[str, NDArray[Any]], None]) -> None:
-        self._keep, self._known = keep, dict[object, tuple[str, Any]]()
+    def __init__(self, keep: Callable[[str, NDArray[Any]], None], start: str = "") -> None:
+        self._start, self._keep, self._known = start, keep, dict[object, tuple[str, Any]]()
         self.names = set[str]()
 
     def name(self, value: Any) -> tuple[str, bool] | None:
@@ -46,7 +47,7 @@ class Arrays:
             return None
         where = value.__array_interface__["data"][0], value.shape, value.strides, value.dtype.str
         if where not in self._known:  # the second entry keeps the memory from being used again
-            self._known[where] = fingerprint(value), value
+            self._known[where] = self._start + fingerprint(value), value
             self._keep(self._known[where][0], value)
         self.names.add(self._known[where][0])
         return self._known[where][0], text

@@ -31,6 +31,7 @@ IDLE = 120.0  # seconds after which a process without work gives its memory back
 HELD = 0.01  # seconds between two looks of a piece that is held back
 OWNERS = 2  # problems whose lazy steps a process keeps
 SHARE = 0.5  # of the machine's memory that one process may have
+ANSWERS = "answers"  # where large arrays of them are, until they are heard
 SLATE = ("done", "total", "kept", "stop", "hold")
 resource: Any = importlib.import_module("resource") if os.name == "posix" else None
 
@@ -79,11 +80,24 @@ class Process:
         told = {name: value for name, value in os.environ.items() if name.startswith("INFLUENCE_")}
         self.wire.send_bytes(packed((piece, told)))
 
+    def hear(self) -> tuple[str, Any]:
+        """The next thing that it says: a word for the kind, and what."""
+        kind, found = unpacked(self.wire.recv_bytes(), self._fetch)
+        return kind, found
+
+    def _fetch(self, name: str) -> NDArray[Any]:
+        """A large array of an answer: mapped, and its file is nobody else's."""
+        path = self.folder / ANSWERS / f"{name}.npy"
+        found: NDArray[Any] = np.load(path, mmap_mode="c").view(np.ndarray)
+        with suppress(OSError):  # where a mapped file cannot be removed, its folder is at the end
+            path.unlink()
+        return found
+
     def rests(self) -> bool:
         """Whether the piece that it was told to stop has ended, or it has itself; what it still says is not heard."""
         try:
             while self.wire.poll():
-                if unpacked(self.wire.recv_bytes())[0] != "show":
+                if self.hear()[0] != "show":
                     return True
         except (EOFError, OSError):
             return True
@@ -151,7 +165,7 @@ class _Desk:
             piece, environment = unpacked(content)
             os.environ.update(environment)
             task = Task(self._report, reused=self._reuse, turn=self._turn, show=self._show)
-            return packed(("done", performed(piece, self._find, task)))
+            return packed(("done", performed(piece, self._find, task)), Arrays(self._keep, f"{os.getpid()}-"))
         except Exception as error:  # noqa: BLE001 - the driver raises it again
             return packed(("failed", portable(error)))
 
@@ -160,6 +174,9 @@ class _Desk:
         if resource is not None and os.getppid() != self.driver:
             shutil.rmtree(self.folder, ignore_errors=True)
             os._exit(1)
+
+    def _keep(self, name: str, array: NDArray[Any]) -> None:
+        np.save(self.folder / ANSWERS / f"{name}.npy", array)
 
     def _find(self, name: str) -> NDArray[Any]:
         found: NDArray[Any] = np.load(self.folder / f"{name}.npy", mmap_mode="c")

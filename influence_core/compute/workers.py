@@ -26,8 +26,8 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from influence_core.compute.packing import Arrays, unpacked
-from influence_core.compute.serving import Process, Sent, sent, stand_back
+from influence_core.compute.packing import Arrays
+from influence_core.compute.serving import ANSWERS, Process, Sent, sent, stand_back
 from influence_core.compute.spread import LOOK, cores
 from influence_core.compute.task import Call, Ended, Task, WorkerError, unheard
 from influence_core.compute.wanted import alive, present
@@ -100,6 +100,7 @@ class Workers:
         self._temporary = tempfile.TemporaryDirectory(prefix=PREFIX)
         present(Path(self._temporary.name, "servers"))
         self.folder, self._held = Path(self._temporary.name), Counter[str]()
+        Path(self.folder, ANSWERS).mkdir()
         self._lock, self._free, self._lent = threading.Lock(), list[Process](), set[Process]()
         self._leaving = dict[Process, float]()  # those that still run a piece nobody waits for, and until when they may
         _ALL.add(self)
@@ -129,7 +130,7 @@ class Workers:
                     path.unlink(missing_ok=True)
 
     def take(self) -> Process | None:
-        """A process that does nothing, or a new one; None where there are as many as may be."""
+        """One that does nothing, or a new one; None where there are as many as may be."""
         with self._lock:
             self._gather()
             while self._free:
@@ -210,9 +211,9 @@ class _Round:
                 self._start()
                 self._hear(LOOK)
                 self._tick()
+            return self.found
         finally:
             self._stop()
-        return self.found
 
     def _start(self) -> None:
         while self.left and len(self.running) < self.workers.width:
@@ -227,10 +228,10 @@ class _Round:
     def _hear(self, seconds: float) -> None:
         if not self.running:
             time.sleep(seconds)
-        for wire in _ready(self.running, seconds):
+        for wire in wait([*self.running], seconds):  # with something to read, or whose other end is gone
             process, k = self.running[wire]
             try:
-                kind, found = unpacked(wire.recv_bytes())
+                kind, found = process.hear()
             except (EOFError, OSError):
                 self._again(process, k)
                 continue
@@ -287,14 +288,9 @@ class _Round:
             process.slate["stop"] = 1
         end = time.monotonic() + GRACE
         while self.running and time.monotonic() < end:
-            for wire in _ready(self.running, max(0.0, end - time.monotonic())):
+            for wire in wait([*self.running], max(0.0, end - time.monotonic())):
                 if self.running[wire][0].rests():
                     self.workers.give(self.running.pop(wire)[0])
         for process, _ in self.running.values():
             self.workers.leave(process)
         self.running.clear()
-
-
-def _ready(running: dict[Any, Any], seconds: float) -> list[Any]:
-    """Wires with something to read, or whose other end is gone."""
-    return list(wait(list(running), seconds))

@@ -67,7 +67,7 @@ def source_columns(names: Sequence[str], x: FloatArray) -> tuple[SourceColumn, .
 
     Args:
         names: d features.
-        x: (n, d) in the unit of the source.
+        x: (n, d) in the unit of the source; in any unit where no name :func:`is_level`.
 
     Returns:
         Columns in the order of their features; whatever is not such a group is a column of its own.
@@ -83,6 +83,11 @@ def source_columns(names: Sequence[str], x: FloatArray) -> tuple[SourceColumn, .
         else:
             found += [SourceColumn(names[k], (k,)) for k in places]
     return tuple(found)
+
+
+def is_level(name: str) -> bool:
+    """Whether this may be the feature of one level of a text column."""
+    return bool(_prefix(name))
 
 
 def summed(columns: Sequence[SourceColumn], parts: FloatArray) -> FloatArray:

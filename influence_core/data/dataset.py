@@ -172,6 +172,10 @@ class Scaling:
         rounded: FloatArray = np.round(found / least) / (1 / least)
         return rounded + 0.0  # no -0
 
+    def part(self, features: slice) -> Scaling:
+        """The scaling of some features alone."""
+        return Scaling(self.mean[features], self.scale[features])
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -197,7 +201,8 @@ class Split:
 
     def feature(self, k: int) -> FloatArray:
         """(n,) one feature of the training points, in the unit of the source."""
-        values = self.scaling.invert(self.train.x)[:, [k]]
+        own = slice(k, k + 1)
+        values = self.scaling.part(own).invert(self.train.x[:, own])
         column: FloatArray = rows_of(values, slice(None))[:, 0]
         return column
 

@@ -16,6 +16,7 @@ TYPICAL = 0.99
 NEAR = 0.2  # of the median distance to the nearest neighbour; a picture saved again as JPEG lies at about 0.1
 
 CHANCE = 1e-4  # of so many neighbours so near, were points strewn at random: below it they are called near copies
+CACHE = 2**20  # bytes of distances that the next steps find near the processor: of many points 4 times as fast
 SKETCH = 8  # random directions that tell most points apart before distances are taken
 FEW_ANCHORS = 200  # enough for a median, at a click
 
@@ -184,12 +185,13 @@ def nearest_others(x: FloatArray, count: int) -> FloatArray:
         Finite distances; none where all points are copies of each other.
     """
     asked = np.random.default_rng(0).permutation(x.shape[0])[:count]
-    found = np.empty(len(asked))
-    for part in blocks(len(asked), 8.0 * x.shape[0]):
-        apart = _squares(x[asked[part]], x)
-        apart[apart <= _rounding(x)] = np.inf
-        found[part] = apart.min(1)
-    finite: FloatArray = np.sqrt(found[np.isfinite(found)])
+    found, points, same = np.full(len(asked), np.inf), x[asked], _rounding(x)
+    for part in blocks(x.shape[0], 8.0 * len(asked), CACHE):
+        apart = _squares(points, x[part])
+        apart[apart <= same] = np.inf
+        np.minimum(found, apart.min(1), out=found)
+    found = np.sqrt(found)
+    finite: FloatArray = found[np.isfinite(found)]
     return finite
 
 

@@ -35,6 +35,8 @@ def reading_seconds(settings: DataSettings, seed: int) -> float:
     source = DATASETS.get(settings.name)
     if source is None or not any(option.name == "features" for option in source.options):
         return 0.0
+    if not source.worded(resolve(settings.options, source.options)):
+        return 0.0
     table = load_table(settings, seed)
     if table.words is None or table.dataset.texts is None:
         return 0.0

@@ -43,6 +43,7 @@ class Source:
         missing: where it is not: how to bring it, for people.
         offer: an option as it can be chosen now.
         said: what a person should know of the chosen options; empty for nothing.
+        worded: whether the chosen options may hold texts that take a while to become features, by a quick look.
         content: what the chosen options name now, where it may change under the same name.
     """
 
@@ -62,6 +63,7 @@ class Source:
     missing: str = ""
     offer: Callable[[Option], Option] = lambda option: option
     said: Callable[[Chosen], str] = lambda _options: ""
+    worded: Callable[[Chosen], bool] = lambda _options: True
     content: Callable[[Options], str] | None = None
 
     @property

@@ -203,16 +203,30 @@ class Waits:
     """Seconds of every answer by what was asked; None where nobody waited for it."""
 
     all: dict[str, list[float | None]] = field(default_factory=dict)
+    ended: list[tuple[float, str, float]] = field(default_factory=list)  # when, what, after how many seconds
     cores: tuple[float, float] = (0.0, 0.0)  # kept busy while everybody clicks: by this script, by the server itself
 
     def add(self, kind: str, took: float | None) -> None:
         self.all.setdefault(kind, []).append(took)
+        self.ended.append((time.monotonic(), kind, PATIENCE if took is None else took))
         if took is None or took > 2:
             print(f"{kind}: {'no answer' if took is None else f'{took:.2f} s'}", file=sys.stderr, flush=True)
 
     @property
     def unanswered(self) -> int:
         return sum(took is None for some in self.all.values() for took in some)
+
+    def course(self, seconds: float = 5.0) -> str:
+        """Median and longest wait of clicks and decisions in one stretch of seconds after the other."""
+        first, lines = min(end - took for end, _, took in self.ended), list[str]()
+        for wanted in ("click", "decision"):
+            parts = dict[int, list[float]]()
+            for end, kind, took in self.ended:
+                if kind == wanted:
+                    parts.setdefault(int((end - took - first) // seconds), []).append(1e3 * took)
+            said = (f"{seconds * k:.0f} s {np.median(some):.0f}/{max(some):.0f}" for k, some in sorted(parts.items()))
+            lines.append(f"{wanted}: {', '.join(said)}")
+        return "\n".join(lines)
 
     def table(self) -> str:
         """How long every kind took."""
@@ -361,7 +375,7 @@ async def everything(address: str, process: int, options: argparse.Namespace) ->
 
     watch = asyncio.create_task(watching())
     asyncio.get_running_loop().call_later(
-        options.seconds + 2, lambda: print(waits.table(), file=sys.stderr, flush=True)
+        options.seconds + 2, lambda: print(waits.table(), waits.course(), sep="\n", file=sys.stderr, flush=True)
     )
     await asyncio.gather(
         *(exploring(one, waits, until) for one in explorers),

@@ -28,6 +28,13 @@ def _task(options: Chosen) -> Task | None:
         return None
 
 
+def _worded(options: Chosen) -> bool:
+    try:
+        return bool(upload_store().manifest(str(options["id"])).get("words"))
+    except DataError:
+        return True  # said where they are loaded
+
+
 UPLOAD = Source(
     title="Your own data",
     summary="A file of yours: a table, arrays, pictures in class folders, or embeddings; kept on this server only.",
@@ -38,4 +45,5 @@ UPLOAD = Source(
     said=said,
     uploaded=True,
     find_task=_task,
+    worded=_worded,
 )

@@ -79,7 +79,8 @@ def _cells(problem: Problem) -> Cells | None:
     columns = problem.columns[: TOLD // (len(split.train) + len(split.test))]
     if not columns:
         return None
-    parts = [split.scaling.invert(part.x) for part in (split.train, split.test)]
+    shown = slice(columns[-1].features[-1] + 1)  # columns come in the order of their features
+    parts = [split.scaling.part(shown).invert(part.x[:, shown]) for part in (split.train, split.test)]
     values = [np.stack([column.codes(part) for column in columns], 1) for part in parts]
     return Cells(tuple((column.name, column.levels) for column in columns), *values)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
     from influence_core.analysis import Analysis, Problem, Refits
     from influence_core.annotations import Store
     from influence_core.teaching.figures import Figure
+
+
+LARGE = 2_000_000  # numbers of data that take more than a moment to prepare
+LONGEST = 30.0  # seconds for which a page waits for another
+_TURN = threading.Lock()
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -79,6 +87,36 @@ def drawn(settings: Settings) -> bool:
 @st.cache_resource(max_entries=2, show_spinner=False, scope="session")
 def _drawn_problem(key: str, _settings: Settings) -> Problem:
     return core.Problem(_settings)
+
+
+@contextmanager
+def in_turn(settings: Settings) -> Generator[None]:
+    """Large data are prepared for one page after the other: many at once take no less time, and all clicks theirs.
+
+    Yields:
+        Nothing.
+    """
+    if core.known(analysis(settings), "ground") or _numbers(settings) < LARGE:  # has answered before
+        yield
+        return
+    with st.spinner("Other large data are being prepared …") if _TURN.locked() else nullcontext():
+        mine = _TURN.acquire(timeout=LONGEST)
+    try:
+        yield
+    finally:
+        if mine:
+            _TURN.release()
+
+
+def _numbers(settings: Settings) -> int:
+    """How many an upload holds, by its manifest; 0 for other data."""
+    if settings.data.name != "upload":
+        return 0
+    try:
+        held = core.uploads.upload_store().manifest(str(dict(settings.data.options).get("id", "")))
+    except core.EXPECTED_ERRORS:
+        return 0
+    return int(held["rows"]) * len(held["feature_names"])
 
 
 def fit(settings: Settings) -> None:
