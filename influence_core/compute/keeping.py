@@ -24,12 +24,13 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+MANY = 1_000  # texts in a list that are not looked at one by one
 TEXT = 64  # bytes of a small Python object, such as a name in an array of objects
 OURS = ("influence_core", "pages", "scipy.sparse", "cleanlab")  # modules whose objects are looked into
 
 
 def weight(*roots: object) -> int:
-    """Bytes of the arrays, tensors and tables that can be reached from some objects; shared ones count once."""
+    """Bytes of the arrays, tensors, tables and long lists of texts that can be reached from some objects; shared ones count once."""
     stack, seen, total = list(roots), set[int](), 0
     while stack:
         one = stack.pop()
@@ -46,6 +47,8 @@ def weight(*roots: object) -> int:
             total += len(one)
         elif isinstance(one, dict):
             stack.extend(one.values())
+        elif isinstance(one, list | tuple) and len(one) > MANY and type(one[0]) is type(one[-1]) is str:
+            total += len(one) * (TEXT + len(one[0]))  # a name for every row: looking at each takes the interpreter
         elif isinstance(one, list | tuple | set | frozenset | deque):
             stack.extend(one)
         elif type(one).__module__.startswith(OURS):

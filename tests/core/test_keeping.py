@@ -1,5 +1,6 @@
 """The cache that is bounded in bytes: what things weigh, what goes first, and that each is made once."""
 
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -46,6 +47,8 @@ def test_weight_is_that_of_the_memory_which_stays():
     inside = []
     torch.func.grad(lambda x: (inside.append(weight(x)), x.sum())[1])(torch.zeros(100))  # no memory of its own
     assert inside == [400]
+    names = [f"row {k:06d} of the table" for k in range(10_000)]
+    assert sum(map(sys.getsizeof, names)) <= weight(names) <= 1.5 * sum(map(sys.getsizeof, names))
     assert MEGABYTE <= weight(table) <= 1.01 * MEGABYTE
     assert weight("text", 3, None, lambda: array, b"1234") == 4
     loop = [array]
