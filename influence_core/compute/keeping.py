@@ -30,7 +30,7 @@ OURS = ("influence_core", "pages", "scipy.sparse", "cleanlab")  # modules whose 
 
 
 def weight(*roots: object) -> int:
-    """Bytes of the arrays, tensors, tables and long lists of texts that can be reached from some objects; shared ones count once."""
+    """Bytes of the arrays, tensors, tables and long lists of texts within some objects; shared ones count once."""
     stack, seen, total = list(roots), set[int](), 0
     while stack:
         one = stack.pop()
