@@ -1,15 +1,8 @@
 """A large file is read in another process: the same page, a bar on the way, the same sentences where it is wrong."""
 
-import threading
-import time
-from contextlib import nullcontext
-
-from influence_core.compute import Task
 from influence_core.data import uploads
 from influence_core.data.uploads import taking
-from pages.components.data import elsewhere
 from tests.pages.test_upload_wizard import fine, fingerprint, folder, given, opened, table
-from tests.waiting import PATIENCE
 
 __all__ = ["folder"]
 
@@ -45,35 +38,3 @@ def test_what_is_wrong_with_a_large_file_is_the_same_sentence(monkeypatch):
     app = given(opened(), b"  ", "x.csv")
     assert not app.exception
     assert app.error[0].value.startswith("Expected data in")
-
-
-def test_large_files_are_read_in_turn_and_one_that_fails_lets_the_next_begin(monkeypatch):
-    monkeypatch.setattr(elsewhere, "_TURN", threading.BoundedSemaphore(1))
-    inside, most = [], []
-
-    def aside(number, task):
-        inside.append(number)
-        most.append(len(inside))
-        time.sleep(0.3)
-        inside.remove(number)
-        if number == 0:
-            raise ValueError("odd")
-        return number
-
-    monkeypatch.setattr(elsewhere.core, "aside", lambda _work, number, task: aside(number, task), raising=False)
-    monkeypatch.setattr(elsewhere, "waiting", lambda _words: nullcontext(Task()))
-    found, failed = [], []
-
-    def visitor(number):
-        try:
-            found.append(elsewhere.elsewhere("Reading", 2**30, aside, number))
-        except ValueError as error:
-            failed.append(str(error))
-
-    visitors = [threading.Thread(target=visitor, args=(number,)) for number in range(3)]
-    for one in visitors:
-        one.start()
-    for one in visitors:
-        one.join(PATIENCE)
-    assert sorted(found) == [1, 2] and failed == ["odd"]
-    assert most == [1, 1, 1]
