@@ -81,17 +81,19 @@ class Process:
         self.wire.send_bytes(packed((piece, told)))
 
     def hear(self) -> tuple[str, Any]:
-        """The next thing that it says: a word for the kind, and what."""
-        kind, found = unpacked(self.wire.recv_bytes(), self._fetch)
-        return kind, found
+        """The next thing that it says: a word for the kind, and what.  Large arrays are mapped, and nobody else's."""
+        content, arrays = self.wire.recv_bytes(), dict[str, NDArray[Any]]()
 
-    def _fetch(self, name: str) -> NDArray[Any]:
-        """A large array of an answer: mapped, and its file is nobody else's."""
-        path = self.folder / ANSWERS / f"{name}.npy"
-        found: NDArray[Any] = np.load(path, mmap_mode="c").view(np.ndarray)
-        with suppress(OSError):  # where a mapped file cannot be removed, its folder is at the end
-            path.unlink()
-        return found
+        def find(name: str) -> NDArray[Any]:
+            if name not in arrays:  # what holds an array twice names it twice
+                path = self.folder / ANSWERS / f"{name}.npy"
+                arrays[name] = np.load(path, mmap_mode="c").view(np.ndarray)
+                with suppress(OSError):  # where a mapped file cannot be removed, its folder is at the end
+                    path.unlink()
+            return arrays[name]
+
+        kind, found = unpacked(content, find)
+        return kind, found
 
     def rests(self) -> bool:
         """Whether the piece that it was told to stop has ended, or it has itself; what it still says is not heard."""
@@ -165,7 +167,7 @@ class _Desk:
             piece, environment = unpacked(content)
             os.environ.update(environment)
             task = Task(self._report, reused=self._reuse, turn=self._turn, show=self._show)
-            return packed(("done", performed(piece, self._find, task)), Arrays(self._keep, f"{os.getpid()}-"))
+            return self._packed(performed(piece, self._find, task))
         except Exception as error:  # noqa: BLE001 - the driver raises it again
             return packed(("failed", portable(error)))
 
@@ -175,8 +177,25 @@ class _Desk:
             shutil.rmtree(self.folder, ignore_errors=True)
             os._exit(1)
 
+    def _packed(self, found: Any) -> bytes:
+        """Large arrays go by file; where the disk is full, through the wire like the rest."""
+        arrays = Arrays(self._keep, f"{os.getpid()}-")
+        try:
+            return packed(("done", found), arrays)
+        except OSError:
+            for name in arrays.names:
+                self._path(name).unlink(missing_ok=True)
+            return packed(("done", found))
+
+    def _path(self, name: str) -> Path:
+        return self.folder / ANSWERS / f"{name}.npy"
+
     def _keep(self, name: str, array: NDArray[Any]) -> None:
-        np.save(self.folder / ANSWERS / f"{name}.npy", array)
+        try:
+            np.save(self._path(name), array)
+        except OSError:
+            self._path(name).unlink(missing_ok=True)
+            raise
 
     def _find(self, name: str) -> NDArray[Any]:
         found: NDArray[Any] = np.load(self.folder / f"{name}.npy", mmap_mode="c")

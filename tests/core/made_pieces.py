@@ -59,6 +59,11 @@ def shows(task: Task) -> np.ndarray:
     return np.arange(3.0)
 
 
+def large(_task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    found = np.arange(100_000.0)
+    return found, found, np.array([1, 2, 3])
+
+
 def refused(_task: Task) -> None:
     from influence_core.data import DataError
 

@@ -76,6 +76,19 @@ def test_a_piece_is_held_back_while_its_job_waits_for_its_turn() -> None:
     assert min(done for done in told if done > held) < held + 100  # without a hold it were half of them
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_large_arrays_come_back_whole_and_leave_no_file(full: bool) -> None:
+    workers = Workers(1)
+    if full:
+        (workers.folder / "answers").rmdir()  # as where nothing can be written
+    one, same, small = workers.run([Call(made_pieces.large, None, (), 1)], Task())[0]
+    np.testing.assert_array_equal(one, np.arange(100_000.0))
+    one[0] = 7.0  # nobody else's
+    assert type(one) is np.ndarray and same is one and small.tolist() == [1, 2, 3]
+    assert not [*workers.folder.rglob("*.npy")]
+    workers.close()
+
+
 def test_errors_are_raised_here_with_their_own_sentence() -> None:
     with pytest.raises(DataError) as caught:
         aside(made_pieces.refused)
