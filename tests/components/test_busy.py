@@ -5,6 +5,7 @@ import inspect
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -34,44 +35,72 @@ polled()
 """
 
 
-async def said_after_a_click_that_a_poll_meets(script: Path) -> list[str]:
-    """The page, a click that ends while the loop is busy, and a poll that the loop reads before the click's words."""
-    session = AppSession(ScriptData(str(script)), MagicMock(), ScriptCache(), None, {})
-    session.request_rerun(None)
-    messages = list[object]()
+class Browser:
+    """A session as its server sees it, whose loop is busy while a run ends."""
 
-    async def ended(count: int) -> None:
+    def __init__(self, script: Path) -> None:
+        self.session = AppSession(ScriptData(str(script)), MagicMock(), ScriptCache(), None, {})
+        self.messages = list[Any]()
+
+    async def ended(self, count: int) -> None:
         async with asyncio.timeout(PATIENCE):
-            while sum(one.WhichOneof("type") == "script_finished" for one in messages) < count:  # type: ignore[attr-defined]
-                messages.extend(session.flush_browser_queue())
+            while sum(one.WhichOneof("type") == "script_finished" for one in self.messages) < count:
+                self.messages.extend(self.session.flush_browser_queue())
                 await asyncio.sleep(0.01)
 
-    await ended(1)
-    first, second = session._fragment_storage._fragments
+    async def click_that_a_poll_meets(self) -> None:
+        """The poll is read before the words of the click have left the loop."""
+        self.session.request_rerun(None)
+        await self.ended(1)
+        await asyncio.sleep(0.2)
+        clicked, polled = self.session._fragment_storage._fragments
+        self.session.request_rerun(ClientState(fragment_id=clicked))
+        end = time.monotonic() + PATIENCE
+        while self.session._scriptrunner._requests._state.name != "STOP" and time.monotonic() < end:
+            time.sleep(0.01)
+        self.session.request_rerun(ClientState(fragment_id=polled, is_auto_rerun=True))
+
+    @property
+    def said(self) -> list[str]:
+        spoken = [one.delta.new_element.markdown.body for one in self.messages if one.WhichOneof("type") == "delta"]
+        return [text for text in spoken if text]  # not the containers
+
+
+async def answered(script: Path) -> list[str]:
+    browser = Browser(script)
+    await browser.click_that_a_poll_meets()
+    await browser.ended(3)
+    browser.session.shutdown()
+    return browser.said
+
+
+async def left(script: Path) -> bool:
+    """Whether something still runs after the browser has gone."""
+    browser = Browser(script)
+    await browser.click_that_a_poll_meets()
+    before = browser.session._scriptrunner
+    browser.session.shutdown()
     await asyncio.sleep(0.2)
-    session.request_rerun(ClientState(fragment_id=first))
-    runner = session._scriptrunner
-    end = time.monotonic() + PATIENCE
-    while runner._requests._state.name != "STOP" and time.monotonic() < end:  # the loop is busy meanwhile
-        time.sleep(0.01)
-    session.request_rerun(ClientState(fragment_id=second, is_auto_rerun=True))
-    await ended(2)
-    await asyncio.sleep(0.3)
-    messages.extend(session.flush_browser_queue())
-    session.shutdown()
-    spoken = [one.delta.new_element.markdown.body for one in messages if one.WhichOneof("type") == "delta"]  # type: ignore[attr-defined]
-    return [text for text in spoken if text]  # not the containers
+    return browser.session._scriptrunner not in {before, None}
 
 
-def test_a_poll_takes_no_answer_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("streamlit.runtime.get_instance", MagicMock())
     monkeypatch.setattr(AppSession, "_create_scriptrunner", AppSession._create_scriptrunner)  # put back afterwards
     busy.settle()
     busy.settle()
     script = tmp_path / "page.py"
     script.write_text(PAGE)
-    said = asyncio.run(said_after_a_click_that_a_poll_meets(script))
-    assert said == ["answer 0", "still here", "answer 1", "still here"]
+    return script
+
+
+def test_a_poll_takes_no_answer_away(script: Path) -> None:
+    assert asyncio.run(answered(script)) == ["answer 0", "still here", "answer 1", "still here"]
+
+
+def test_nothing_begins_for_a_browser_that_has_gone(script: Path) -> None:
+    assert not asyncio.run(left(script))
 
 
 def test_options_are_read_as_they_are_and_an_unknown_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def settle() -> None:
 
 
 def _keep_order() -> None:
-    from streamlit.runtime.app_session import AppSession
+    from streamlit.runtime.app_session import AppSession, AppSessionState
 
     create = AppSession._create_scriptrunner  # noqa: SLF001
     if hasattr(create, MARK):
@@ -41,6 +41,8 @@ def _keep_order() -> None:
 
         def begin() -> None:
             now = session._scriptrunner  # noqa: SLF001
+            if session._state is AppSessionState.SHUTDOWN_REQUESTED:  # noqa: SLF001
+                return
             if now is None or now is ended or not now.request_rerun(data):
                 create(session, data)
 
