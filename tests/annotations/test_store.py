@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from influence_core.annotations import AnnotationError, Answer, Store, StoreUnavailable, decide, open_store, queues
 from influence_core.annotations.tables import APPEND_ONLY, decision, event, guideline, metadata
 from tests.annotations.conftest import Clock, execute, queue, samples, serve
+from tests.waiting import PATIENCE
 
 
 def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
@@ -43,6 +45,28 @@ def test_replacing_and_truncating_decisions_are_refused_too(store: Store) -> Non
     )
     with pytest.raises(sa.exc.IntegrityError, match="append-only"), store.writing() as connection:
         connection.exec_driver_sql(verb)
+
+
+def test_threads_that_write_to_sqlite_wait_for_each_other_and_not_for_the_file(tmp_path: Path) -> None:
+    store, begun = open_store(f"sqlite:///{tmp_path}/a.db"), list[int]()
+    sa.event.listen(store.engine, "begin", lambda _connection: begun.append(threading.get_ident()))
+
+    def write() -> None:
+        with store.writing():
+            pass
+
+    other = threading.Thread(target=write)
+    with store.writing():
+        other.start()
+        other.join(0.3)
+        assert begun == [threading.get_ident()] and other.is_alive()
+        with store.reading():  # waits for nobody
+            pass
+    other.join(PATIENCE)
+    assert begun[-1] == other.ident and not other.is_alive()
+    with pytest.raises(ZeroDivisionError), store.writing():
+        raise ZeroDivisionError
+    write()  # whoever fails lets the next one go
 
 
 def test_sqlite_writes_through_to_the_disk(tmp_path: Path) -> None:
