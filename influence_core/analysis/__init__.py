@@ -39,6 +39,7 @@ from influence_core.analysis.word_truth import (
     word_deleted_everywhere,
 )
 from influence_core.compute import Cancelled, Recent, Task, keeping, known, result_store, settle
+from influence_core.compute.executor import beside
 from influence_core.compute.plugins import MissingPackageError, join
 from influence_core.compute.scheduler import Job, Scheduler
 from influence_core.compute.task import WorkerError
@@ -137,6 +138,7 @@ __all__ = [
     "applicable_models",
     "applicable_solvers",
     "axes",
+    "beside",
     "cases",
     "cells",
     "checking_curve",

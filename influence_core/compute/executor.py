@@ -39,3 +39,8 @@ def executor(name: str) -> Elsewhere | None:
 def configured() -> Elsewhere | None:
     """Those that ``INFLUENCE_SCHEDULER`` names."""
     return executor(os.environ.get(VARIABLE, ""))
+
+
+def beside() -> Workers | None:
+    """The processes of this machine for what a page waits for; None where the server is to compute by itself."""
+    return None if os.environ.get(VARIABLE, "") == HERE else local()

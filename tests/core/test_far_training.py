@@ -8,6 +8,7 @@ import pytest
 from influence_core.analysis import Problem
 from influence_core.analysis.trials import relative_error
 from influence_core.compute import Task
+from influence_core.compute.executor import beside
 from influence_core.compute.workers import local
 from influence_core.models import NoMinimumError, apart, fitting
 from influence_core.settings import DataSettings, ModelSettings, Settings
@@ -88,3 +89,9 @@ def test_what_has_no_minimum_says_so_from_there(monkeypatch):
     apart_by_far = DataSettings("blobs", (("n", 60), ("mean2_x", 9.0), ("sigma", 0.1)))
     with pytest.raises(NoMinimumError, match="perfectly separable"):
         Problem(Settings(apart_by_far, ModelSettings("logistic", 0.0))).fit(Task(workers=local()))
+
+
+@pytest.mark.parametrize(("name", "there"), [("threads", False), ("", True), ("local:2", True)])
+def test_a_server_that_is_to_compute_by_itself_does(name, there, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_SCHEDULER", name)
+    assert beside() is (local() if there else None)

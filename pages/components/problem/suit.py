@@ -38,7 +38,7 @@ def suit_model(train: Dataset, fresh: Split | None = None) -> None:
     name, old = current.model.name if fits else offered[0], core.MODELS.get(current.model.name)
     usual = core.MODELS[name].l2 if fits else L2_CLASSIFIER if train.classes else L2_REGRESSION
     model = replace(current.model, name=name, l2=usual, options=known_options(name, current.model.options))
-    found = core.chosen_penalty(model, fresh, core.Task(workers=core.local())) if fresh is not None else None
+    found = core.chosen_penalty(model, fresh, core.Task(workers=core.beside())) if fresh is not None else None
     if found is not None:
         model = replace(model, l2=found.best)
     estimator = core.usual_estimator(current.estimator, name)

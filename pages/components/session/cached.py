@@ -121,7 +121,7 @@ def _numbers(settings: Settings) -> int:
 
 def fit(settings: Settings) -> None:
     """Fit now, where the page shows a spinner; what takes more than a second in a process of its own."""
-    problem(settings).fit(core.Task(workers=core.local()))
+    problem(settings).fit(core.Task(workers=core.beside()))
 
 
 def analysis(settings: Settings) -> Analysis:
