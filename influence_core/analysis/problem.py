@@ -21,7 +21,7 @@ from influence_core.curvature import exact_hessian
 from influence_core.data import Split, load
 from influence_core.data.columns import SourceColumn, is_level, source_columns
 from influence_core.data.corrections import Corrections, corrected
-from influence_core.data.neighbours import Crowd, Yardstick, copies
+from influence_core.data.neighbours import Crowd, Surroundings, copies
 from influence_core.data.positions import Positions, positions
 from influence_core.influence.diagnostics import Diagnostics, defined, deletion_diagnostics
 from influence_core.influence.second_step import Forecast
@@ -173,13 +173,13 @@ class Problem:
         return copies(self.split.train.x)
 
     @once
-    def yardstick(self) -> Yardstick:
+    def surroundings(self) -> Surroundings:
         """What is far for a training point."""
-        return Yardstick.of(self.split.train.x)
+        return Surroundings.of(self.split.train.x)
 
     def remoteness(self, rows: RowsLike) -> FloatArray:
         """(k,) distance of some test points to the nearest training point, in units of what is far for one of those."""
-        return self.yardstick.remoteness(self.split.test.x[list(rows)])
+        return self.surroundings.remoteness(self.split.test.x[list(rows)])
 
     @once
     def predictions(self) -> FloatArray:
@@ -225,11 +225,7 @@ class Problem:
         return np.asarray(wrong.numpy())
 
     def accuracy(self, theta: Tensor) -> float | None:
-        """Share of test points classified right at any θ.
-
-        Returns:
-            A share; None for regression.
-        """
+        """Share of test points classified right at any θ; None for regression."""
         return 1 - float(self._wrong(theta).mean()) if self.split.test.classes else None
 
     @property
@@ -254,8 +250,7 @@ class Problem:
         """Refit without a group of training points; with a store, the refit is kept and found again.
 
         Returns:
-            Measured changes at all test points, and the new θ; a group that is empty or leaves too little is a
-            ``DataError``.
+            Measured changes at all test points, and the new θ; an empty group, or too large a one, is a ``DataError``.
         """
         group = checked_group(rows, self.split.train)
         found = self.truth.group(group, quantity, target, task)
@@ -288,8 +283,7 @@ class Problem:
 
     def smoothness(self, task: Task | None = None) -> float:
         """How smooth the training run is in the weights of its examples; measured once, and kept with a store."""
-        told = task or Task(store=result_store())
-        seed = self.settings.seed
+        told, seed = task or Task(store=result_store()), self.settings.seed
         made = told.kept(f"smooth:{self.run_key}", lambda: {"value": np.array(metasmoothness(self.fitted, seed, told))})
         return float(made["value"])
 

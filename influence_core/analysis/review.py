@@ -13,7 +13,7 @@ from influence_core.analysis.folds import cross_validated
 from influence_core.analysis.trust import Trust, trust
 from influence_core.analysis.witnesses import Click
 from influence_core.compute import FloatArray, numpy, once
-from influence_core.data.neighbours import Yardstick, neighbour_distance
+from influence_core.data.neighbours import Surroundings, neighbour_distance
 from influence_core.influence import estimators
 from influence_core.influence.watched import Watched, watch
 from influence_core.mislabels import SIGNALS, applicable_signals, label_issues, percentiles, places, rank, suspicion
@@ -206,7 +206,7 @@ class Review:
         watched = self.validation or analysis.watched(mean=True)
         held = problem.split.test if self.validation is None else problem.split.validation
         solution = analysis.influence.solved(watched)
-        far = Yardstick.of(problem.split.train.x).remoteness(held.x)
+        far = Surroundings.of(problem.split.train.x).remoteness(held.x)
         return trust(analysis.ground, Click(self.suspicion("self_influence"), solution, far))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from functools import cache
 
 from influence_core.compute.cluster import Cluster
+from influence_core.compute.lazy import single
 from influence_core.compute.task import Elsewhere, WorkerError
 from influence_core.compute.workers import Workers, local
 
@@ -14,7 +14,7 @@ VARIABLE = "INFLUENCE_SCHEDULER"
 HERE = "threads"
 
 
-@cache
+@single
 def executor(name: str) -> Elsewhere | None:
     """Those that take pieces of long computations.
 

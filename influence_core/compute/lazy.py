@@ -6,10 +6,13 @@ import hashlib
 import math
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from functools import cache, wraps
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -23,11 +26,25 @@ def fingerprint(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
+            flat = np.ascontiguousarray(part).reshape(-1)
+            plain = flat.dtype.itemsize > 0 and not flat.dtype.hasobject
+            digest.update(flat.view(np.uint8) if plain else flat.tobytes())  # type: ignore[arg-type]
         else:
             digest.update(repr(part).encode())
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+def single(make: Callable[P, R]) -> Callable[P, R]:
+    """Like ``functools.cache``, but threads that ask at the same moment get the same thing, made once."""
+    lock, kept = threading.RLock(), cache(make)
+
+    @wraps(make)
+    def get(*args: P.args, **more: P.kwargs) -> R:
+        with lock:
+            return kept(*args, **more)  # type: ignore[arg-type]
+
+    return get
 
 
 class once(Generic[T]):  # noqa: N801 - used like functools.cached_property

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
+from influence_core.compute.lazy import single
 from influence_core.compute.packing import Arrays
 from influence_core.compute.serving import ANSWERS, Process, Sent, sent, stand_back
 from influence_core.compute.spread import LOOK, cores
@@ -56,13 +56,13 @@ def aside(function: Callable[..., T], *args: Any, task: Task = Task()) -> T:  # 
     return local().run([Call(function, None, args, cores(), store=task.store)], task)[0]  # type: ignore[no-any-return]
 
 
-@cache
+@single
 def local() -> Workers:
     """The worker processes of this one."""
     return Workers(cores(), NICENESS)
 
 
-@cache
+@single
 def starter(nice: int) -> ThreadPoolExecutor:
     """The thread that starts processes of a niceness: they come with its own, and need seconds to import the core."""
     made = ThreadPoolExecutor(1, "influence-starter")

@@ -132,7 +132,7 @@ def copies(x: FloatArray) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class Yardstick:
+class Surroundings:
     """What is far for a training point itself, and training points to measure from.
 
     The unit is the 99 % quantile of the distances of training points to their own nearest neighbour: a test point of
@@ -150,7 +150,7 @@ class Yardstick:
     unit: float
 
     @classmethod
-    def of(cls, train: FloatArray) -> Yardstick:
+    def of(cls, train: FloatArray) -> Surroundings:
         """That of training points (n, d), scaled, n ≥ 2."""
         varies = varying(train)
         order = np.random.default_rng(0).permutation(train.shape[0])

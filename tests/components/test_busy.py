@@ -4,8 +4,10 @@ import asyncio
 import inspect
 import threading
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import MagicMock
 
 import pytest
@@ -18,6 +20,7 @@ from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from pages.components.session import busy
 from tests.waiting import PATIENCE
 
+T = TypeVar("T")
 PAGE = """
 import streamlit as st
 
@@ -66,6 +69,12 @@ class Browser:
         return [text for text in spoken if text]  # not the containers
 
 
+def alone(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: that of a test with a browser has a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 async def answered(script: Path) -> list[str]:
     browser = Browser(script)
     await browser.click_that_a_poll_meets()
@@ -96,11 +105,11 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_poll_takes_no_answer_away(script: Path) -> None:
-    assert asyncio.run(answered(script)) == ["answer 0", "still here", "answer 1", "still here"]
+    assert alone(answered(script)) == ["answer 0", "still here", "answer 1", "still here"]
 
 
 def test_nothing_begins_for_a_browser_that_has_gone(script: Path) -> None:
-    assert not asyncio.run(left(script))
+    assert not alone(left(script))
 
 
 def test_options_are_read_as_they_are_and_an_unknown_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

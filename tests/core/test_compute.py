@@ -1,10 +1,12 @@
 """Products, blocks, devices, and the store: atomic, bounded, and nothing a damaged file could break."""
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from influence_core.compute import (
     stacked,
 )
 from influence_core.compute import store as store_module
+from influence_core.compute.lazy import single
 from influence_core.compute.store import STALE_SECONDS
 from influence_core.files import write_whole
 from tests.waiting import until
@@ -406,3 +409,30 @@ def test_a_failure_is_not_kept():
     with pytest.raises(ZeroDivisionError):
         recent.get("key", lambda: 1 / 0)
     assert recent.get("key", lambda: 5) == 5
+
+
+def test_threads_that_ask_at_once_share_one_thing() -> None:
+    made = list[str]()
+
+    @single
+    def slow(name: str) -> list[str]:
+        made.append(name)
+        time.sleep(0.1)
+        return [name]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [*pool.map(slow, ["one", "other"] * 4)]
+    assert sorted(made) == ["one", "other"]
+    assert all(one is slow(one[0]) for one in found)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.arange(6.0).reshape(2, 3).T, np.array(2.5), np.empty((0, 4)), np.array(["é", "long"]),
+     np.array([True, False]), np.arange(3).astype("datetime64[D]"), np.zeros(2, "U0")],
+    ids=lambda array: f"{array.dtype}{array.shape}",
+)  # fmt: skip
+def test_a_fingerprint_is_that_of_the_bytes(array: np.ndarray) -> None:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes() + b"\0")
+    assert fingerprint(array) == digest.hexdigest()

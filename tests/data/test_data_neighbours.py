@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from influence_core.analysis.witnesses import FAR
 from influence_core.compute.sparse import rows_of
 from influence_core.data import DATASETS, load
-from influence_core.data.neighbours import ANCHORS, Crowd, Yardstick, copies
+from influence_core.data.neighbours import ANCHORS, Crowd, Surroundings, copies
 from influence_core.settings import DataSettings
 
 
@@ -22,42 +22,42 @@ def test_remoteness_is_nearest_over_the_quantile_of_nearest():
     own = cdist(train, train)
     np.fill_diagonal(own, np.inf)
     expected = cdist(test, train).min(1) / np.quantile(own.min(1), 0.99)
-    np.testing.assert_allclose(Yardstick.of(train).remoteness(test), expected, rtol=1e-9)
+    np.testing.assert_allclose(Surroundings.of(train).remoteness(test), expected, rtol=1e-9)
 
 
 def test_features_without_variation_do_not_count():
     random = np.random.default_rng(1)
     train, test = random.normal(size=(50, 2)), random.normal(size=(5, 2))
     wide = np.hstack([train, np.full((50, 1), 7.0)]), np.hstack([test, np.full((5, 1), 1e6)])
-    expected = Yardstick.of(train).remoteness(test)
-    np.testing.assert_allclose(Yardstick.of(wide[0]).remoteness(wide[1]), expected, rtol=1e-12)
+    expected = Surroundings.of(train).remoteness(test)
+    np.testing.assert_allclose(Surroundings.of(wide[0]).remoteness(wide[1]), expected, rtol=1e-12)
 
 
 def test_all_training_points_copies():
     pairs = np.repeat(np.random.default_rng(2).normal(size=(20, 2)), 2, axis=0)
-    found = Yardstick.of(pairs).remoteness(np.array([pairs[0], [50.0, 50.0]]))
+    found = Surroundings.of(pairs).remoteness(np.array([pairs[0], [50.0, 50.0]]))
     assert found[0] < 1e-6
     assert found[1] > FAR
-    np.testing.assert_array_equal(Yardstick.of(np.ones((4, 2))).remoteness(np.ones((1, 2))), [0.0])
+    np.testing.assert_array_equal(Surroundings.of(np.ones((4, 2))).remoteness(np.ones((1, 2))), [0.0])
 
 
 @pytest.mark.parametrize("name", [name for name, source in DATASETS.items() if source.present and not source.file])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_few_test_points_of_bundled_data_are_far(name, seed):
     split = load(DataSettings(name, test_fraction=0.3), seed)
-    far = Yardstick.of(split.train.x).remoteness(split.test.x) > FAR
+    far = Surroundings.of(split.train.x).remoteness(split.test.x) > FAR
     assert far.mean() <= 0.03
     train, test = (rows_of(part.x, slice(None)) for part in (split.train, split.test))
     moved = test + 20 * train.std(0) * (np.ptp(train, axis=0) > 0)
-    assert (Yardstick.of(train).remoteness(moved) > FAR).mean() > 0.9
+    assert (Surroundings.of(train).remoteness(moved) > FAR).mean() > 0.9
 
 
 def test_many_points_are_compared_through_anchors():
     random = np.random.default_rng(3)
     train, test = random.normal(size=(3 * ANCHORS, 2)), random.normal(size=(2_000, 2))
-    found = Yardstick.of(train).remoteness(test)
+    found = Surroundings.of(train).remoteness(test)
     assert (found > 1).mean() == pytest.approx(0.01, abs=0.01)
-    assert Yardstick.of(train).remoteness(np.array([[8.0, 8.0]]))[0] > FAR
+    assert Surroundings.of(train).remoteness(np.array([[8.0, 8.0]]))[0] > FAR
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 300])

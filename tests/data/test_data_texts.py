@@ -14,7 +14,7 @@ from influence_core.compute import Cancelled, Task
 from influence_core.data import DATASETS, DataError, contents, load, reading_seconds
 from influence_core.data import texts as texts_module
 from influence_core.data.dataset import Dataset, Table
-from influence_core.data.neighbours import Crowd, copies, neighbour_distance, remoteness
+from influence_core.data.neighbours import Crowd, Surroundings, copies, neighbour_distance
 from influence_core.data.positions import positions
 from influence_core.data.split import split
 from influence_core.data.texts import no_words, packed, unpacked
@@ -146,7 +146,8 @@ def test_what_is_near_is_the_same_for_sparse_rows():
     made = load(DataSettings("spam_assassin", test_fraction=0.2), 0)
     x, test = made.train.x[:200], made.test.x[:20]
     whole, other = x.toarray(), test.toarray()
-    np.testing.assert_allclose(remoteness(x, test), remoteness(whole, other), rtol=1e-6)
+    expected = Surroundings.of(whole).remoteness(other)
+    np.testing.assert_allclose(Surroundings.of(x).remoteness(test), expected, rtol=1e-6)
     assert neighbour_distance(x) == pytest.approx(neighbour_distance(whole), rel=1e-9)
     assert copies(x).tolist() == copies(whole).tolist()
     for row in range(0, 200, 17):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 MARK = "_influence"
@@ -27,9 +28,8 @@ def settle() -> None:
 
 
 def _keep_order() -> None:
-    from streamlit.runtime.app_session import AppSession, AppSessionState
-
-    create = AppSession._create_scriptrunner  # noqa: SLF001
+    sessions = import_module("streamlit.runtime.app_session")
+    create = sessions.AppSession._create_scriptrunner  # noqa: SLF001
     if hasattr(create, MARK):
         return
 
@@ -41,7 +41,7 @@ def _keep_order() -> None:
 
         def begin() -> None:
             now = session._scriptrunner  # noqa: SLF001
-            if session._state is AppSessionState.SHUTDOWN_REQUESTED:  # noqa: SLF001
+            if session._state is sessions.AppSessionState.SHUTDOWN_REQUESTED:  # noqa: SLF001
                 return
             if now is None or now is ended or not now.request_rerun(data):
                 create(session, data)
@@ -49,12 +49,11 @@ def _keep_order() -> None:
         session._event_loop.call_soon_threadsafe(begin)  # noqa: SLF001
 
     setattr(behind, MARK, True)
-    AppSession._create_scriptrunner = behind  # type: ignore[assignment]  # noqa: SLF001
+    sessions.AppSession._create_scriptrunner = behind  # noqa: SLF001
 
 
 def _read_freely() -> None:
-    from streamlit import config
-
+    config: Any = import_module("streamlit.config")
     locked = config.get_option
     own = locked.__module__ == config.__name__  # a test of a page puts another one in its place for a while
     if not own or hasattr(locked, MARK) or config._config_options is None:  # noqa: SLF001
