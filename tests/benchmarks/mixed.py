@@ -353,7 +353,7 @@ async def everything(address: str, process: int, options: argparse.Namespace) ->
     megabytes = {"start": memory(process)}
     print(f"one visitor of every kind was there: {megabytes['start']:.0f} MB", file=sys.stderr)
     explorers = [Session(address, CLICKING | {"seed": str(k % 3)}) for k in range(options.exploring - 1)]
-    trainer = Visitor(address, query(TRAINING)) if not os.environ.get("NOTRAIN") else None
+    trainer = Visitor(address, query(TRAINING)) if options.training else None
     judges = [Visitor(address, dict(review), name="Mislabels", who=f"Judge{k}") for k in range(options.reviewing)]
     senders = [Visitor(address, {"v": "1", "data.name": "upload"}, name="Data") for _ in range(options.uploading)]
     lookers = [Visitor(address, {"v": "1", "seed": str(k)}, name="Solvers") for k in range(options.comparing)]
@@ -398,7 +398,7 @@ def main() -> int:
         1 where a target is missed.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, value in (("exploring", 10), ("reviewing", 5), ("uploading", 3), ("comparing", 2)):
+    for name, value in (("exploring", 10), ("training", 1), ("reviewing", 5), ("uploading", 3), ("comparing", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--megabytes", type=float, default=50.0, help="of an uploaded file")
