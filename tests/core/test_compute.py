@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from influence_core.compute import (
 )
 from influence_core.compute import store as store_module
 from influence_core.compute.lazy import single
+from influence_core.compute.products import LONG, _libraries, _Threads
+from influence_core.compute.spread import allowed
 from influence_core.compute.store import STALE_SECONDS
 from influence_core.files import write_whole
 from tests.waiting import until
@@ -436,3 +439,35 @@ def test_a_fingerprint_is_that_of_the_bytes(array: np.ndarray) -> None:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes() + b"\0")
     assert fingerprint(array) == digest.hexdigest()
+
+
+@pytest.fixture
+def blas_threads() -> Iterator[Callable[[], int]]:
+    """How many threads NumPy's BLAS uses now; as before afterwards."""
+    libraries = _libraries().lib_controllers
+    if not libraries:
+        pytest.skip("this NumPy has no BLAS of its own")
+    before = [one.num_threads for one in libraries]
+    yield lambda: int(libraries[0].num_threads)
+    for one, count in zip(libraries, before, strict=True):
+        one.set_num_threads(count)
+
+
+def test_one_thread_for_blas_but_for_a_long_product(blas_threads: Callable[[], int]) -> None:
+    threads = _Threads()
+    before = blas_threads()
+    with threads(LONG):
+        assert blas_threads() == before  # a library leaves them alone
+    threads.keep_few()
+    assert blas_threads() == 1
+    with threads(LONG / 2):
+        assert blas_threads() == 1
+    with allowed(3), threads(LONG):
+        assert blas_threads() == 3
+        with threads(LONG):  # of another page: the first one has the cores
+            assert blas_threads() == 3
+        assert blas_threads() == 3
+    assert blas_threads() == 1
+    with pytest.raises(ZeroDivisionError), allowed(3), threads(LONG):
+        raise ZeroDivisionError
+    assert blas_threads() == 1
