@@ -138,8 +138,10 @@ def bounded(nice: int) -> None:
     """Clicks go before this process where it is nice, and what runs away in it fails before it fails the machine."""
     if resource is None:
         return
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    # Linux keeps a niceness per thread, and those of BLAS have begun when NumPy was imported.
+    for thread in map(int, os.listdir("/proc/self/task")) if sys.platform == "linux" else (0,):
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
     with suppress(OSError, ValueError):
         most = int(SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))

@@ -37,6 +37,7 @@ GRACE = 1.0  # seconds after a cancel for which a job waits for its pieces to en
 LAST = 20.0  # seconds after which the process of one is ended: another one has to import the core first
 LENT = 3  # times the cores: processes at a time, because those of a job that waits for its turn are not lent to others
 NICENESS = 19  # of processes beside pages: behind the threads of BLAS that jobs here have sent back, too
+YOUNG = 10  # niceness in the seconds in which they import the core: at 19 they would take minutes where others compute
 TRIES = 2  # of a piece whose process died
 T = TypeVar("T")
 
@@ -141,7 +142,7 @@ class Workers:
                 process.end()
             if len(self._lent) + len(self._leaving) >= LENT * self.width:
                 return None
-            process = starter(self._nice).submit(Process, self.folder, self._nice).result()
+            process = starter(min(self._nice, YOUNG)).submit(Process, self.folder, self._nice).result()
             self._lent.add(process)
             return process
 
