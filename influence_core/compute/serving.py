@@ -117,7 +117,9 @@ class Process:
         if self._process.is_alive():
             self._process.terminate()
         self._process.join(1)
-        self.wire_path.unlink(missing_ok=True)
+        for path in (self.wire_path, *(self.folder / ANSWERS).glob(f"{self.number}-*")):  # those nobody has heard
+            with suppress(OSError):
+                path.unlink()
         code = self._process.exitcode
         return f"signal {-code}" if code is not None and code < 0 else f"code {code}"
 

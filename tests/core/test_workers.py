@@ -76,6 +76,19 @@ def test_a_piece_is_held_back_while_its_job_waits_for_its_turn() -> None:
     assert min(done for done in told if done > held) < held + 100  # without a hold it were half of them
 
 
+def test_what_a_killed_process_would_have_answered_leaves_no_file() -> None:
+    workers = Workers(1)
+    process = workers.take()
+    assert process is not None
+    own, other = (workers.folder / "answers" / f"{number}-abc.npy" for number in (process.number, 7))
+    own.touch()
+    other.touch()
+    process.end()
+    assert not own.exists() and other.exists()
+    workers.give(process)
+    workers.close()
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_large_arrays_come_back_whole_and_leave_no_file(full: bool) -> None:
     workers = Workers(1)
