@@ -23,6 +23,11 @@ def orientation(settings: Settings) -> int:
     return 0 if entry.other and settings.target >= 0 else entry.helpful
 
 
+def sign(settings: Settings) -> int:
+    """What turns scores so that + is helpful: −1 where a fall of what is watched is, else +1."""
+    return -1 if orientation(settings) < 0 else 1
+
+
 def watched(settings: Settings, class_names: tuple[str, ...]) -> str:
     """The watched quantity in words.
 

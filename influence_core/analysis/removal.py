@@ -173,7 +173,7 @@ def removals(analysis: Analysis, question: RemovalQuestion, targets: Targets, ta
     first = Removal(
         sizes, n, {name: title_of(name) for name in names}, dict.fromkeys(names, none),
         np.full((len(sizes), question.draws), np.nan), analysis.unit, {},
-        sign=-1 if wording.orientation(analysis.settings) < 0 else 1,
+        sign=wording.sign(analysis.settings),
     )  # fmt: skip
     found = tuple(replace(first, groups={name: ordered[name][t] for name in names}) for t in range(len(targets)))
     each = len(targets) * len(names) + question.draws

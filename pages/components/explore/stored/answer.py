@@ -96,7 +96,7 @@ class StoredAnswer:
     @property
     def sign(self) -> int:
         """−1 where a fall is helpful, else +1."""
-        return -1 if self.orientation < 0 else 1
+        return core.wording.sign(self.settings)
 
     @property
     def quantity(self) -> str:
