@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -53,11 +54,16 @@ def _modules(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of a file's syntax tree, read and walked once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def _imports(path: Path, typing_too: bool = False) -> list[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     found: list[str] = []
-    typing_only = {id(n) for block in ast.walk(tree) if _type_checking(block) for n in ast.walk(block)}
-    for node in ast.walk(tree):
+    typing_only = {id(n) for block in _nodes(path) if _type_checking(block) for n in ast.walk(block)}
+    for node in _nodes(path):
         if id(node) in typing_only and not typing_too:
             continue
         if isinstance(node, ast.Import):
@@ -99,11 +105,10 @@ def test_core_imports_only_what_lies_below(path: Path) -> None:
 @pytest.mark.parametrize("folder", ["influence_core", "pages"])
 def test_no_function_local_or_wildcard_imports(folder: str) -> None:
     for path in _modules(folder):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)):
+        for function in (n for n in _nodes(path) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)):
             inner = [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)]
             assert not inner, f"{path}:{inner[0].lineno} imports inside a function"
-        stars = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
+        stars = [n for n in _nodes(path) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
         assert not stars, f"{path} has a wildcard import"
 
 
@@ -139,7 +144,7 @@ def test_only_lenses_ask_for_the_images_of_examples() -> None:
     for path in [*_modules("pages"), ROOT / "app.py"]:
         if {"lenses", "browser"} & {*path.relative_to(ROOT).parts}:
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             asks = isinstance(node, ast.Attribute) and node.attr == "images"
             # What a file holds that is being uploaded is no set of examples yet, and has no kind.
             assert not asks or ast.unparse(node) == "raw.images", f"{path}:{node.lineno}: ask lens_of(…)"
@@ -176,7 +181,7 @@ def _module_of(taken: str, files: dict[str, Path]) -> str:
 
 def _taken(path: Path) -> list[str]:
     found: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -192,7 +197,7 @@ def _functions() -> list[tuple[str, ast.FunctionDef]]:
     return [
         (f"{path.relative_to(ROOT)}:{node.name}", node)
         for path in [*_modules("influence_core"), *_modules("pages"), ROOT / "app.py"]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in _nodes(path)
         if isinstance(node, ast.FunctionDef)
     ]
 
@@ -215,8 +220,7 @@ def test_budgets() -> None:
 
 
 def test_no_class_of_ours_inherits_from_another_of_ours() -> None:
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in _modules("influence_core")]
-    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for path in _modules("influence_core") for node in _nodes(path) if isinstance(node, ast.ClassDef)]
     ours = {node.name for node in classes}
     for node in classes:
         bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
@@ -226,7 +230,7 @@ def test_no_class_of_ours_inherits_from_another_of_ours() -> None:
 def test_public_class_names_are_unique() -> None:
     homes: dict[str, list[str]] = {}
     for path in [*_modules("influence_core"), *_modules("pages")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert not {name: found for name, found in homes.items() if len(found) > 1}, "one word stands for one thing"
@@ -241,7 +245,7 @@ def test_init_files_of_the_core_only_hand_names_on() -> None:
 
 def test_every_callback_is_safe_and_every_fragment_guarded() -> None:
     for path in [*_modules("pages"), ROOT / "app.py"]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             for value in _callbacks(node):
                 wrapped = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "safely"
                 assert wrapped or isinstance(value, ast.Constant), f"{path}:{value.lineno}: wrap it in safely(…)"
@@ -267,7 +271,7 @@ STEPS = {"Step", "Lesson", "FigurePage", "FigureEntry", "Tool"}
 def test_entries_of_registries_and_steps_of_lessons_are_made_by_keywords() -> None:
     found = set()
     for path in [*_modules("influence_core"), *_modules("pages")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             if isinstance(node, ast.ClassDef) and node.name in ENTRIES | STEPS:
                 found.add(node.name)
                 assert "kw_only=True" in ast.unparse(node.decorator_list[0]), f"{path}:{node.lineno}: {node.name}"

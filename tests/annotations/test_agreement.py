@@ -147,6 +147,7 @@ def test_every_small_table_of_votes_has_the_outcome_of_a_tally_and_no_lot_decide
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("votes", product((0, 1), repeat=8))
 def test_four_rows_with_two_answers_each_are_the_same_thirty_times(votes: tuple[int, ...]) -> None:
     said = made([list(votes[k : k + 2]) for k in range(0, 8, 2)], 2)

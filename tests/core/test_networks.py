@@ -352,6 +352,7 @@ def test_projection_scores_average_each_factor_over_networks():
     assert error(both, expected) < 1e-6
 
 
+@pytest.mark.slow
 def test_random_signs_keep_inner_products_on_average(monkeypatch):
     monkeypatch.setattr(similar, "OUTPUT_SIDE", 3)
     monkeypatch.setattr(similar, "INPUT_SIDE", 3)

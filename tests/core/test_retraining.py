@@ -293,6 +293,7 @@ LeaveOneOut(example.fitted, task, "key").run(Question(example.test))
 """
 
 
+@pytest.mark.slow
 def test_a_run_whose_server_was_killed_resumes_at_its_first_missing_block(tmp_path, monkeypatch, small_blocks):
     tests = str(Path(__file__).parent)
     assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), tests], timeout=PATIENCE).returncode == -9

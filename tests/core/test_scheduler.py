@@ -324,6 +324,7 @@ def test_wanted_runs_are_noted_until_they_end(bench, tmp_path):
     assert not list((tmp_path / "wanted").iterdir())
 
 
+@pytest.mark.slow
 def test_the_next_server_finds_what_a_killed_one_was_asked_for(bench, tmp_path):
     code = (
         "import sys, os, signal, pathlib\n"
@@ -375,6 +376,7 @@ def other(tmp_path):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_run_of_another_living_server_is_left_to_it(tmp_path, other):
     process, name = other
     mine = Wanted(tmp_path / "wanted", present(tmp_path / "wanted"))
@@ -386,6 +388,7 @@ def test_a_run_of_another_living_server_is_left_to_it(tmp_path, other):
     assert not list((tmp_path / "servers").glob(f"{name}*"))  # what a dead server leaves is cleared away
 
 
+@pytest.mark.slow
 def test_both_may_run_it_and_the_end_of_one_takes_no_note_of_the_other(tmp_path, other):
     process, _ = other
     mine = Wanted(tmp_path / "wanted", present(tmp_path / "wanted"))
