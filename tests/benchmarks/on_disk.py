@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from influence_core.streamed import atlas, fit_cost, leave_out, streamed
 from influence_core.streamed.fitting import at
 
 WIDTH, BLOCK, TESTS, STRONGEST, CLICKS = 784, 10_000, 100, 64, 20
+OFTEN = 0.02  # seconds between two looks at the memory
 
 
 def made(folder: Path, rows: int) -> Path:
@@ -50,18 +52,43 @@ def made(folder: Path, rows: int) -> Path:
     return path
 
 
+@contextmanager
+def watched_memory() -> Generator[list[float]]:
+    """The most memory of the process meanwhile in GB, without what it maps of files (RssAnon and RssShmem of Linux)."""
+    peak, ended, status = [0.0], threading.Event(), Path("/proc/self/status")
+
+    def look() -> None:
+        lines = [line.split() for line in status.read_text().splitlines() if line.startswith(("RssAnon", "RssShmem"))]
+        peak[0] = max(peak[0], sum(int(line[1]) for line in lines) / 1e6)
+
+    def watch() -> None:
+        while not ended.wait(OFTEN):
+            look()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        look()
+        ended.set()
+        watcher.join()
+
+
 def timed(what: str, run: Callable[[], object], reference: Callable[[], object] | None = None) -> object:
-    """Print seconds, the ratio to the reference, and the peak memory so far."""
+    """Print seconds, the ratio to the reference, and the peak memory of the step itself, packages included."""
     start = time.perf_counter()
-    found = run()
+    with watched_memory() as peak:
+        found = run()
     seconds = time.perf_counter() - start
     ratio = ""
     if reference is not None:
         start = time.perf_counter()
         reference()
         ratio = f", {seconds / (time.perf_counter() - start):.2f} × the loop"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{what}: {seconds:.1f} s{ratio} (peak {peak:.2f} GB, mapped files counted)", flush=True)
+    print(
+        f"{what}: {seconds:.1f} s{ratio} (peak {peak[0]:.2f} GB above the mapped file, packages included)", flush=True
+    )
     return found
 
 

@@ -1,6 +1,7 @@
 """The answer to a click reaches the browser although a poll comes before it has been sent."""
 
 import asyncio
+import gc
 import inspect
 import threading
 import time
@@ -93,10 +94,50 @@ async def left(script: Path) -> bool:
     return browser.session._scriptrunner not in {before, None}
 
 
+HOLDING = """
+import streamlit as st
+
+class Large:
+    pass
+
+@st.fragment
+def shown(large):
+    st.markdown(f"{large}")
+
+def page():
+    large = Large()
+    st.button("Look", on_click=print, args=(large,))
+    st.session_state["seen"] = large
+    shown(large)
+
+page()
+"""
+
+
+async def held(script: Path) -> int:
+    """How many large objects there are while somebody is here; returns when none is, to a loop that remembers."""
+    browser = Browser(script)
+    browser.session.request_rerun(None)
+    await browser.ended(1)
+    before = large()
+    browser.session.shutdown()
+    async with asyncio.timeout(PATIENCE):
+        while large():
+            browser.session.flush_browser_queue()
+            await asyncio.sleep(0.05)
+    return before
+
+
+def large() -> int:
+    gc.collect()
+    return sum(type(one).__name__ == "Large" for one in gc.get_objects())
+
+
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("streamlit.runtime.get_instance", MagicMock())
-    monkeypatch.setattr(AppSession, "_create_scriptrunner", AppSession._create_scriptrunner)  # put back afterwards
+    for name in ("_create_scriptrunner", "shutdown"):
+        monkeypatch.setattr(AppSession, name, getattr(AppSession, name))  # put back afterwards
     busy.settle()
     busy.settle()
     script = tmp_path / "page.py"
@@ -110,6 +151,11 @@ def test_a_poll_takes_no_answer_away(script: Path) -> None:
 
 def test_nothing_begins_for_a_browser_that_has_gone(script: Path) -> None:
     assert not alone(left(script))
+
+
+def test_a_session_that_ended_holds_nothing_of_what_its_page_had(script: Path) -> None:
+    script.write_text(HOLDING)
+    assert alone(held(script)) == 1
 
 
 def test_options_are_read_as_they_are_and_an_unknown_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def test_a_session_whose_time_is_over_is_forgotten_though_nobody_else_comes(tmp_
     storage = MemorySessionStorage(ttl_seconds=0)
     (tmp_path / "page.py").touch()
 
-    async def visit() -> tuple[int, int]:
+    async def visit() -> tuple[int, int, str]:
         server = Runtime(
             RuntimeConfig(
                 str(tmp_path / "page.py"),
@@ -39,15 +39,15 @@ def test_a_session_whose_time_is_over_is_forgotten_though_nobody_else_comes(tmp_
         await server.start()
         session = server.connect_session(MagicMock(), MagicMock())
         server.disconnect_session(session)
-        before = len(storage._cache._data)
+        kept = list(storage._cache._data.values())
         await asyncio.to_thread(keeping.forget_sessions)
         await asyncio.sleep(0)
         server.stop()
         await server.stopped
-        return before, len(storage._cache._data)
+        return len(kept), len(storage._cache._data), kept[0].session._state.name
 
     with ThreadPoolExecutor(1) as thread:  # this one may hold a loop, of the tests in Chromium
-        assert thread.submit(asyncio.run, visit()).result() == (1, 0)
+        assert thread.submit(asyncio.run, visit()).result() == (1, 0, "SHUTDOWN_REQUESTED")
 
 
 def test_worker_processes_that_do_nothing_end_and_new_ones_come() -> None:

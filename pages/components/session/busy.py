@@ -1,4 +1,4 @@
-"""Streamlit on a busy server: words that are kept in order, options that are read without waiting.
+"""Streamlit on a busy server: words kept in order, options read without waiting, sessions that end without a trace.
 
 Streamlit sends what a run says from its event loop.  A request that finds the run ended, but its last words still
 waiting in that loop, begins a new run at once; and the words of a run that is not the current one are thrown away.  A
@@ -7,6 +7,9 @@ the loop keeps their order.
 
 It also reads its options under one lock, hundreds of times a run: a thread that loses the interpreter while it has the
 lock stops all others.  A dictionary is read without.
+
+Its loop remembers the last session it has sent to while nobody is there, and a session what its widgets and fragments
+were made with: here one that ended holds nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ def settle() -> None:
         _keep_order()
     with suppress(ImportError, AttributeError):
         _read_freely()
+    with suppress(ImportError, AttributeError):
+        _let_go()
 
 
 def _keep_order() -> None:
@@ -66,3 +71,19 @@ def _read_freely() -> None:
 
     setattr(get_option, MARK, True)
     config.get_option = get_option
+
+
+def _let_go() -> None:
+    session: Any = import_module("streamlit.runtime.app_session").AppSession
+    shutdown = session.shutdown
+    if hasattr(shutdown, MARK):
+        return
+
+    @wraps(shutdown)
+    def emptied(ended: Any) -> None:
+        shutdown(ended)
+        for name in ("_session_state", "_fragment_storage"):  # a run that still ends has the old ones
+            setattr(ended, name, type(getattr(ended, name))())
+
+    setattr(emptied, MARK, True)
+    session.shutdown = emptied

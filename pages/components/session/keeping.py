@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("influence_explorer")
 SHARE, MOST = 1 / 8, 2 * 2**30  # of the machine's memory, and bytes, for everything that is kept
-IDLE = 64 * 2**20  # bytes that stay when nobody is here
+IDLE = 16 * 2**20  # bytes that stay when nobody is here
 EVERY, PAUSE = 10.0, 1.0  # seconds between two looks, and between weighings that a click waits for
 QUIET = {1, 4, 16, 64}  # looks after the last browser left: what sessions held ends minutes later than they do
 P = ParamSpec("P")
@@ -99,4 +99,12 @@ def forget_sessions() -> None:
     with suppress(Exception):  # nothing public does it
         running: Any = runtime.get_instance()
         stored = running._session_mgr._session_storage._cache  # noqa: SLF001
-        running._get_async_objs().eventloop.call_soon_threadsafe(stored.expire)  # noqa: SLF001
+        running._get_async_objs().eventloop.call_soon_threadsafe(_expire, stored)  # noqa: SLF001
+
+
+def _expire(stored: Any) -> None:
+    """Sessions whose time is over end now: left to the collection of garbage, the one that was served last stays."""
+    before = dict(stored._data)  # noqa: SLF001
+    stored.expire()
+    for name in before.keys() - stored._data.keys():  # noqa: SLF001
+        before[name].session.shutdown()
