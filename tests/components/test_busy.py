@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import inspect
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Coroutine
@@ -22,6 +24,7 @@ from pages.components.session import busy
 from tests.waiting import PATIENCE
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
 PAGE = """
 import streamlit as st
 
@@ -172,3 +175,31 @@ def test_options_are_read_as_they_are_and_an_unknown_one_is_refused(monkeypatch:
     assert found == [locked("server.port")]
     with pytest.raises(RuntimeError, match="not defined"):
         config.get_option("server.no_such_thing")
+
+
+HEAPS = """
+import ctypes, re, sys, threading
+from pages.components.session import busy
+{}
+ready = threading.Barrier(9)
+for _ in range(8):
+    threading.Thread(target=lambda: (bytearray(100_000), ready.wait()), daemon=True).start()
+ready.wait()
+library = ctypes.CDLL("libc.so.6")
+library.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(library.fopen(sys.argv[1].encode(), b"w"))
+library.malloc_info(0, file)
+library.fclose(file)
+print(len(re.findall("<heap nr", open(sys.argv[1]).read())))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the heaps are glibc's")
+def test_threads_share_two_heaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+
+    def heaps(settled: str) -> int:
+        command = [sys.executable, "-c", HEAPS.format(settled), str(tmp_path / "heaps.xml")]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+
+    assert heaps("") > 4 and heaps("busy.settle()") <= 4  # two, and those of threads that were there before
