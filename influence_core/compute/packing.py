@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -70,9 +71,11 @@ class Packer(pickle.Pickler):
         return None if self.arrays is None else self.arrays.name(value)
 
     def reducer_override(self, value: Any) -> Any:
-        """How tensors, tasks and objects with lazy steps are written."""
+        """How tensors, columns of texts, tasks and objects with lazy steps are written."""
         if type(value) is Tensor and value.device.type == "cpu" and value.layout == torch.strided:
             return (torch.from_numpy, (value.detach().numpy(),)) if _plain(value) else NotImplemented
+        if isinstance(value, pa.Buffer) and value.size >= LARGE:  # what a table of texts is made of
+            return pa.py_buffer, (np.frombuffer(value, np.uint8),)
         if type(value) is Task:
             return leashed, ()
         if type(value) is threading.local:
