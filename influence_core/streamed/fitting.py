@@ -17,7 +17,7 @@ from influence_core.streamed.passes import Cost, Passes
 from influence_core.streamed.products import USUAL_FIT, Products, of
 
 HALVINGS = 30
-USUAL = 8  # passes of a fit: seven steps and the start
+USUAL = 10  # passes of a fit: seven steps, two that polish, and the start
 FEW = 3  # rows that stand for a data set where only its kind matters
 
 

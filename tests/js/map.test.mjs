@@ -38,6 +38,16 @@ test('strong points lie above weak ones of every class', () => {
   assert.ok(Math.max(...traces.slice(0, 2).flat()) <= Math.min(...traces.slice(2).flat()));
 });
 
+test('a dense cloud shows colours, not outlines; the strongest points keep theirs', () => {
+  const many = 20_001;
+  const [x, y, scores] = [0, 1, 2].map((turn) => Float32Array.from({ length: many }, (_, i) => ((i * 7 + turn) % many) / many));
+  const scene = { ...SCENE, train_x: x, train_y: y, train_class: Int32Array.from({ length: many }, (_, i) => i % 2) };
+  const widths = (found) => sided(found, 'train').map(({ marker }) => marker.line.width);
+  const [weak, ...above] = [0, 2].map((k) => widths(drawn({ ...ASKED, scores }, scene)).slice(k, k + 2));
+  assert.deepEqual(weak, [0, 0]);
+  assert.ok([...above.flat(), ...widths(drawn(ASKED))].every((width) => width > 0));
+});
+
 test('a class has one mark in the legend, whatever is scored', () => {
   for (const message of [IDLE, ASKED]) {
     const said = sided(drawn(message), 'train').filter((trace) => trace.showlegend !== false).map((trace) => trace.name);

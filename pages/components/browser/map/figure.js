@@ -7,6 +7,7 @@ import { restingTool } from '../shared/plotting.js';
 const SHAPES = ['circle', 'square', 'diamond-tall', 'triangle-up', 'triangle-down', 'cross', 'pentagon', 'hexagram',
   'bowtie', 'star-square'];
 const CROWD = 200; // more points than this get smaller marks
+const DENSE = 20_000; // more points than this have no outlines, except the strongest: of a dense cloud one would see nothing else
 export const FLIPPED = 'label flipped on purpose';
 const STRONG = 150; // so many points are drawn above those of all other classes
 const UNDIMMED = { marker: { opacity: 1 } }; // a lasso must not dim the points outside it
@@ -55,9 +56,10 @@ function trainTraces(scene, message, theme) {
   const weak = classes > 1 && scores ? count - Math.min(STRONG, count >> 2) : count;
   const layers = [0, 1].map(() => Array.from({ length: classes }, () => []));
   order.forEach((id, rank) => layers[rank < weak ? 0 : 1][scene.train_class[id]].push(id));
+  const outline = (layer) => (count > DENSE && !layer ? 0 : faded ? 0.4 : 0.8);
   return layers.flatMap((groups, layer) => groups.map((ids, kind) => ({
     ...marks(scene, message, 'train', ids, { symbol: SHAPES[kind % SHAPES.length], color: theme.idle,
-      size: faded ? 5 : 6, line: { width: faded ? 0.4 : 0.8, color: theme.outline }, opacity: faded ? 0.55 : 1 }),
+      size: faded ? 5 : 6, line: { width: outline(layer), color: theme.outline }, opacity: faded ? 0.55 : 1 }),
     name: scene.class_names[kind] ?? 'training point', legendgroup: 'train' + kind,
     showlegend: layer === (layers[0][kind].length ? 0 : 1),
   }))).slice(0, classes > 1 ? undefined : 1);
