@@ -48,6 +48,15 @@ test('a dense cloud shows colours, not outlines; the strongest points keep their
   assert.ok([...above.flat(), ...widths(drawn(ASKED))].every((width) => width > 0));
 });
 
+test('the more open test points there are, the lighter they are, so that colours below them show', () => {
+  const opacity = (many) => {
+    const [x, y] = [0, 1].map((turn) => Float32Array.from({ length: many }, (_, i) => ((i * 7 + turn) % many) / many));
+    const scene = { ...SCENE, test_x: x, test_y: y, test_class: Int32Array.from({ length: many }, (_, i) => i % 2) };
+    return sided(drawn(ASKED, scene), 'test')[0].marker.opacity;
+  };
+  assert.deepEqual([100, 1_000, 2_000, 50_000].map(opacity), [0.75, 0.35, 0.175, 0.05]);
+});
+
 test('a class has one mark in the legend, whatever is scored', () => {
   for (const message of [IDLE, ASKED]) {
     const said = sided(drawn(message), 'train').filter((trace) => trace.showlegend !== false).map((trace) => trace.name);

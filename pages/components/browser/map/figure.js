@@ -7,6 +7,7 @@ import { restingTool } from '../shared/plotting.js';
 const SHAPES = ['circle', 'square', 'diamond-tall', 'triangle-up', 'triangle-down', 'cross', 'pentagon', 'hexagram',
   'bowtie', 'star-square'];
 const CROWD = 200; // more points than this get smaller marks
+const MANY = 1_000; // more open shapes than this fade, or together they would hide every colour
 const DENSE = 20_000; // more points than this have no outlines, except the strongest: of a dense cloud one would see nothing else
 export const FLIPPED = 'label flipped on purpose';
 const STRONG = 150; // so many points are drawn above those of all other classes
@@ -70,8 +71,9 @@ function testTrace(scene, message, theme) {
   const ids = drawOrder(scored ? message.scores : null, scene.test_x.length);
   const symbol = Array.from(ids, (i) => SHAPES[scene.test_class[i] % SHAPES.length]);
   const crowded = ids.length > CROWD; // or the test points would hide the colours below them
+  const opacity = crowded ? Math.max(0.05, 0.35 * Math.min(1, MANY / ids.length)) : 0.75;
   const look = scored ? { symbol, line: { width: 1.2, color: theme.text } } // else light: the training points are the subject
-    : { symbol, color: CLEAR, size: crowded ? 4 : 8, opacity: crowded ? 0.35 : 0.75, line: { width: 1, color: theme.text } };
+    : { symbol, color: CLEAR, size: crowded ? 4 : 8, opacity, line: { width: 1, color: theme.text } };
   const trace = marks(scene, message, 'test', ids, look);
   if (scored && !crowded) trace.marker.size = trace.marker.size.map((size) => Math.max(size, 7)); // few, so all readable
   return { ...trace, name: scored ? 'test point (coloured)' : 'test point (open shape)' };
