@@ -112,4 +112,4 @@ def test_without_faiss_the_rows_at_hand_answer_alone(explored, monkeypatch):
 
 def test_what_it_takes_is_told_before(explored):
     settings, stored, _, _ = explored
-    assert str(preparing(settings, stored)).startswith("10 passes over 0 MB, about")
+    assert str(preparing(settings, stored)).startswith("12 passes over 0 MB, about")
