@@ -197,6 +197,7 @@ print(len(re.findall("<heap nr", open(sys.argv[1]).read())))
 @pytest.mark.skipif(sys.platform != "linux", reason="the heaps are glibc's")
 def test_threads_share_two_heaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # no threads but those of the test, however many cores there are
 
     def heaps(settled: str) -> int:
         command = [sys.executable, "-c", HEAPS.format(settled), str(tmp_path / "heaps.xml")]

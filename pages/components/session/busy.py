@@ -12,7 +12,8 @@ Its loop remembers the last session it has sent to while nobody is there, and a 
 were made with: here one that ended holds nothing.
 
 The C library gives each thread of a page a heap of its own, up to eight for each core, and keeps what is free between
-two things that stay.  Two heaps serve all threads, which take the interpreter in turn anyway.
+two things that stay.  Two heaps serve all threads, which take the interpreter in turn anyway; it is told so here and
+not where the core gives memory back, because the core is imported after the first threads have begun.
 """
 
 from __future__ import annotations
@@ -91,8 +92,9 @@ def _let_go() -> None:
     @wraps(shutdown)
     def emptied(ended: Any) -> None:
         shutdown(ended)
-        for name in ("_session_state", "_fragment_storage"):  # a run that still ends has the old ones
-            setattr(ended, name, type(getattr(ended, name))())
+        with suppress(AttributeError, TypeError):  # as a Streamlit with other names, where it ends as it did
+            for name in ("_session_state", "_fragment_storage"):  # a run that still ends has the old ones
+                setattr(ended, name, type(getattr(ended, name))())
 
     setattr(emptied, MARK, True)
     session.shutdown = emptied

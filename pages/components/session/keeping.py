@@ -104,7 +104,5 @@ def forget_sessions() -> None:
 
 def _expire(stored: Any) -> None:
     """Sessions whose time is over end now: left to the collection of garbage, the one that was served last stays."""
-    before = dict(stored._data)  # noqa: SLF001
-    stored.expire()
-    for name in before.keys() - stored._data.keys():  # noqa: SLF001
-        before[name].session.shutdown()
+    for _, ended in stored.expire():
+        ended.session.shutdown()
