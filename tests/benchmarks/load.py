@@ -128,27 +128,30 @@ class Session:
         await self.socket.send(message.SerializeToString())
 
     async def _read(self) -> None:
-        answered, asked = False, set[str]()
+        answered = False
         async for raw in self.socket:
             message = ForwardMsg.FromString(raw)
             kind = message.WhichOneof("type")
-            if kind == "new_session":
-                asked = set()
-            elif kind == "navigation":
+            self._heed(message)
+            if kind == "navigation":
                 self.page = message.navigation.page_script_hash
             elif kind == "page_info_changed":
                 self.query = dict(parse_qsl(message.page_info_changed.query_string))
             elif kind == "delta":
                 answered |= self._take(message.delta)
-            elif kind == "auto_rerun":
-                asked.add(message.auto_rerun.fragment_id)
-                self._poll(message.auto_rerun.fragment_id, message.auto_rerun.interval)
-            elif kind == "script_finished":
-                if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:  # the whole page: other polls are gone
-                    self._stop_polls(set(self.polls) - asked)
-                if answered:
-                    answered = False
-                    self.finished.set()
+            elif kind == "script_finished" and answered:
+                answered = False
+                self.finished.set()
+
+    def _heed(self, message: Any) -> None:
+        """Begin and end polls as browsers do: all end where the whole page begins to run."""
+        kind = message.WhichOneof("type")
+        if kind == "new_session" and not message.metadata.run.fragment_ids:
+            self._stop_polls(set(self.polls))
+        elif kind == "stop_auto_rerun":
+            self._stop_polls(set(self.polls) & set(message.stop_auto_rerun.fragment_ids))
+        elif kind == "auto_rerun" and message.auto_rerun.fragment_id not in self.polls:
+            self._poll(message.auto_rerun.fragment_id, message.auto_rerun.interval)
 
     def _take(self, delta: Any) -> bool:
         """Remember widgets by their label; whether this is the line that names the test point."""
@@ -170,8 +173,6 @@ class Session:
                 await asyncio.sleep(interval)
                 await self._rerun({}, fragment, poll=True)
 
-        if fragment in self.polls:
-            self.polls[fragment].cancel()
         self.polls[fragment] = asyncio.create_task(poll())
 
 

@@ -149,12 +149,12 @@ class Visitor(Session):
         await self.socket.send(message.SerializeToString())
 
     async def _read(self) -> None:
-        asked = set[str]()
         async for raw in self.socket:
             message = ForwardMsg.FromString(raw)
             kind = message.WhichOneof("type")
+            self._heed(message)
             if kind == "new_session":
-                asked, self.session = set(), message.new_session.initialize.session_id
+                self.session = message.new_session.initialize.session_id
                 if not message.metadata.run.fragment_ids:
                     self.widgets.clear()
             elif kind == "navigation":
@@ -166,13 +166,8 @@ class Visitor(Session):
             elif kind == "file_urls_response":
                 self.offered = message.file_urls_response.file_urls[0]
                 self.ended.set()
-            elif kind == "auto_rerun":
-                asked.add(message.auto_rerun.fragment_id)
-                self._poll(message.auto_rerun.fragment_id, message.auto_rerun.interval)
             elif kind == "script_finished":
-                if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
-                    self._stop_polls(set(self.polls) - asked)
-                    self.runs += 1
+                self.runs += message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
                 self.ended.set()
 
     def _take(self, delta: Any) -> bool:
@@ -265,6 +260,7 @@ async def training(seen: Visitor, waits: Waits) -> None:
 
 
 async def reviewing(seen: Visitor, waits: Waits, until: float) -> None:
+    await asyncio.sleep(np.random.default_rng(id(seen) % 2**32).uniform(0, 1))  # no team presses in one moment
     while time.monotonic() < until:
         await asyncio.sleep(1)
         await seen.there("Keep:")  # not while the whole page is drawn again
@@ -286,6 +282,7 @@ async def comparing(seen: Visitor, waits: Waits, until: float) -> None:
     while time.monotonic() < until:
         test += 1
         await asyncio.sleep(1)
+        await seen.there("Test point")  # not while the whole page is drawn again
         waits.add(
             "solvers",
             await seen.act("Test point", {"double_value": float(test)}, lambda now=seen.runs: seen.runs > now),
