@@ -74,11 +74,13 @@ def _array(one: np.ndarray[Any, Any] | Tensor) -> tuple[int, int]:
 class Kept:
     """Results by key for several threads; each is made once, and the least recently used go beyond a bound in bytes.
 
+    Nobody waits for a weighing but who has made something: it looks at all that is kept, outside the lock.
+
     Args:
         room: bytes of everything that is kept; the newest stays whatever it takes.
         idle: bytes that stay when nobody is here.
         clock: seconds.
-        pause: seconds from one weighing to the next that an addition asks for, because it looks at all that is kept.
+        pause: seconds from one weighing to the next that an addition asks for.
     """
 
     def __init__(
@@ -118,23 +120,32 @@ class Kept:
             How many went.
         """
         went = 0
-        with self._lock:
-            while len(self._found) > 1 or (self._found and room < self.room):
-                key, (_, used) = next(iter(self._found.items()))
-                if self.clock() - used < unused or self.bytes <= room:
-                    break
-                del self._found[key]
-                went += 1
+        while kept := self._items():
+            key, (_, used) = oldest = kept[0]
+            alone = len(kept) == 1 and room >= self.room
+            if alone or self.clock() - used < unused or _bytes(kept) <= room:
+                break
+            with self._lock:
+                if self._found.get(key) is oldest[1]:  # nobody has used it meanwhile
+                    del self._found[key]
+                    went += 1
         return went
 
     @property
     def bytes(self) -> int:
         """What everything that is kept takes."""
+        return _bytes(self._items())
+
+    def _items(self) -> list[tuple[object, tuple[Any, float]]]:
         with self._lock:
-            return weight(*(value for value, _ in self._found.values()))
+            return [*self._found.items()]
 
     def __len__(self) -> int:
         return len(self._found)
+
+
+def _bytes(kept: list[tuple[object, tuple[Any, float]]]) -> int:
+    return weight(*(value for _, (value, _) in kept))
 
 
 @cache

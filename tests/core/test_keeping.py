@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from influence_core.analysis import Problem
+from influence_core.compute import keeping
 from influence_core.compute.keeping import Kept, weight
 from influence_core.settings import Settings
 from tests.waiting import PATIENCE
@@ -115,6 +117,29 @@ def test_many_who_ask_at_once_get_the_one_that_was_made():
     for thread in threads:
         thread.join(PATIENCE)
     assert len(made) == 1 and all(one is made[0] for one in found) and len(found) == 8
+
+
+def test_nobody_waits_while_what_somebody_else_made_is_weighed(monkeypatch: pytest.MonkeyPatch):
+    kept, weighing, go = Kept(10 * MEGABYTE, 0), threading.Event(), threading.Event()
+    kept.get("a", lambda: "here")
+
+    def slowly(*roots: object) -> int:
+        weighing.set()
+        go.wait(PATIENCE)
+        return weight(*roots)
+
+    monkeypatch.setattr(keeping, "weight", slowly)
+    maker = threading.Thread(target=kept.get, args=("b", lambda: block(20)))
+    maker.start()
+    assert weighing.wait(PATIENCE)
+    found = list[object]()
+    asks = threading.Thread(target=lambda: found.append(kept.get("a", lambda: "made again")))
+    asks.start()
+    asks.join(PATIENCE)
+    assert found == ["here"]
+    go.set()
+    maker.join(PATIENCE)
+    assert kept.get("a", lambda: "made again") == "here"  # used while others were weighed; the large one went
 
 
 def test_an_error_is_raised_to_who_asked_and_the_next_one_tries_again():
