@@ -24,7 +24,7 @@ from influence_core.compute.workers import starter
 log = logging.getLogger("influence_explorer")
 SHORT = 5.0  # estimated seconds of a job that is started at once, however many long ones are
 STARTED_LONG, STARTED = 3, 24  # jobs in memory at a time: long ones, all
-NICENESS = 10  # of threads that run jobs
+NICENESS = 3  # of threads that run jobs; little, because who waits for a core with the interpreter stops all others
 KEPT = 16  # ended jobs whose result or error stays
 
 Work = Callable[[Task], Any]

@@ -30,6 +30,7 @@ from influence_core.compute.task import Call, Cancelled, Task
 IDLE = 120.0  # seconds after which a process without work gives its memory back
 HELD = 0.01  # seconds between two looks of a piece that is held back
 OWNERS = 2  # problems whose lazy steps a process keeps
+BEHIND = 19  # niceness of what runs where nothing else would
 SHARE = 0.5  # of the machine's memory that one process may have
 ANSWERS = "answers"  # where large arrays of them are, until they are heard
 SLATE = ("done", "total", "kept", "stop", "hold")
@@ -144,6 +145,10 @@ def bounded(nice: int) -> None:
     for thread in map(int, os.listdir("/proc/self/task")) if sys.platform == "linux" else (0,):
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, nice)
+            if nice == BEHIND and sys.platform == "linux":
+                # A page that wakes takes the core from such a process at once, whichever core that is; where all cores
+                # run something that is only nice, it waits behind the page that has the core which it had last.
+                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
     with suppress(OSError, ValueError):
         most = int(SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))

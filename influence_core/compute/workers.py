@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from influence_core.compute.lazy import single
 from influence_core.compute.packing import Arrays
-from influence_core.compute.serving import ANSWERS, Process, Sent, sent, stand_back
+from influence_core.compute.serving import ANSWERS, BEHIND, Process, Sent, sent, stand_back
 from influence_core.compute.spread import LOOK, cores
 from influence_core.compute.task import Call, Ended, Task, WorkerError, unheard
 from influence_core.compute.wanted import alive, present
@@ -36,8 +36,7 @@ PREFIX = "influence-workers-"  # of the folder where the processes of a driver f
 GRACE = 1.0  # seconds after a cancel for which a job waits for its pieces to end by themselves
 LAST = 20.0  # seconds after which the process of one is ended: another one has to import the core first
 LENT = 3  # times the cores: processes at a time, because those of a job that waits for its turn are not lent to others
-NICENESS = 19  # of processes beside pages: behind the threads of BLAS that jobs here have sent back, too
-YOUNG = 10  # niceness in the seconds in which they import the core: at 19 they would take minutes where others compute
+YOUNG = 10  # niceness in the seconds in which they import the core: it would take minutes where others compute
 TRIES = 2  # of a piece whose process died
 T = TypeVar("T")
 
@@ -60,7 +59,7 @@ def aside(function: Callable[..., T], *args: Any, task: Task = Task()) -> T:  # 
 @single
 def local() -> Workers:
     """The worker processes of this one."""
-    return Workers(cores(), NICENESS)
+    return Workers(cores(), BEHIND)
 
 
 @single

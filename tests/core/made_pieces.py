@@ -39,10 +39,11 @@ def steps(count: int, seconds: float, task: Task) -> str:
     return f"{count} steps"
 
 
-def niceness(_task: Task) -> set[int]:
-    """Of every thread here, those of BLAS among them, after a product that all of them do."""
+def standing(_task: Task) -> set[tuple[int, int]]:
+    """Niceness and policy of every thread here, those of BLAS among them, after a product that all of them do."""
     (np.ones((1500, 1500)) @ np.ones((1500, 1500))).sum()
-    return {os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in os.listdir("/proc/self/task")}
+    threads = map(int, os.listdir("/proc/self/task"))
+    return {(os.getpriority(os.PRIO_PROCESS, thread), os.sched_getscheduler(thread)) for thread in threads}
 
 
 def sized(content: bytes, _task: Task) -> int:

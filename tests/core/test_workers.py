@@ -141,7 +141,9 @@ def test_processes_of_a_job_that_stands_back_do_not() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all threads of a process are equally nice")
 def test_every_thread_of_a_process_beside_pages_stands_back() -> None:
-    assert Workers(1, 19).run([Call(made_pieces.niceness, None, (), 2)], Task()) == [{19}]
+    asked = [Call(made_pieces.standing, None, (), 2)]
+    assert Workers(1, 19).run(asked, Task()) == [{(19, os.SCHED_IDLE)}]
+    assert Workers(1, 5).run(asked, Task()) == [{(5, os.SCHED_OTHER)}]
 
 
 def test_what_is_large_waits_for_no_process_that_begins() -> None:
