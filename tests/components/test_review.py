@@ -7,6 +7,7 @@ import io
 import re
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,6 +150,15 @@ def test_every_classifier_makes_a_queue_and_cards(name: str) -> None:
     (found,) = scored.cases([3], ())
     assert found.supports or found.contradicts
     assert reviewing.seconds(recipe, given) > 0
+
+
+def test_cards_ahead_are_made_together_once_one_of_the_next_is_missing() -> None:
+    shelf, recipe, asked = shelves.Shelf(), reviewing.Recipe(ROWS), list[list[int]]()
+    scored = SimpleNamespace(signals=(), cases=lambda rows, _: (asked.append([*rows]), [*map(str, rows)])[1])
+    for positions in ([4, 5, 6, 7], [5, 6, 7, 8], [6, 7, 8, 9], [7, 8, 9, 3], [3]):
+        shelf.ahead(recipe, scored, positions)  # type: ignore[arg-type]
+        shelf.thread.submit(int).result()  # the one thread has done what came before
+    assert asked == [[4, 5, 6, 7], [8, 9, 3]]
 
 
 def test_models_on_the_shelf_are_bounded_in_number_and_in_bytes() -> None:

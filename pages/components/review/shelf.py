@@ -27,7 +27,7 @@ log = logging.getLogger("influence_explorer")
 MODELS = 4  # each holds a factor of its curvature
 BYTES = 3 * 2**30  # of all of them; the newest stays whatever it takes
 CASES = 400
-AHEAD = 5
+AHEAD = 8
 
 
 @dataclass(eq=False)
@@ -61,8 +61,11 @@ class Shelf:
         return self.cases.find((recipe.key, position))
 
     def ahead(self, recipe: Recipe, scored: Scored, positions: Sequence[int]) -> None:
-        """Make the cases of these points in the background."""
-        if self._missing(recipe, positions):
+        """Make the cases of these points in the background, once one of the first half is missing.
+
+        Of a large model a solve for one card takes as long as that for all.
+        """
+        if self._missing(recipe, positions[: (len(positions) + 1) // 2]):
             self.thread.submit(self._quietly, recipe, scored, positions)
 
     def _quietly(self, recipe: Recipe, scored: Scored, positions: Sequence[int]) -> None:
