@@ -65,6 +65,14 @@ class Dataset:
             raise DataError(f"Expected {n} whole texts, one for each example, got the shape {self.texts.shape}.")
         if not (np.isfinite(stored(self.x)[0]).all() and np.isfinite(self.y).all()):
             raise DataError("Expected finite numbers, got a missing or infinite one: remove that row or fill it in.")
+        self._freeze()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrays that come from another process are as frozen as those made here."""
+        self.__dict__.update(state)
+        self._freeze()
+
+    def _freeze(self) -> None:
         for array in (*stored(self.x), self.y, self.ids, self.images, self.hover, self.texts):
             if array is not None:
                 array.setflags(write=False)

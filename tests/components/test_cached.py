@@ -3,8 +3,10 @@
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from influence_core.analysis import Problem
 from influence_core.settings import DataSettings, Settings
 from pages.components.session import cached
 from tests.waiting import PATIENCE, until
@@ -59,3 +61,17 @@ def test_a_page_that_fails_lets_the_next_begin_and_nobody_waits_for_ever(entered
 def test_only_uploads_are_looked_up():
     assert cached._numbers(Settings(DataSettings("mnist"))) == 0
     assert cached._numbers(Settings(DataSettings("upload", (("id", "f" * 32),)))) == 0  # not on this server
+
+
+def test_large_data_are_loaded_by_another_process_and_are_the_same(monkeypatch):
+    settings = Settings(DataSettings("mnist"))
+    monkeypatch.setattr(cached, "_numbers", lambda _: 10**9)
+    monkeypatch.setenv("INFLUENCE_SCHEDULER", "")
+    found, here = cached._problem.__wrapped__("key", settings), Problem(settings)
+    assert isinstance(found.split.train.x.base, np.memmap)  # as it came from a worker
+    assert found.split.fingerprint == here.split.fingerprint and found.key("data") == here.key("data")
+    np.testing.assert_array_equal(found.split.train.ids, here.split.train.ids)
+    for one in (found.split.train, found.split.test):
+        assert not any(array.flags.writeable for array in (one.x, one.y, one.ids))
+    monkeypatch.setenv("INFLUENCE_SCHEDULER", "threads")
+    assert cached._problem.__wrapped__("key", settings).given is None

@@ -76,7 +76,10 @@ def problem(settings: Settings) -> Problem:
 
 @kept
 def _problem(key: str, _settings: Settings) -> Problem:
-    return core.Problem(_settings)
+    if _numbers(_settings) < LARGE or core.beside() is None:
+        return core.Problem(_settings)
+    with st.spinner("Loading the data …"):  # elsewhere: who copies that many rows keeps the interpreter from all clicks
+        return core.Problem(_settings, given=core.Given(core.aside(core.load, _settings.data, _settings.seed)))
 
 
 def drawn(settings: Settings) -> bool:
