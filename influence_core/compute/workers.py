@@ -36,7 +36,7 @@ PREFIX = "influence-workers-"  # of the folder where the processes of a driver f
 GRACE = 1.0  # seconds after a cancel for which a job waits for its pieces to end by themselves
 LAST = 20.0  # seconds after which the process of one is ended: another one has to import the core first
 LENT = 3  # times the cores: processes at a time, because those of a job that waits for its turn are not lent to others
-YOUNG = 10  # niceness in the seconds in which they import the core: it would take minutes where others compute
+YOUNG = 10  # niceness in the seconds in which they import the core: behind all others that would take minutes
 TRIES = 2  # of a piece whose process died
 T = TypeVar("T")
 
